@@ -1,0 +1,131 @@
+"""A stimulus movie, and the one place where axes and signs are written down.
+
+Convention:
+    * Axes are ``(T, Y, X)``: time, row, column. Row 0 is the top of the picture, column 0 its left.
+    * Elevation is positive upwards, azimuth positive to the right; the middle of the field is (0, 0).
+    * ``t = 0`` is the onset of the stimulus; frame ``i`` is shown from ``i / rate_hz - onset_s`` seconds on.
+    * Luminance runs from 0 (black) to 1 (white). Contrast is luminance minus background, so grey is exactly zero.
+    * Frames are either float32 luminance or uint8 codes into ``levels``, which makes 8-bit storage exact
+      for every movie of at most 256 grey values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stcnn.errors import ShapeError
+
+BACKGROUND = 0.498
+"""Grey of the published recordings (Klapoetke et al. 2022), as a fraction of white."""
+
+
+@dataclass(frozen=True)
+class Movie:
+    """A grey-scale movie with its units.
+
+    Args:
+        frames: ``(T, Y, X)``, float32 luminance in 0..1, or uint8 codes into ``levels``.
+        rate_hz: frames per second.
+        deg_per_px: degrees of visual angle per pixel.
+        background: luminance of the grey that surrounds the movie in space and time.
+        onset_s: time from the first frame to the onset of the stimulus.
+        levels: luminance of each code, float32 of at most 256 entries; only with uint8 frames
+            (default: ``code / 255``).
+        parameters: what the movie was made from (name to value, units in the names).
+        track: time courses of the object shown, one ``(T,)`` array per name (``azimuth_deg``, ``size_deg``, ...).
+
+    Raises:
+        ShapeError: frames that are not three-dimensional, empty, not finite or outside 0..1.
+    """
+
+    frames: NDArray[Any]
+    rate_hz: float
+    deg_per_px: float = 1.0
+    background: float = BACKGROUND
+    onset_s: float = 0.0
+    levels: NDArray[np.float32] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    track: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        frames = np.asarray(self.frames)
+        if frames.ndim != 3 or 0 in frames.shape:
+            raise ShapeError(
+                f"movie frames have shape {frames.shape}",
+                expected="(T, Y, X) with at least one frame and one pixel",
+                remedy="drop the colour axis and put time first",
+            )
+        if not self.rate_hz > 0 or not self.deg_per_px > 0:
+            raise ShapeError(
+                f"movie has rate_hz={self.rate_hz} and deg_per_px={self.deg_per_px}", expected="two positive numbers"
+            )
+        if frames.dtype == np.uint8:
+            levels = np.arange(256, dtype=np.float32) / 255 if self.levels is None else np.asarray(self.levels)
+            object.__setattr__(self, "levels", levels.astype(np.float32))
+            if int(frames.max()) >= len(levels):
+                raise ShapeError(
+                    f"movie frames hold code {int(frames.max())} but there are {len(levels)} levels",
+                    expected="every code to have its luminance",
+                )
+            checked = levels
+        else:
+            if self.levels is not None:
+                raise ShapeError(f"movie has levels with {frames.dtype} frames", expected="uint8 codes")
+            frames = frames.astype(np.float32)
+            checked = frames
+        if not np.isfinite(checked).all() or checked.min() < -1e-6 or checked.max() > 1 + 1e-6:
+            raise ShapeError(
+                f"movie luminance runs from {np.nanmin(checked):.4g} to {np.nanmax(checked):.4g}"
+                + ("" if np.isfinite(checked).all() else " and holds values that are not finite"),
+                expected="luminance from 0 (black) to 1 (white)",
+                remedy="divide 8-bit pictures by 255 or pass them as uint8",
+            )
+        object.__setattr__(self, "frames", frames)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T."""
+        return int(self.frames.shape[0])
+
+    @property
+    def shape_px(self) -> tuple[int, int]:
+        """Rows and columns (Y, X) of the picture."""
+        return int(self.frames.shape[1]), int(self.frames.shape[2])
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the movie in seconds."""
+        return self.n_frames / self.rate_hz
+
+    @cached_property
+    def time_s(self) -> NDArray[np.float64]:
+        """Time at which each frame appears, ``(T,)``, zero at stimulus onset."""
+        return np.arange(self.n_frames) / self.rate_hz - self.onset_s
+
+    def luminance(self) -> NDArray[np.float32]:
+        """Luminance 0..1, float32 ``(T, Y, X)``."""
+        return self.frames if self.levels is None else self.levels[self.frames]
+
+    def contrast(self) -> NDArray[np.float32]:
+        """Luminance minus background, float32 ``(T, Y, X)``; exactly zero where the movie is grey."""
+        return self.luminance() - np.float32(self.background)
+
+    def coded(self) -> Movie:
+        """Return the same movie as uint8 codes if it has at most 256 grey values, else the movie itself."""
+        if self.levels is not None:
+            return self
+        levels, codes = np.unique(self.frames, return_inverse=True)
+        if len(levels) > 256:
+            return self
+        return replace(self, frames=codes.reshape(self.frames.shape).astype(np.uint8), levels=levels)
+
+    @classmethod
+    def from_luminance(cls, luminance: ArrayLike, rate_hz: float, **fields: Any) -> Movie:
+        """Make a movie from luminance 0..1 (or 8-bit grey values), coded in 8 bits where that is exact."""
+        return cls(np.asarray(luminance), rate_hz, **fields).coded()
