@@ -1,0 +1,32 @@
+"""What every test shares: the reference data, a fixed seed, few threads, and Hypothesis without deadlines."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+import torch
+from hypothesis import settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+torch.set_num_threads(min(4, torch.get_num_threads()))  # the tensors of the tests are too small for more
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with the published weights and recordings, beside the checkout; never part of the repository."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the reference data in {SHARED}, which are not part of the repository")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Draw the same initial weights whatever tests ran before."""
+    torch.manual_seed(0)
