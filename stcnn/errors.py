@@ -24,12 +24,10 @@ class StcnnError(Exception):
 
     def __init__(self, found: str, *, expected: str = "", remedy: str = "") -> None:
         self.found, self.expected, self.remedy = found, expected, remedy
-        parts = [found]
-        if expected:
-            parts.append(f"expected {expected}")
+        sentence = f"{found}, expected {expected}." if expected else f"{found}."
         if remedy:
-            parts.append(remedy[0].upper() + remedy[1:])
-        super().__init__(". ".join([", ".join(parts[: 2 if expected else 1])] + parts[2 if expected else 1 :]) + ".")
+            sentence += f" {remedy[0].upper()}{remedy[1:]}."
+        super().__init__(sentence)
 
 
 class ConfigError(StcnnError):

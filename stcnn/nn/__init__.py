@@ -1,0 +1,1 @@
+"""The mathematics of the network, in torch only: it knows nothing of files, stimuli or training."""

@@ -1,0 +1,83 @@
+"""Bounds on trained parameters, kept by projection after each step, and the report of parameters that sit on one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict, field_validator
+from torch import Tensor, nn
+
+Interval = tuple[float | None, float | None]
+
+
+class Bounds(BaseModel):
+    """Lower and upper bound of each kind of parameter; None is no bound."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    filter_tau_s: Interval = (0.005, None)
+    """Time constants of hidden layers and readouts."""
+    filter_n: Interval = (0.5, 10.0)
+    """Exponents of power-exponential kernels."""
+    calcium_tau_s: Interval = (0.35, 0.45)
+    """The indicator's time constant shared by all cell types."""
+    calcium_type_tau_s: Interval = (0.1, 1.0)
+    """The indicator's time constant of each cell type."""
+
+    @field_validator("*")
+    @classmethod
+    def _ordered(cls, interval: Interval) -> Interval:
+        low, high = interval
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"the lower bound {low} lies above the upper bound {high}")
+        return interval
+
+    def of(self, name: str) -> Interval | None:
+        """Return the bounds of the parameter ``name`` of a model, None where it has none."""
+        if name == "calcium.tau_s":
+            return self.calcium_tau_s
+        if name.startswith("calcium.types.") and name.endswith(".tau_s"):
+            return self.calcium_type_tau_s
+        if name.endswith(".filter.tau_s"):
+            return self.filter_tau_s
+        if name.endswith(".filter.n"):
+            return self.filter_n
+        return None
+
+
+class OnBound(NamedTuple):
+    """One element of a parameter that sits on a bound."""
+
+    name: str
+    element: int
+    """Position in the flattened parameter: the channel or neuron."""
+    value: float
+    bound: str
+    """``lower`` or ``upper``."""
+
+
+def _bounded(model: nn.Module, bounds: Bounds) -> Iterator[tuple[str, Tensor, Interval]]:
+    for name, parameter in model.named_parameters():
+        interval = bounds.of(name)
+        if interval is not None and parameter.requires_grad:
+            yield name, parameter, interval
+
+
+@torch.no_grad()
+def project(model: nn.Module, bounds: Bounds) -> None:
+    """Move every trained parameter that left its bounds back onto the nearest one, in place."""
+    for _, parameter, (low, high) in _bounded(model, bounds):
+        if low is not None or high is not None:
+            parameter.clamp_(low, high)
+
+
+def on_bounds(model: nn.Module, bounds: Bounds, tolerance: float = 1e-6) -> list[OnBound]:
+    """List the elements within a relative ``tolerance`` of a bound, in the order of the parameters."""
+    found = []
+    for name, parameter, interval in _bounded(model, bounds):
+        for element, value in enumerate(parameter.detach().double().flatten().tolist()):
+            for bound, limit in zip(("lower", "upper"), interval, strict=True):
+                if limit is not None and abs(value - limit) <= tolerance * abs(limit):
+                    found.append(OnBound(name, element, value, bound))
+    return found

@@ -1,0 +1,112 @@
+"""The eye: Gaussian acceptance of each column on a square lattice, then the photoreceptor's low-pass.
+
+Convention: degrees from the middle of the picture, azimuth positive right, elevation positive up; row 0 of the lattice
+is its top, column 0 its left. Outside the picture lies the background, whose contrast is zero.
+
+The Gaussian is separable and sampled at the columns only, so a frame ``F`` becomes ``A_y F A_x^T`` with two small
+matrices, whatever the resolution of the movie.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from stcnn.nn.temporal import ExponentialConfig, FilterState, exponential_filter, exponential_gain, n_taps
+
+
+class EyeConfig(BaseModel):
+    """Optics and photoreceptors; nothing here is trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    acceptance_fwhm_deg: PositiveFloat = 5.0
+    """Full width at half maximum of the acceptance Gaussian (5 degrees: Klapoetke et al. 2022)."""
+    window_deg: PositiveFloat = 35.0
+    """Width of the window outside which the Gaussian is cut to zero."""
+    column_spacing_deg: PositiveFloat = 4.0
+    lattice: tuple[PositiveInt, PositiveInt] = (21, 21)
+    """Rows and columns of the lattice."""
+    centre_deg: tuple[float, float] = (0.0, 0.0)
+    """Azimuth and elevation of the middle of the lattice."""
+    tau_s: PositiveFloat = 0.006
+    """Photoreceptor time constant (27 Hz low-pass)."""
+    filter: ExponentialConfig = Field(default_factory=ExponentialConfig)
+    """Scale and length of the photoreceptor's kernel; its initial time constants are not used."""
+
+
+def acceptance_matrix(n_px: int, n_columns: int, deg_per_px: float, centre_deg: float, config: EyeConfig) -> Tensor:
+    """Return how much each pixel along one axis contributes to each column, float64 ``(n_columns, n_px)``.
+
+    The weight is ``exp(-4 ln 2 r^2 / fwhm^2)`` within the window, normalised to sum 1 over a picture without edge.
+
+    Args:
+        n_px: pixels along the axis.
+        n_columns: lattice positions along the axis.
+        deg_per_px: degrees per pixel.
+        centre_deg: middle of the lattice along the axis, positive towards higher pixel numbers.
+        config: acceptance angle, window and spacing.
+    """
+    px_deg = (torch.arange(n_px, dtype=torch.float64) - (n_px - 1) / 2) * deg_per_px
+    columns_deg = (torch.arange(n_columns, dtype=torch.float64) - (n_columns - 1) / 2) * config.column_spacing_deg
+    columns_deg = columns_deg + centre_deg
+    reach = math.ceil(config.window_deg / deg_per_px)
+    # The normalisation runs over the endless pixel grid, whose phase relative to the column is that of the picture.
+    phase = torch.remainder(px_deg[0] - columns_deg, deg_per_px)[:, None]
+    grid_deg = phase + torch.arange(-reach, reach + 1, dtype=torch.float64) * deg_per_px
+
+    def weight(r_deg: Tensor) -> Tensor:
+        gauss = torch.exp(-4 * math.log(2) * (r_deg / config.acceptance_fwhm_deg) ** 2)
+        return torch.where(r_deg.abs() <= config.window_deg / 2, gauss, torch.zeros_like(gauss))
+
+    return weight(px_deg - columns_deg[:, None]) / weight(grid_deg).sum(1, keepdim=True)
+
+
+class Eye(nn.Module):
+    """Contrast movies to photoreceptor signals on the lattice.
+
+    The scaled low-pass acts after the sampling; both are linear, so the order does not matter.
+    """
+
+    def __init__(self, config: EyeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("tau_s", torch.tensor([config.tau_s]), persistent=False)
+        self.tau_s: Tensor
+        self._matrices: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
+
+    def sampling(self, shape_px: tuple[int, int], deg_per_px: float, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``A_y (Yc, Y)`` and ``A_x (Xc, X)`` for a picture, of the type and on the device of ``like``."""
+        key = (*shape_px, deg_per_px, like.dtype, like.device)
+        if key not in self._matrices:
+            azimuth, elevation = self.config.centre_deg
+            self._matrices[key] = tuple(  # type: ignore[assignment]
+                acceptance_matrix(n_px, n_columns, deg_per_px, centre, self.config).to(like)
+                for n_px, n_columns, centre in zip(shape_px, self.config.lattice, (-elevation, azimuth), strict=True)
+            )
+        return self._matrices[key]
+
+    def forward(
+        self, contrast: Tensor, rate_hz: float, deg_per_px: float, state: FilterState | None = None
+    ) -> tuple[Tensor, FilterState]:
+        """See a contrast movie.
+
+        Args:
+            contrast: ``(B, T, Y, X)``, zero where grey.
+            rate_hz: frames per second.
+            deg_per_px: degrees per pixel.
+            state: state of the low-pass after the frames before, None at the start.
+
+        Returns:
+            Photoreceptor maps ``(T, B, Yc, Xc)`` and the state after the last frame.
+        """
+        rows, columns = self.sampling((contrast.shape[2], contrast.shape[3]), deg_per_px, contrast)
+        maps = (rows @ (contrast @ columns.T)).transpose(0, 1).contiguous()
+        dt_s = 1 / rate_hz
+        tau_s = self.tau_s.to(maps)
+        taps = n_taps(self.config.filter.kernel_s, dt_s)
+        gain = exponential_gain(tau_s, dt_s, self.config.filter)
+        seen, state = exponential_filter(maps.unsqueeze(-1), tau_s, dt_s, taps, state)
+        return seen.squeeze(-1) * gain, state

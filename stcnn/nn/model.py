@@ -1,0 +1,196 @@
+"""The network: eye, hidden layers, readouts, calcium; built from a :class:`ModelConfig` and a :class:`Population`.
+
+Convention: movies enter as contrast ``(B, T, Y, X)`` (zero is grey); inside, maps are ``(T, B, Y, X, C)``; what leaves
+is ``(B, T, N)`` with one entry per cell type, in the order of :attr:`STCNN.cell_types`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor, nn
+
+from stcnn.errors import DataError, ShapeError
+from stcnn.movie import BACKGROUND, Movie
+from stcnn.nn.calcium import Calcium, CalciumConfig
+from stcnn.nn.eye import Eye, EyeConfig
+from stcnn.nn.layers import HiddenConfig
+from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
+from stcnn.nn.stack import HiddenStack
+
+PUBLISHED_RATE_HZ = 180.0
+
+Traces = dict[str, NDArray[Any]]
+
+
+class ModelConfig(BaseModel):
+    """Everything that defines the network but the recorded neurons; YAML ``conf/model/*.yaml``, key by key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    eye: EyeConfig = Field(default_factory=EyeConfig)
+    hidden: HiddenConfig = Field(default_factory=HiddenConfig)
+    readout: ReadoutConfig = Field(default_factory=ReadoutConfig)
+    cell_types: dict[str, CellTypeConfig] = Field(default_factory=lambda: {"default": CellTypeConfig()})
+    """Settings of each cell type by name; ``default`` serves every other name."""
+    calcium: CalciumConfig = Field(default_factory=CalciumConfig)
+
+    @model_validator(mode="after")
+    def _has_default(self) -> Self:
+        if "default" not in self.cell_types:
+            raise ValueError("cell_types has no entry 'default' for the types that are not named")
+        return self
+
+
+class Population(BaseModel):
+    """The recorded neurons of each cell type, in the order of their index."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    neurons: dict[str, tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        for name, neurons in self.neurons.items():
+            if not neurons:
+                raise ValueError(f"cell type '{name}' has no neuron")
+            if "." in name or hasattr(nn.ModuleDict, name):
+                raise ValueError(f"'{name}' cannot name a cell type: choose a word without a full stop")
+        if not self.neurons:
+            raise ValueError("there is no cell type")
+        return self
+
+
+class Response(NamedTuple):
+    """What the network answers for every cell type, each ``(B, T, N)``."""
+
+    voltage: Tensor
+    calcium: Tensor
+    """dF/F of the average neuron of each cell type."""
+
+
+class STCNN(nn.Module):
+    """A spatiotemporal convolutional network with a unit on every number.
+
+    Args:
+        config: the network.
+        population: the recorded neurons, which have their own gain and offset.
+        deg_per_px: resolution of the movies unless a call says otherwise.
+    """
+
+    def __init__(self, config: ModelConfig, population: Population, deg_per_px: float = 1.0) -> None:
+        super().__init__()
+        self.config, self.population, self.deg_per_px = config, population, deg_per_px
+        self.cell_types = tuple(population.neurons)
+        types = {name: config.cell_types.get(name, config.cell_types["default"]) for name in self.cell_types}
+        self.eye = Eye(config.eye)
+        self.hidden = HiddenStack(config.hidden)
+        self.readouts = Readouts(config.hidden.channels[-1], config.eye.lattice, config.readout, types)
+        self.calcium = Calcium(config.calcium, {name: len(n) for name, n in population.neurons.items()})
+        unused = [n.tau_s for n in self.calcium.types.values()] if config.calcium.tau == "global" else []
+        for tau_s in unused or [self.calcium.tau_s]:
+            tau_s.requires_grad_(False)
+
+    def voltage_of(self, contrast: Tensor, rate_hz: float, multiplicity: Tensor | None = None) -> Tensor:
+        """Return voltages ``(B, T, N)`` for contrast ``(B, T, Y, X)``.
+
+        Args:
+            contrast: luminance minus background.
+            rate_hz: frames per second.
+            multiplicity: how often each clip counts in the normalisation statistics, ``(B,)``; None is once.
+        """
+        eye, _ = self.eye(contrast, rate_hz, self.deg_per_px)
+        last = self.hidden(eye, rate_hz, self.readouts.window, multiplicity)
+        voltage, _ = self.readouts(last, rate_hz)
+        return voltage.transpose(0, 1)
+
+    def forward(self, contrast: Tensor, rate_hz: float, multiplicity: Tensor | None = None) -> Response:
+        """Return voltage and average calcium of every cell type; arguments as in :meth:`voltage_of`."""
+        voltage = self.voltage_of(contrast, rate_hz, multiplicity)
+        gain, offset = self.calcium.average()
+        filtered, _ = self.calcium(voltage.transpose(0, 1), rate_hz)
+        return Response(voltage, (offset + gain * filtered).transpose(0, 1))
+
+    def calcium_of(self, voltage: Tensor, clip: Tensor, cell_type: Tensor, neuron: Tensor, rate_hz: float) -> Tensor:
+        """Return dF/F of single neurons, ``(R, T)``.
+
+        Args:
+            voltage: ``(B, T, N)``.
+            clip: clip that each of the R neurons saw, ``(R,)``.
+            cell_type: index of its cell type, ``(R,)``.
+            neuron: index within its cell type, ``(R,)``.
+            rate_hz: frames per second.
+        """
+        filtered, _ = self.calcium(voltage.transpose(0, 1), rate_hz)
+        gain, offset = self.calcium.neuron(cell_type, neuron)
+        return offset[:, None] + gain[:, None] * filtered[:, clip, cell_type].T
+
+    def maps(self, contrast: Tensor, rate_hz: float) -> dict[str, Tensor]:
+        """Return every intermediate map, named, for contrast ``(B, T, Y, X)``.
+
+        ``eye`` is ``(T, B, Y, X)``; ``hidden.i`` (before) and ``norm.i`` (after normalisation) are ``(T, B, Y, X, C)``;
+        ``voltage`` and ``calcium`` (average neuron) are ``(T, B, N)``.
+        """
+        found = {"eye": self.eye(contrast, rate_hz, self.deg_per_px)[0]}
+        x = found["eye"].unsqueeze(-1)
+        for i, layer in enumerate(self.hidden):
+            found[f"hidden.{i}"] = layer.linear(x, rate_hz)[0]
+            x = found[f"norm.{i}"] = layer.normalise(found[f"hidden.{i}"])
+        found["voltage"] = self.readouts(self.readouts.window.crop(x), rate_hz)[0]
+        gain, offset = self.calcium.average()
+        found["calcium"] = offset + gain * self.calcium(found["voltage"], rate_hz)[0]
+        return found
+
+    def predict(self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ) -> Traces:
+        """Return dF/F ``(T,)`` of the average neuron of each cell type.
+
+        Args:
+            frames: a :class:`~stcnn.movie.Movie`, which knows its rate and background, or luminance 0..1 ``(T, Y, X)``.
+            rate_hz: frames per second of plain frames; a movie's own rate is used instead.
+
+        Raises:
+            ShapeError: frames of the wrong shape, not finite or outside 0..1.
+        """
+        return self._answer(frames, rate_hz).calcium
+
+    def voltages(self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ) -> Traces:
+        """Return the voltage ``(T,)`` of each cell type; arguments as in :meth:`predict`."""
+        return self._answer(frames, rate_hz).voltage
+
+    def _answer(self, frames: Movie | ArrayLike | Tensor, rate_hz: float) -> Answer:
+        movie = as_movie(frames, rate_hz, self.deg_per_px)
+        if movie.deg_per_px != self.deg_per_px:
+            raise ShapeError(
+                f"the movie has {movie.deg_per_px} degrees per pixel",
+                expected=f"{self.deg_per_px} as in the recordings the model was trained on",
+                remedy="render or resample the movie at that resolution",
+            )
+        parameter = self.calcium.tau_s
+        contrast = torch.as_tensor(movie.contrast()).to(parameter).unsqueeze(0)
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                response = self(contrast, movie.rate_hz)
+        finally:
+            self.train(training)
+        return Answer(*(dict(zip(self.cell_types, trace[0].T.cpu().numpy(), strict=True)) for trace in response))
+
+
+class Answer(NamedTuple):
+    """Voltage and calcium by cell type, each array ``(T,)``."""
+
+    voltage: Traces
+    calcium: Traces
+
+
+def as_movie(frames: Movie | ArrayLike | Tensor, rate_hz: float, deg_per_px: float) -> Movie:
+    """Return a movie from a movie or from luminance ``(T, Y, X)`` in 0..1 (uint8: 0..255)."""
+    if isinstance(frames, Movie):
+        return frames
+    array = frames.detach().cpu().numpy() if isinstance(frames, Tensor) else np.asarray(frames)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"the frames are of type {array.dtype}", expected="numbers: luminance (T, Y, X) in 0..1")
+    return Movie(array, rate_hz, deg_per_px=deg_per_px, background=BACKGROUND)
