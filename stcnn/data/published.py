@@ -1,0 +1,267 @@
+"""Reads recordings in the published folder layout (Klapoetke et al. 2022, doi 10.1016/j.neuron.2022.02.013).
+
+    ca_path/TYPE/*.pt      {stimulus: {t_axis (T,), Hz, neuron: {uid: {traces (trials, T), azi_shift, ele_shift}}}}
+    mov_path/vstim_*.pt    {stimulus: {rect_mov or hex_mov (T, Y, X), t_axis (T,)}}
+
+The order of files, stimuli, neurons and trials numbers the recordings, and the order in which neurons first appear
+numbers the neurons of a cell type. All faults of a folder are collected and reported together.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from stcnn.data.dataset import Dataset, Recording
+from stcnn.errors import DataError, FileError, StcnnError, nearest
+from stcnn.movie import BACKGROUND, Movie
+
+MOVIE_KEYS = ("rect_mov", "hex_mov")
+SHOWN_FAULTS = 5
+
+
+class PublishedDataConfig(BaseModel):
+    """Where recordings in the published layout lie, and how to take them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["published"] = "published"
+    ca_path: Path
+    """Folder with one folder of ``.pt`` files per cell type."""
+    mov_path: Path
+    """Folder with the movies, ``vstim_*.pt``."""
+    cell_types: tuple[str, ...] | None = None
+    """Cell types to read, in the order that numbers them; None reads all, sorted."""
+    file_order: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Cell type to its file names in the order that numbers the neurons; sorted by name where not given.
+    Published runs took the order of their file system."""
+    rate_hz: float = Field(default=180.0, gt=0)
+    """Rate of traces and movies; files that say otherwise are refused."""
+    deg_per_px: float = Field(default=1.0, gt=0)
+    background: float = Field(default=BACKGROUND, ge=0, le=1)
+    """Luminance of grey in the movies."""
+    average_trials: bool = True
+    """One recording per neuron and stimulus, the mean of its trials; else one per trial."""
+    movie_layout: Literal["rect_mov", "hex_mov"] | None = None
+    """Which movie to take from files that hold both; None takes ``rect_mov`` where it exists."""
+
+
+def read_published(config: PublishedDataConfig) -> Dataset:
+    """Read a data set in the published folder layout.
+
+    Raises:
+        FileError: a folder is missing or empty, or a file cannot be read.
+        DataError: what the files hold is not usable; the message lists the first faults and their number.
+    """
+    faults = _Faults()
+    movies = _read_movies(config, faults)
+    recordings: list[Recording] = []
+    neurons: dict[str, list[str]] = {}
+    for cell_type, files in _recording_files(config).items():
+        found = [r for file in files for r in _read_recordings(file, cell_type, config, faults)]
+        recordings += found
+        neurons[cell_type] = list(dict.fromkeys(r.neuron for r in found))
+    used = dict.fromkeys(r.stimulus for r in recordings)
+    for stimulus in used:
+        if stimulus not in movies:
+            where = next(r for r in recordings if r.stimulus == stimulus)
+            faults.add(
+                f"stimulus '{stimulus}' of {where.cell_type}/{where.animal}.pt has no movie in {config.mov_path}"
+                f" ({nearest(stimulus, movies)})"
+            )
+    faults.raise_any(f"{config.ca_path} and {config.mov_path}")
+    return Dataset.of({name: movies[name] for name in used}, recordings, neurons)
+
+
+class _Faults:
+    """Collects what is wrong with a folder, so that one message can report it all."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def add(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    def raise_any(self, where: str) -> None:
+        if not self.sentences:
+            return
+        if len(self.sentences) == 1:
+            raise DataError(self.sentences[0])
+        shown = "; ".join(f"({i}) {s}" for i, s in enumerate(self.sentences[:SHOWN_FAULTS], 1))
+        more = len(self.sentences) - SHOWN_FAULTS
+        raise DataError(
+            f"{len(self.sentences)} faults in {where}: {shown}" + (f"; and {more} more" if more > 0 else "")
+        )
+
+
+def load_pt(path: Path) -> dict[Any, Any]:
+    """Read a ``.pt`` file of plain tensors, numbers and dictionaries; nothing in it is executed.
+
+    Raises:
+        FileError: the file is truncated, not a torch file, holds other objects, or is no dictionary.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        unsafe = isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error)
+        raise FileError(
+            f"{path} {'holds objects other than tensors, numbers and dictionaries' if unsafe else 'cannot be read'}",
+            expected="a complete file written by torch.save" + (" from such plain values" if unsafe else ""),
+            remedy="copy the file again or save it again from its source",
+        ) from error
+    if not isinstance(content, dict):
+        raise FileError(f"{path} holds a {type(content).__name__}", expected="a dictionary of stimuli")
+    return content
+
+
+def _folder(path: Path, what: str, pattern: str) -> list[Path]:
+    """The entries of a folder, sorted by name.
+
+    Raises:
+        FileError: the folder is missing or holds no such entry.
+    """
+    if not path.is_dir():
+        raise FileError(f"{path} is not a folder", expected=f"the folder of {what}", remedy="correct the path")
+    entries = sorted(path.glob(pattern))
+    if not entries:
+        raise FileError(f"{path} holds no {pattern}", expected=what, remedy="correct the path or add the files")
+    return entries
+
+
+def _recording_files(config: PublishedDataConfig) -> dict[str, list[Path]]:
+    """Cell type to its files, in the order that numbers types and neurons."""
+    folders = {p.name.lower(): p for p in _folder(config.ca_path, "one folder per cell type", "*") if p.is_dir()}
+    if not folders:
+        raise FileError(f"{config.ca_path} holds no folder", expected="one folder per cell type")
+    wanted = [t.lower() for t in config.cell_types] if config.cell_types else sorted(folders)
+    file_order = {t.lower(): names for t, names in config.file_order.items()}
+    for name in [*wanted, *file_order]:
+        if name not in folders:
+            raise FileError(f"cell type '{name}' has no folder in {config.ca_path}", remedy=nearest(name, folders))
+    return {t: _in_order(_folder(folders[t], f"recordings of {t}", "*.pt"), file_order.get(t)) for t in wanted}
+
+
+def _in_order(files: list[Path], names: Sequence[str] | None) -> list[Path]:
+    if names is None:
+        return files
+    by_name = {file.name: file for file in files}
+    if sorted(names) != sorted(by_name):
+        raise FileError(
+            f"file_order names {', '.join(names)} but {files[0].parent} holds {', '.join(by_name)}",
+            expected="every file exactly once",
+        )
+    return [by_name[name] for name in names]
+
+
+def _read_recordings(file: Path, cell_type: str, config: PublishedDataConfig, faults: _Faults) -> list[Recording]:
+    recordings: list[Recording] = []
+    for stimulus, entry in _entries(file, faults, ("t_axis", "neuron")):
+        where = f"{file}, stimulus '{stimulus}'"
+        time_s = np.asarray(entry["t_axis"], np.float64)
+        if not _rate_agrees(where, float(entry.get("Hz", config.rate_hz)), time_s, config.rate_hz, faults):
+            continue
+        for uid, neuron in entry["neuron"].items():
+            trials = _read_trials(f"{where}, neuron {uid}", neuron, len(time_s), faults)
+            if trials is None:
+                continue
+            shift_px = (round(float(neuron.get("azi_shift", 0))), round(float(neuron.get("ele_shift", 0))))
+            for numbers, trace in _taken(trials, config.average_trials):
+                fields = (cell_type, str(uid), stimulus, trace, time_s, config.rate_hz, numbers, shift_px, file.stem)
+                recordings.append(Recording(*fields))
+    return recordings
+
+
+def _entries(file: Path, faults: _Faults, keys: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The usable stimuli of a file: dictionaries that have all keys."""
+    try:
+        content = load_pt(file)
+    except StcnnError as error:
+        faults.add(str(error).rstrip("."))
+        return []
+    usable = []
+    for stimulus, entry in content.items():
+        missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
+        if missing:
+            faults.add(f"{file}, stimulus '{stimulus}' has no '{missing[0]}'")
+        else:
+            usable.append((str(stimulus), entry))
+    return usable
+
+
+def _rate_agrees(where: str, file_hz: float, time_s: NDArray, rate_hz: float, faults: _Faults) -> bool:
+    if not np.isclose(file_hz, rate_hz):
+        faults.add(f"{where} was sampled at {file_hz:g} Hz, expected rate_hz = {rate_hz:g} Hz of the configuration")
+        return False
+    steps = np.diff(time_s) * rate_hz
+    if len(steps) and np.abs(steps - 1).max() > 0.01:
+        worst = int(np.abs(steps - 1).argmax())
+        faults.add(
+            f"{where} has a t_axis whose step after sample {worst} is {steps[worst] / rate_hz:.4g} s, "
+            f"expected {1 / rate_hz:.4g} s at {rate_hz:g} Hz"
+        )
+        return False
+    return True
+
+
+def _read_trials(where: str, neuron: Mapping[str, Any], n_samples: int, faults: _Faults) -> NDArray[np.float32] | None:
+    """Traces ``(trials, T)`` of one neuron, or None (and a fault) where they cannot be used."""
+    if "traces" not in neuron:
+        faults.add(f"{where} has no 'traces'")
+        return None
+    rows = [np.asarray(row, np.float32) for row in np.atleast_1d(neuron["traces"])]
+    lengths = {row.size for row in rows}
+    if len(lengths) != 1 or rows[0].ndim != 1:
+        faults.add(f"{where} has trials of unequal lengths {sorted(lengths)}, expected {n_samples} samples each")
+        return None
+    if lengths != {n_samples}:
+        faults.add(f"{where} has traces of {rows[0].size} samples but a t_axis of {n_samples}")
+        return None
+    trials = np.stack(rows)
+    bad = np.argwhere(~np.isfinite(trials))
+    if len(bad):
+        trial, sample = bad[0]
+        faults.add(
+            f"{where} has {len(bad)} values that are not finite, the first in trial {trial}, sample {sample}"
+            " (leave out the trial or mend the trace)"
+        )
+        return None
+    return trials
+
+
+def _taken(trials: NDArray[np.float32], average: bool) -> list[tuple[tuple[int, ...], NDArray[np.float32]]]:
+    if average:
+        return [(tuple(range(len(trials))), trials.mean(0))]
+    return [((number,), trace) for number, trace in enumerate(trials)]
+
+
+def _read_movies(config: PublishedDataConfig, faults: _Faults) -> dict[str, Movie]:
+    movies: dict[str, Movie] = {}
+    for file in _folder(config.mov_path, "movies", "vstim_*.pt"):
+        for stimulus, entry in _entries(file, faults, ()):
+            layouts = (config.movie_layout,) if config.movie_layout else MOVIE_KEYS
+            frames = next((entry[key] for key in layouts if key in entry), None)
+            if frames is None:
+                faults.add(f"{file}, stimulus '{stimulus}' has no {' or '.join(layouts)}, it has {', '.join(entry)}")
+                continue
+            try:
+                movies[stimulus] = _movie(frames, entry, config)
+            except StcnnError as error:
+                faults.add(f"{file}, stimulus '{stimulus}': {str(error).rstrip('.')}")
+    return movies
+
+
+def _movie(frames: ArrayLike, entry: Mapping[str, Any], config: PublishedDataConfig) -> Movie:
+    time_s = np.asarray(entry.get("t_axis", [0.0]), np.float64)
+    luminance = np.asarray(frames)
+    if "t_axis" in entry and len(time_s) != len(luminance):
+        raise DataError(f"the movie has {len(luminance)} frames but a t_axis of {len(time_s)}")
+    return Movie.from_luminance(
+        luminance, config.rate_hz, deg_per_px=config.deg_per_px, background=config.background, onset_s=-float(time_s[0])
+    )
