@@ -1,0 +1,50 @@
+# Everything a newcomer needs: the first call makes .venv and installs into it. 'make help' lists the targets.
+#   make train ARGS="model=published dataset=my_recordings"     options of 'python train.py'
+#   make test ARGS="-m slow"                                    options of pytest
+#   make PYTHON=python3.12 train                                another interpreter
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check
+
+.PHONY: help train test check docs bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+train: .venv/run ## train a network; without ARGS on a small simulated data set
+	cd stcnn && ../$(BIN)/python train.py $(ARGS)
+
+test: .venv/dev ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev ## lint, format, types, direction of imports, documentation
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: .venv/dev ## serve the documentation at http://127.0.0.1:8000
+	$(BIN)/mkdocs serve
+
+bench: .venv/dev ## run every benchmark in benchmarks/
+	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script $(ARGS); done
+
+lock: ## pin the newest releases that pyproject.toml allows
+	PYTHON=$(PYTHON) .ci/lock
+
+clean: ## remove .venv and everything built
+	rm -rf .venv build site *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/run: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This is Python %d.%d, stcnn needs 3.11 or newer: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@echo "Installing into .venv, once (one minute and 1 GB; with the CUDA build of torch 5 GB)"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	@echo "Installing the tools for tests and documentation, once"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
