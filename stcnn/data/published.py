@@ -215,7 +215,8 @@ def _read_trials(where: str, neuron: Mapping[str, Any], n_samples: int, faults: 
     if "traces" not in neuron:
         faults.add(f"{where} has no 'traces'")
         return None
-    rows = [np.asarray(row, np.float32) for row in np.atleast_1d(neuron["traces"])]
+    traces = neuron["traces"]
+    rows = [np.asarray(row, np.float32) for row in (traces if isinstance(traces, list) else np.atleast_2d(traces))]
     lengths = {row.size for row in rows}
     if len(lengths) != 1 or rows[0].ndim != 1:
         faults.add(f"{where} has trials of unequal lengths {sorted(lengths)}, expected {n_samples} samples each")

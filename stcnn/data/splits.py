@@ -1,0 +1,154 @@
+"""Which recordings train the model, which choose between models, and which are only looked at in the end.
+
+Recordings are held out in groups that may not be torn apart: the trials of one neuron to one stimulus stay
+together, and so do all movies that show the same content to a neuron, whatever they are called
+(see :mod:`stcnn.data.duplicates`). Each cell type contributes its share to every side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from stcnn.data.dataset import Dataset
+from stcnn.data.duplicates import fingerprint, same_content
+from stcnn.errors import ConfigError, DataError
+
+SIDES = ("train", "validation", "test")
+
+
+class SplitConfig(BaseModel):
+    """What is held out, how much of it, and the seed of the choice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["stimulus_x_neuron", "stimulus", "neuron"] = "stimulus_x_neuron"
+    """Hold out single (stimulus, neuron) pairs, whole stimuli, or whole neurons."""
+    validation: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the recordings of each cell type that chooses between epochs and settings."""
+    test: float = Field(default=0.1, ge=0, lt=1)
+    """Share that is only looked at in the end."""
+    seed: int = Field(default=0, ge=0)
+    shifted_movies: Literal["together", "apart"] = "together"
+    """Whether movies that differ only by a whole-pixel shift count as one stimulus. ``apart`` suits a set whose
+    stimulus parameter is the position itself, such as flashed stripes or a receptive-field map."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of the recordings on each side, in ascending order."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+    def to_json(self, dataset: Dataset) -> dict[str, list[str]]:
+        """The split as lists of recording keys, which stay valid when recordings are added or reordered."""
+        keys = recording_keys(dataset.table)
+        return {side: [keys[i] for i in getattr(self, side)] for side in SIDES}
+
+    @classmethod
+    def from_json(cls, sides: Mapping[str, list[str]], dataset: Dataset) -> Split:
+        """Find the recordings of a stored split again.
+
+        Raises:
+            DataError: the data set lacks one of them.
+        """
+        place = {key: i for i, key in enumerate(recording_keys(dataset.table))}
+        missing = [key for side in SIDES for key in sides[side] if key not in place]
+        if missing:
+            raise DataError(
+                f"the split names {len(missing)} recordings that the data set lacks, first '{missing[0]}'",
+                remedy="open the data set that the split was made from, with the same average_trials",
+            )
+        return cls(*(tuple(sorted(place[key] for key in sides[side])) for side in SIDES))
+
+
+def recording_keys(table: pd.DataFrame) -> list[str]:
+    """A lasting name for each recording: cell type, animal, neuron, stimulus and trials."""
+    columns = (table.cell_type, table.animal, table.neuron, table.stimulus, table.trials)
+    return [f"{t}/{a}/{n}/{s}/{'+'.join(map(str, trials))}" for t, a, n, s, trials in zip(*columns, strict=True)]
+
+
+def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
+    """Split the recordings by groups that stay together.
+
+    Raises:
+        ConfigError: validation and test leave nothing to train on.
+        DataError: a cell type has too few groups to be held out.
+    """
+    if config.validation + config.test >= 1:
+        raise ConfigError(
+            f"split.validation + split.test = {config.validation + config.test:g}",
+            expected="less than 1, so that something is left to train on",
+        )
+    groups = _groups(dataset, config)
+    side = _assigned(dataset.table, groups, config)
+    return Split(*(tuple(np.flatnonzero(side == i).tolist()) for i in range(len(SIDES))))
+
+
+def _groups(dataset: Dataset, config: SplitConfig) -> np.ndarray:
+    """Number of the group of each recording; a group stays on one side."""
+    table = dataset.table
+    neuron = table.groupby(["cell_type", "neuron"], sort=False).ngroup().to_numpy()
+    if config.kind == "neuron":
+        return neuron
+    used = table.stimulus.unique()
+    content = same_content(
+        {name: fingerprint(dataset.movies[name]) for name in used}, shifted=config.shifted_movies == "together"
+    )
+    stimulus = table.stimulus.map(content).to_numpy()
+    if config.kind == "stimulus":
+        return stimulus
+    return np.unique(np.stack([stimulus, neuron]), axis=1, return_inverse=True)[1].ravel()
+
+
+def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig) -> np.ndarray:
+    """Side of each recording, an index into SIDES: groups in random order go where a cell type lacks its share.
+
+    Nobody is left without training data: a cell type keeps a group, and with pairs held out so does each neuron.
+    """
+    sizes = _counts(groups, table.cell_type)
+    keepers = table.cell_type + "/" + table.neuron if config.kind == "stimulus_x_neuron" else table.cell_type
+    shared_by = _counts(groups, keepers) > 0
+    left = shared_by.sum(0)
+    side_of_group = np.zeros(len(sizes), int)
+    order = np.random.default_rng(config.seed).permutation(len(sizes))
+    for side, share in ((2, config.test), (1, config.validation)):
+        lacking = share * sizes.sum(0)
+        without = lacking > 0
+        for group in order:
+            wanted = (sizes[group] > 0) & (lacking > 0) & (without | (lacking >= sizes[group] / 2))
+            if side_of_group[group] == 0 and wanted.any() and (left[shared_by[group]] > 1).all():
+                side_of_group[group] = side
+                left = left - shared_by[group]
+                lacking = lacking - sizes[group]
+                without = without & (sizes[group] == 0)
+        for cell_type in np.unique(table.cell_type)[without]:
+            raise _too_few_groups(str(cell_type), SIDES[side], config)
+    return side_of_group[groups]
+
+
+def _counts(groups: np.ndarray, label: pd.Series) -> np.ndarray:
+    """Recordings of each group (rows) under each label (columns, sorted)."""
+    labels, place = np.unique(label.to_numpy(str), return_inverse=True)
+    counts = np.zeros((groups.max() + 1, len(labels)), int)
+    np.add.at(counts, (groups, place), 1)
+    return counts
+
+
+def _too_few_groups(cell_type: str, side: str, config: SplitConfig) -> DataError:
+    what = {"stimulus_x_neuron": "stimuli per neuron", "stimulus": "stimuli", "neuron": "neurons"}[config.kind]
+    apart = " or, where position is the stimulus parameter, set split.shifted_movies=apart"
+    return DataError(
+        f"cell type '{cell_type}' has too few {what} to hold some out for {side}"
+        + ("" if config.kind == "neuron" else " (movies that differ by a shift or a mirror count as one)"),
+        expected="one more than the sides of the split",
+        remedy="choose another split.kind, set split.validation or split.test to 0"
+        + (apart if config.kind != "neuron" and config.shifted_movies == "together" else ""),
+    )

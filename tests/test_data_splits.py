@@ -1,0 +1,148 @@
+"""Splits: nothing of a neuron's stimulus stands on two sides, whatever the movie is called."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stcnn.data import Dataset, Split, SplitConfig, split_recordings
+from stcnn.data.duplicates import fingerprint, same_content
+from stcnn.errors import ConfigError, DataError
+from stcnn.movie import Movie
+from tests.made_up_data import GREY, RATE_HZ, dataset
+
+CONFIG = {"validation": 0.2, "test": 0.2}
+
+
+def _many_stimuli(n_stimuli: int = 12, neurons_per_type: int = 4, trials: int = 2) -> Dataset:
+    """Twelve squares of different sizes; every neuron of both types saw all of them."""
+    data = dataset(neurons_per_type, ("loom",), trials)
+    movies, recordings = {}, []
+    for size in range(1, n_stimuli + 1):
+        frames = np.full((40, 16, 20), GREY, np.float32)
+        frames[5:30, 2 : 2 + size, 3 : 3 + size] = 0
+        movies[f"square_{size}"] = Movie.from_luminance(frames, RATE_HZ, background=GREY)
+        recordings += [replace(r, stimulus=f"square_{size}") for r in data.recordings]
+    return Dataset.of(movies, recordings)
+
+
+def _sides(split: Split) -> dict[str, set[int]]:
+    return {"train": set(split.train), "validation": set(split.validation), "test": set(split.test)}
+
+
+@pytest.mark.parametrize("kind", ["stimulus_x_neuron", "stimulus", "neuron"])
+def test_a_split_is_a_partition_with_the_wanted_shares(kind: str) -> None:
+    data = _many_stimuli(neurons_per_type=10)
+    split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"kind": kind}))
+    assert sorted([*split.train, *split.validation, *split.test]) == list(range(len(data)))
+    for side in (split.validation, split.test):
+        shares = data.subset(side).table.cell_type.value_counts() / data.table.cell_type.value_counts()
+        assert shares.to_numpy() == pytest.approx(0.2, abs=0.05)
+
+
+@given(seed=st.integers(0, 1000), kind=st.sampled_from(["stimulus_x_neuron", "stimulus", "neuron"]))
+def test_trials_of_one_neuron_and_stimulus_stay_together(seed: int, kind: str) -> None:
+    data = _many_stimuli(6)
+    split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"kind": kind, "seed": seed}))
+    rows = data.table
+    pairs = [
+        set(zip(rows.cell_type[list(s)], rows.neuron[list(s)], rows.stimulus[list(s)], strict=True))
+        for s in _sides(split).values()
+    ]
+    assert not pairs[0] & pairs[1]
+    assert not pairs[0] & pairs[2]
+    assert not pairs[1] & pairs[2]
+    trained = data.subset(split.train).table
+    if kind == "stimulus_x_neuron":
+        assert set(trained.cell_type + trained.neuron) == set(rows.cell_type + rows.neuron)
+
+
+def test_the_seed_decides_the_split() -> None:
+    data = _many_stimuli()
+    splits = [split_recordings(data, SplitConfig(seed=seed)) for seed in (1, 1, 2)]
+    assert splits[0] == splits[1] != splits[2]
+
+
+def _copy_of(original: Movie, how: str) -> Movie:
+    frames = original.luminance()
+    changed = {
+        "same": frames,
+        "mirrored": frames[:, :, ::-1],
+        "upside down": frames[:, ::-1],
+        "shifted": np.roll(frames, (3, 2), (1, 2)),
+        "later": np.concatenate([np.full_like(frames[:7], GREY), frames]),
+        "many grey values": frames,
+    }[how]
+    copy = Movie.from_luminance(changed.copy(), RATE_HZ, background=GREY)
+    return Movie(copy.luminance(), RATE_HZ, background=GREY) if how == "many grey values" else copy
+
+
+@pytest.mark.parametrize("how", ["same", "mirrored", "upside down", "shifted", "later", "many grey values"])
+def test_a_planted_copy_under_another_name_is_caught(how: str) -> None:
+    data = _many_stimuli()
+    planted = [replace(r, stimulus="planted") for r in data.recordings if r.stimulus == "square_4"]
+    movies = dict(data.movies) | {"planted": _copy_of(data.movies["square_4"], how)}
+    data = Dataset.of(movies, [*data.recordings, *planted])
+    for seed in range(20):
+        split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"seed": seed}))
+        for indices in _sides(split).values():
+            side = data.subset(sorted(indices)).table
+            shown = {
+                name: set(zip(side.cell_type[rows], side.neuron[rows], strict=True))
+                for name, rows in ((n, side.stimulus == n) for n in ("planted", "square_4"))
+            }
+            assert shown["planted"] == shown["square_4"]
+
+
+def _prints(**frames: np.ndarray) -> dict[str, np.ndarray]:
+    return {n: fingerprint(Movie.from_luminance(f, RATE_HZ, background=GREY)) for n, f in frames.items()}
+
+
+def _disc(row: int, column: int, radius: float = 5) -> np.ndarray:
+    y, x = np.mgrid[:24, :24]
+    distance = np.hypot(y - row, x - column)
+    frames = np.full((12, 24, 24), GREY, np.float32)
+    for t in range(12):
+        frames[t][distance < radius * t / 11] = 0
+    return frames
+
+
+@given(down=st.integers(-9, 9), right=st.integers(-9, 9))
+def test_a_shift_that_cuts_the_picture_off_at_the_edge_is_still_the_same(down: int, right: int) -> None:
+    content = same_content(_prints(centre=_disc(12, 12), edge=_disc(12 + down, 12 + right), other=_disc(12, 12, 4)))
+    assert content["centre"] == content["edge"] != content["other"]
+
+
+def test_shifts_can_be_told_apart_and_then_mirrors_are_still_the_same() -> None:
+    prints = _prints(left=_disc(12, 8), right=_disc(12, 15), far_right=_disc(12, 16))
+    assert same_content(prints, shifted=False) == {"left": 0, "right": 0, "far_right": 1}
+
+
+def test_different_movies_are_different() -> None:
+    data = dataset()
+    content = same_content({name: fingerprint(shown) for name, shown in data.movies.items()})
+    assert len(set(content.values())) == len(data.movies)
+
+
+def test_a_stored_split_is_found_again_in_another_order() -> None:
+    data = _many_stimuli()
+    split = split_recordings(data, SplitConfig())
+    stored = split.to_json(data)
+    backwards = Dataset.of(data.movies, data.recordings[::-1], data.neurons)
+    again = Split.from_json(stored, backwards)
+    assert again.to_json(backwards).keys() == stored.keys()
+    assert {k: sorted(v) for k, v in again.to_json(backwards).items()} == {k: sorted(v) for k, v in stored.items()}
+    with pytest.raises(DataError, match=r"the split names \d+ recordings that the data set lacks, first 'lc"):
+        Split.from_json(stored, data.subset(split.train))
+
+
+def test_too_little_to_hold_out_is_a_sentence() -> None:
+    data = _many_stimuli(1)
+    with pytest.raises(DataError, match=r"'lc11' has too few stimuli per neuron .* set split.shifted_movies=apart"):
+        split_recordings(data, SplitConfig())
+    with pytest.raises(DataError, match=r"'lc11' has too few neurons to hold some out for test"):
+        split_recordings(dataset(1), SplitConfig(kind="neuron"))
+    with pytest.raises(ConfigError, match=r"split.validation \+ split.test = 1.2, expected less than 1"):
+        split_recordings(data, SplitConfig(validation=0.6, test=0.6))
