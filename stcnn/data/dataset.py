@@ -219,12 +219,18 @@ class Batch:
     rate_hz: float
     item: Tensor
 
-    def contrast(self) -> Tensor:
-        """Contrast (luminance minus background), float32 ``(B, T, Y, X)``; exactly zero where it is grey."""
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T of every clip."""
+        return int(self.codes.shape[1])
+
+    def contrast(self, start: int = 0, stop: int | None = None) -> Tensor:
+        """Contrast (luminance minus background) of frames ``start..stop``, float32 ``(B, T, Y, X)``; grey is zero."""
+        frames = self.codes[:, start:stop]
         if self.levels is None:
-            return self.codes
-        contrast = self.levels.new_empty(self.codes.shape)
-        for codes, levels, out in zip(self.codes, self.levels, contrast, strict=True):
+            return frames
+        contrast = self.levels.new_empty(frames.shape)
+        for codes, levels, out in zip(frames, self.levels, contrast, strict=True):
             torch.index_select(levels, 0, codes.flatten().int(), out=out.view(-1))
         return contrast
 

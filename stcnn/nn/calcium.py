@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -59,13 +58,18 @@ class Calcium(nn.Module):
         self.config = config
         low, high = config.tau_init_s
         self.tau_s = nn.Parameter(low + (high - low) * torch.rand(1))
-        self.types: Mapping[str, Neurons] = nn.ModuleDict({name: Neurons(n, config) for name, n in n_neurons.items()})
+        self.types = nn.ModuleDict({name: Neurons(n, config) for name, n in n_neurons.items()})
+
+    @property
+    def each(self) -> list[Neurons]:
+        """The neurons of each cell type, in order."""
+        return cast(list[Neurons], list(self.types.values()))
 
     def time_constants(self) -> Tensor:
         """Return the time constant of each cell type, ``(N,)``."""
         if self.config.tau == "global":
             return self.tau_s.expand(len(self.types))
-        return torch.cat([neurons.tau_s for neurons in self.types.values()])
+        return torch.cat([neurons.tau_s for neurons in self.each])
 
     def forward(self, voltage: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Rectify and filter voltages ``(T, B, N)``: dF/F of a neuron of gain one and offset zero, and the state."""
@@ -81,15 +85,15 @@ class Calcium(nn.Module):
             cell_type: index of the cell type of each, ``(R,)``.
             neuron: index within its type, ``(R,)``.
         """
-        counts = [neurons.gain.shape[0] for neurons in self.types.values()]
+        counts = [neurons.gain.shape[0] for neurons in self.each]
         first = torch.tensor([0, *counts[:-1]], device=neuron.device).cumsum(0)
         index = first[cell_type] + neuron
-        gain = torch.cat([neurons.gain for neurons in self.types.values()])[index]
-        offset = torch.cat([neurons.offset for neurons in self.types.values()])[index]
+        gain = torch.cat([neurons.gain for neurons in self.each])[index]
+        offset = torch.cat([neurons.offset for neurons in self.each])[index]
         return F.softplus(gain), offset
 
     def average(self) -> tuple[Tensor, Tensor]:
         """Return gain and offset ``(N,)`` of the average neuron: the mean taken before the softplus, as published."""
-        gain = F.softplus(torch.stack([neurons.gain.mean() for neurons in self.types.values()]))
-        offset = torch.stack([neurons.offset.mean() for neurons in self.types.values()])
+        gain = F.softplus(torch.stack([neurons.gain.mean() for neurons in self.each]))
+        offset = torch.stack([neurons.offset.mean() for neurons in self.each])
         return gain, offset

@@ -10,12 +10,16 @@ matrices, whatever the resolution of the movie.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from stcnn.nn.temporal import ExponentialConfig, FilterState, exponential_filter, exponential_gain, n_taps
+
+EYE_FRAMES = 64
+"""Frames expanded to contrast at a time: a few megabytes."""
 
 
 class EyeConfig(BaseModel):
@@ -64,6 +68,33 @@ def acceptance_matrix(n_px: int, n_columns: int, deg_per_px: float, centre_deg: 
     return weight(px_deg - columns_deg[:, None]) / weight(grid_deg).sum(1, keepdim=True)
 
 
+class Frames(Protocol):
+    """A batch of movies that is expanded to contrast piece by piece; a batch of the data set is one."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T."""
+
+    def contrast(self, start: int, stop: int) -> Tensor:
+        """Contrast ``(B, stop - start, Y, X)`` of frames ``start..stop``."""
+
+
+class Whole(NamedTuple):
+    """Contrast that is already expanded."""
+
+    whole: Tensor
+    """``(B, T, Y, X)``."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T."""
+        return self.whole.shape[1]
+
+    def contrast(self, start: int, stop: int) -> Tensor:
+        """Contrast ``(B, stop - start, Y, X)``."""
+        return self.whole[:, start:stop]
+
+
 class Eye(nn.Module):
     """Contrast movies to photoreceptor signals on the lattice.
 
@@ -88,10 +119,26 @@ class Eye(nn.Module):
             )
         return self._matrices[key]
 
+    def sample(self, contrast: Tensor, deg_per_px: float) -> Tensor:
+        """Return the contrast ``(B, T, Y, X)`` seen by each column, ``(T, B, Yc, Xc)``."""
+        rows, columns = self.sampling((contrast.shape[2], contrast.shape[3]), deg_per_px, contrast)
+        return (rows @ (contrast @ columns.T)).transpose(0, 1)
+
+    def see(self, frames: Frames, rate_hz: float, deg_per_px: float, start: int = 0) -> Tensor:
+        """Return photoreceptor maps ``(T - start, B, Yc, Xc)``; the frames before ``start`` must be grey.
+
+        The movie is expanded to contrast in pieces, so it never stands whole in memory.
+        """
+        pieces = [
+            self.sample(frames.contrast(first, min(first + EYE_FRAMES, frames.n_frames)), deg_per_px)
+            for first in range(start, frames.n_frames, EYE_FRAMES)
+        ]
+        return self.low_pass(torch.cat(pieces), rate_hz)[0]
+
     def forward(
         self, contrast: Tensor, rate_hz: float, deg_per_px: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:
-        """See a contrast movie.
+        """See frames of a contrast movie, carrying the state from call to call.
 
         Args:
             contrast: ``(B, T, Y, X)``, zero where grey.
@@ -102,8 +149,10 @@ class Eye(nn.Module):
         Returns:
             Photoreceptor maps ``(T, B, Yc, Xc)`` and the state after the last frame.
         """
-        rows, columns = self.sampling((contrast.shape[2], contrast.shape[3]), deg_per_px, contrast)
-        maps = (rows @ (contrast @ columns.T)).transpose(0, 1).contiguous()
+        return self.low_pass(self.sample(contrast, deg_per_px), rate_hz, state)
+
+    def low_pass(self, maps: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
+        """Filter sampled contrast ``(T, B, Yc, Xc)`` with the photoreceptor's kernel."""
         dt_s = 1 / rate_hz
         tau_s = self.tau_s.to(maps)
         taps = n_taps(self.config.filter.kernel_s, dt_s)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from stcnn.errors import DataError, ShapeError
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.nn.calcium import Calcium, CalciumConfig
-from stcnn.nn.eye import Eye, EyeConfig
+from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
+from stcnn.nn.fused_forward import Clips
 from stcnn.nn.layers import HiddenConfig
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
 from stcnn.nn.stack import HiddenStack
@@ -89,26 +90,35 @@ class STCNN(nn.Module):
         self.hidden = HiddenStack(config.hidden)
         self.readouts = Readouts(config.hidden.channels[-1], config.eye.lattice, config.readout, types)
         self.calcium = Calcium(config.calcium, {name: len(n) for name, n in population.neurons.items()})
-        unused = [n.tau_s for n in self.calcium.types.values()] if config.calcium.tau == "global" else []
+        unused = [n.tau_s for n in self.calcium.each] if config.calcium.tau == "global" else []
         for tau_s in unused or [self.calcium.tau_s]:
             tau_s.requires_grad_(False)
 
-    def voltage_of(self, contrast: Tensor, rate_hz: float, multiplicity: Tensor | None = None) -> Tensor:
-        """Return voltages ``(B, T, N)`` for contrast ``(B, T, Y, X)``.
+    def voltage_of(
+        self, frames: Tensor | Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
+    ) -> Tensor:
+        """Return voltages ``(B, T, N)``.
 
         Args:
-            contrast: luminance minus background.
+            frames: contrast ``(B, T, Y, X)``, or a batch that expands itself to contrast.
             rate_hz: frames per second.
             multiplicity: how often each clip counts in the normalisation statistics, ``(B,)``; None is once.
+            n_grey: number of leading frames that are grey in all clips, which are then computed once.
         """
-        eye, _ = self.eye(contrast, rate_hz, self.deg_per_px)
-        last = self.hidden(eye, rate_hz, self.readouts.window, multiplicity)
-        voltage, _ = self.readouts(last, rate_hz)
-        return voltage.transpose(0, 1)
+        source = Whole(frames) if isinstance(frames, Tensor) else frames
+        n_grey = min(n_grey, source.n_frames - 1)
+        eye = self.eye.see(source, rate_hz, self.deg_per_px, n_grey)
+        prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
+        if multiplicity is None:
+            multiplicity = eye.new_ones(eye.shape[1])
+        last = self.hidden(Clips(prefix, eye, multiplicity), rate_hz, self.readouts.window)
+        return self.readouts(last, rate_hz)[0].transpose(0, 1)
 
-    def forward(self, contrast: Tensor, rate_hz: float, multiplicity: Tensor | None = None) -> Response:
+    def forward(
+        self, frames: Tensor | Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
+    ) -> Response:
         """Return voltage and average calcium of every cell type; arguments as in :meth:`voltage_of`."""
-        voltage = self.voltage_of(contrast, rate_hz, multiplicity)
+        voltage = self.voltage_of(frames, rate_hz, multiplicity, n_grey)
         gain, offset = self.calcium.average()
         filtered, _ = self.calcium(voltage.transpose(0, 1), rate_hz)
         return Response(voltage, (offset + gain * filtered).transpose(0, 1))
@@ -138,7 +148,7 @@ class STCNN(nn.Module):
         for i, layer in enumerate(self.hidden):
             found[f"hidden.{i}"] = layer.linear(x, rate_hz)[0]
             x = found[f"norm.{i}"] = layer.normalise(found[f"hidden.{i}"])
-        found["voltage"] = self.readouts(self.readouts.window.crop(x), rate_hz)[0]
+        found["voltage"] = self.readouts([self.readouts.window.crop(x)], rate_hz)[0]
         gain, offset = self.calcium.average()
         found["calcium"] = offset + gain * self.calcium(found["voltage"], rate_hz)[0]
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -111,19 +112,22 @@ class Readouts(nn.ModuleDict):
             stacked.append(weight.permute(1, 2, 0) * gain)
         return torch.stack(stacked)
 
-    def forward(self, maps: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
+    def forward(
+        self, maps: Sequence[Tensor], rate_hz: float, state: FilterState | None = None
+    ) -> tuple[Tensor, FilterState]:
         """Read the normalised maps of the last layer.
 
         Args:
-            maps: ``(T, B, h, w, C)`` on :attr:`window`.
+            maps: ``(T, B, h, w, C)`` on :attr:`window`, in consecutive pieces; a piece with B = 1 serves all clips.
             rate_hz: frames per second.
             state: state of the filters, None at the start.
 
         Returns:
             Voltages ``(T, B, N)`` of the N cell types, and the state.
         """
-        active = F.leaky_relu(maps, self.config.slope)
-        drive = active.flatten(2) @ self.weights(rate_hz).flatten(1).T
+        weights, clips = self.weights(rate_hz).flatten(1).T, maps[-1].shape[1]
+        pieces = [F.leaky_relu(piece, self.config.slope).flatten(2) @ weights for piece in maps]
+        drive = torch.cat([piece.expand(-1, clips, -1) for piece in pieces])
         tau_s = torch.cat([readout.filter.tau_s for readout in self.each])
         bias = torch.cat([readout.bias for readout in self.each])
         taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)

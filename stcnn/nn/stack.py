@@ -1,14 +1,28 @@
-"""The hidden layers behind one narrow interface: photoreceptor maps in, the readouts' window of the last layer out."""
+"""The hidden layers behind one narrow interface: photoreceptor maps in, the readouts' window of the last layer out.
+
+Implementations, same numbers:
+
+* ``modular``: layer by layer through autograd; every kind of layer, double precision of thought, most memory.
+* ``fused``: training as one autograd function (:mod:`stcnn.nn.fused`); exponential or no kernels only.
+
+Evaluation without gradients has a form of its own (:mod:`stcnn.nn.folded`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 
+from stcnn.nn.fused import run_fused
+from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.layers import HiddenConfig, HiddenLayer
 from stcnn.nn.readout import Window
+from stcnn.nn.temporal import forgets, leak, n_taps
+
+Compute = Literal["auto", "modular", "fused"]
 
 
 class HiddenStack(nn.ModuleList):
@@ -25,24 +39,65 @@ class HiddenStack(nn.ModuleList):
             HiddenLayer(n_in, n_out, config, slope)
             for n_in, n_out, slope in zip(inputs, config.channels, slopes, strict=True)
         )
+        self.config = config
+        self.compute: Compute = "auto"
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         return cast(Iterator[HiddenLayer], super().__iter__())
 
-    def forward(self, eye: Tensor, rate_hz: float, window: Window, multiplicity: Tensor | None = None) -> Tensor:
+    def forward(self, clips: Clips, rate_hz: float, window: Window) -> list[Tensor]:
         """Run the layers.
 
         Args:
-            eye: photoreceptor maps ``(T, B, Y, X)``.
+            clips: photoreceptor maps, with the frames that all clips share apart, and their multiplicity.
             rate_hz: frames per second.
             window: part of the last layer's maps that is wanted.
-            multiplicity: weight ``(B,)`` of each clip in the normalisation statistics; None is one each.
 
         Returns:
-            Normalised maps ``(T, B, h, w, C)`` of the last layer on ``window``.
+            Normalised maps ``(T, B, h, w, C)`` of the last layer on ``window``: of the shared frames (B = 1, only if
+            there are any), then of the rest.
         """
+        if self.compute == "fused" or (self.compute == "auto" and self.training and not self.unfit(clips)):
+            return self._fused(clips, rate_hz, window)
+        eye = clips.rest
+        if clips.prefix is not None:
+            eye = torch.cat([clips.prefix.expand(-1, eye.shape[1], -1, -1), eye])
         x = eye.unsqueeze(-1)
         for layer in self:
             y, _ = layer.linear(x, rate_hz)
-            x = layer.normalise(y, multiplicity)
-        return window.crop(x)
+            x = layer.normalise(y, clips.multiplicity)
+        return [window.crop(x)]
+
+    def unfit(self, clips: Clips) -> str:
+        """Say why the fused form cannot run; empty if it can."""
+        if self.config.filter.kind != "exponential":
+            return f"the hidden layers have a kernel of kind '{self.config.filter.kind}'"
+        if clips.rest.requires_grad:
+            return "the photoreceptor maps need a gradient"
+        return ""
+
+    def _fused(self, clips: Clips, rate_hz: float, window: Window) -> list[Tensor]:
+        reason = self.unfit(clips) or ("" if self.training else "it is for training; call train() first")
+        if reason:
+            raise ValueError(f"compute='fused' cannot run: {reason}")
+        output = run_fused([self._tensors(layer, rate_hz) for layer in self], clips, window)
+        for layer, (mean, var) in zip(self, output.moments, strict=True):
+            if layer.norm is not None:
+                bias = 0 if layer.bias is None else layer.bias.detach()
+                layer.norm.observe(mean + bias, var, output.values)
+        return [output.rest] if output.prefix is None else [output.prefix, output.rest]
+
+    def _tensors(self, layer: HiddenLayer, rate_hz: float) -> FusedLayer:
+        """What the fused form needs of one layer."""
+        config, tau_s, dt_s = layer.filter.config, layer.filter.tau_s, 1 / rate_hz
+        assert config.kind == "exponential"
+        taps = n_taps(config.kernel_s, dt_s)
+        gain = layer.filter.gain(rate_hz)
+        assert gain is not None
+        rest = torch.exp(-taps * dt_s / tau_s) if taps and forgets(tau_s, dt_s, taps) else None
+        gamma, beta, eps = None, torch.zeros_like(gain) if layer.bias is None else layer.bias, 0.0
+        if layer.norm is not None:
+            gamma, beta, eps = layer.norm.weight, layer.norm.bias, layer.norm.eps
+            if layer.bias is not None:  # the normalisation removes it: its gradient is zero, not absent
+                gain = gain + 0 * layer.bias
+        return FusedLayer(layer.weight, gain, leak(tau_s, dt_s), rest, gamma, beta, taps or 0, layer.slope, eps)

@@ -1,0 +1,74 @@
+"""Training of the hidden stack as one autograd function: exact, in chunks of frames that stay in cache.
+
+One layer, with C channels, ``b = 1 - exp(-dt/tau)``, ``r = exp(-K dt/tau)`` (0 for an infinite kernel):
+
+    u[t] = W' * x[t]                        spatial correlation, W' = gain W
+    v[t] = v[t-1] + b (u[t] - v[t-1])       leaky integrator (stored)
+    y[t] = v[t] - r v[t-K]
+    z[t] = scale y[t] + shift               normalisation, or scale = 1 and shift = bias
+    x[t] of the next layer = leaky rectifier of z[t]   (made again from v when needed)
+
+Batch normalisation weights clip c with its multiplicity m_c: ``n = sum m_c T P`` values, ``mu`` and ``var`` their
+weighted moments, ``i = 1/sqrt(var + eps)``, ``scale = gamma i``, ``shift = beta - mu scale``. Its adjoint, with
+``S1 = sum dz`` and ``S2 = sum dz (y - mu) i``:
+
+    dbeta = S1,   dgamma = S2,   g = dL/dy = gamma i (dz - m_c/n (S1 + (y - mu) i S2))
+
+and that of the filter, backwards in time:
+
+    h[t] = h[t+1] + b (g[t] - h[t+1]),   dL/du[t] = h[t] - r h[t+K]
+    dL/db = sum_t dL/du[t] (v[t] - v[t-1]) / b^2,   dL/dr = -sum_t g[t] v[t-K]
+
+Behind batch normalisation the loss hardly depends on the gain; ``gain dL/dgain = gamma S2 eps/(var + eps)`` in closed
+form, where the sum ``dW' . W'`` would cancel.
+
+Clips that start alike share their first frames: the *prefix*, one clip of multiplicity ``sum m_c`` whose last state
+starts all others and collects their adjoints. Memory: one array of frames x columns x channels per layer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stcnn.nn.fused_backward import backward
+from stcnn.nn.fused_forward import Clips, FusedLayer, Run
+from stcnn.nn.readout import Window
+
+
+class StackOutput(NamedTuple):
+    """Normalised maps of the last layer on the window ``(T, B, h, w, C)``, and the statistics of every layer."""
+
+    prefix: Tensor | None
+    rest: Tensor
+    moments: list[tuple[Tensor, Tensor]]
+    """Weighted mean and biased variance of each layer's maps before normalisation."""
+    values: float
+    """Number of values per channel behind the moments."""
+
+
+def run_fused(layers: list[FusedLayer], clips: Clips, window: Window) -> StackOutput:
+    """Run the stack in training mode with exact gradients for every tensor of ``layers``."""
+    run = Run(layers, clips, window)
+    maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
+    prefix = maps[0] if clips.prefix is not None else None
+    return StackOutput(prefix, maps[-1], run.moments, run.values)
+
+
+class _Stack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, run: Run, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        ctx.run = run  # type: ignore[attr-defined]
+        return run.forward()
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        run: Run | None = ctx.run  # type: ignore[attr-defined]
+        if run is None:
+            raise RuntimeError("the hidden stack keeps its maps for one backward pass: run the forward pass again")
+        if torch.is_grad_enabled():
+            raise NotImplementedError("the hidden stack has no second derivative: use compute='modular' for it")
+        ctx.run = None  # type: ignore[attr-defined]
+        return None, *backward(run, grads)
