@@ -45,6 +45,40 @@ def disc_coverage(screen: Screen, azimuth_deg: ArrayLike, elevation_deg: ArrayLi
     return _pixel_fractions(screen, bounds, area)
 
 
+def dots_coverage(screen: Screen, azimuth_deg: Array, elevation_deg: Array, size_deg: float) -> Coverage:
+    """Fraction of each pixel inside at least one of many discs (where discs overlap in a pixel: as if independent).
+
+    Args:
+        screen: the pixels.
+        azimuth_deg: centres, ``(T, discs)``.
+        elevation_deg: likewise.
+        size_deg: diameter of all of them.
+
+    Returns:
+        ``(T, Y, X)``, 0..1.
+    """
+    span = int(np.ceil(size_deg / screen.deg_per_px)) + 1  # pixels in a row that a disc can touch
+    reach = span * screen.deg_per_px  # a disc further out is moved to where its window is just outside
+    x = np.clip(azimuth_deg, screen.x_edges_deg[0] - reach, screen.x_edges_deg[-1] + reach).ravel()
+    y = np.clip(elevation_deg, screen.y_edges_deg[-1] - reach, screen.y_edges_deg[0] + reach).ravel()
+    column = np.floor((x - size_deg / 2 - screen.x_edges_deg[0]) / screen.deg_per_px).astype(int)
+    row = np.floor((screen.y_edges_deg[0] - y - size_deg / 2) / screen.deg_per_px).astype(int)
+    corner = np.arange(span + 1) * screen.deg_per_px
+    x_edges = screen.x_edges_deg[0] + column[:, None] * screen.deg_per_px + corner - x[:, None]
+    y_edges = screen.y_edges_deg[0] - row[:, None] * screen.deg_per_px - corner - y[:, None]
+    strips = np.diff(_disc_area(x_edges, y_edges, np.full((len(x), 1), size_deg / 2)), axis=2)
+    covered = (strips[:, :-1] - strips[:, 1:]) / screen.deg_per_px**2
+
+    n_frames, n_dots = azimuth_deg.shape
+    margin = 2 * span + 1
+    free = np.ones((n_frames, screen.shape_px[0] + 2 * margin, screen.shape_px[1] + 2 * margin), np.float32)
+    frame = np.repeat(np.arange(n_frames), n_dots)[:, None, None]
+    rows = (row[:, None] + np.arange(span) + margin)[:, :, None]
+    columns = (column[:, None] + np.arange(span) + margin)[:, None, :]
+    np.multiply.at(free, (frame, rows, columns), np.clip(1 - covered, 0, 1).astype(np.float32))
+    return 1 - free[:, margin:-margin, margin:-margin]
+
+
 def polygon_coverage(screen: Screen, azimuth_deg: ArrayLike, elevation_deg: ArrayLike) -> Coverage:
     """Fraction of each pixel inside a simple polygon.
 

@@ -17,7 +17,7 @@ import numpy as np
 from stcnn.errors import ConfigError
 from stcnn.stimuli.coverage import disc_coverage
 from stcnn.stimuli.scene import Layer, Picture, animate, stimulus
-from stcnn.stimuli.screen import AT_ONCE, Array, Fraction, NonNegative, Point, Positive, Screen, Timing
+from stcnn.stimuli.screen import AT_ONCE, Array, Fraction, NonNegative, Positive, Screen, Timing
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def looming_disc(
     end_deg: Positive = 60.0,
     edge_speed_deg_s: Positive | None = None,
     r_over_v_s: Positive | None = None,
-    centre_deg: Point = (0.0, 0.0),
+    azimuth_deg: float = 0.0,
+    elevation_deg: float = 0.0,
     luminance: Fraction = 0.0,
     timing: Timing = AT_ONCE,
 ) -> Layer:
@@ -84,7 +85,8 @@ def looming_disc(
         end_deg: last diameter.
         edge_speed_deg_s: speed of the edge, half the growth of the diameter; either this or ``r_over_v_s``.
         r_over_v_s: radius over velocity of an object on collision course.
-        centre_deg: azimuth and elevation.
+        azimuth_deg: of the centre.
+        elevation_deg: of the centre.
         luminance: of the disc, 0..1.
         timing: grey and holds.
 
@@ -95,16 +97,126 @@ def looming_disc(
 
     def draw(time_s: Array) -> Picture:
         size, speed = growth.at(time_s)
-        return _disc(screen, centre_deg, size, speed, luminance)
+        return Picture(
+            disc_coverage(screen, azimuth_deg, elevation_deg, size),
+            luminance,
+            _track(azimuth_deg, elevation_deg, size, speed),
+        )
 
     return animate(screen, timing, growth.duration_s, draw)
 
 
-def _disc(screen: Screen, centre_deg: Point, size_deg: Array, speed_deg_s: Array, luminance: float) -> Picture:
-    track = {
-        "azimuth_deg": centre_deg[0],
-        "elevation_deg": centre_deg[1],
+@stimulus
+def receding_disc(
+    screen: Screen,
+    *,
+    start_deg: Positive = 60.0,
+    end_deg: NonNegative = 0.0,
+    edge_speed_deg_s: Positive | None = None,
+    r_over_v_s: Positive | None = None,
+    azimuth_deg: float = 0.0,
+    elevation_deg: float = 0.0,
+    luminance: Fraction = 0.0,
+    timing: Timing = AT_ONCE,
+) -> Layer:
+    """A disc that shrinks from ``start_deg`` to ``end_deg``: a looming disc backwards in time.
+
+    Arguments and errors are those of :func:`looming_disc`. The speed of the edge is tracked as a positive number.
+    """
+    growth = _Growth(end_deg, start_deg, edge_speed_deg_s, r_over_v_s)
+
+    def draw(time_s: Array) -> Picture:
+        size, speed = growth.at(growth.duration_s - time_s)
+        return Picture(
+            disc_coverage(screen, azimuth_deg, elevation_deg, size),
+            luminance,
+            _track(azimuth_deg, elevation_deg, size, speed),
+        )
+
+    return animate(screen, timing, growth.duration_s, draw)
+
+
+@stimulus
+def looming_ring(
+    screen: Screen,
+    *,
+    line_deg: Positive = 3.0,
+    start_deg: NonNegative = 0.0,
+    end_deg: Positive = 60.0,
+    edge_speed_deg_s: Positive | None = None,
+    r_over_v_s: Positive | None = None,
+    azimuth_deg: float = 0.0,
+    elevation_deg: float = 0.0,
+    luminance: Fraction = 0.0,
+    timing: Timing = AT_ONCE,
+) -> Layer:
+    """The outline of a looming disc: edges that expand without an area that darkens.
+
+    Args:
+        screen: where to draw.
+        line_deg: width of the line, inside the disc's edge.
+        start_deg: first outer diameter.
+        end_deg: last outer diameter.
+        edge_speed_deg_s: speed of the outer edge; either this or ``r_over_v_s``.
+        r_over_v_s: radius over velocity of an object on collision course.
+        azimuth_deg: of the centre.
+        elevation_deg: of the centre.
+        luminance: of the line, 0..1.
+        timing: grey and holds.
+
+    Raises:
+        ConfigError: not exactly one law of growth is given, or the sizes do not grow.
+    """
+    growth = _Growth(start_deg, end_deg, edge_speed_deg_s, r_over_v_s)
+
+    def draw(time_s: Array) -> Picture:
+        size, speed = growth.at(time_s)
+        hole = disc_coverage(screen, azimuth_deg, elevation_deg, np.maximum(size - 2 * line_deg, 0))
+        return Picture(
+            disc_coverage(screen, azimuth_deg, elevation_deg, size) - hole,
+            luminance,
+            _track(azimuth_deg, elevation_deg, size, speed),
+        )
+
+    return animate(screen, timing, growth.duration_s, draw)
+
+
+@stimulus
+def dimming_disc(
+    screen: Screen,
+    *,
+    start_deg: NonNegative = 0.0,
+    end_deg: Positive = 60.0,
+    edge_speed_deg_s: Positive | None = None,
+    r_over_v_s: Positive | None = None,
+    azimuth_deg: float = 0.0,
+    elevation_deg: float = 0.0,
+    luminance: Fraction = 0.0,
+    timing: Timing = AT_ONCE,
+) -> Layer:
+    """The control for looming: a disc of ``end_deg`` that changes luminance as a looming disc would, and does not move.
+
+    Its luminance goes from grey towards ``luminance`` with the square of the diameter, so that at every moment the
+    field is as bright as with the looming disc of the same arguments (as long as that lies within the field).
+    Arguments and errors are those of :func:`looming_disc`; the track gives the luminance instead of a size.
+    """
+    growth = _Growth(start_deg, end_deg, edge_speed_deg_s, r_over_v_s)
+
+    def draw(time_s: Array) -> Picture:
+        size, _ = growth.at(time_s)
+        level = screen.background + (luminance - screen.background) * (size / end_deg) ** 2
+        track = _track(azimuth_deg, elevation_deg, end_deg, 0.0) | {"luminance": level}
+        return Picture(disc_coverage(screen, azimuth_deg, elevation_deg, end_deg), level[:, None, None], track)
+
+    return animate(screen, timing, growth.duration_s, draw)
+
+
+def _track(
+    azimuth_deg: float, elevation_deg: float, size_deg: Array | float, speed_deg_s: Array | float
+) -> dict[str, Array | float]:
+    return {
+        "azimuth_deg": azimuth_deg,
+        "elevation_deg": elevation_deg,
         "size_deg": size_deg,
         "speed_deg_s": speed_deg_s,
     }
-    return Picture(disc_coverage(screen, *centre_deg, size_deg), luminance, track)
