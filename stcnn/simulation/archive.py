@@ -1,0 +1,115 @@
+"""Simulated recordings on disk: the cache of data sets that are made on first use, and folders to hand on.
+
+A cached simulation is one ``.npz`` file with voltages, noise-free dF/F and trials; movies are rendered again from
+their parameters. Its name is a hash of the configuration and of the code that makes it, so it never goes stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import platformdirs
+from pydantic import TypeAdapter
+
+from stcnn.data import Dataset
+from stcnn.errors import FileError
+from stcnn.simulation.recordings import Neuron, Responses, SimulatedDataConfig, Simulation, movies_of, simulate
+
+CODE = ("stcnn.simulation", "stcnn.stimuli")
+"""Packages whose source the content of a cached simulation depends on."""
+
+
+def simulated_dataset(config: SimulatedDataConfig) -> Dataset:
+    """The recordings of a configuration, simulated on first use and then taken from the cache."""
+    return cached_simulation(config).dataset
+
+
+def cached_simulation(config: SimulatedDataConfig, folder: Path | None = None) -> Simulation:
+    """The simulation of a configuration, from the cache or made and put there.
+
+    Args:
+        config: what is simulated.
+        folder: the cache (default: see :func:`cache_folder`).
+
+    Raises:
+        ConfigError: as in :func:`~stcnn.simulation.recordings.simulate`.
+        FileError: the cache cannot be written.
+    """
+    file = (folder or cache_folder()) / f"simulation_{fingerprint(config)}.npz"
+    if file.is_file():
+        try:
+            return _load(file, config)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            pass  # damaged from outside: made again
+    simulation = simulate(config)
+    _save(file, simulation)
+    return simulation
+
+
+def cache_folder() -> Path:
+    """Folder of cached data: ``$STCNN_CACHE``, or the platform's folder for caches."""
+    named = os.environ.get("STCNN_CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("stcnn", appauthor=False)
+
+
+def fingerprint(config: SimulatedDataConfig) -> str:
+    """Hash of a configuration and of the code and tables that turn it into recordings."""
+    digest = hashlib.sha256(config.model_dump_json().encode())
+    for package in CODE:
+        for source in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
+            if source.name.endswith((".py", ".yaml")):
+                digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()[:20]
+
+
+def _save(file: Path, simulation: Simulation) -> None:
+    arrays = {
+        f"{field}/{stimulus}": getattr(responses, field)
+        for stimulus, responses in simulation.responses.items()
+        for field in ("voltage", "dff", "trials")
+    }
+    with written_whole(file) as stream:
+        np.savez(
+            stream, allow_pickle=False, neurons=np.array(json.dumps([asdict(n) for n in simulation.neurons])), **arrays
+        )
+
+
+def _load(file: Path, config: SimulatedDataConfig) -> Simulation:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+        neurons = TypeAdapter(list[Neuron]).validate_json(str(arrays["neurons"]))
+        movies = movies_of(config)
+        fields = ("voltage", "dff", "trials")
+        responses = {name: Responses(*(arrays[f"{field}/{name}"] for field in fields)) for name in movies}
+    return Simulation(config, neurons, movies, responses)
+
+
+@contextmanager
+def written_whole(file: Path) -> Iterator[IO[bytes]]:
+    """A stream to a file that appears when all is written, or not at all.
+
+    Raises:
+        FileError: the folder cannot be written.
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("wb") as stream:
+                yield stream
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"{file} cannot be written ({error.strerror})", remedy="choose another folder with STCNN_CACHE"
+        ) from error
