@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help train test check docs bench lock clean
 .DEFAULT_GOAL := help

@@ -1,4 +1,4 @@
-"""Turns the formulas of the documentation into MathML when the site is built, so that it needs no script to show them."""
+"""Turns the formulas of the documentation into MathML when the site is built: it needs no script to show them."""
 
 import re
 from html import unescape
