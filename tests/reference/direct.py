@@ -1,19 +1,21 @@
 """The network in its naive direct form: the yardstick for correctness and for benchmarks.
 
-Written from the formulas of the model alone and from nothing in ``stcnn``: every temporal filter is a convolution with
-an explicit kernel, the eye a dense two-dimensional convolution, a readout a strided convolution of which one
-place is kept, and every gradient is autograd's. In float64 it says what is right; in float32 with ``Geometry()`` and
-``form="conv1d"`` it does the work of the published program, which pads a clip on both sides of each filter and drops the
-excess: ``(T + K - 1) K`` products per channel and column.
+Written from the formulas of the model alone and from nothing in ``stcnn``: every temporal filter is a convolution
+with an explicit kernel, the eye a dense two-dimensional convolution, a readout a strided convolution of which one place
+is kept, and every gradient is autograd's. In float64 it says what is right. In float32 with the defaults of
+:class:`Geometry` it does the work of the published program, which pads a clip on both sides of each filter and drops
+the excess: ``(T + K - 1) K`` products per channel and column. As torch's convolutions are slow in float64,
+``form="matrix"`` writes filters and eye as products with the whole matrix of the convolution: the same sums.
 
-Axes: B batch, T time, C channel, Y row, X column, N neuron, K tap; maps are ``(B, T, C, Y, X)``. Parameters are a plain dict:
+Axes: B batch, T time, C channel, Y row, X column, N neuron, K tap; maps are ``(B, T, C, Y, X)``. The parameters:
 
     eye.filter.tau_s (1,)   hidden.I.weight (C', C, k, k)   hidden.I.filter.tau_s (C',)   hidden.I.filter.n (C',)
     hidden.I.bias (C',)   hidden.I.norm.{weight, bias, running_mean, running_var} (C',)
     readouts.TYPE.weight (C, k, k)   readouts.TYPE.filter.tau_s (1,)   readouts.TYPE.bias (1,)
     calcium.tau_s (1,)   calcium.types.TYPE.{offset, gain} (N,)   calcium.types.TYPE.tau_s (1,)
 
-A missing bias counts as zero, a missing norm as none, a missing ``n`` as a plain exponential, a missing ``tau_s`` as no filter.
+Without a bias there is none, without norm no normalisation, without ``n`` a plain exponential, without ``tau_s`` no
+filter.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -36,11 +39,11 @@ class Filter:
     Args:
         taps: number of samples K of the kernel; None for one that never ends.
         scaling: "energy": ``h / (sqrt(sum h^2) sqrt(dt))``; "area": ``h / (dt sum h)``.
-        gain_hz: factor in ``y = gain_hz dt (x * h)``. The published program has no ``dt``, which is a gain of its 180 Hz.
+        gain_hz: factor in ``y = gain_hz dt (x * h)``. The published program has no ``dt``: a gain of its 180 Hz.
     """
 
     taps: int | None = 900
-    scaling: str = "energy"
+    scaling: Literal["energy", "area"] = "energy"
     gain_hz: float = 180.0
 
 
@@ -66,13 +69,16 @@ class Geometry:
     readout_filter: Filter = Filter()
     calcium_filter: Filter = Filter()
     readouts: Mapping[str, Readout] = field(
-        default_factory=lambda: {name: Readout(5 if name == "lc11" else 4) for name in ("lc11", "lc18", "lc17", "lc12", "lc21")}
+        default_factory=lambda: {
+            name: Readout(5 if name == "lc11" else 4) for name in ("lc11", "lc18", "lc17", "lc12", "lc21")
+        }
     )
-    rectifier: str = "elu"
+    rectifier: Literal["elu", "softplus"] = "elu"
+    global_calcium_tau: bool = True
     negative_slope: float = 0.01
     norm_eps: float = 1e-5
     norm_momentum: float = 0.1
-    form: str = "matrix"
+    form: Literal["convolution", "matrix"] = "convolution"
 
 
 @dataclass
@@ -80,7 +86,7 @@ class Answer:
     """What a forward pass gives.
 
     Attributes:
-        maps: ``eye`` ``(B, T, 1, Y, X)`` and for each layer ``hidden.I`` (before) and ``hidden.I.norm`` (behind the normalisation).
+        maps: ``(B, T, C, Y, X)``: ``eye``, and of each layer ``hidden.I`` and ``norm.I`` (before and behind its norm).
         voltage: ``(B, T)`` for each cell type.
         running: the running statistics behind a training step, by their names in the parameters.
     """
@@ -99,9 +105,8 @@ def kernel(tau_s: Tensor, n: Tensor | None, filter: Filter, rate_hz: float) -> T
     slowest_s = float((tau_s if n is None else tau_s * (1 + 3 / n)).detach().max())
     taps = filter.taps or math.ceil(45 * slowest_s * rate_hz) + 1
     t = torch.arange(taps, dtype=tau_s.dtype, device=tau_s.device) * dt_s / tau_s[:, None]
-    if n is None:
-        h = torch.exp(-t)
-    else:  # zero at t = 0, written out since autograd has no slope of t^n there
+    h = torch.exp(-t)
+    if n is not None:  # zero at t = 0, written out since autograd has no slope of t^n there
         h = F.pad(t[:, 1:] ** n[:, None] * torch.exp(-n[:, None] * (t[:, 1:] - 1)), (1, 0))
     if filter.scaling == "energy":
         h = h / (h.square().sum(1, keepdim=True).sqrt() * math.sqrt(dt_s))
@@ -110,24 +115,20 @@ def kernel(tau_s: Tensor, n: Tensor | None, filter: Filter, rate_hz: float) -> T
     return filter.gain_hz * dt_s * h
 
 
-def convolve(x: Tensor, h: Tensor, form: str = "matrix") -> Tensor:
-    """Causal convolution over time of ``x (B, T, C, ...)`` with one kernel per channel, ``h (C, K)``.
-
-    Args:
-        form: "conv1d" (grouped convolution, as published) or "matrix" (product with the banded lower triangular matrix of
-            the kernel: the same sums, and the faster of the two in float64).
-    """
-    T, C, K = x.shape[1], h.shape[0], h.shape[1]
-    rows = x.movedim(1, -1).reshape(x.shape[0], C, -1, T)
-    if form == "conv1d":
-        flat = rows.transpose(1, 2).reshape(-1, C, T)
-        y = F.conv1d(flat, h.flip(1)[:, None], padding=K - 1, groups=C)[..., :T]
-        rows = y.reshape(x.shape[0], -1, C, T).transpose(1, 2)
+def convolve(x: Tensor, h: Tensor, form: str) -> Tensor:
+    """Causal convolution over time of ``x (B, T, C, ...)`` with one kernel per channel, ``h (C, K)``."""
+    n_clips, n_frames, n_channels, *columns = x.shape
+    taps = h.shape[1]
+    rows = x.movedim(1, -1).reshape(n_clips, n_channels, -1, n_frames)
+    if form == "convolution":
+        rows = rows.transpose(1, 2).flatten(0, 1)
+        rows = F.conv1d(rows, h.flip(1)[:, None], padding=taps - 1, groups=n_channels)[..., :n_frames]
+        rows = rows.unflatten(0, (n_clips, -1)).transpose(1, 2)
     else:
-        lag = torch.arange(T, device=x.device)[:, None] - torch.arange(T, device=x.device)
-        band = h[:, lag.clamp(0, K - 1)] * ((lag >= 0) & (lag < K))
-        rows = torch.einsum("bcpt,cst->bcps", rows, band)
-    return rows.reshape(x.shape[0], *x.shape[2:], T).movedim(-1, 1)
+        lag = torch.arange(n_frames, device=x.device)[:, None] - torch.arange(n_frames, device=x.device)
+        band = h[:, lag.clamp(0, taps - 1)] * ((lag >= 0) & (lag < taps))
+        rows = rows @ band.mT
+    return rows.reshape(n_clips, n_channels, *columns, n_frames).movedim(-1, 1)
 
 
 def filtered(x: Tensor, name: str, parameters: Parameters, filter: Filter, geometry: Geometry) -> Tensor:
@@ -146,16 +147,34 @@ def acceptance(geometry: Geometry, like: Tensor) -> Tensor:
     return window / window.sum()
 
 
+def sample(contrast: Tensor, geometry: Geometry) -> Tensor:
+    """Convolve pictures ``(..., Y_px, X_px)`` with the acceptance function and keep the columns, ``(..., Y, X)``."""
+    window, padding, stride = acceptance(geometry, contrast), geometry.window_px // 2, geometry.stride_px
+    pictures = contrast.reshape(-1, 1, *contrast.shape[-2:])
+    if geometry.form == "convolution":
+        seen = F.conv2d(pictures, window[None, None], stride=stride, padding=padding)[:, 0]
+    else:
+        inside, offsets = [], []
+        for n_px in contrast.shape[-2:]:
+            first_px = torch.arange(0, n_px + 2 * padding - geometry.window_px + 1, stride) - padding
+            offset = torch.arange(n_px) - first_px[:, None]
+            inside.append((offset >= 0) & (offset < geometry.window_px))
+            offsets.append(offset.clamp(0, geometry.window_px - 1))
+        dense = window[offsets[0][:, None, :, None], offsets[1][:, None, :]]
+        dense = dense * (inside[0][:, None, :, None] & inside[1][:, None, :])
+        seen = (pictures.flatten(1) @ dense.flatten(2).flatten(0, 1).T).unflatten(1, dense.shape[:2])
+    return seen.reshape(*contrast.shape[:-2], *seen.shape[1:])
+
+
 def see(contrast: Tensor, parameters: Parameters, geometry: Geometry) -> Tensor:
     """What the columns of the eye pass on, ``(B, T, 1, Y, X)``, of a movie ``contrast (B, T, Y_px, X_px)``."""
-    window = acceptance(geometry, contrast)[None, None]
-    padding = geometry.window_px // 2
-    seen = F.conv2d(contrast.flatten(0, 1)[:, None], window, stride=geometry.stride_px, padding=padding)
-    seen = seen.unflatten(0, contrast.shape[:2])
+    seen = sample(contrast, geometry)[:, :, None]
     return filtered(seen, "eye.filter", parameters, geometry.eye_filter, geometry)
 
 
-def normalise(x: Tensor, name: str, parameters: Parameters, geometry: Geometry, training: bool) -> tuple[Tensor, dict[str, Tensor]]:
+def normalise(
+    x: Tensor, name: str, parameters: Parameters, geometry: Geometry, training: bool
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Batch normalisation over B, T, Y, X (Ioffe & Szegedy 2015), and the running statistics behind it."""
     mean, variance = parameters[f"{name}.running_mean"], parameters[f"{name}.running_var"]
     running = {f"{name}.running_mean": mean, f"{name}.running_var": variance}
@@ -173,8 +192,12 @@ def normalise(x: Tensor, name: str, parameters: Parameters, geometry: Geometry, 
 
 def forward(contrast: Tensor, parameters: Parameters, geometry: Geometry, training: bool = False) -> Answer:
     """Answer of the network to a movie ``contrast (B, T, Y, X)`` (luminance minus background)."""
-    x = see(contrast, parameters, geometry)
-    maps, running = {"eye": x}, {}
+    return answer(see(contrast, parameters, geometry), parameters, geometry, training)
+
+
+def answer(x: Tensor, parameters: Parameters, geometry: Geometry, training: bool = False) -> Answer:
+    """Answer of the network behind the eye, whose maps are ``x (B, T, 1, Y, X)``."""
+    maps, running = {"eye": x}, dict[str, Tensor]()
     layers = sum(key.startswith("hidden.") and key.count(".") == 2 and key.endswith(".weight") for key in parameters)
     for i in range(layers):
         name = f"hidden.{i}"
@@ -188,7 +211,7 @@ def forward(contrast: Tensor, parameters: Parameters, geometry: Geometry, traini
         if f"{name}.norm.weight" in parameters:
             x, statistics = normalise(x, f"{name}.norm", parameters, geometry, training)
             running |= statistics
-            maps[f"{name}.norm"] = x
+            maps[f"norm.{i}"] = x
     voltage = {name: read(x, name, parameters, geometry) for name in geometry.readouts}
     return Answer(maps, voltage, running)
 
@@ -198,26 +221,30 @@ def read(x: Tensor, cell_type: str, parameters: Parameters, geometry: Geometry) 
     name, where = f"readouts.{cell_type}", geometry.readouts[cell_type]
     current = F.leaky_relu(x, geometry.negative_slope).flatten(0, 1)
     current = F.conv2d(current, parameters[f"{name}.weight"][None], stride=where.stride, padding=where.padding)
-    voltage = filtered(current.unflatten(0, x.shape[:2]), f"{name}.filter", parameters, geometry.readout_filter, geometry)
+    voltage = filtered(
+        current.unflatten(0, x.shape[:2]), f"{name}.filter", parameters, geometry.readout_filter, geometry
+    )
     row, column = where.place
     voltage = voltage[:, :, 0, row, column]
     return voltage + parameters[f"{name}.bias"] if f"{name}.bias" in parameters else voltage
 
 
-def calcium(voltage: Tensor, cell_type: str, parameters: Parameters, geometry: Geometry, neuron: Tensor | None = None) -> Tensor:
+def calcium(
+    voltage: Tensor, cell_type: str, parameters: Parameters, geometry: Geometry, neuron: Tensor | None = None
+) -> Tensor:
     """Calcium trace dF/F ``(R, T)`` of single neurons, or of the average one.
 
-    ``offset + softplus(gain) (rectifier(v) * h)``, the average neuron having the mean offset and the mean ``softplus(gain)``.
+    ``offset + softplus(gain) (rectifier(v) * h)``. The average neuron has the mean offset and the mean gain, taken
+    before its softplus.
 
     Args:
         voltage: ``(R, T)``, one row for each trace.
         neuron: ``(R,)`` index of each row's neuron; None for the average neuron.
     """
     name = f"calcium.types.{cell_type}"
-    offset, gain = parameters[f"{name}.offset"], F.softplus(parameters[f"{name}.gain"])
+    offset, gain = parameters[f"{name}.offset"], parameters[f"{name}.gain"]
     offset, gain = (offset.mean(), gain.mean()) if neuron is None else (offset[neuron, None], gain[neuron, None])
-    tau_s = parameters.get(f"{name}.tau_s", parameters.get("calcium.tau_s"))
-    assert tau_s is not None, f"no indicator time constant for {cell_type}"
+    tau_s = parameters["calcium.tau_s" if geometry.global_calcium_tau else f"{name}.tau_s"]
     h = kernel(tau_s, None, geometry.calcium_filter, geometry.rate_hz)
     active = F.elu(voltage) + 1 if geometry.rectifier == "elu" else F.softplus(voltage)
-    return offset + gain * convolve(active[:, :, None], h, geometry.form)[:, :, 0]
+    return offset + F.softplus(gain) * convolve(active[:, :, None], h, geometry.form)[:, :, 0]

@@ -1,0 +1,1 @@
+"""Independent references the tests compare with; nothing here imports stcnn."""
