@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stcnn.data import Batch, BatchingConfig, Dataset, loader
 from stcnn.data.batching import BatchOrder, plan_clips
-from stcnn.errors import DataError, RateError, ShapeError
+from stcnn.errors import DataError, ShapeError
 from stcnn.movie import Movie
 from tests.made_up_data import GREY, MOVIE_FRAMES, RATE_HZ, dataset, movie
 
@@ -157,11 +157,7 @@ def test_faults_of_a_data_set_are_sentences() -> None:
         Dataset.of(movies, [])
     with pytest.raises(DataError, match=r"stimulus 'baz' have no movie .* did you mean 'bar'"):
         Dataset.of(movies, [replace(recordings[0], stimulus="baz")])
-    with pytest.raises(RateError, match=r"'bar' runs at 30 Hz but 'loom' at 60 Hz"):
-        Dataset.of(movies | {"bar": replace(movies["bar"], rate_hz=30)}, recordings)
     with pytest.raises(ShapeError, match="expected movies of one size and resolution"):
         Dataset.of(movies | {"bar": replace(movies["bar"], deg_per_px=2)}, recordings)
-    with pytest.raises(RateError, match=r"was sampled at 10 Hz while its movie runs at 60 Hz"):
-        _batches(Dataset.of(movies, [replace(recordings[0], rate_hz=10)]))
     with pytest.raises(DataError, match=r"trace of neuron '0' .* ends at 1.15 s, expected samples after loss_start_s"):
         _batches(data, loss_start_s=3)

@@ -4,9 +4,9 @@ from stcnn.data.batching import BatchingConfig as BatchingConfig
 from stcnn.data.batching import loader as loader
 from stcnn.data.dataset import Batch as Batch
 from stcnn.data.dataset import Dataset as Dataset
-from stcnn.data.dataset import Recording as Recording
 from stcnn.data.published import PublishedDataConfig as PublishedDataConfig
 from stcnn.data.published import read_published as read_published
+from stcnn.data.recordings import Recording as Recording
 from stcnn.data.splits import Split as Split
 from stcnn.data.splits import SplitConfig as SplitConfig
 from stcnn.data.splits import split_recordings as split_recordings

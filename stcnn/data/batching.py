@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,12 +22,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from stcnn.data.dataset import Batch, Dataset, Recording
-from stcnn.errors import DataError, RateError
+from stcnn.data.clocks import frame_extents, sampled_at_frames, traces_at_frames, traces_at_samples
+from stcnn.data.dataset import Batch, Dataset
+from stcnn.errors import DataError
 from stcnn.movie import Movie
-
-PAD_SAMPLES = 18
-"""Samples at either end of a trace whose mean continues it (published: 0.1 s at 180 Hz)."""
 
 POOL_BATCHES = 32
 """A shuffled epoch is cut into pools of this many batches, and clips are sorted by length within a pool."""
@@ -62,43 +61,36 @@ class Clip:
     items: tuple[int, ...]
     first_frame: int
     n_frames: int
+    rate_hz: float
 
 
 def plan_clips(dataset: Dataset, config: BatchingConfig) -> list[Clip]:
     """Assign every recording to a clip.
 
     Raises:
-        RateError: a recording was sampled at another rate than its movie.
         DataError: a recording ends before ``loss_start_s``, so that nothing of it would be scored.
     """
-    table, rate_hz = dataset.table, dataset.rate_hz
-    _require_scorable(dataset, config)
-    n_grey = round(config.pre_grey_s * rate_hz)
-    first = np.rint(table.start_s.to_numpy() * rate_hz).astype(int) - n_grey
-    last = first + n_grey + table.n_samples.to_numpy()
-    keys = list(zip(table.stimulus, table.azi_shift_px, table.ele_shift_px, strict=True))
+    table = dataset.table
+    _require_scorable(table, config)
+    first, last = frame_extents(table)
+    first -= np.rint(config.pre_grey_s * table.movie_rate_hz.to_numpy()).astype(int)
+    rate_hz = table.movie_rate_hz.tolist()
+    keys = list(zip(table.stimulus, table.azi_shift_px.tolist(), table.ele_shift_px.tolist(), strict=True))
     if config.kind == "recordings":
         longest = int((last - first).max())
-        return [Clip(k[0], (int(k[1]), int(k[2])), (i,), int(first[i]), longest) for i, k in enumerate(keys)]
+        return [Clip(k[0], k[1:], (i,), int(first[i]), longest, rate_hz[i]) for i, k in enumerate(keys)]
     shared: dict[tuple[str, int, int], list[int]] = {}
     for item, key in enumerate(keys):
         shared.setdefault(key, []).append(item)
     extents = {key: (int(first[items].min()), int(last[items].max())) for key, items in shared.items()}
     return [
-        Clip(k[0], (int(k[1]), int(k[2])), tuple(items), extents[k][0], extents[k][1] - extents[k][0])
+        Clip(k[0], k[1:], tuple(items), extents[k][0], extents[k][1] - extents[k][0], rate_hz[items[0]])
         for k, items in shared.items()
     ]
 
 
-def _require_scorable(dataset: Dataset, config: BatchingConfig) -> None:
-    table = dataset.table
-    for row in table[table.rate_hz != dataset.rate_hz].head(1).itertuples():
-        raise RateError(
-            f"recording of neuron '{row.neuron}' ({row.cell_type}, stimulus '{row.stimulus}') was sampled at "
-            f"{row.rate_hz:g} Hz while its movie runs at {dataset.rate_hz:g} Hz",
-            expected="one rate for both",
-        )
-    too_short = table.start_s + (table.n_samples - 1) / table.rate_hz <= config.loss_start_s
+def _require_scorable(table: pd.DataFrame, config: BatchingConfig) -> None:
+    too_short = table.end_s <= config.loss_start_s
     for row in table[too_short].head(1).itertuples():
         raise DataError(
             f"trace of neuron '{row.neuron}' ({row.cell_type}, stimulus '{row.stimulus}') ends at {row.end_s:.3g} s",
@@ -112,13 +104,16 @@ class BatchOrder(Sampler[list[int]]):
 
     Args:
         n_frames: length of each clip.
+        rate_hz: frames per second of each clip; a batch holds one rate.
         batch_size: clips per batch.
         seed: seed of the order.
         shuffle: new order each epoch, else shortest clips first (or as they are, where all have one length).
     """
 
-    def __init__(self, n_frames: Sequence[int], batch_size: int, *, seed: int, shuffle: bool) -> None:
-        self.n_frames, self.batch_size = np.asarray(n_frames), batch_size
+    def __init__(
+        self, n_frames: Sequence[int], rate_hz: Sequence[float], batch_size: int, *, seed: int, shuffle: bool
+    ) -> None:
+        self.n_frames, self.rate_hz, self.batch_size = np.asarray(n_frames), np.asarray(rate_hz), batch_size
         self.seed, self.shuffle, self.epoch = seed, shuffle, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -126,18 +121,22 @@ class BatchOrder(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(len(self.n_frames) / self.batch_size)
+        return sum(math.ceil(n / self.batch_size) for n in np.unique(self.rate_hz, return_counts=True)[1])
 
     def __iter__(self) -> Iterator[list[int]]:
         rng = np.random.default_rng([self.seed, self.epoch])
         order = rng.permutation(len(self.n_frames)) if self.shuffle else np.arange(len(self.n_frames))
-        pool = POOL_BATCHES * self.batch_size if self.shuffle else len(order)
-        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        by_length = np.concatenate([p[np.argsort(self.n_frames[p], kind="stable")] for p in pools])
-        batches = [by_length[s : s + self.batch_size].tolist() for s in range(0, len(order), self.batch_size)]
+        batches = [b for rate in np.unique(self.rate_hz) for b in self._batches(order[self.rate_hz[order] == rate])]
         if self.shuffle:
             rng.shuffle(batches)
         yield from batches
+
+    def _batches(self, order: NDArray[np.int64]) -> list[list[int]]:
+        """Cut clips into batches of similar length, sorting them by length within pools."""
+        pool = POOL_BATCHES * self.batch_size if self.shuffle else len(order)
+        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
+        by_length = np.concatenate([p[np.argsort(self.n_frames[p], kind="stable")] for p in pools])
+        return [by_length[s : s + self.batch_size].tolist() for s in range(0, len(order), self.batch_size)]
 
 
 class ClipBatches(TorchDataset[Batch]):
@@ -147,6 +146,7 @@ class ClipBatches(TorchDataset[Batch]):
         self.dataset, self.clips, self.config = dataset, clips, config
         self.type_index = {cell_type: i for i, cell_type in enumerate(dataset.cell_types)}
         self.neuron_index = {(t, uid): i for t, uids in dataset.neurons.items() for i, uid in enumerate(uids)}
+        self.at_frames = bool(sampled_at_frames(dataset.table).all())
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -157,8 +157,14 @@ class ClipBatches(TorchDataset[Batch]):
         codes, levels, n_grey = self._pictures(clips, length)
         items = [item for clip in clips for item in clip.items]
         recordings = [self.dataset.recordings[item] for item in items]
+        rate_hz = self.clips[indices[0]].rate_hz
         first_frames = [clip.first_frame for clip in clips for _ in clip.items]
-        traces = [self._trace(r, first, length) for r, first in zip(recordings, first_frames, strict=True)]
+        rows = list(zip(recordings, first_frames, strict=True))
+        if self.at_frames:
+            target, weight = traces_at_frames(rows, length, self.config.loss_start_s)
+            exposure = None
+        else:
+            target, weight, exposure = traces_at_samples(rows, rate_hz, self.config.loss_start_s)
         return Batch(
             codes=codes,
             levels=levels,
@@ -167,10 +173,11 @@ class ClipBatches(TorchDataset[Batch]):
             clip=torch.tensor([i for i, clip in enumerate(clips) for _ in clip.items]),
             cell_type=torch.tensor([self.type_index[r.cell_type] for r in recordings]),
             neuron=torch.tensor([self.neuron_index[r.cell_type, r.neuron] for r in recordings]),
-            target=torch.from_numpy(np.stack([target for target, _ in traces])),
-            weight=torch.from_numpy(np.stack([weight for _, weight in traces])),
-            rate_hz=self.dataset.rate_hz,
+            target=torch.from_numpy(target),
+            weight=torch.from_numpy(weight),
+            rate_hz=rate_hz,
             item=torch.tensor(items),
+            exposure=None if exposure is None else torch.from_numpy(exposure),
         )
 
     def _pictures(self, clips: Sequence[Clip], length: int) -> tuple[Tensor, Tensor | None, int]:
@@ -191,20 +198,6 @@ class ClipBatches(TorchDataset[Batch]):
             _place(out, frames, start, clip.shift_px)
             n_grey = _leading_frames(out, grey, n_grey)
         return torch.from_numpy(pictures), levels, n_grey
-
-    def _trace(self, recording: Recording, first_frame: int, length: int) -> tuple[NDArray, NDArray]:
-        """The padded trace ``(T,)`` and its weight, 1 from ``loss_start_s`` to the last but one sample."""
-        trace, rate_hz = np.asarray(recording.trace, np.float32), recording.rate_hz
-        start_s = float(recording.time_s[0])
-        before = round(start_s * rate_hz) - first_frame
-        target = np.empty(length, np.float32)
-        target[:before] = trace[:PAD_SAMPLES].mean()
-        target[before : before + len(trace)] = trace
-        target[before + len(trace) :] = (trace[-PAD_SAMPLES:-1] if len(trace) > 1 else trace).mean()
-        weight = np.zeros(length, np.float32)
-        unscored = max(0, int(np.ceil((self.config.loss_start_s - start_s) * rate_hz - 1e-3)))
-        weight[before + unscored : before + len(trace) - 1] = 1
-        return target, weight
 
 
 def codes_with_grey(movie: Movie) -> tuple[NDArray[np.float32], np.uint8]:
@@ -250,10 +243,12 @@ def loader(
         n_workers: processes that prepare batches; 0 prepares them in the training process.
 
     Raises:
-        RateError, DataError: as :func:`plan_clips`.
+        DataError: as :func:`plan_clips`.
     """
     clips = plan_clips(dataset, config)
-    order = BatchOrder([clip.n_frames for clip in clips], config.batch_size, seed=seed, shuffle=shuffle)
+    order = BatchOrder(
+        [c.n_frames for c in clips], [c.rate_hz for c in clips], config.batch_size, seed=seed, shuffle=shuffle
+    )
     return DataLoader(
         ClipBatches(dataset, clips, config),
         sampler=order,

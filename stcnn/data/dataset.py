@@ -7,85 +7,19 @@ with one shift; everything recorded to it can share one pass through the network
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from stcnn.errors import DataError, RateError, ShapeError, nearest
+from stcnn.data.clocks import sample_prediction
+from stcnn.data.recordings import Recording, SelectedRecordings, neurons_of, recording_table
+from stcnn.errors import DataError, ShapeError, nearest
 from stcnn.movie import Movie
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """The response of one neuron to one movie: a single trial, or the mean of several.
-
-    Args:
-        cell_type: name of the cell type, lower case.
-        neuron: identifier of the neuron, unique within its cell type.
-        stimulus: name of the movie that was shown.
-        trace: dF/F, float32 ``(T,)``.
-        time_s: time of each sample, ``(T,)``, zero at stimulus onset.
-        rate_hz: nominal samples per second.
-        trials: numbers of the trials; more than one means that the trace is their mean.
-        shift_px: (azimuth, elevation) shift of the picture in whole pixels; positive azimuth moves it left,
-            positive elevation moves it down.
-        animal: identifier of the animal (the file stem in the published layout).
-        session: identifier of the recording session, empty where not known.
-    """
-
-    cell_type: str
-    neuron: str
-    stimulus: str
-    trace: NDArray[np.float32]
-    time_s: NDArray[np.float64]
-    rate_hz: float
-    trials: tuple[int, ...] = (0,)
-    shift_px: tuple[int, int] = (0, 0)
-    animal: str = ""
-    session: str = ""
-
-
-def recording_table(recordings: Iterable[Recording]) -> pd.DataFrame:
-    """One row per recording with everything but the samples: the columns that splits and batches are planned from."""
-    rows = [
-        [
-            *(r.cell_type, r.neuron, r.animal, r.session, r.stimulus, r.trials, *r.shift_px),
-            *(len(r.trace), float(r.time_s[0]), float(r.time_s[-1]), float(r.rate_hz)),
-        ]
-        for r in recordings
-    ]
-    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
-
-
-TABLE_COLUMNS = (
-    *("cell_type", "neuron", "animal", "session", "stimulus", "trials", "azi_shift_px", "ele_shift_px"),
-    *("n_samples", "start_s", "end_s", "rate_hz"),
-)
-
-
-class _Selected(Sequence[Recording]):
-    """Some recordings of a larger sequence, looked up when asked for."""
-
-    def __init__(self, recordings: Sequence[Recording], indices: Sequence[int]) -> None:
-        self.recordings, self.indices = recordings, indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    @overload
-    def __getitem__(self, index: int) -> Recording: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Recording]: ...
-    def __getitem__(self, index: int | slice) -> Recording | Sequence[Recording]:
-        if isinstance(index, slice):
-            return _Selected(self.recordings, self.indices[index])
-        return self.recordings[self.indices[index]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,20 +29,20 @@ class Dataset:
     Args:
         movies: name to movie; every movie is held once, in 8-bit codes where that is exact.
         recordings: the recordings, in their lasting order.
-        table: one row per recording, see :data:`TABLE_COLUMNS`.
+        table: one row per recording, see :data:`stcnn.data.recordings.TABLE_COLUMNS`.
         neurons: cell type to identifiers of its neurons; the place in the list is the neuron's index.
-        rate_hz: frames per second of the movies.
         shape_px: rows and columns of the movies.
         deg_per_px: degrees of visual angle per pixel.
+        known_hash: content hash where it is known without reading everything.
     """
 
     movies: Mapping[str, Movie]
     recordings: Sequence[Recording]
     table: pd.DataFrame
     neurons: Mapping[str, Sequence[str]]
-    rate_hz: float
     shape_px: tuple[int, int]
     deg_per_px: float
+    known_hash: str | None = None
 
     @classmethod
     def of(
@@ -127,12 +61,10 @@ class Dataset:
         Raises:
             DataError: there is no recording, or one names a movie that is not there.
             ShapeError: the movies differ in size or resolution.
-            RateError: the movies differ in rate.
         """
         if not recordings:
             raise DataError("the data set holds no recording", expected="at least one")
-        table = recording_table(recordings)
-        for stimulus in table.stimulus.unique():
+        for stimulus in dict.fromkeys(r.stimulus for r in recordings):
             if stimulus not in movies:
                 raise DataError(
                     f"recordings of stimulus '{stimulus}' have no movie of that name",
@@ -141,14 +73,18 @@ class Dataset:
         first_name, first = next(iter(movies.items()))
         for name, movie in movies.items():
             _require_same_screen(first_name, first, name, movie)
-        if neurons is None:
-            neurons = {t: list(table.neuron[table.cell_type == t].unique()) for t in table.cell_type.unique()}
-        return cls(movies, recordings, table, neurons, float(first.rate_hz), first.shape_px, float(first.deg_per_px))
+        table = recording_table(recordings, {name: float(movie.rate_hz) for name, movie in movies.items()})
+        return cls(movies, recordings, table, neurons or neurons_of(table), first.shape_px, float(first.deg_per_px))
 
     @property
     def cell_types(self) -> tuple[str, ...]:
         """Names of the cell types; the place in the tuple is the type's index."""
         return tuple(self.neurons)
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second of the movies; of the fastest where they differ."""
+        return float(self.table.movie_rate_hz.max())
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -157,10 +93,13 @@ class Dataset:
         """The data set with only these recordings; movies, neurons and their indices stay as they are."""
         chosen = [int(i) for i in indices]
         table = self.table.iloc[chosen].reset_index(drop=True)
-        return replace(self, recordings=_Selected(self.recordings, chosen), table=table)
+        known = self.known_hash and hashlib.sha256(repr((self.known_hash, chosen)).encode()).hexdigest()
+        return replace(self, recordings=SelectedRecordings(self.recordings, chosen), table=table, known_hash=known)
 
     def content_hash(self) -> str:
-        """SHA-256 of everything in the data set, in hexadecimal: equal exactly where the data are equal."""
+        """SHA-256 of everything in the data set, in hexadecimal; data opened from the same source have the same."""
+        if self.known_hash:
+            return self.known_hash
         digest = hashlib.sha256(repr((dict(self.neurons), self.rate_hz, self.deg_per_px)).encode())
         for name in sorted(self.movies):
             movie = self.movies[name]
@@ -181,11 +120,6 @@ def _require_same_screen(first_name: str, first: Movie, name: str, movie: Movie)
             expected="movies of one size and resolution",
             remedy="resample the movies to one screen",
         )
-    if movie.rate_hz != first.rate_hz:
-        raise RateError(
-            f"movie '{name}' runs at {movie.rate_hz:g} Hz but '{first_name}' at {first.rate_hz:g} Hz",
-            expected="movies of one rate",
-        )
 
 
 @dataclass
@@ -201,10 +135,12 @@ class Batch:
         clip: int64 ``(R,)``, the clip of each recording (index in B).
         cell_type: int64 ``(R,)``, index of its cell type.
         neuron: int64 ``(R,)``, index of its neuron within the cell type.
-        target: float32 ``(R, T)``, dF/F.
-        weight: float32 ``(R, T)``, 1 where the prediction is scored, else 0.
+        target: float32 ``(R, S)``, dF/F; S is T where the traces were sampled at the movie frames.
+        weight: float32 ``(R, S)``, 1 where the prediction is scored, else 0.
         rate_hz: frames per second.
         item: int64 ``(R,)``, index of the recording in the data set.
+        exposure: float32 ``(2, R, S)``, start and end of the exposure of each sample in frames from the clip's first;
+            None where the traces were sampled at the movie frames.
     """
 
     codes: Tensor
@@ -218,6 +154,13 @@ class Batch:
     weight: Tensor
     rate_hz: float
     item: Tensor
+    exposure: Tensor | None = None
+
+    def at_samples(self, prediction: Tensor) -> Tensor:
+        """Bring predictions ``(R, T)`` at the movie frames to the times of the target, ``(R, S)``."""
+        if self.exposure is None:
+            return prediction
+        return sample_prediction(prediction, self.exposure[0], self.exposure[1])
 
     @property
     def n_frames(self) -> int:

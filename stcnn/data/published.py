@@ -19,7 +19,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from stcnn.data.dataset import Dataset, Recording
+from stcnn.data.dataset import Dataset
+from stcnn.data.recordings import Recording
 from stcnn.errors import DataError, FileError, StcnnError, nearest
 from stcnn.movie import BACKGROUND, Movie
 

@@ -1,0 +1,234 @@
+"""Recordings, the table that describes them, and sequences of them that read the samples only when asked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stcnn.errors import DataError
+from stcnn.movie import Movie
+
+Samples = tuple[NDArray[np.float32], NDArray[np.float64]]
+"""A trace (T,) and the time of each sample (T,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The response of one neuron to one movie: a single trial, or the mean of several.
+
+    Args:
+        cell_type: name of the cell type, lower case.
+        neuron: identifier of the neuron, unique within its cell type.
+        stimulus: name of the movie that was shown.
+        trace: dF/F, float32 ``(T,)``.
+        time_s: time of each sample, ``(T,)``, zero at stimulus onset.
+        rate_hz: nominal samples per second.
+        trials: numbers of the trials; more than one means that the trace is their mean.
+        shift_px: (azimuth, elevation) shift of the picture in whole pixels; positive azimuth moves it left,
+            positive elevation moves it down.
+        animal: identifier of the animal (the file stem in the published layout).
+        session: identifier of the recording session, empty where not known.
+        indicator: name of the calcium indicator, empty where not known.
+        exposure_s: time over which the microscope collected each sample, centred on its time stamp; zero for a
+            trace that was resampled to instants.
+        position_deg: (azimuth, elevation) of the middle of the receptive field, NaN where not known.
+    """
+
+    cell_type: str
+    neuron: str
+    stimulus: str
+    trace: NDArray[np.float32]
+    time_s: NDArray[np.float64]
+    rate_hz: float
+    trials: tuple[int, ...] = (0,)
+    shift_px: tuple[int, int] = (0, 0)
+    animal: str = ""
+    session: str = ""
+    indicator: str = ""
+    exposure_s: float = 0.0
+    position_deg: tuple[float, float] = (float("nan"), float("nan"))
+
+
+TABLE_COLUMNS = (
+    *("cell_type", "neuron", "animal", "session", "stimulus", "trials", "azi_shift_px", "ele_shift_px"),
+    *("n_samples", "start_s", "end_s", "rate_hz", "exposure_s", "even", "movie_rate_hz"),
+    *("azimuth_deg", "elevation_deg", "indicator"),
+)
+"""Columns of :attr:`Dataset.table`: the fields of a recording, the number of its samples, the times of the first and
+the last, whether they are evenly spaced, and the rate of its movie."""
+
+EVEN_WITHIN = 0.02
+"""Samples count as evenly spaced where none is off by more than this share of the interval."""
+
+
+def recording_table(recordings: Iterable[Recording], movie_rate_hz: Mapping[str, float]) -> pd.DataFrame:
+    """One row per recording with everything but the samples: what splits and batches are planned from."""
+    rows = [
+        [
+            *(r.cell_type, r.neuron, r.animal, r.session, r.stimulus, r.trials, *r.shift_px),
+            *(len(r.trace), float(r.time_s[0]), float(r.time_s[-1]), float(r.rate_hz), r.exposure_s),
+            *(evenly_spaced(r.time_s, r.rate_hz), movie_rate_hz[r.stimulus], *r.position_deg, r.indicator),
+        ]
+        for r in recordings
+    ]
+    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+
+
+def evenly_spaced(time_s: NDArray[np.float64], rate_hz: float) -> bool:
+    """Whether samples at these times follow a clock of this rate, none of them off or missing."""
+    ideal = time_s[0] + np.arange(len(time_s)) / rate_hz
+    return bool(np.abs(time_s - ideal).max() * rate_hz <= EVEN_WITHIN)
+
+
+def neurons_of(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Cell type to neurons, both in the order in which they appear."""
+    pairs = table[["cell_type", "neuron"]].drop_duplicates()
+    return {t: list(pairs.neuron[pairs.cell_type == t]) for t in pairs.cell_type.unique()}
+
+
+class _Lazy(Sequence[Recording]):
+    """A sequence of recordings whose slices are read when their items are."""
+
+    @overload
+    def __getitem__(self, index: int) -> Recording: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Recording]: ...
+    def __getitem__(self, index: int | slice) -> Recording | Sequence[Recording]:
+        if isinstance(index, slice):
+            return SelectedRecordings(self, range(len(self))[index])
+        return self.read(range(len(self))[index])
+
+    def read(self, index: int) -> Recording:
+        """The recording at this place, from 0."""
+        raise NotImplementedError
+
+
+class SelectedRecordings(_Lazy):
+    """Some recordings of a larger sequence, looked up when asked for."""
+
+    def __init__(self, recordings: Sequence[Recording], indices: Sequence[int]) -> None:
+        self.recordings, self.indices = recordings, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, index: int) -> Recording:
+        """The recording at this place of the selection."""
+        return self.recordings[self.indices[index]]
+
+
+class RecordingsOnDemand(_Lazy):
+    """Recordings described by a table, whose samples are loaded when asked for.
+
+    Args:
+        table: one row per recording, see :data:`TABLE_COLUMNS`.
+        load: number of a recording to its samples; must survive pickling for use in worker processes.
+    """
+
+    def __init__(self, table: pd.DataFrame, load: Callable[[int], Samples]) -> None:
+        self.table, self.load = table, load
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def read(self, index: int) -> Recording:
+        """The recording in this row of the table."""
+        row = self.table.iloc[index]
+        trace, time_s = self.load(index)
+        return Recording(
+            *(row.cell_type, row.neuron, row.stimulus, trace, time_s, float(row.rate_hz), tuple(row.trials)),
+            *((int(row.azi_shift_px), int(row.ele_shift_px)), row.animal, row.session, row.indicator),
+            *(float(row.exposure_s), (float(row.azimuth_deg), float(row.elevation_deg))),
+        )
+
+
+class MoviesOnDemand(Mapping[str, Movie]):
+    """Movies that are loaded when asked for; the last few stay in memory.
+
+    Args:
+        names: names of the movies, in order.
+        load: name to movie; must survive pickling for use in worker processes.
+        keep: how many to keep.
+    """
+
+    def __init__(self, names: Iterable[str], load: Callable[[str], Movie], keep: int = 4) -> None:
+        self.names, self.load, self.keep = dict.fromkeys(names), load, keep
+        self.recent: OrderedDict[str, Movie] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> Movie:
+        if name not in self.names:
+            raise KeyError(name)
+        movie = self.recent.pop(name) if name in self.recent else self.load(name)
+        self.recent[name] = movie
+        if len(self.recent) > self.keep:
+            self.recent.popitem(last=False)
+        return movie
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"recent": OrderedDict()}
+
+
+class AveragedTrials(_Lazy):
+    """Recordings whose trials are averaged when they are read.
+
+    Args:
+        recordings: single trials.
+        trials: for each average, the places of its trials.
+    """
+
+    def __init__(self, recordings: Sequence[Recording], trials: Sequence[Sequence[int]]) -> None:
+        self.recordings, self.trials = recordings, trials
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def read(self, index: int) -> Recording:
+        """The mean of the trials at this place."""
+        single = [self.recordings[i] for i in self.trials[index]]
+        numbers = tuple(number for recording in single for number in recording.trials)
+        return replace(single[0], trace=np.stack([r.trace for r in single]).mean(0), trials=numbers)
+
+
+AVERAGED_BY = ("cell_type", "neuron", "animal", "session", "stimulus", "azi_shift_px", "ele_shift_px", "rate_hz")
+"""Trials are averaged where all of these agree."""
+
+
+def averaged(recordings: Sequence[Recording], table: pd.DataFrame) -> tuple[Sequence[Recording], pd.DataFrame]:
+    """Average the trials of each neuron and stimulus.
+
+    Raises:
+        DataError: trials of one neuron and stimulus were not sampled at the same times.
+    """
+    groups = table.groupby(list(AVERAGED_BY), sort=False, dropna=False)
+    jitter = (groups.start_s.max() - groups.start_s.min()) * groups.rate_hz.max()
+    unequal = (groups.n_samples.nunique() > 1) | (jitter > EVEN_WITHIN) | ~groups.even.min()
+    unequal &= groups.size() > 1
+    if unequal.any():
+        cell_type, neuron, _, _, stimulus, *_ = unequal.index[int(unequal.to_numpy().argmax())]
+        raise DataError(
+            f"trials of neuron '{neuron}' ({cell_type}, stimulus '{stimulus}') were not sampled at the same times",
+            expected="trials that can be averaged sample by sample",
+            remedy="set average_trials to false and train on single trials",
+        )
+    places = np.split(
+        np.argsort(number := groups.ngroup().to_numpy(), kind="stable"), np.bincount(number).cumsum()[:-1]
+    )
+    first = table.iloc[[group[0] for group in places]].reset_index(drop=True)
+    trials = table.trials.to_list()
+    first["trials"] = [tuple(n for i in group for n in trials[i]) for group in places]
+    return AveragedTrials(recordings, [group.tolist() for group in places]), first
