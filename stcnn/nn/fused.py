@@ -49,9 +49,17 @@ class StackOutput(NamedTuple):
     """Number of values per channel behind the moments."""
 
 
-def run_fused(layers: list[FusedLayer], clips: Clips, window: Window) -> StackOutput:
-    """Run the stack in training mode with exact gradients for every tensor of ``layers``."""
-    run = Run(layers, clips, window)
+def run_fused(layers: list[FusedLayer], clips: Clips, window: Window, recompute: bool = False) -> StackOutput:
+    """Run the stack in training mode with exact gradients for every tensor of ``layers``.
+
+    Args:
+        layers: the hidden layers as tensors.
+        clips: photoreceptor maps.
+        window: part of the last layer's maps that is wanted.
+        recompute: remember one row per chunk instead of all, and run forward again during the backward pass: less
+            memory for more time. Finite kernels are remembered whole all the same.
+    """
+    run = Run(layers, clips, window, recompute)
     maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
     prefix = maps[0] if clips.prefix is not None else None
     return StackOutput(prefix, maps[-1], run.moments, run.values)

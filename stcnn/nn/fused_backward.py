@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.fused_forward import Run
+from stcnn.nn.spatial import correlate_adjoint
 
 
 def backward(run: Run, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
@@ -16,7 +17,7 @@ def backward(run: Run, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
         step = LayerBackward(run, i, adjoint)
         found = step.gradients() + found
         adjoint = step.below
-        run.v.pop()
+        run.memory.forget(i)
     return found
 
 
@@ -55,7 +56,7 @@ class LastAdjoint(Adjoint):
         self.grads = grads
         for s, grad in enumerate(grads):
             self.sum += grad.sum((0, 1, 2, 3), dtype=torch.float64)
-            centred = run.last_window(s) - run.moments[-1][0]
+            centred = run.last[s] - run.moments[-1][0]
             self.dot += centred.mul_(grad).sum((0, 1, 2, 3), dtype=torch.float64)
 
     def take(self, s: int, start: int, stop: int) -> Tensor:
@@ -74,22 +75,17 @@ class LayerBackward:
         self.kernel = run.kernel(i)
         self.below = Adjoint(run, i - 1) if i else adjoint
         if i:
-            self.below.rows = [self.room(s) for s in range(len(run.spans))]
-        self.h = [torch.empty_like(v) for v in run.v[i]] if self.layer.rest is not None else []
+            self.below.rows = [run.memory.room_below(i, s, adjoint.rows) for s in range(len(run.spans))]
+        self.h = [torch.empty_like(v) for v in run.memory.v[i]] if self.layer.rest is not None else []
         """``h`` of all frames, which only a finite kernel looks up again."""
         self.d_kernel = torch.zeros_like(self.layer.weight)
         self.d_leak = torch.zeros_like(adjoint.sum)
         self.d_rest = torch.zeros_like(adjoint.sum)
 
-    def room(self, s: int) -> Tensor:
-        """Rows for ``dz`` of the layer below: the memory of ``v`` of this layer, free chunk by chunk, where it fits."""
-        above, below = self.run.v[self.i][s], self.run.v[self.i - 1][s]
-        fits = above.shape == below.shape and self.layer.rest is None
-        return above if fits else torch.empty_like(below)
-
     def gradients(self) -> list[Tensor | None]:
         """Run backwards over all frames; return the gradients of weight, gain, leak, rest, gamma and beta."""
-        following = torch.zeros_like(self.run.v[self.i][-1][0])
+        last = len(self.run.spans) - 1
+        following = self.run.spans[last].eye.new_zeros(self.run.row_size(self.i, last))
         for s in reversed(range(len(self.run.spans))):
             following = self.span_backward(s, following)
             if s:  # the clips of this span all started from the one clip of the span before
@@ -109,20 +105,20 @@ class LayerBackward:
 
     def span_backward(self, s: int, following: Tensor) -> Tensor:
         """Go back through span ``s`` from the row ``h`` behind its end; return the row at its start."""
-        run, span, v = self.run, self.run.spans[s], self.run.v[self.i][s]
+        run, span = self.run, self.run.spans[s]
         leak, norm = span.row(self.layer.leak), self.norm_rows(s)
         for start, stop in reversed(list(span.chunks())):
             h = self.through_norm(s, start, stop, norm)
             if self.layer.rest is not None:
-                self.d_rest -= run.channel_sum((h * run.delayed(self.i, s, start, stop)).sum(0), s)
+                self.d_rest -= run.channel_sum((h * run.memory.delayed(self.i, s, start, stop)).sum(0), s)
             for h_t in reversed(h.unbind(0)):
                 torch.lerp(following, h_t, leak, out=h_t)
                 following = h_t
             following = following.clone()
             du = h if self.layer.rest is None else self.truncated(s, start, stop, h)
-            change = torch.empty_like(du)
-            torch.sub(v[start], v[start - 1] if start else run.before(self.i, s), out=change[0])
-            torch.sub(v[start + 1 : stop], v[start : stop - 1], out=change[1:])
+            v, change = run.memory.rows(self.i, s, start, stop), torch.empty_like(du)
+            torch.sub(v[0], run.memory.before(self.i, s, start), out=change[0])
+            torch.sub(v[1:], v[:-1], out=change[1:])
             self.d_leak += run.channel_sum(change.mul_(du).sum(0), s)
             self.through_convolution(s, start, stop, du)
         return following
@@ -166,14 +162,10 @@ class LayerBackward:
         """Add to the gradient of the kernel, and hand ``dz`` to the layer below."""
         run, i = self.run, self.i
         x = run.layer_input(i, s, start, stop)
-        padding = [self.kernel.shape[2] // 2, self.kernel.shape[3] // 2]
         d_pictures = run.pictures(du, s).to(run.conv_dtype)
-        dx, d_kernel, _ = torch.ops.aten.convolution_backward(
-            d_pictures, x.to(run.conv_dtype), self.kernel, None, [1, 1], padding, [1, 1], False, [0, 0], 1,
-            [i > 0, True, False],
-        )  # fmt: skip
+        dx, d_kernel = correlate_adjoint(d_pictures, x.to(run.conv_dtype), self.kernel, wants_input=i > 0)
         self.d_kernel += d_kernel
-        if i:
+        if dx is not None:
             dx = dx.to(du.dtype)
             if self.layer.slope != 1:
                 dx = torch.ops.aten.leaky_relu_backward(dx, x, self.layer.slope, True)

@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stcnn.nn.fused_memory import Recomputed, Stored
 from stcnn.nn.readout import Window
+from stcnn.nn.spatial import correlate
 
 CHUNK_PICTURES = 96
 """Pictures (frames x clips) per chunk: small enough for the second-level cache, large enough for the convolution."""
@@ -84,9 +86,9 @@ class Span:
 
 
 class Run:
-    """One forward and one backward pass; holds the integrators ``v`` of all layers in between."""
+    """One forward and one backward pass, and what is remembered in between."""
 
-    def __init__(self, layers: list[FusedLayer], clips: Clips, window: Window) -> None:
+    def __init__(self, layers: list[FusedLayer], clips: Clips, window: Window, recompute: bool = False) -> None:
         self.layers = [_detached(layer) for layer in layers]
         self.window = window
         self.spans = [Span(clips.rest, clips.multiplicity)]
@@ -94,10 +96,17 @@ class Run:
             self.spans.insert(0, Span(clips.prefix, clips.multiplicity.sum().reshape(1)))
         self.plane = tuple(clips.rest.shape[2:])
         self.values = float(sum(s.weight.sum() * s.frames for s in self.spans)) * self.plane[0] * self.plane[1]
-        self.v: list[list[Tensor]] = []
+        finite = any(layer.rest is not None for layer in layers)
+        self.memory = Recomputed(self) if recompute and not finite else Stored(self)
+        self.last: list[Tensor] = []
+        """Maps ``y`` of the last layer on the window, by span."""
         self.moments: list[tuple[Tensor, Tensor]] = []
         autocast = torch.is_autocast_enabled(clips.rest.device.type)
         self.conv_dtype = torch.get_autocast_dtype(clips.rest.device.type) if autocast else clips.rest.dtype
+
+    def row_size(self, i: int, s: int) -> int:
+        """Length of a row of layer ``i`` in span ``s``: clips x columns x channels."""
+        return self.spans[s].eye[0].numel() * len(self.layers[i].leak)
 
     def scale_shift(self, i: int) -> tuple[Tensor, Tensor]:
         """Scale and shift per channel of the normalisation of layer ``i``."""
@@ -109,27 +118,10 @@ class Run:
 
     def filtered(self, i: int, s: int, start: int, stop: int) -> Tensor:
         """Output ``y`` of the filter of layer ``i`` on frames of span ``s``, as rows."""
-        v, layer = self.v[i][s][start:stop], self.layers[i]
-        if layer.rest is None:
+        v, rest = self.memory.rows(i, s, start, stop), self.layers[i].rest
+        if rest is None:
             return v
-        return torch.addcmul(v, self.spans[s].row(layer.rest), self.delayed(i, s, start, stop), value=-1)
-
-    def delayed(self, i: int, s: int, start: int, stop: int) -> Tensor:
-        """Rows ``v[t - K]`` for ``t`` in ``start..stop`` of span ``s``; zero before the first frame of all."""
-        span, taps = self.spans[s], self.layers[i].taps
-        first, last = start - taps, stop - taps
-        parts = [self.v[i][s][max(first, 0) : max(last, 0)]]
-        if first < 0 and s > 0:
-            before, earlier = self.v[i][s - 1], self.spans[s - 1].frames
-            parts.insert(0, before[max(earlier + first, 0) : max(earlier + min(last, 0), 0)].repeat(1, span.clips))
-        missing = (stop - start) - sum(len(p) for p in parts)
-        return torch.cat([parts[0].new_zeros(missing, parts[-1].shape[1]), *parts])
-
-    def before(self, i: int, s: int) -> Tensor:
-        """Row ``v[-1]`` before the first frame of span ``s``."""
-        if s == 0:
-            return torch.zeros_like(self.v[i][0][0])
-        return self.v[i][s - 1][-1].repeat(self.spans[s].clips)
+        return torch.addcmul(v, self.spans[s].row(rest), self.memory.delayed(i, s, start, stop), value=-1)
 
     def pictures(self, rows: Tensor, s: int) -> Tensor:
         """View rows ``(frames, B Y X C)`` of span ``s`` as channels-last pictures ``(frames B, C, Y, X)``."""
@@ -154,35 +146,42 @@ class Run:
         """Run all layers; return the normalised window of the last one for each span."""
         for i in range(len(self.layers)):
             self.moments.append(self.integrate(i))
-        scale, shift = self.scale_shift(len(self.layers) - 1)
-        return tuple(torch.addcmul(shift, self.last_window(s), scale) for s in range(len(self.spans)))
+            self.memory.layer_done(i)
+        last = len(self.layers) - 1
+        self.last = [self.last_window(s) for s in range(len(self.spans))]
+        if isinstance(self.memory, Recomputed):
+            self.memory.end_forward()
+        scale, shift = self.scale_shift(last)
+        return tuple(torch.addcmul(shift, y, scale) for y in self.last)
 
     def last_window(self, s: int) -> Tensor:
-        """Maps ``y`` of the last layer on the window, ``(T, B, h, w, C)``."""
+        """Maps ``y`` of the last layer on the window, ``(T, B, h, w, C)``, in memory of their own."""
         last, span = len(self.layers) - 1, self.spans[s]
         y = self.filtered(last, s, 0, span.frames).view(span.frames, span.clips, *self.plane, -1)
-        return self.window.crop(y)
+        return self.window.crop(y).contiguous()
 
     def integrate(self, i: int) -> tuple[Tensor, Tensor]:
         """Convolve and integrate layer ``i`` over all frames; return weighted mean and variance of ``y``."""
-        layer, kernel = self.layers[i], self.kernel(i)
-        channels, padding = kernel.shape[0], [kernel.shape[2] // 2, kernel.shape[3] // 2]
-        self.v.append([])
-        total = self.spans[0].eye.new_zeros(2, channels, dtype=torch.float64)
+        layer = self.layers[i]
+        total = self.spans[0].eye.new_zeros(2, *layer.leak.shape, dtype=torch.float64)
         for s, span in enumerate(self.spans):
-            v = span.eye.new_empty(span.frames, span.eye[0].numel() * channels)
-            previous = self.before(i, s) if s else torch.zeros_like(v[0])
-            self.v[i].append(v)
-            leak = span.row(layer.leak)
+            v = self.memory.make_room(i, s)
             for start, stop in span.chunks():
-                x = self.layer_input(i, s, start, stop).to(self.conv_dtype)
-                u = F.conv2d(x, kernel, padding=padding).permute(0, 2, 3, 1).reshape(stop - start, -1)
-                previous = _integrate(previous, u.to(v.dtype), leak, v[start:stop])
-                y = self.filtered(i, s, start, stop)
+                self.integrate_chunk(i, s, start, stop, v[start:stop])
                 if layer.gamma is not None:
+                    y = self.filtered(i, s, start, stop)
                     total += torch.stack([self.channel_sum(q.sum(0), s, span.weight) for q in (y, y * y)])
         mean = total[0] / self.values
         return mean.to(layer.leak), (total[1] / self.values - mean.square()).to(layer.leak)
+
+    def integrate_chunk(self, i: int, s: int, start: int, stop: int, out: Tensor) -> None:
+        """Convolve and integrate frames of layer ``i`` into ``out``."""
+        x = self.layer_input(i, s, start, stop).to(self.conv_dtype)
+        u = correlate(x, self.kernel(i)).permute(0, 2, 3, 1).reshape(stop - start, -1).to(out.dtype)
+        leak, previous = self.spans[s].row(self.layers[i].leak), self.memory.before(i, s, start)
+        for u_t, v_t in zip(u.unbind(0), out.unbind(0), strict=True):
+            torch.lerp(previous, u_t, leak, out=v_t)
+            previous = v_t
 
     def channel_sum(self, row: Tensor, s: int, weight: Tensor | None = None) -> Tensor:
         """Sum a row over columns and clips, the latter times ``weight`` ``(B,)``: ``(C,)`` in float64."""
@@ -192,11 +191,3 @@ class Run:
 
 def _detached(layer: FusedLayer) -> FusedLayer:
     return FusedLayer(*(t.detach() if isinstance(t, Tensor) else t for t in layer))  # type: ignore[arg-type]
-
-
-def _integrate(previous: Tensor, u: Tensor, leak: Tensor, out: Tensor) -> Tensor:
-    """Leaky integration of rows ``u`` into ``out``; return the last row."""
-    for u_t, v_t in zip(u.unbind(0), out.unbind(0), strict=True):
-        torch.lerp(previous, u_t, leak, out=v_t)
-        previous = v_t
-    return previous

@@ -6,16 +6,26 @@ recurrence, and the same memory is a channels-last picture for the convolution.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from stcnn.nn.spatial import correlate
 from stcnn.nn.temporal import ExponentialConfig, FilterConfig, FilterState, TemporalFilter
 
 LEAKY_SLOPE = 0.01
+
+
+def _is_odd(width: int) -> int:
+    if width % 2 == 0:
+        raise ValueError(f"{width} columns have no middle one; choose an odd number")
+    return width
+
+
+Odd = Annotated[PositiveInt, AfterValidator(_is_odd)]
 
 
 class NormConfig(BaseModel):
@@ -33,7 +43,7 @@ class HiddenConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     channels: tuple[PositiveInt, ...] = Field((10, 10, 10, 10), min_length=1)
     """Output channels of each layer; their number is the number of layers."""
-    kernel_columns: PositiveInt = 7
+    kernel_columns: Odd = 7
     """Width of the square spatial kernel in columns; odd."""
     slope: NonNegativeFloat = LEAKY_SLOPE
     """Slope of the rectifier for negative input."""
@@ -101,9 +111,7 @@ def convolve_columns(x: Tensor, weight: Tensor) -> Tensor:
     """Correlate maps ``(T, B, Y, X, C)`` with ``weight`` ``(O, C, kY, kX)``, same size, grey outside."""
     frames, clips = x.shape[:2]
     pictures = x.flatten(0, 1).permute(0, 3, 1, 2)
-    padding = (weight.shape[2] // 2, weight.shape[3] // 2)
-    y = F.conv2d(pictures, weight.contiguous(memory_format=torch.channels_last), padding=padding)
-    return y.permute(0, 2, 3, 1).unflatten(0, (frames, clips))
+    return correlate(pictures, weight).permute(0, 2, 3, 1).unflatten(0, (frames, clips))
 
 
 class HiddenLayer(nn.Module):

@@ -7,11 +7,11 @@ from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
-from stcnn.nn.layers import LEAKY_SLOPE, draw_weights
+from stcnn.nn.layers import LEAKY_SLOPE, Odd, draw_weights
 from stcnn.nn.temporal import (
     ExponentialConfig,
     FilterState,
@@ -40,7 +40,7 @@ class CellTypeConfig(BaseModel):
     """What differs between cell types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    window_columns: PositiveInt = 9
+    window_columns: Odd = 9
     """Width of the square window of columns the type reads; odd."""
 
 

@@ -41,6 +41,8 @@ class HiddenStack(nn.ModuleList):
         )
         self.config = config
         self.compute: Compute = "auto"
+        self.recompute = False
+        """Whether training remembers less and computes more, for long clips (see :func:`run_fused`)."""
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         return cast(Iterator[HiddenLayer], super().__iter__())
@@ -80,7 +82,7 @@ class HiddenStack(nn.ModuleList):
         reason = self.unfit(clips) or ("" if self.training else "it is for training; call train() first")
         if reason:
             raise ValueError(f"compute='fused' cannot run: {reason}")
-        output = run_fused([self._tensors(layer, rate_hz) for layer in self], clips, window)
+        output = run_fused([self._tensors(layer, rate_hz) for layer in self], clips, window, self.recompute)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
             if layer.norm is not None:
                 bias = 0 if layer.bias is None else layer.bias.detach()

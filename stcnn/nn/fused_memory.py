@@ -1,0 +1,114 @@
+"""What the fused hidden stack remembers between its passes: the integrators of all frames, or what remakes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from stcnn.nn.fused_forward import Run
+
+
+class Stored:
+    """All integrators ``v``, one array of frames per layer and span."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.v: list[list[Tensor]] = [[] for _ in run.layers]
+
+    def make_room(self, i: int, s: int) -> Tensor:
+        """Return the array that the forward pass of layer ``i`` fills for span ``s``."""
+        span = self.run.spans[s]
+        self.v[i].append(span.eye.new_empty(span.frames, self.run.row_size(i, s)))
+        return self.v[i][s]
+
+    def rows(self, i: int, s: int, start: int, stop: int) -> Tensor:
+        """Rows ``v`` of layer ``i`` on frames of span ``s``."""
+        return self.v[i][s][start:stop]
+
+    def before(self, i: int, s: int, start: int) -> Tensor:
+        """Row ``v`` before frame ``start`` of span ``s``."""
+        if start:
+            return self.v[i][s][start - 1]
+        if s == 0:
+            return self.v[i][0].new_zeros(self.run.row_size(i, 0))
+        return self.v[i][s - 1][-1].repeat(self.run.spans[s].clips)
+
+    def delayed(self, i: int, s: int, start: int, stop: int) -> Tensor:
+        """Rows ``v[t - K]`` for ``t`` in ``start..stop`` of span ``s``; zero before the first frame of all."""
+        span, taps = self.run.spans[s], self.run.layers[i].taps
+        first, last = start - taps, stop - taps
+        parts = [self.v[i][s][max(first, 0) : max(last, 0)]]
+        if first < 0 and s > 0:
+            earlier, frames = self.v[i][s - 1], self.run.spans[s - 1].frames
+            parts.insert(0, earlier[max(frames + first, 0) : max(frames + min(last, 0), 0)].repeat(1, span.clips))
+        missing = (stop - start) - sum(len(part) for part in parts)
+        return torch.cat([parts[0].new_zeros(missing, parts[-1].shape[1]), *parts])
+
+    def layer_done(self, i: int) -> None:
+        """Hear that the forward pass of layer ``i`` is complete."""
+
+    def room_below(self, i: int, s: int, above: list[Tensor]) -> Tensor:
+        """Return an array for ``dz`` of layer ``i - 1``: the memory of ``v`` of layer ``i``, free chunk by chunk."""
+        mine, below = self.v[i][s], self.v[i - 1][s]
+        fits = mine.shape == below.shape and self.run.layers[i].rest is None
+        return mine if fits else torch.empty_like(below)
+
+    def forget(self, i: int) -> None:
+        """Let go of layer ``i``, whose adjoint is complete."""
+        self.v[i].clear()
+
+
+class Recomputed(Stored):
+    """Only the row before each chunk; the backward pass runs the layers below again, chunk by chunk.
+
+    Memory is that of two layers whatever their number, for about twice the time. Infinite kernels only.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self.starts: list[dict[tuple[int, int], Tensor]] = [{} for _ in run.layers]
+        self.forward_is_over = False
+        self.cached: dict[tuple[int, int, int], Tensor] = {}
+
+    def layer_done(self, i: int) -> None:
+        """Keep the rows before the chunks of layer ``i``, and drop the layer below."""
+        for s, span in enumerate(self.run.spans):
+            for start, _ in span.chunks():
+                self.starts[i][s, start] = super().before(i, s, start).clone()
+        if i:
+            self.v[i - 1].clear()
+
+    def end_forward(self) -> None:
+        """Drop the last layer too."""
+        self.v[-1].clear()
+        self.forward_is_over = True
+
+    def rows(self, i: int, s: int, start: int, stop: int) -> Tensor:
+        """Rows ``v`` of layer ``i`` on one chunk, made again from the layer below."""
+        if not self.forward_is_over:
+            return super().rows(i, s, start, stop)
+        if (i, s, start) not in self.cached:
+            self.cached = {key: rows for key, rows in self.cached.items() if key[1:] == (s, start)}
+            rows = self.run.spans[s].eye.new_empty(stop - start, self.run.row_size(i, s))
+            self.run.integrate_chunk(i, s, start, stop, rows)
+            self.cached[i, s, start] = rows
+        return self.cached[i, s, start]
+
+    def before(self, i: int, s: int, start: int) -> Tensor:
+        """Row ``v`` before the chunk that begins at frame ``start`` of span ``s``."""
+        return self.starts[i][s, start] if self.forward_is_over else super().before(i, s, start)
+
+    def room_below(self, i: int, s: int, above: list[Tensor]) -> Tensor:
+        """Return an array for ``dz`` of layer ``i - 1``: that of layer ``i`` where it fits."""
+        span, size = self.run.spans[s], self.run.row_size(i - 1, s)
+        if above and above[s].shape[1] == size:
+            return above[s]
+        return span.eye.new_empty(span.frames, size)
+
+    def forget(self, i: int) -> None:
+        """Let go of layer ``i``."""
+        self.starts[i].clear()
+        self.cached.clear()
