@@ -1,0 +1,222 @@
+"""The configuration of a training: composed by Hydra from ``conf/``, judged here by pydantic.
+
+Every key of the YAML files is a field of a config class, letter for letter, in the file of what it configures. A key
+that is misspelt or a value out of range is reported with its full path before any data are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from stcnn.data.dataset import Dataset
+from stcnn.data.published import PublishedDataConfig, read_published
+from stcnn.errors import ConfigError, nearest
+from stcnn.runs import Run, open_run
+from stcnn.simulation import SimulatedDataConfig, simulated_dataset
+from stcnn.training.recipe import Recipe
+
+CONF = Path(__file__).parent / "conf"
+CHECKOUT = CONF.parents[1]
+OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
+
+DatasetConfig = Annotated[SimulatedDataConfig | PublishedDataConfig, Field(discriminator="kind")]
+
+
+class Config(Recipe):
+    """Everything a training is made of: ``conf/config.yaml`` with a choice of ``conf/dataset`` and ``conf/model``."""
+
+    dataset: DatasetConfig
+    name: str = "run"
+    """Part of the name of the run folder."""
+    experiments_dir: Path | None = None
+    """Folder of the run folders; None is ``experiments/`` beside the package, or here if the package is installed."""
+    resume: Path | None = None
+    """Run folder whose training goes on, with its own configuration; only ``training.epochs`` may be given with it."""
+
+    @field_validator("dataset")
+    @classmethod
+    def _absolute_paths(cls, dataset: DatasetConfig) -> DatasetConfig:
+        """Keep paths valid wherever a resumed training is started."""
+        paths = {name: value.expanduser().absolute() for name, value in dataset if isinstance(value, Path)}
+        return dataset.model_copy(update=paths)
+
+    def open_dataset(self) -> Dataset:
+        """Read or make the recordings.
+
+        Raises:
+            StcnnError: they cannot be used; the message says why.
+        """
+        return simulated_dataset(self.dataset) if self.dataset.kind == "simulated" else read_published(self.dataset)
+
+    def new_run(self) -> Run:
+        """Make the run folder."""
+        here = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+        saved = self.model_dump(mode="json", exclude={"resume"})
+        return Run.create(self.experiments_dir or here / "experiments", self.name, saved)
+
+
+def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
+    """Return the run in a folder and its own configuration.
+
+    Args:
+        folder: the run folder.
+        overrides: everything given on the command line.
+
+    Raises:
+        FileError: the folder is not a run.
+        ConfigError: something other than the number of epochs is to be changed.
+    """
+    run = open_run(folder)
+    saved = run.config()
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key == "training.epochs":
+            saved["training"]["epochs"] = yaml.safe_load(value)
+        elif key != "resume":
+            found = f"'{key}' cannot be changed in a training that is resumed"
+            raise ConfigError(found, remedy="leave it out, or start a new training")
+    return judge(saved), run
+
+
+def judge(mapping: Mapping[str, Any]) -> Config:
+    """Turn plain values into a configuration.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value out of range; with its path and the nearest valid name.
+    """
+    try:
+        return Config.model_validate(mapping)
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
+    """Compose and judge a configuration as the command line does.
+
+    Args:
+        overrides: as on the command line, for instance ``["model=published", "training.epochs=3"]``.
+        folder: folder of ``config.yaml`` and its groups.
+
+    Raises:
+        ConfigError: as :func:`judge`, or an override that Hydra cannot follow.
+    """
+    try:
+        with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+            values = plain(hydra_compose("config", overrides=with_prefix(overrides)))
+    except COMPOSITION_ERRORS as error:
+        raise composition_fault(error) from error
+    return judge(values)
+
+
+def plain(composed: DictConfig) -> dict[str, Any]:
+    """Return what Hydra composed as plain values, interpolations resolved."""
+    values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def with_prefix(overrides: Sequence[str]) -> list[str]:
+    """Let Hydra accept every key: whether one exists is judged later, with the nearest valid name.
+
+    Hydra itself knows only keys that the YAML files spell out, not the fields that keep their default.
+    """
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+
+    def known_to_hydra(override: str) -> bool:
+        key = re.match(r"[A-Za-z_][\w.]*(?==)", override)
+        return key is None or key[0] in groups or key[0].split(".")[0] == "hydra"
+
+    return [override if known_to_hydra(override) else f"++{override}" for override in overrides]
+
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+
+
+def composition_fault(error: Exception) -> ConfigError:
+    """Say in one sentence why Hydra could not compose the configuration."""
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return ConfigError(f"{group}={choice} is not among the choices", remedy=nearest(choice, error.options))
+    if isinstance(error, OverrideParseException):
+        found = f"'{error.override.removeprefix('++')}' cannot be read as an override"
+        return ConfigError(found, expected="KEY=VALUE, for instance seed=2")
+    if isinstance(error, MissingMandatoryValue):
+        key = str(error).rpartition(" ")[2]
+        return ConfigError(f"'{key}' has no value", remedy=f"give it one: {key}=VALUE")
+    first = str(error).strip().splitlines()[0].rstrip(".")
+    return ConfigError(f"the configuration cannot be composed: {first}")
+
+
+def _explained(error: ValidationError) -> ConfigError:
+    """Report the first fault, unknown keys before others (a misspelt key is often missed under its right name)."""
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    fault, more = faults[0], len(faults) - 1
+    name, beside = _locate(fault["loc"])
+    remedy = f"then mend {more} more" if more else ""
+    if fault["type"] == "extra_forbidden":
+        advice = nearest(name.rpartition(".")[2], beside).rstrip("?")
+        return ConfigError(f"unknown key '{name}': {advice}", remedy=remedy)
+    if fault["type"] == "missing":
+        return ConfigError(f"the key '{name}' is missing", remedy=remedy)
+    return ConfigError(f"'{name}' is {_shown(fault)}", expected=_expectation(fault), remedy=remedy)
+
+
+def _shown(fault: ErrorDetails) -> str:
+    text = repr(fault["input"])
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _expectation(fault: ErrorDetails) -> str:
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return message[0].lower() + message[1:]
+
+
+def _locate(location: Sequence[int | str]) -> tuple[str, list[str]]:
+    """Return the path of a key as the user wrote it, and the names that are valid beside it.
+
+    Pydantic puts the ``kind`` that picked a member of a union into the location; the user did not write it there.
+    """
+    path: list[str] = []
+    here: list[Any] = [Config]
+    beside: list[str] = []
+    for part in location:
+        models = [kind for kind in here if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        picked = [model for model in models if part in _kinds(model)]
+        if picked:
+            here = picked
+            continue
+        path.append(str(part))
+        beside = [name for model in models for name in model.model_fields]
+        values = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        values += [get_args(kind)[-1] for kind in here if get_origin(kind) in (dict, Mapping, tuple, list)]
+        here = [member for value in values for member in _members(value)]
+    return ".".join(path), beside
+
+
+def _kinds(model: type[BaseModel]) -> tuple[object, ...]:
+    """Return the values of ``kind`` that pick this member of a union."""
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+
+
+def _members(annotation: object) -> Iterator[Any]:
+    """Yield the members of a union, or the annotation itself."""
+    if get_origin(annotation) is Annotated:
+        yield from _members(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _members(member)
+    else:
+        yield annotation

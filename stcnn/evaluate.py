@@ -1,0 +1,101 @@
+"""From a model and recordings to predictions and their scores.
+
+Axes: R recording, S sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stcnn.data.batching import BatchingConfig, loader
+from stcnn.data.dataset import Batch, Dataset
+from stcnn.metrics import correlation, mean_squared_error
+from stcnn.nn.model import STCNN
+
+
+def predict_batch(model: STCNN, batch: Batch) -> Tensor:
+    """Return the predicted dF/F of every recording at its own samples, ``(R, S)``; each clip passes through once."""
+    contrast = batch.contrast().to(next(model.parameters()).dtype)
+    voltage = model.voltage_of(contrast, batch.rate_hz, batch.multiplicity)
+    return batch.at_samples(model.calcium_of(voltage, batch.clip, batch.cell_type, batch.neuron, batch.rate_hz))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted and measured traces, on the CPU; traces shorter than the longest are padded and not scored there.
+
+    Args:
+        prediction: ``(R, S)``, dF/F.
+        target: ``(R, S)``, dF/F.
+        weight: ``(R, S)``, 1 where a sample is scored, else 0.
+        cell_type: ``(R,)``, index of the cell type.
+        neuron: ``(R,)``, index of the neuron within its cell type.
+        item: ``(R,)``, index of the recording in its data set.
+    """
+
+    prediction: Tensor
+    target: Tensor
+    weight: Tensor
+    cell_type: Tensor
+    neuron: Tensor
+    item: Tensor
+
+    @classmethod
+    def of(cls, prediction: Tensor, batch: Batch) -> Predictions:
+        """Keep what scoring needs of one batch and its prediction ``(R, S)``."""
+        rows = (prediction.detach(), batch.target, batch.weight, batch.cell_type, batch.neuron, batch.item)
+        return cls(*(row.cpu() for row in rows))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Put the recordings of several batches into one, padded to the longest."""
+        length = max(part.target.shape[1] for part in parts)
+
+        def join(name: str) -> Tensor:
+            rows = [getattr(part, name) for part in parts]
+            return torch.cat([F.pad(row, (0, length - row.shape[1])) if row.ndim == 2 else row for row in rows])
+
+        return cls(*(join(field.name) for field in fields(cls)))
+
+    def scores(self, cell_types: Sequence[str]) -> pd.DataFrame:
+        """Score each cell type.
+
+        Returns:
+            One row per cell type that has recordings: ``cell_type``, ``n_neurons``, ``n_recordings``, ``loss`` (mean
+            squared error, mean over recordings) and ``correlation`` (all traces of a neuron joined, mean over neurons
+            for which it is defined).
+        """
+        error = mean_squared_error(self.prediction, self.target, self.weight)
+        rows = []
+        for index, name in enumerate(cell_types):
+            mine = self.cell_type == index
+            if not mine.any():
+                continue
+            neurons, group = self.neuron[mine].unique(return_inverse=True)
+            r = correlation(self.prediction[mine], self.target[mine], self.weight[mine], group)
+            rows.append((name, len(neurons), int(mine.sum()), error[mine].mean().item(), r.nanmean().item()))
+        return pd.DataFrame(rows, columns=["cell_type", "n_neurons", "n_recordings", "loss", "correlation"])
+
+
+def predict(model: STCNN, dataset: Dataset, batching: BatchingConfig) -> Predictions:
+    """Predict every recording of a data set.
+
+    Args:
+        model: the model, on the device where it is to run.
+        dataset: recordings whose neurons the model knows.
+        batching: padding and scored window, as in training.
+    """
+    device, training = next(model.parameters()).device, model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            batches = (batch.to(device) for batch in loader(dataset, batching))
+            return Predictions.joined([Predictions.of(predict_batch(model, batch), batch) for batch in batches])
+    finally:
+        model.train(training)

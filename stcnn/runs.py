@@ -1,0 +1,234 @@
+"""A run folder: what it holds, how it is made, and how one opens again.
+
+    experiments/2026-11-22_14-03-12_simulated/
+      config.yaml          the whole configuration, every default written out
+      environment.json     versions, hardware, git commit, seed, hash of the data, command
+      split.json           recordings of the training, validation and test part
+      checkpoints/         epoch_K.ckpt after K epochs (0 is untrained); interrupted.ckpt after Ctrl-C in mid-epoch
+      losses.csv           training loss of every step and cell type
+      scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type
+      model.json           the network and its neurons; model.safetensors its weights
+      loss.png             predictions.png
+
+Every file is written beside its place and then moved there, so that none is ever seen half written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import safetensors.torch
+import torch
+import yaml
+from torch import Tensor
+
+from stcnn.errors import FileError
+from stcnn.nn.model import STCNN, ModelConfig, Population
+
+INTERRUPTED = "interrupted.ckpt"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path beside ``path`` to write to; what was written takes its place when the block ends well."""
+    draft = path.with_name(f".{path.name}.draft{path.suffix}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, parent: Path, name: str, config: Mapping[str, Any]) -> Run:
+        """Make a new dated folder.
+
+        Args:
+            parent: folder of all runs; made if need be.
+            name: what the run is about; part of the folder's name.
+            config: the whole configuration, plain values only.
+
+        Raises:
+            FileError: the folder cannot be made.
+        """
+        stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{re.sub(r'[^A-Za-z0-9.-]+', '-', name).strip('-') or 'run'}"
+        try:
+            for number in range(1, 1000):
+                path = parent / (stem if number == 1 else f"{stem}_{number}")
+                if not path.exists():
+                    (path / "checkpoints").mkdir(parents=True)
+                    break
+        except OSError as error:
+            found = f"the run folder {path} cannot be made: {error.strerror}"
+            raise FileError(found, remedy="set experiments_dir to a folder of yours") from error
+        run = cls(path)
+        with whole_file(path / "config.yaml") as draft:
+            draft.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        return run
+
+    def config(self) -> dict[str, Any]:
+        """Return the whole configuration as plain values."""
+        return dict(yaml.safe_load(self._existing("config.yaml").read_text()))
+
+    def environment(self) -> dict[str, Any]:
+        """Return versions, hardware, commit, seed and hash of the data."""
+        return self._read_json("environment.json")
+
+    def split(self) -> dict[str, list[str]]:
+        """Return the keys of the recordings on each side, see :class:`stcnn.data.splits.Split`."""
+        return self._read_json("split.json")
+
+    def losses(self) -> pd.DataFrame:
+        """Return the training loss of every step: ``epoch``, ``step``, ``cell_type``, ``n_recordings``, ``loss``."""
+        return self.read_table("losses.csv")
+
+    def scores(self) -> pd.DataFrame:
+        """Return the scores of every epoch and cell type: ``training_loss``; held-out ``loss`` and ``correlation``."""
+        return self.read_table("scores.csv")
+
+    def checkpoints(self) -> dict[int, Path]:
+        """Return the checkpoint after each number of epochs, in their order."""
+        found = {int(path.stem.split("_")[1]): path for path in (self.path / "checkpoints").glob("epoch_*.ckpt")}
+        return dict(sorted(found.items()))
+
+    def latest_checkpoint(self) -> Path:
+        """Return the checkpoint from which the training goes on.
+
+        Raises:
+            FileError: there is none.
+        """
+        interrupted = self.path / "checkpoints" / INTERRUPTED
+        if interrupted.exists():
+            return interrupted
+        checkpoints = list(self.checkpoints().values())
+        if not checkpoints:
+            raise FileError(f"the run {self.path} has no checkpoint", remedy="start a new training")
+        return checkpoints[-1]
+
+    def model(self, epoch: int | None = None) -> STCNN:
+        """Rebuild the model of this run, on the CPU and in evaluation mode.
+
+        Args:
+            epoch: number of epochs it was trained; None is the finished model (the epoch of lowest held-out loss
+                unless the run keeps its last).
+
+        Raises:
+            FileError: there is no such epoch, or the files are damaged.
+        """
+        facts = self._read_json("model.json")
+        config, population = ModelConfig(**facts["config"]), Population(**facts["population"])
+        model = STCNN(config, population, facts["deg_per_px"])
+        model.load_state_dict(self._weights() if epoch is None else self.checkpoint_weights(epoch))
+        return model.eval()
+
+    def _weights(self) -> dict[str, Tensor]:
+        path = self._existing("model.safetensors", remedy="resume its training, or ask for the model of an epoch")
+        try:
+            return safetensors.torch.load_file(path)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise FileError(f"{path} is damaged: {error}", remedy="ask for the model of an epoch") from error
+
+    def checkpoint_weights(self, epoch: int) -> dict[str, Tensor]:
+        """Return the weights after so many epochs, by parameter name.
+
+        Raises:
+            FileError: there is no such epoch, or its file is damaged.
+        """
+        checkpoints = self.checkpoints()
+        if epoch not in checkpoints:
+            raise FileError(
+                f"the run {self.path} has no checkpoint of epoch {epoch}",
+                expected=f"one of {', '.join(map(str, checkpoints)) or 'none: it holds no checkpoint'}",
+            )
+        try:
+            state = torch.load(checkpoints[epoch], map_location="cpu", weights_only=True)["state_dict"]
+        except (OSError, RuntimeError, KeyError) as error:
+            raise FileError(f"{checkpoints[epoch]} is damaged", remedy="use another epoch") from error
+        return {name.removeprefix("model."): value for name, value in state.items()}
+
+    def finished_epoch(self) -> int:
+        """Return the number of epochs after which the finished model was taken.
+
+        Raises:
+            FileError: the training did not come to its end.
+        """
+        epoch = self._read_json("model.json")["epoch"]
+        if epoch is None:
+            found = f"the training of {self.path} did not come to its end"
+            raise FileError(found, remedy=f"go on with: python train.py resume={self.path}")
+        return int(epoch)
+
+    def save_network(self, model: STCNN, epoch: int | None = None) -> None:
+        """Write ``model.json``, from which the model is rebuilt, and which epoch the finished run opens with."""
+        facts = {
+            "epoch": epoch,
+            "config": model.config.model_dump(mode="json"),
+            "population": model.population.model_dump(mode="json"),
+            "deg_per_px": model.deg_per_px,
+        }
+        self.write_json("model.json", facts)
+
+    def finish(self, model: STCNN, epoch: int) -> None:
+        """Choose the epoch the run opens with, and write its weights."""
+        with whole_file(self.path / "model.safetensors") as draft:
+            weights = {name: value.contiguous() for name, value in self.checkpoint_weights(epoch).items()}
+            safetensors.torch.save_file(weights, draft)
+        self.save_network(model, epoch)
+
+    def write_json(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Write a JSON file."""
+        with whole_file(self.path / name) as draft:
+            draft.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+    def write_table(self, name: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> None:
+        """Write a CSV file; numbers are written so that they read back exactly."""
+        with whole_file(self.path / name) as draft:
+            pd.DataFrame(rows).to_csv(draft, index=False)
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Read a CSV file of the run."""
+        return pd.read_csv(self._existing(name), float_precision="round_trip", dtype={"cell_type": str})
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self._existing(name)
+        try:
+            return dict(json.loads(path.read_text()))
+        except ValueError as error:
+            raise FileError(f"{path} is damaged: {error}") from error
+
+    def _existing(self, name: str, remedy: str = "") -> Path:
+        path = self.path / name
+        if not path.is_file():
+            raise FileError(f"the run {self.path} has no {name}", remedy=remedy)
+        return path
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run folder; ``open_run(path).model()`` is its trained model.
+
+    Raises:
+        FileError: the folder is missing or is not a run.
+    """
+    folder = Path(path).expanduser()
+    if not (folder / "config.yaml").is_file():
+        what = "is not a run: it has no config.yaml" if folder.is_dir() else "does not exist"
+        raise FileError(f"{folder} {what}", expected="a folder made by a training, such as experiments/DATE_NAME")
+    return Run(folder)

@@ -1,0 +1,1 @@
+"""Training: the recipe, the Lightning module, its callbacks, and :func:`stcnn.training.session.train`."""

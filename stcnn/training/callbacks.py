@@ -1,0 +1,162 @@
+"""What happens around the training steps: checkpoints, the record of losses and scores, a stop that can be resumed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as L
+import pandas as pd
+from lightning.pytorch.callbacks import Callback
+
+from stcnn.data.dataset import Batch
+from stcnn.errors import StcnnError
+from stcnn.runs import INTERRUPTED, Run
+from stcnn.training.module import TrainingModule
+
+LOSS_COLUMNS = ["epoch", "step", "cell_type", "n_recordings", "loss"]
+SCORE_COLUMNS = ["epoch", "cell_type", "training_loss", "loss", "correlation", "n_neurons", "n_recordings"]
+
+
+class TrainingStopped(StcnnError):
+    """The training was stopped from outside and can be resumed; not a fault, but the run is not finished."""
+
+    def __init__(self, stopped: str, remedy: str, signal_number: int) -> None:
+        super().__init__(stopped, remedy=remedy)
+        self.exit_code = 128 + signal_number  # what a shell reports of a program that a signal ended
+
+
+class Checkpoints(Callback):
+    """Saves weights, optimiser and random state before the first and after every epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.folder = run.path / "checkpoints"
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save the untrained model."""
+        if trainer.global_step == 0:
+            trainer.save_checkpoint(self.folder / "epoch_0.ckpt")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save the model after an epoch, which makes the checkpoint of an interruption within it obsolete."""
+        trainer.save_checkpoint(self.folder / f"epoch_{trainer.current_epoch + 1}.ckpt")
+        (self.folder / INTERRUPTED).unlink(missing_ok=True)
+
+
+class History(Callback):
+    """Writes ``losses.csv`` and ``scores.csv``; a resumed training drops what was recorded after its checkpoint.
+
+    Args:
+        run: the run folder.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.losses: list[dict[Any, Any]] = []
+        self.scores: list[dict[Any, Any]] = []
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how many rows were recorded when a checkpoint was saved."""
+        return {"n_losses": len(self.losses), "n_scores": len(self.scores)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Take up the record where the checkpoint was saved."""
+        if state_dict["n_losses"]:
+            self.losses = self.run.losses()[: state_dict["n_losses"]].to_dict("records")
+        if state_dict["n_scores"]:
+            self.scores = self.run.scores()[: state_dict["n_scores"]].to_dict("records")
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: Batch, batch_idx: int
+    ) -> None:
+        """Record the loss of a step."""
+        assert isinstance(pl_module, TrainingModule)
+        self.losses += [
+            {
+                "epoch": trainer.current_epoch + 1,
+                "step": trainer.global_step,
+                "cell_type": name,
+                "n_recordings": n,
+                "loss": x,
+            }
+            for name, (x, n) in pl_module.step_losses.items()
+        ]
+
+    def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Record how the untrained model scores."""
+        self._record_scores(pl_module, epoch=0)
+        self.write()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Record the scores of an epoch."""
+        self._record_scores(pl_module, epoch=trainer.current_epoch + 1)
+        self.write()
+
+    def _record_scores(self, module: L.LightningModule, epoch: int) -> None:
+        assert isinstance(module, TrainingModule)
+        steps = pd.DataFrame([row for row in self.losses if row["epoch"] == epoch], columns=LOSS_COLUMNS)
+        weighted = steps.assign(loss=steps.loss * steps.n_recordings).groupby("cell_type", as_index=False).sum()
+        training = weighted.assign(training_loss=weighted.loss / weighted.n_recordings)[["cell_type", "training_loss"]]
+        table = training if module.held_out is None else training.merge(module.held_out, on="cell_type", how="outer")
+        table.insert(0, "epoch", epoch)
+        self.scores += table.to_dict("records")
+
+    def write(self) -> None:
+        """Write both files."""
+        self.run.write_table("losses.csv", pd.DataFrame(self.losses, columns=LOSS_COLUMNS))
+        self.run.write_table("scores.csv", pd.DataFrame(self.scores, columns=SCORE_COLUMNS))
+
+
+class StopOnSignal(Callback):
+    """Ends the training after the running step on Ctrl-C or SIGTERM, leaving a checkpoint from which it goes on.
+
+    Args:
+        run: the run folder.
+        history: the record to write before the end.
+    """
+
+    def __init__(self, run: Run, history: History) -> None:
+        self.run, self.history = run, history
+        self.received: int | None = None
+        self._former: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take over both signals; only the main thread may."""
+        if threading.current_thread() is threading.main_thread():
+            self._former = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = number
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: Batch, batch_idx: int
+    ) -> None:
+        """Stop within an epoch; the end of its last batch waits for the checkpoint of the epoch."""
+        if self.received is not None and batch_idx + 1 < int(trainer.num_training_batches):
+            trainer.save_checkpoint(self.run.path / "checkpoints" / INTERRUPTED)
+            self._stop(f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop between epochs."""
+        if self.received is not None and trainer.current_epoch + 1 < int(trainer.max_epochs or 0):
+            self._stop(f"epoch {trainer.current_epoch + 1}")
+
+    def _stop(self, place: str) -> None:
+        assert self.received is not None
+        self.history.write()
+        name = signal.Signals(self.received).name
+        raise TrainingStopped(
+            f"training stopped by {name} after {place}",
+            f"go on with: python train.py resume={self.run.path}",
+            self.received,
+        )
+
+    def restore(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        self._former = {}

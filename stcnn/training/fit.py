@@ -1,0 +1,124 @@
+"""From a data set and a recipe to a trained run."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import lightning.pytorch as L
+import pandas as pd
+import torch
+
+from stcnn.data.dataset import Dataset
+from stcnn.data.splits import Split, split_recordings
+from stcnn.errors import ConfigError, DataError
+from stcnn.nn.model import STCNN, Population
+from stcnn.runs import Run
+from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
+from stcnn.training.environment import environment
+from stcnn.training.module import TrainingModule
+from stcnn.training.progress import ProgressBar
+from stcnn.training.recipe import Recipe, TrainingConfig
+
+PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixed"}
+
+
+def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> STCNN:
+    """Train a model and leave everything worth keeping in the run folder.
+
+    Args:
+        dataset: all recordings; the split of the recipe divides them.
+        recipe: model, split, batching, optimiser, bounds and seed.
+        run: a new run folder, or one whose training goes on.
+        resume: go on from the latest checkpoint of the run.
+
+    Returns:
+        The finished model, as ``run.model()`` opens it.
+
+    Raises:
+        TrainingError: a loss or gradient is not finite.
+        TrainingStopped: Ctrl-C or SIGTERM; the run can be resumed.
+        DataError: the data changed since the run was begun, or cannot be divided.
+    """
+    data_sha256 = dataset.content_hash()
+    if resume:
+        if run.environment()["data_sha256"] != data_sha256:
+            raise DataError(
+                f"the recordings differ from those the run {run.path} was begun with",
+                remedy="restore the data, or start a new training",
+            )
+    else:
+        run.write_json("environment.json", {**environment(), "seed": recipe.seed, "data_sha256": data_sha256})
+        run.write_json("split.json", split_recordings(dataset, recipe.split).to_json(dataset))
+    torch.manual_seed(recipe.seed)
+    population = Population(neurons={name: tuple(neurons) for name, neurons in dataset.neurons.items()})
+    model = STCNN(recipe.model, population, dataset.deg_per_px)
+    run.save_network(model)
+    parts = Split.from_json(run.split(), dataset)
+    module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
+    fit(module, run, resume)
+    run.finish(model, finished_epoch(run.scores(), recipe.training))
+    return run.model()
+
+
+def fit(module: TrainingModule, run: Run, resume: bool = False) -> None:
+    """Run the training of a module, with checkpoints and records in the run folder.
+
+    Raises:
+        TrainingError, TrainingStopped: as :func:`train`.
+        ConfigError: a GPU was asked for and there is none.
+    """
+    config = module.recipe.training
+    history = History(run)
+    stop = StopOnSignal(run, history)
+    with _quiet():
+        trainer = L.Trainer(
+            max_epochs=config.epochs,
+            accelerator=_accelerator(config),
+            devices=1,
+            precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
+            callbacks=[history, Checkpoints(run), ProgressBar(history), stop],
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=-1,  # the whole held-out set: the score of the untrained model
+            limit_val_batches=None if len(module.validation_data) else 0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=run.path,
+        )
+        try:
+            trainer.fit(module, ckpt_path=run.latest_checkpoint() if resume else None, weights_only=True)
+        finally:
+            stop.restore()
+
+
+def finished_epoch(scores: pd.DataFrame, config: TrainingConfig) -> int:
+    """Return the epoch whose weights the finished run opens with."""
+    trained = scores[scores.epoch > 0]
+    if trained.empty or config.keep == "last" or trained.loss.isna().all():
+        return int(config.epochs)
+    total = trained.groupby("epoch", as_index=False).loss.sum()
+    return int(total.epoch[total.loss.argmin()])
+
+
+def _accelerator(config: TrainingConfig) -> str:
+    if config.device == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("training.device is 'gpu' but PyTorch finds no GPU here", remedy="choose 'auto' or 'cpu'")
+    return config.device
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Lightning says about itself out of the terminal."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,164 @@
+"""The Lightning module: one training step, what is checked before it and what holds after it.
+
+The loss is that of the published program: the mean squared error of each recording over its scored samples, averaged
+over the recordings of a cell type in the batch, summed over cell types.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning.pytorch as L
+import pandas as pd
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+
+from stcnn.data.batching import loader
+from stcnn.data.dataset import Batch, Dataset
+from stcnn.errors import TrainingError
+from stcnn.evaluate import Predictions, predict_batch
+from stcnn.metrics import mean_squared_error
+from stcnn.nn.bounds import project
+from stcnn.nn.model import STCNN
+from stcnn.training.batches import EpochBatches
+from stcnn.training.recipe import Recipe, TrainingConfig
+
+
+class TrainingModule(L.LightningModule):
+    """A model, its recordings and the recipe that fits one to the other.
+
+    Args:
+        model: the model; trained in place.
+        recipe: optimiser, batching, bounds and seed.
+        train: recordings to learn from.
+        validation: held-out recordings, scored after every epoch.
+    """
+
+    def __init__(self, model: STCNN, recipe: Recipe, train: Dataset, validation: Dataset) -> None:
+        super().__init__()
+        self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
+        self.step_losses: dict[str, tuple[float, int]] = {}
+        """Loss and number of recordings of each cell type in the last training step."""
+        self.held_out: pd.DataFrame | None = None
+        """Scores of the last validation, see :meth:`stcnn.evaluate.Predictions.scores`."""
+        self._predictions: list[Predictions] = []
+        workers = recipe.training.n_workers
+        self._train_loader = loader(
+            train, recipe.batching, seed=recipe.seed, shuffle=recipe.training.shuffle, n_workers=workers
+        )
+        self._validation_loader = loader(validation, recipe.batching, n_workers=workers) if len(validation) else None
+
+    def train_dataloader(self) -> EpochBatches:
+        """Batches of the current epoch; Lightning asks anew before every epoch."""
+        return EpochBatches(self._train_loader, self.current_epoch)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Batch]:
+        """Batches of the held-out recordings."""
+        return self._validation_loader or []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch.
+
+        Raises:
+            TrainingError: the loss of a cell type is not finite.
+        """
+        error = mean_squared_error(predict_batch(self.model, batch), batch.target, batch.weight)
+        losses = {i: error[batch.cell_type == i] for i in batch.cell_type.unique().tolist()}
+        total = torch.stack([per_recording.mean() for per_recording in losses.values()])
+        self.step_losses = {
+            self.model.cell_types[i]: (value, len(per_recording))
+            for (i, per_recording), value in zip(losses.items(), total.tolist(), strict=True)
+        }
+        if not total.isfinite().all():
+            raise self._not_finite(batch, error, batch_idx)
+        return total.sum()
+
+    def _not_finite(self, batch: Batch, error: Tensor, batch_idx: int) -> TrainingError:
+        name, value = next((name, value) for name, (value, _) in self.step_losses.items() if not math.isfinite(value))
+        mine = (batch.cell_type == self.model.cell_types.index(name)) & ~error.isfinite()
+        recording = self.train_data.recordings[int(batch.item[mine][0])]
+        return TrainingError(
+            f"the loss of cell type '{name}' is {value} in epoch {self.current_epoch + 1}, batch {batch_idx + 1} "
+            f"(first in neuron '{recording.neuron}', stimulus '{recording.stimulus}'); the step was not taken",
+            remedy="check that recording, or lower training.learning_rate and set training.clip_norm",
+        )
+
+    def on_after_backward(self) -> None:
+        """Leave cell types without a recording in the batch as they are, their running means in Adam included.
+
+        The network computes all types together, so that theirs is a zero gradient; the published program gives
+        none, and Adam tells the two apart: with a zero gradient it would still move them.
+        """
+        for name in set(self.model.cell_types) - set(self.step_losses):
+            for part in (self.model.readouts[name], self.model.calcium.types[name]):
+                part.zero_grad(set_to_none=True)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Adam on all trained parameters, with the learning rate of the schedule at every step."""
+        config = self.recipe.training
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        optimiser = Adam(trained, lr=config.learning_rate, betas=config.betas)
+        n_steps = max(1, config.epochs * len(self._train_loader))
+        schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step, n_steps, config))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
+        """Scale the gradient down to ``clip_norm``.
+
+        Raises:
+            TrainingError: the norm of the gradient is not finite.
+        """
+        clip_norm = self.recipe.training.clip_norm
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, math.inf if clip_norm is None else clip_norm)
+        if not norm.isfinite():
+            named = ((n, p.grad) for n, p in self.model.named_parameters())
+            names = [name for name, grad in named if grad is not None and not grad.isfinite().all()]
+            raise TrainingError(
+                f"the gradient of '{names[0] if names else 'all parameters together'}' is {norm.item()} in "
+                f"epoch {self.current_epoch + 1} although the loss is finite; the step was not taken",
+                remedy="lower training.learning_rate or set training.clip_norm",
+            )
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take the step, then move parameters that left their bounds back onto them."""
+        super().optimizer_step(*args, **kwargs)
+        project(self.model, self.recipe.bounds)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Predict a batch of held-out recordings."""
+        self._predictions.append(Predictions.of(predict_batch(self.model, batch), batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the held-out recordings."""
+        self.held_out = Predictions.joined(self._predictions).scores(self.model.cell_types)
+        self._predictions.clear()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the state of the random numbers, so that a resumed training draws the same ones."""
+        checkpoint["random"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue the random numbers where they were."""
+        torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
+        if len(checkpoint["random"]["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([state.cpu() for state in checkpoint["random"]["cuda"]])
+
+
+def learning_rate_factor(step: int, n_steps: int, config: TrainingConfig) -> float:
+    """Return the learning rate of a step as a fraction of ``learning_rate``.
+
+    Args:
+        step: number of the step, from zero.
+        n_steps: steps of the whole training.
+        config: kind of schedule and warm-up.
+    """
+    warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    if config.schedule == "constant":
+        return warmup
+    return warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))

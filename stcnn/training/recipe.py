@@ -1,0 +1,54 @@
+"""What a training is made of, but for the recordings themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from stcnn.data.batching import BatchingConfig
+from stcnn.data.splits import SplitConfig
+from stcnn.nn.bounds import Bounds
+from stcnn.nn.model import ModelConfig
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+class TrainingConfig(BaseModel):
+    """Optimiser, schedule and what is kept; YAML ``training:`` in ``conf/config.yaml``, key by key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(20, ge=0)
+    learning_rate: PositiveFloat = 5e-3
+    """Step size of Adam at the top of the schedule."""
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    """Decay per step of Adam's running mean of the gradient and of its square."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """``cosine`` lets the learning rate fall to zero over the whole training."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps over which the learning rate first rises linearly from zero."""
+    clip_norm: PositiveFloat | None = None
+    """The gradient of all parameters together is scaled down to this norm; None leaves it as it is."""
+    shuffle: bool = True
+    """Draw a new order of the batches every epoch; False keeps the order of the recordings."""
+    keep: Literal["best", "last"] = "best"
+    """Which epoch the finished run opens with: the one of lowest held-out loss, or the last."""
+    precision: Literal["float32", "float64", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    n_workers: int = Field(0, ge=0)
+    """Processes that prepare batches; 0 prepares them in the training process."""
+
+
+class Recipe(BaseModel):
+    """Everything that turns a data set into a trained model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(1, ge=0, lt=2**32)
+    """Seed of the initial weights and of the order of the batches."""
+    split: SplitConfig = Field(default_factory=SplitConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    batching: BatchingConfig = Field(default_factory=BatchingConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    bounds: Bounds = Field(default_factory=Bounds)
