@@ -135,6 +135,13 @@ def rectangle_coverage(
     return polygon_coverage(screen, x, y)
 
 
+def overlaps(pixel_edges_deg: Array, part_edges_deg: Array) -> Array:
+    """Fraction of each pixel of a line taken by each of several adjacent parts, ``(pixels, parts)``; borders rising."""
+    low = np.maximum(pixel_edges_deg[:-1, None], part_edges_deg[:-1])
+    high = np.minimum(pixel_edges_deg[1:, None], part_edges_deg[1:])
+    return np.maximum(high - low, 0) / np.diff(pixel_edges_deg)[:, None]
+
+
 def direction(direction_deg: float) -> tuple[float, float]:
     """Unit vector (azimuth, elevation) of a direction, exact for multiples of 90 degrees."""
     angle = np.radians(direction_deg % 360)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from stcnn.errors import ConfigError
+from stcnn.stimuli.coverage import overlaps
 from stcnn.stimuli.flashes import Levels
 from stcnn.stimuli.scene import Layer, Picture, animate, stimulus
 from stcnn.stimuli.screen import AT_ONCE, Array, Fraction, NonNegative, Positive, Screen, Timing
@@ -226,13 +227,12 @@ def _flash_order(n_places: int, n_levels: int, repeats: int, per_flash: int, see
 
 def _checks(screen: Screen, check_deg: float) -> tuple[Array, Array]:
     """Fraction of each row taken by each row of checks, ``(Y, rows)``, and the same for columns."""
-    overlaps = []
-    for edges in (-screen.y_edges_deg, screen.x_edges_deg):
-        count = int(np.ceil(np.round((edges[-1] - edges[0]) / check_deg, 9)))
-        borders = (np.arange(count + 1) - count / 2) * check_deg
-        low, high = np.maximum(edges[:-1, None], borders[:-1]), np.minimum(edges[1:, None], borders[1:])
-        overlaps.append(np.maximum(high - low, 0) / screen.deg_per_px)
-    return overlaps[0], overlaps[1]
+
+    def along(pixel_edges_deg: Array) -> Array:
+        count = int(np.ceil(np.round((pixel_edges_deg[-1] - pixel_edges_deg[0]) / check_deg, 9)))
+        return overlaps(pixel_edges_deg, (np.arange(count + 1) - count / 2) * check_deg)
+
+    return along(-screen.y_edges_deg), along(screen.x_edges_deg)
 
 
 def _update(time_s: Array, update_hz: float, count: int) -> Indices:
