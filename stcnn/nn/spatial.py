@@ -54,8 +54,8 @@ def correlate_adjoint(g: Tensor, x: Tensor, weight: Tensor, wants_input: bool = 
 
 
 def _grid(x: Tensor, weight: Tensor) -> tuple[int, int]:
-    """Size of the circular grid: at least ``size + h``, even so that the half spectrum is compact."""
-    rows, columns = (size + k // 2 for size, k in zip(x.shape[2:], weight.shape[2:], strict=True))
+    """Size of the circular grid: at least ``size + h`` and the kernel, even so that the half spectrum is compact."""
+    rows, columns = (max(size + k // 2, k) for size, k in zip(x.shape[2:], weight.shape[2:], strict=True))
     return rows + rows % 2, columns + columns % 2
 
 
