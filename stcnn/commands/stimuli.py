@@ -1,0 +1,144 @@
+"""``stcnn stimuli``: list protocols and shapes, show what they hold, render them to files."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from stcnn.stimuli import Protocol, Screen
+
+app = typer.Typer(help="Stimuli: list, show and render them.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of a protocol, or path of a protocol in YAML.")]
+
+
+@app.command("list")
+def list_all() -> None:
+    """List the protocols and the kinds of stimulus they are made of."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from stcnn.stimuli import kinds, load_protocol, protocol_names
+
+    protocols = Table("protocol", "stimuli", "what", title="Protocols", title_justify="left", box=None)
+    for name in protocol_names():
+        protocol = load_protocol(name)
+        protocols.add_row(name, str(len(protocol.parameters)), protocol.description)
+    shapes = Table("kind", "what", title="Kinds of stimulus", title_justify="left", box=None)
+    for name, draw in kinds().items():
+        shapes.add_row(name, _plain(draw.__doc__).splitlines()[0])
+    console = Console()
+    console.print(protocols, "", shapes)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name or path of a protocol, or a kind of stimulus.")],
+    csv: Annotated[Path | None, typer.Option(help="Write the whole table to this file.")] = None,
+) -> None:
+    """Show the stimuli of a protocol as a table, or the arguments of a kind of stimulus."""
+    from rich.console import Console
+
+    from stcnn.stimuli import kinds, load_protocol
+
+    console = Console()
+    if name in kinds():
+        console.print(_plain(kinds()[name].__doc__), highlight=False, markup=False)
+        return
+    protocol = load_protocol(name)
+    if csv is not None:
+        _write_table(protocol.table(), csv)
+        console.print(f"{len(protocol.parameters)} stimuli in {csv}", highlight=False)
+        return
+    _print(console, protocol)
+
+
+@app.command()
+def render(  # noqa: PLR0913  (an option is an argument)
+    name: Name,
+    stimuli: Annotated[list[str] | None, typer.Argument(help="Names of stimuli; by default all.")] = None,
+    to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("stimuli"),
+    file_format: Annotated[str, typer.Option("--format", help="mp4, gif, npz, npy, tif or pat.")] = "mp4",
+    shape_px: Annotated[tuple[int, int], typer.Option(help="Rows and columns.")] = (83, 83),
+    deg_per_px: Annotated[float, typer.Option(help="Degrees per pixel.")] = 1.0,
+    rate_hz: Annotated[float, typer.Option(help="Frames per second.")] = 180.0,
+    background: Annotated[float, typer.Option(help="Luminance of the grey, 0 to 1.")] = 0.498,
+) -> None:
+    """Render the stimuli of a protocol, one file each, beside a table of their parameters."""
+    from rich.progress import track
+
+    from stcnn.stimuli import load_protocol, write_movie
+
+    protocol = load_protocol(name)
+    screen = _screen(shape_px=shape_px, deg_per_px=deg_per_px, rate_hz=rate_hz, background=background)
+    names = stimuli or list(protocol.parameters)
+    for stimulus in track(names, description=protocol.name):
+        write_movie(protocol.movie(stimulus, screen), to / f"{stimulus}.{file_format.lstrip('.')}")
+    _write_table(protocol.table().loc[names], to / f"{protocol.name}.csv")
+    typer.echo(f"{len(names)} movies in {to}, their parameters in {to / protocol.name}.csv")
+
+
+def _screen(**options: object) -> Screen:
+    from pydantic import ValidationError
+
+    from stcnn.errors import ConfigError
+    from stcnn.stimuli import Screen
+
+    try:
+        return Screen.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        raise ConfigError(f"--{name} is {first['input']}", remedy=first["msg"]) from None
+
+
+def _print(console: Console, protocol: Protocol) -> None:
+    """Print what all stimuli share as a line, and the rest as a table."""
+    from rich.table import Table
+
+    table = protocol.table().map(lambda value: "" if _absent(value) else _short(value))
+    shared = [column for column in table if len(table) > 1 and table[column].nunique() == 1]
+    console.print(protocol.description, highlight=False)
+    if protocol.source:
+        console.print(f"Source: {protocol.source}", highlight=False)
+    same = ", ".join(f"{column}={table[column].iloc[0]}" for column in shared if table[column].iloc[0])
+    if same:
+        console.print(f"All: {same}", highlight=False)
+    differing = [column for column in table if column not in shared]
+    rows = Table("stimulus", *map(str, differing), box=None)
+    for stimulus, row in table[differing].iterrows():
+        rows.add_row(str(stimulus), *row)
+    console.print("", rows)
+
+
+def _plain(docstring: str | None) -> str:
+    """A docstring without its markup."""
+    return re.sub(r":\w+:`~?([^`]+)`|``", lambda match: match[1] or "", inspect.cleandoc(docstring or ""))
+
+
+def _absent(value: object) -> bool:
+    return value is None or value != value
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    from stcnn.errors import FileError
+
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(part)
+        part.replace(path)
+    except OSError as error:
+        raise FileError(f"'{path}' cannot be written ({error.strerror or error})") from None
