@@ -21,8 +21,7 @@ from stcnn.nn.model import STCNN
 
 def predict_batch(model: STCNN, batch: Batch) -> Tensor:
     """Return the predicted dF/F of every recording at its own samples, ``(R, S)``; each clip passes through once."""
-    contrast = batch.contrast().to(next(model.parameters()).dtype)
-    voltage = model.voltage_of(contrast, batch.rate_hz, batch.multiplicity)
+    voltage = model.voltage_of(batch, batch.rate_hz, batch.multiplicity, batch.n_grey)
     return batch.at_samples(model.calcium_of(voltage, batch.clip, batch.cell_type, batch.neuron, batch.rate_hz))
 
 

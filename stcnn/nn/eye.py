@@ -121,6 +121,7 @@ class Eye(nn.Module):
 
     def sample(self, contrast: Tensor, deg_per_px: float) -> Tensor:
         """Return the contrast ``(B, T, Y, X)`` seen by each column, ``(T, B, Yc, Xc)``."""
+        contrast = contrast.to(self.tau_s.dtype)
         rows, columns = self.sampling((contrast.shape[2], contrast.shape[3]), deg_per_px, contrast)
         return (rows @ (contrast @ columns.T)).transpose(0, 1)
 
