@@ -1,0 +1,167 @@
+"""Causal filters against explicit convolution, their gradients against finite differences, and their state."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Literal
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from stcnn.nn.temporal import (
+    ExponentialConfig,
+    FilterState,
+    PowerExponentialConfig,
+    TemporalFilter,
+    exponential_filter,
+    exponential_gain,
+    fir_filter,
+    power_exponential_kernel,
+)
+from tests.reference import direct
+
+Scale = Literal["area", "energy"]
+SCALES: list[Scale] = ["area", "energy"]
+
+
+def exponential(
+    x: Tensor, tau_s: Tensor, rate_hz: float, taps: int | None, scale: Scale = "area", state: FilterState | None = None
+) -> tuple[Tensor, FilterState]:
+    """Scaled filter ``(T, ..., C)`` as the layers use it: the gain in front."""
+    kernel_s = None if taps is None else taps / rate_hz
+    config = ExponentialConfig.model_validate({"kernel_s": kernel_s, "scale": scale})
+    return exponential_filter(x * exponential_gain(tau_s, 1 / rate_hz, config), tau_s, 1 / rate_hz, taps, state)
+
+
+def power_exponential(
+    x: Tensor, tau_s: Tensor, n: Tensor, taps: int = 12, state: FilterState | None = None
+) -> tuple[Tensor, FilterState]:
+    config = PowerExponentialConfig(kernel_s=taps / 180)
+    return fir_filter(x, power_exponential_kernel(tau_s, n, 1 / 180, config), state)
+
+
+def convolved(x: Tensor, kernel: Tensor) -> Tensor:
+    return direct.convolve(x.double().movedim(0, 1), kernel, "matrix").movedim(0, 1)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("rate_hz", [60.0, 180.0, 360.0])
+@pytest.mark.parametrize("taps", [None, 1, 2, 90, 900])
+def test_recurrence_is_the_convolution_with_the_kernel(taps: int | None, rate_hz: float, scale: Scale) -> None:
+    tau_s = torch.tensor([0.005, 0.03, 0.3, 1.0])
+    x = 1 + torch.randn(400, 2, 4)
+    right = convolved(x, direct.kernel(tau_s.double(), None, direct.Filter(taps, scale, 1.0), rate_hz))
+    exact = exponential(x.double(), tau_s.double(), rate_hz, taps, scale)[0]
+    torch.testing.assert_close(exact, right, rtol=1e-10, atol=1e-10)
+    # A kernel much shorter than tau is the small difference of two long ones: float32 loses that ratio.
+    kept = 1 - math.exp(-(taps or 900) / rate_hz)
+    error = (exponential(x, tau_s, rate_hz, taps, scale)[0] - right).abs().max() / right.abs().max()
+    assert error < max(3e-6, 2e-7 / kept)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("taps", [2, 40, 300])
+def test_fourier_filter_is_the_convolution_with_the_kernel(taps: int, scale: Scale) -> None:
+    config = PowerExponentialConfig.model_validate({"kernel_s": taps / 180, "scale": scale})
+    tau_s, n = torch.tensor([0.01, 0.05, 0.3]).double(), torch.tensor([0.5, 2.0, 10.0]).double()
+    x = torch.randn(100, 2, 3, dtype=torch.float64)
+    right = convolved(x, direct.kernel(tau_s, n, direct.Filter(taps, scale, 1.0), 180.0))
+    found, _ = fir_filter(x, power_exponential_kernel(tau_s, n, 1 / 180, config))
+    torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("rate_hz", [60.0, 360.0])
+def test_impulse_response_has_unit_area_or_unit_energy(rate_hz: float) -> None:
+    tau_s = torch.tensor([0.02, 0.1], dtype=torch.float64)
+    impulse = torch.zeros(1000, 1, 2, dtype=torch.float64)
+    impulse[0] = rate_hz  # one second times hertz: an impulse of area one
+    area = exponential(impulse, tau_s, rate_hz, None, "area")[0].sum(0) / rate_hz
+    energy = exponential(impulse, tau_s, rate_hz, None, "energy")[0].square().sum(0) / rate_hz
+    torch.testing.assert_close(area, torch.ones_like(area))
+    torch.testing.assert_close(energy, torch.ones_like(energy))
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("taps", [None, 1, 4, 30])
+def test_gradients_of_the_recurrence_are_exact(taps: int | None, scale: Scale) -> None:
+    x = torch.randn(9, 2, 3, dtype=torch.float64, requires_grad=True)
+    tau_s = torch.tensor([0.005, 0.04, 1.0], dtype=torch.float64, requires_grad=True)
+    start = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    past = torch.randn(taps or 1, 2, 3, dtype=torch.float64, requires_grad=True)
+
+    def answer(x: Tensor, tau_s: Tensor, start: Tensor, past: Tensor) -> Tensor:
+        y, state = exponential(x, tau_s, 180.0, taps, scale, FilterState(start, past if taps else None))
+        return torch.cat([y.flatten(), state.last.flatten()])
+
+    assert torch.autograd.gradcheck(answer, (x, tau_s, start, past), eps=1e-7, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_of_the_power_exponential_are_exact() -> None:
+    x = torch.randn(9, 2, 3, dtype=torch.float64, requires_grad=True)
+    tau_s = torch.tensor([0.01, 0.03, 0.1], dtype=torch.float64, requires_grad=True)
+    n = torch.tensor([0.5, 1.0, 4.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *given: power_exponential(*given)[0], (x, tau_s, n), eps=1e-7, atol=1e-5)
+
+
+@given(
+    cuts=st.lists(st.integers(1, 29), max_size=4),
+    taps=st.none() | st.integers(1, 40),
+    tau_s=st.floats(0.005, 1.0),
+    power=st.booleans(),
+)
+def test_pieces_are_the_whole(cuts: list[int], taps: int | None, tau_s: float, power: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(30, 2, 3, dtype=torch.float64)
+    tau = torch.full((3,), tau_s, dtype=torch.float64, requires_grad=True)
+    n = torch.full((3,), 1.5, dtype=torch.float64)
+
+    def filtered(x: Tensor, state: FilterState | None) -> tuple[Tensor, FilterState]:
+        if power:
+            return power_exponential(x, tau, n, 2 + (taps or 50), state)
+        return exponential(x, tau, 180.0, taps, state=state)
+
+    ends = [0, *sorted(set(cuts)), 30]
+    state, pieces = None, []
+    for start, stop in itertools.pairwise(ends):
+        piece, state = filtered(x[start:stop], state)
+        pieces.append(piece)
+    whole, _ = filtered(x, None)
+    target = torch.randn_like(whole)
+    torch.testing.assert_close(torch.cat(pieces), whole, rtol=1e-9, atol=1e-9)
+    found, right = (torch.autograd.grad((y - target).square().sum(), tau)[0] for y in (torch.cat(pieces), whole))
+    torch.testing.assert_close(found, right, rtol=1e-7, atol=1e-7 * float(target.square().sum() / tau_s))
+
+
+def test_half_precision_input_is_integrated_in_float32() -> None:
+    x, tau_s = torch.randn(200, 1, 2).bfloat16(), torch.tensor([0.05, 0.5])
+    found, state = exponential_filter(x, tau_s, 1 / 180)
+    assert found.dtype == state.last.dtype == torch.float32
+    torch.testing.assert_close(found, exponential_filter(x.float(), tau_s, 1 / 180)[0])
+
+
+def test_second_derivative_is_refused_with_a_reason() -> None:
+    x = torch.randn(5, 1, 1, dtype=torch.float64, requires_grad=True)
+    y, _ = exponential_filter(x, torch.tensor([0.1], dtype=torch.float64), 1 / 180)
+    with pytest.raises(NotImplementedError, match="no second derivative"):
+        torch.autograd.grad(y.square().sum(), x, create_graph=True)
+
+
+def test_one_frame_at_a_time_keeps_the_state_small() -> None:
+    x, tau_s = torch.randn(500, 1, 2), torch.tensor([0.05, 0.3])
+    state = None
+    for frame in x:
+        _, state = exponential_filter(frame[None], tau_s, 1 / 180, 90, state)
+    assert state is not None
+    assert state.history is None or state.history.shape == (90, 1, 2)
+
+
+def test_a_layer_without_filter_answers_at_once() -> None:
+    from stcnn.nn.temporal import NoFilterConfig
+
+    x = torch.randn(4, 1, 3)
+    found, _ = TemporalFilter(NoFilterConfig(), 3)(x, 180.0)
+    assert torch.equal(found, x)
