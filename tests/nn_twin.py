@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.nn.stack import Compute
 from stcnn.nn.temporal import FilterConfig, n_taps
 from tests.reference import direct
 
-IMPLEMENTATIONS = ("modular", "fused")
+IMPLEMENTATIONS = ("modular", "fused", "fused, recomputing")
 """Every way to run the hidden layers in training; the whole battery runs for each."""
 
 MovieKind = Literal["random", "looming", "bar"]
@@ -74,7 +75,8 @@ class Case:
     def model(self, dtype: torch.dtype, implementation: str = "modular") -> STCNN:
         """Return the network in training mode, its time constants spread evenly between the case's two."""
         model = STCNN(self.config(), POPULATION).to(dtype)
-        model.hidden.compute = implementation  # type: ignore[assignment]
+        compute, _, recomputing = implementation.partition(", ")
+        model.hidden.compute, model.hidden.recompute = cast(Compute, compute), bool(recomputing)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name.endswith("filter.tau_s"):

@@ -31,6 +31,8 @@ CASES = {
     "60 Hz": Case(rate_hz=60.0),
     "360 Hz": Case(rate_hz=360.0),
     "published filters and biases": Case(kernel_s=0.1, hidden={"bias": True}, **PUBLISHED),
+    "wide spatial kernel": Case(hidden={"kernel_columns": 11}),
+    "spatial kernel wider than the map": Case(lattice=(3, 4), hidden={"kernel_columns": 11}),
     "one layer": Case(channels=(3,)),
     "no normalisation": Case(hidden={"norm": {"kind": "none"}}),
     "softplus and a time constant per type": Case(calcium={"rectifier": "softplus", "tau": "per_type"}),
@@ -133,7 +135,7 @@ def test_multiplicity_counts_like_repeated_clips(implementation: str, n_grey: in
     kernel_s=st.none() | st.floats(0.001, 0.3),
     rate_hz=st.floats(60, 360),
     scale=st.sampled_from(["area", "energy"]),
-    kernel_columns=st.sampled_from([1, 3, 5]),
+    kernel_columns=st.sampled_from([1, 3, 5, 11]),
     implementation=st.sampled_from(IMPLEMENTATIONS),
 )
 def test_any_shape(
