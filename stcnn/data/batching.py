@@ -196,7 +196,7 @@ class ClipBatches(TorchDataset[Batch]):
             out[:] = grey
             start = -round(movie.onset_s * movie.rate_hz) - clip.first_frame
             _place(out, frames, start, clip.shift_px)
-            n_grey = _leading_frames(out, grey, n_grey)
+            n_grey = next((t for t in range(max(0, start), n_grey) if (out[t] != grey).any()), n_grey)
         return torch.from_numpy(pictures), levels, n_grey
 
 
@@ -223,11 +223,6 @@ def _place(out: NDArray, frames: NDArray, start: int, shift_px: tuple[int, int])
     x0, x1 = max(0, -azi), min(columns, columns - azi)
     if t0 < t1 and y0 < y1 and x0 < x1:
         out[t0:t1, y0:y1, x0:x1] = frames[t0 - start : t1 - start, y0 - ele : y1 - ele, x0 + azi : x1 + azi]
-
-
-def _leading_frames(frames: NDArray, grey: np.generic, at_most: int) -> int:
-    """Number of leading frames, up to ``at_most``, in which every pixel is grey."""
-    return next((t for t in range(at_most) if (frames[t] != grey).any()), at_most)
 
 
 def loader(

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stcnn.data.clocks import sample_prediction
-from stcnn.data.recordings import Recording, SelectedRecordings, neurons_of, recording_table
+from stcnn.data.recordings import TABLE_COLUMNS, Recording, SelectedRecordings, averaged, neurons_of, recording_table
 from stcnn.errors import DataError, ShapeError, nearest
 from stcnn.movie import Movie
 
@@ -100,16 +101,55 @@ class Dataset:
         """SHA-256 of everything in the data set, in hexadecimal; data opened from the same source have the same."""
         if self.known_hash:
             return self.known_hash
-        digest = hashlib.sha256(repr((dict(self.neurons), self.rate_hz, self.deg_per_px)).encode())
+        digest = ContentDigest(self)
         for name in sorted(self.movies):
-            movie = self.movies[name]
-            digest.update(repr((name, movie.frames.shape, movie.rate_hz, movie.background, movie.onset_s)).encode())
-            digest.update(np.ascontiguousarray(movie.frames).data)
-            digest.update(b"" if movie.levels is None else movie.levels.tobytes())
-        for row, recording in zip(self.table.itertuples(index=False), self.recordings, strict=True):
-            digest.update(repr(tuple(map(str, row))).encode())
-            digest.update(recording.trace.tobytes())
+            digest.add_movie(name, self.movies[name])
+        for index, recording in enumerate(self.recordings):
+            digest.add_recording(index, recording.trace)
         return digest.hexdigest()
+
+
+def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_trials: bool) -> Dataset:
+    """The recordings of some cell types, in their order, with trials averaged or single.
+
+    Raises:
+        DataError: a cell type is not there, or trials to be averaged were sampled at different times.
+    """
+    wanted = tuple(t.lower() for t in cell_types) if cell_types else data.cell_types
+    for name in wanted:
+        if name not in data.neurons:
+            raise DataError(f"the data set has no cell type '{name}'", remedy=nearest(name, data.neurons))
+    if cell_types:
+        data = data.subset([int(i) for t in wanted for i in np.flatnonzero(data.table.cell_type == t)])
+    recordings, table = averaged(data.recordings, data.table) if average_trials else (data.recordings, data.table)
+    known = hashlib.sha256(f"{data.content_hash()} {wanted} {average_trials}".encode()).hexdigest()
+    neurons = {t: data.neurons[t] for t in wanted}
+    return Dataset(data.movies, recordings, table, neurons, data.shape_px, data.deg_per_px, known)
+
+
+class ContentDigest:
+    """SHA-256 of a data set that is fed one piece at a time: the movies by name, then the recordings in order."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.rows = data.table[list(TABLE_COLUMNS)].itertuples(index=False)
+        neurons = {t: list(uids) for t, uids in data.neurons.items()}
+        self.sha = hashlib.sha256(repr((neurons, data.deg_per_px)).encode())
+
+    def add_movie(self, name: str, movie: Movie) -> None:
+        """Add a movie and its units."""
+        units = (name, movie.frames.shape, float(movie.rate_hz), float(movie.background), float(movie.onset_s))
+        self.sha.update(repr(units).encode())
+        self.sha.update(np.ascontiguousarray(movie.frames).data)
+        self.sha.update(b"" if movie.levels is None else movie.levels.tobytes())
+
+    def add_recording(self, index: int, trace: NDArray[np.float32]) -> None:
+        """Add the samples of the next recording and its row of the table."""
+        self.sha.update(f"{index} {' '.join(map(str, next(self.rows)))}".encode())
+        self.sha.update(np.asarray(trace, np.float32).tobytes())
+
+    def hexdigest(self) -> str:
+        """The digest of everything added."""
+        return self.sha.hexdigest()
 
 
 def _require_same_screen(first_name: str, first: Movie, name: str, movie: Movie) -> None:

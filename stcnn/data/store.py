@@ -1,0 +1,256 @@
+"""The on-disk format of a data set, a folder in Zarr v3 (``NAME.zarr``).
+
+Layout, version 1::
+
+    zarr.json                 attributes: see below
+    movies/0000, 0001, ...    (T, Y, X) uint8 codes, or float16 luminance where a movie has more than 256 grey values;
+                              one shard per movie, chunks of 64 frames; attribute ``track``: time courses of the object
+    recordings/COLUMN         (R,) one entry per single trial: int32 codes of ``categories`` for cell_type, neuron,
+                              animal, session, stimulus and indicator; trial, azi_shift_px, ele_shift_px, n_samples,
+                              start_s, end_s, rate_hz, exposure_s, even, azimuth_deg, elevation_deg; clock
+    traces                    (sum of n_samples,) float32 dF/F at the imaging rate, one recording after the other
+    clocks/n_samples          (K,) length of each different clock
+    clocks/time_s             (sum,) float64 time stamps in seconds after stimulus onset, one clock after the other
+                              (both in plain chunks of 2^20 values: noise hardly compresses, and a chunk that is plain
+                              bytes is mapped into memory, where a compressed one costs milliseconds per trace)
+
+Attributes of the root: ``format`` ("stcnn"), ``version``, ``content_hash`` (SHA-256 of all values), ``provenance``,
+``shape_px``, ``deg_per_px``, ``neurons`` (cell type to identifiers, in index order), ``categories`` (column to names),
+``files`` (every other file and its bytes, by which damage is noticed on opening), and ``movies``: for each movie its
+``name``, ``n_frames``, ``rate_hz``, ``background``, ``onset_s``, ``black_level``, ``white_level``, ``levels`` (the
+luminance of each code, null with float16), ``parameters`` and ``sha256``.
+
+A time stamp is the middle of the exposure of its sample. Chunks of movies carry CRC-32C sums. A store is written beside its
+place and renamed when it is whole; opening reads no movie and no trace, and any number of processes may read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import zarr
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from stcnn.data.dataset import Dataset, taken
+from stcnn.data.recordings import MoviesOnDemand, RecordingsOnDemand, Samples
+from stcnn.errors import FileError
+from stcnn.movie import Movie
+
+FORMAT, VERSION = "stcnn", 1
+MOVIE_CHUNK, SAMPLE_CHUNK = 64, 2**20
+CATEGORIES = ("cell_type", "neuron", "animal", "session", "stimulus", "indicator")
+NUMBERS = {
+    **dict.fromkeys(("azi_shift_px", "ele_shift_px", "n_samples"), "int32"),
+    **dict.fromkeys(("start_s", "end_s", "rate_hz", "exposure_s", "azimuth_deg", "elevation_deg"), "float64"),
+    "even": "bool",
+}
+
+
+class StoreDataConfig(BaseModel):
+    """A data set in the project's own format, and which part of it to take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["store"] = "store"
+    path: Path
+    """The store, a folder."""
+    cell_types: tuple[str, ...] | None = None
+    """Cell types to take, in the order that numbers them; None takes all, in the order of the store."""
+    average_trials: bool = True
+    """One recording per neuron and stimulus, the mean of its trials; else one per trial."""
+
+
+def read_store(config: StoreDataConfig) -> Dataset:
+    """Open a store and take the wanted part of it.
+
+    Raises:
+        FileError: as :func:`open_store`.
+        DataError: a cell type is not there, or trials to be averaged were sampled at different times.
+    """
+    return taken(open_store(config.path), config.cell_types, average_trials=config.average_trials)
+
+
+def open_store(path: str | Path) -> Dataset:
+    """Open a store; movies and traces are read when asked for.
+
+    Raises:
+        FileError: there is no store, its version is unknown, or it is damaged.
+    """
+    path = Path(path)
+    attributes = _attributes(path)
+    _require_whole(path, attributes["files"])
+    opened = _Opened(path)
+    infos = {info["name"]: info | {"array": f"movies/{i:04d}"} for i, info in enumerate(attributes["movies"])}
+    columns: dict[str, Any] = {name: opened.read(f"recordings/{name}") for name in (*CATEGORIES, *NUMBERS)}
+    for name in CATEGORIES:
+        columns[name] = np.array(attributes["categories"][name], object)[columns[name]]
+    columns["trials"] = [(number,) for number in opened.read("recordings/trial").tolist()]
+    table = pd.DataFrame(columns)
+    table["movie_rate_hz"] = table.stimulus.map({name: info["rate_hz"] for name, info in infos.items()})
+    return Dataset(
+        movies=MoviesOnDemand(infos, StoredMovies(path, infos, float(attributes["deg_per_px"]))),
+        recordings=RecordingsOnDemand(table, StoredTraces(path, table.n_samples.to_numpy())),
+        table=table,
+        neurons=attributes["neurons"],
+        shape_px=tuple(attributes["shape_px"]),
+        deg_per_px=float(attributes["deg_per_px"]),
+        known_hash=attributes["content_hash"],
+    )
+
+
+def provenance(path: str | Path) -> dict[str, Any]:
+    """Where the data of a store come from, as its writer said.
+
+    Raises:
+        FileError: as :func:`open_store`.
+    """
+    return _attributes(Path(path))["provenance"]
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    try:
+        attributes = json.loads((path / "zarr.json").read_text())["attributes"]
+    except (OSError, ValueError, KeyError) as error:
+        raise FileError(
+            f"{path} is not a store", expected="a folder written by stcnn", remedy="import the recordings into one"
+        ) from error
+    if attributes.get("format") != FORMAT or attributes.get("version") != VERSION:
+        raise FileError(
+            f"{path} is a store of format '{attributes.get('format')}', version {attributes.get('version')}",
+            expected=f"'{FORMAT}', version {VERSION}",
+            remedy="open it with the version of stcnn that wrote it, or import the recordings again",
+        )
+    return attributes
+
+
+def _require_whole(path: Path, files: Mapping[str, int]) -> None:
+    for name, size in files.items():
+        try:
+            found = (path / name).stat().st_size
+        except OSError:
+            found = -1
+        if found != size:
+            raise FileError(
+                f"the store {path} is damaged: {name} " + (f"has {found} bytes" if found >= 0 else "is missing"),
+                expected=f"{size} bytes",
+                remedy="copy the store again or import the recordings again",
+            )
+
+
+class _Opened:
+    """A part of a store that each process opens for itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._group: zarr.Group | None = None
+        self._pid = 0
+
+    def array(self, name: str) -> zarr.Array:
+        """The array of this name."""
+        if self._group is None or self._pid != os.getpid():
+            self._group, self._pid = zarr.open_group(self.path, mode="r", use_consolidated=False), os.getpid()
+        array = self._group[name]
+        assert isinstance(array, zarr.Array), name
+        return array
+
+    def read(self, name: str) -> NDArray[Any]:
+        """All values of an array.
+
+        Raises:
+            FileError: the file is damaged.
+        """
+        try:
+            return np.asarray(self.array(name)[:])
+        except (ValueError, RuntimeError, OSError, KeyError) as error:
+            raise FileError(
+                f"the store {self.path} is damaged: {name} cannot be read ({error})",
+                remedy="copy the store again or import the recordings again",
+            ) from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_group": None}
+
+
+class StoredMovies(_Opened):
+    """Reads the movies of a store."""
+
+    def __init__(self, path: Path, infos: Mapping[str, Mapping[str, Any]], deg_per_px: float) -> None:
+        super().__init__(path)
+        self.infos, self.deg_per_px = infos, deg_per_px
+
+    def __call__(self, name: str) -> Movie:
+        """Read one movie.
+
+        Raises:
+            FileError: the file is damaged.
+        """
+        info = self.infos[name]
+        frames = self.read(info["array"])
+        track = self.array(info["array"]).attrs.get("track", {})
+        assert isinstance(track, Mapping)
+        return Movie(
+            frames=frames if info["levels"] is not None else frames.astype(np.float32),
+            rate_hz=info["rate_hz"],
+            deg_per_px=self.deg_per_px,
+            background=info["background"],
+            onset_s=info["onset_s"],
+            levels=None if info["levels"] is None else np.array(info["levels"], np.float32),
+            parameters=info["parameters"],
+            track={key: np.array(values) for key, values in track.items()},
+        )
+
+
+class StoredTraces(_Opened):
+    """Reads the traces of a store and their time stamps."""
+
+    def __init__(self, path: Path, n_samples: NDArray[np.int64]) -> None:
+        super().__init__(path)
+        self.first = _starts(n_samples)
+        self.traces, self.stamps = _Mapped(path / "traces", "<f4"), _Mapped(path / "clocks" / "time_s", "<f8")
+
+    @cached_property
+    def clocks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The clock of each recording, and the place of the first stamp of each clock."""
+        return self.read("recordings/clock"), _starts(self.read("clocks/n_samples"))
+
+    def __call__(self, index: int) -> Samples:
+        """Read the samples of one recording."""
+        clock_of, first_stamp = self.clocks
+        clock = clock_of[index]
+        trace = self.traces.read(self.first[index], self.first[index + 1])
+        return trace, self.stamps.read(first_stamp[clock], first_stamp[clock + 1])
+
+
+def _starts(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+class _Mapped:
+    """A one-dimensional array in plain chunks, mapped into memory chunk by chunk."""
+
+    def __init__(self, path: Path, dtype: str) -> None:
+        self.path, self.dtype = path, dtype
+        self.chunks: dict[int, NDArray[Any]] = {}
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Copy of the values from start up to, not including, stop."""
+        pieces = [self._chunk(number) for number in range(start // SAMPLE_CHUNK, (stop - 1) // SAMPLE_CHUNK + 1)]
+        offset = start // SAMPLE_CHUNK * SAMPLE_CHUNK
+        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return np.array(whole[start - offset : stop - offset])
+
+    def _chunk(self, number: int) -> NDArray[Any]:
+        if number not in self.chunks:
+            self.chunks[number] = np.memmap(self.path / "c" / str(number), self.dtype, mode="r")
+        return self.chunks[number]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"chunks": {}}
