@@ -20,8 +20,9 @@ Attributes of the root: ``format`` ("stcnn"), ``version``, ``content_hash`` (SHA
 ``name``, ``n_frames``, ``rate_hz``, ``background``, ``onset_s``, ``black_level``, ``white_level``, ``levels`` (the
 luminance of each code, null with float16), ``parameters`` and ``sha256``.
 
-A time stamp is the middle of the exposure of its sample. Chunks of movies carry CRC-32C sums. A store is written beside its
-place and renamed when it is whole; opening reads no movie and no trace, and any number of processes may read it.
+A time stamp is the middle of the exposure of its sample. Chunks of movies carry CRC-32C sums. A store is written
+beside its place and renamed when it is whole; opening reads no movie and no trace, and any number of processes may
+read it.
 """
 
 from __future__ import annotations
