@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from stcnn.data import BatchingConfig, Dataset, loader
-from stcnn.data.store import StoreDataConfig, open_store, provenance, read_store
-from stcnn.data.store_writer import write_store
+from stcnn.data.store import StoreDataConfig, open_store, provenance, read_store, write_store
 from stcnn.errors import DataError, FileError
 from stcnn.movie import Movie
 from tests.made_up_data import GREY, RATE_HZ, dataset

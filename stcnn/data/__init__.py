@@ -13,4 +13,4 @@ from stcnn.data.splits import split_recordings as split_recordings
 from stcnn.data.store import StoreDataConfig as StoreDataConfig
 from stcnn.data.store import open_store as open_store
 from stcnn.data.store import read_store as read_store
-from stcnn.data.store_writer import write_store as write_store
+from stcnn.data.store import write_store as write_store

@@ -42,17 +42,10 @@ from pydantic import BaseModel, ConfigDict
 
 from stcnn.data.dataset import Dataset, taken
 from stcnn.data.recordings import MoviesOnDemand, RecordingsOnDemand, Samples
+from stcnn.data.store_layout import CATEGORIES, FORMAT, NUMBERS, SAMPLE_CHUNK, VERSION
+from stcnn.data.store_writer import write_store as write_store
 from stcnn.errors import FileError
 from stcnn.movie import Movie
-
-FORMAT, VERSION = "stcnn", 1
-MOVIE_CHUNK, SAMPLE_CHUNK = 64, 2**20
-CATEGORIES = ("cell_type", "neuron", "animal", "session", "stimulus", "indicator")
-NUMBERS = {
-    **dict.fromkeys(("azi_shift_px", "ele_shift_px", "n_samples"), "int32"),
-    **dict.fromkeys(("start_s", "end_s", "rate_hz", "exposure_s", "azimuth_deg", "elevation_deg"), "float64"),
-    "even": "bool",
-}
 
 
 class StoreDataConfig(BaseModel):

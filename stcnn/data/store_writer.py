@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from stcnn.data.dataset import ContentDigest, Dataset
-from stcnn.data.store import CATEGORIES, FORMAT, MOVIE_CHUNK, NUMBERS, SAMPLE_CHUNK, VERSION
+from stcnn.data.store_layout import CATEGORIES, FORMAT, MOVIE_CHUNK, NUMBERS, SAMPLE_CHUNK, VERSION
 from stcnn.errors import DataError, FileError
 
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"), Crc32cCodec())
