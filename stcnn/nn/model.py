@@ -20,6 +20,7 @@ from stcnn.nn.calcium import Calcium, CalciumConfig
 from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
 from stcnn.nn.fused_forward import Clips
 from stcnn.nn.layers import HiddenConfig
+from stcnn.nn.prefix import GreyStates, evaluate
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
 from stcnn.nn.stack import HiddenStack
 
@@ -93,11 +94,12 @@ class STCNN(nn.Module):
         unused = [n.tau_s for n in self.calcium.each] if config.calcium.tau == "global" else []
         for tau_s in unused or [self.calcium.tau_s]:
             tau_s.requires_grad_(False)
+        self.grey_states = GreyStates()
 
     def voltage_of(
         self, frames: Tensor | Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
     ) -> Tensor:
-        """Return voltages ``(B, T, N)``.
+        """Return voltages ``(B, T, N)``; in evaluation without gradients by the folded form.
 
         Args:
             frames: contrast ``(B, T, Y, X)``, or a batch that expands itself to contrast.
@@ -107,6 +109,8 @@ class STCNN(nn.Module):
         """
         source = Whole(frames) if isinstance(frames, Tensor) else frames
         n_grey = min(n_grey, source.n_frames - 1)
+        if self.hidden.compute == "auto" and not self.training and not torch.is_grad_enabled():
+            return evaluate(self, source, rate_hz, n_grey)
         eye = self.eye.see(source, rate_hz, self.deg_per_px, n_grey)
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
         if multiplicity is None:

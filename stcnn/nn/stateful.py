@@ -1,0 +1,265 @@
+"""Temporal filters that remember: values in place, no gradients, any number of frames per call with the same answer.
+
+Convention: frames are rows, ``(T, B P C)``: B clips, P places, C channels. A filter adds an *offset* c of each channel
+(a bias, or what normalisation leaves of one) by starting from it:
+
+    v[t] = v[t-1] + b (x[t] - v[t-1]),  v[-1] = 0     and     q = v + c
+    q[t] = q[t-1] + b (x[t] + c - q[t-1]),  q[-1] = c
+
+so that the offset may come with the input, as the bias of the convolution in front.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from stcnn.errors import ShapeError
+from stcnn.nn.temporal import TemporalFilter, forgets, leak, n_taps, power_exponential_kernel
+
+SHORT = 8
+"""Frames up to which a convolution in time is summed tap by tap; more go through the Fourier transform."""
+
+State = dict[str, Tensor]
+"""What a filter remembers: name to rows ``(n, B P C)``."""
+
+
+class StatefulFilter(ABC):
+    """A causal filter over rows, and what it remembers.
+
+    Args:
+        offset: added to the output, ``(C,)``.
+        places: places P of one clip.
+        clips: number of clips B.
+    """
+
+    def __init__(self, offset: Tensor, places: int, clips: int) -> None:
+        self.offset, self.places, self.clips = offset, places, clips
+
+    @property
+    def input_offset(self) -> Tensor | None:
+        """What must be added to the input, ``(C,)``; None is nothing."""
+        return self.offset
+
+    @abstractmethod
+    def filter(self, rows: Tensor) -> Tensor:
+        """Filter consecutive rows ``(T, B P C)``, which may be overwritten."""
+
+    @abstractmethod
+    def settle(self, row: Tensor) -> Tensor:
+        """Remember an input that has been ``row`` ``(B P C,)`` forever; return the output."""
+
+    @abstractmethod
+    def rest(self) -> None:
+        """Remember nothing but an input of zero."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """Return a copy of what is remembered."""
+
+    @abstractmethod
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Remember what :meth:`state` returned; the state of one clip serves all.
+
+        Raises:
+            ShapeError: the state is that of another filter.
+        """
+
+    def _row(self, per_channel: Tensor) -> Tensor:
+        return per_channel.repeat(self.clips * self.places)
+
+    def _fitting(self, state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
+        """Return the rows ``name`` of a state, at most as many as ``like`` has and for as many clips."""
+        rows = state.get(name, like.new_empty(0, 0))
+        if rows.dim() == 2 and rows.shape[1] * self.clips == like.shape[1]:
+            rows = rows.repeat(1, self.clips)
+        if rows.dim() != 2 or rows.shape[1] != like.shape[1] or len(rows) > len(like):
+            raise ShapeError(
+                f"the saved state has '{name}' of shape {tuple(rows.shape)}",
+                expected=f"up to {len(like)} rows of {like.shape[1]} values ({self.clips} clips)",
+                remedy="load it into the model, rate and number of clips it was saved from",
+            )
+        return rows.to(like)
+
+
+class Integrator(StatefulFilter):
+    """Exponential kernel of one time constant per channel, infinite or of ``taps`` samples.
+
+    A finite kernel forgets: ``z[t] = q[t] - r (q[t-K] - c)``, ``r = exp(-K dt/tau)``. The last K rows are kept only of
+    channels where that changes a digit.
+
+    Args:
+        tau_s: time constants ``(C,)``.
+        dt_s: time step.
+        taps: length K of the kernel; None for an infinite one.
+        offset: see :class:`StatefulFilter`, as are ``places`` and ``clips``.
+    """
+
+    def __init__(
+        self, tau_s: Tensor, dt_s: float, taps: int | None, offset: Tensor, *, places: int, clips: int
+    ) -> None:
+        super().__init__(offset, places, clips)
+        self.leak = self._row(leak(tau_s, dt_s))
+        self.last = self._row(offset)
+        self.taps = taps or 0
+        late = [c for c in range(len(tau_s)) if taps and forgets(tau_s[c : c + 1], dt_s, taps)]
+        self.late = torch.tensor(late, dtype=torch.long, device=tau_s.device)
+        """Channels that still answer when they are cut off."""
+        self.cut = torch.exp(-self.taps * dt_s / tau_s[self.late])
+        self.ring = self.last.new_empty(self.taps if late else 0, clips * places * len(late))
+        """The last K values of ``q`` in these channels; frame t lies at ``t mod K``."""
+        self.frames = 0
+
+    def filter(self, rows: Tensor) -> Tensor:
+        """Filter rows in place."""
+        previous = self.last
+        for row in rows.unbind(0):
+            torch.lerp(previous, row, self.leak, out=row)
+            previous = row
+        self.last.copy_(previous)
+        start = 0
+        while len(self.ring) and start < len(rows):
+            place = self.frames % self.taps
+            stop = min(len(rows), start + self.taps - place)
+            self._forget(rows[start:stop], self.ring[place : place + stop - start])
+            start = stop
+        return rows
+
+    def _forget(self, rows: Tensor, ring: Tensor) -> None:
+        """Cut from rows what ``ring`` remembers of K frames earlier, and remember the rows there."""
+        q = rows.view(len(rows), -1, len(self.offset))
+        earlier = ring.view(len(rows), -1, len(self.late))
+        now = q.index_select(2, self.late)
+        if self.frames >= self.taps:
+            q.index_add_(2, self.late, (self.offset[self.late] - earlier) * self.cut)
+        earlier.copy_(now)
+        self.frames += len(rows)
+
+    def settle(self, row: Tensor) -> Tensor:
+        """Remember a constant input: ``q`` is that input."""
+        self.last.copy_(row)
+        settled = row.clone()
+        if len(self.ring):
+            self.ring.copy_(settled.view(-1, len(self.offset)).index_select(1, self.late).flatten())
+            self.frames = self.taps
+            self._forget(settled.unsqueeze(0), self.ring[:1])
+        return settled
+
+    def rest(self) -> None:
+        """Start from the offset."""
+        self.last.copy_(self._row(self.offset))
+        self.frames = 0
+
+    def state(self) -> State:
+        """Return ``last`` and, of a kernel that forgets, up to K rows of ``history``, oldest first."""
+        state = {"last": self.last.unsqueeze(0).clone()}
+        if len(self.ring):
+            full = self.frames >= self.taps
+            state["history"] = self.ring.roll(-self.frames, 0) if full else self.ring[: self.frames].clone()
+        return state
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Remember what :meth:`state` returned."""
+        self.last.copy_(self._fitting(state, "last", self.last.unsqueeze(0))[0])
+        if len(self.ring):
+            history = self._fitting(state, "history", self.ring)
+            self.frames = len(history)
+            self.ring[: self.frames] = history
+
+
+class Convolver(StatefulFilter):
+    """Any finite kernel, by overlap and add: it remembers what the past will still contribute.
+
+    Args:
+        kernel: ``(K, C)``.
+        offset: see :class:`StatefulFilter`, as are ``places`` and ``clips``.
+    """
+
+    def __init__(self, kernel: Tensor, offset: Tensor, *, places: int, clips: int) -> None:
+        super().__init__(offset, places, clips)
+        self.kernel = kernel
+        self.by_row = kernel.repeat(1, clips * places)
+        self.offset_row = self._row(offset)
+        self.to_come = torch.zeros_like(self.by_row)
+        """Contributions to the next K - 1 frames, and a last row of zeros."""
+        self._spare = torch.zeros_like(self.by_row)
+
+    @property
+    def input_offset(self) -> None:
+        """Nothing: the offset is added behind the kernel."""
+        return None
+
+    def filter(self, rows: Tensor) -> Tensor:
+        """Filter rows, tap by tap or through the Fourier transform."""
+        if len(rows) > SHORT:
+            return self._by_fourier(rows)
+        for row in rows.unbind(0):
+            torch.addcmul(self.to_come[1:], self.by_row[1:], row, out=self._spare[:-1])
+            torch.addcmul(self.to_come[0] + self.offset_row, self.by_row[0], row, out=row)
+            self.to_come, self._spare = self._spare, self.to_come
+        return rows
+
+    def _by_fourier(self, rows: Tensor) -> Tensor:
+        frames, taps = len(rows), len(self.kernel)
+        size = frames + taps - 1
+        spectrum = torch.fft.rfft(rows.view(frames, -1, self.kernel.shape[1]), size, dim=0)
+        spectrum *= torch.fft.rfft(self.kernel, size, dim=0).unsqueeze(1)
+        answer = torch.fft.irfft(spectrum, size, dim=0).flatten(1)
+        answer[: taps - 1] += self.to_come[:-1]
+        self.to_come[:-1] = answer[frames:]
+        return answer[:frames] + self.offset_row
+
+    def settle(self, row: Tensor) -> Tensor:
+        """Remember a constant input: the sums of the taps that will still meet it."""
+        sums = self.by_row.flip(0).cumsum(0).flip(0)
+        self.to_come[:-1] = sums[1:] * row
+        return torch.addcmul(self.offset_row, sums[0], row)
+
+    def rest(self) -> None:
+        """Expect nothing."""
+        self.to_come.zero_()
+
+    def state(self) -> State:
+        """Return ``to_come``."""
+        return {"to_come": self.to_come.clone()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Remember what :meth:`state` returned."""
+        self.to_come.copy_(self._fitting(state, "to_come", self.to_come))
+
+
+class Instant(StatefulFilter):
+    """No filter: every frame stands for itself."""
+
+    def filter(self, rows: Tensor) -> Tensor:
+        """Return the rows."""
+        return rows
+
+    def settle(self, row: Tensor) -> Tensor:
+        """Return the row."""
+        return row
+
+    def rest(self) -> None:
+        """There is nothing to forget."""
+
+    def state(self) -> State:
+        """Return nothing."""
+        return {}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """There is nothing to remember."""
+
+
+def stateful(filter: TemporalFilter, rate_hz: float, offset: Tensor, *, places: int, clips: int) -> StatefulFilter:
+    """Return what ``filter`` computes plus ``offset`` ``(C,)``, without gradients and with a state of its own."""
+    config, dt_s = filter.config, 1 / rate_hz
+    if config.kind == "exponential":
+        taps = n_taps(config.kernel_s, dt_s)
+        return Integrator(filter.tau_s.detach(), dt_s, taps, offset, places=places, clips=clips)
+    if config.kind == "power_exponential":
+        kernel = power_exponential_kernel(filter.tau_s.detach(), filter.n.detach(), dt_s, config)
+        return Convolver(kernel, offset, places=places, clips=clips)
+    return Instant(offset, places, clips)
