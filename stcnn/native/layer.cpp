@@ -1,0 +1,489 @@
+// One hidden layer of one clip, forwards and backwards: INPUTS maps of ROWS x COLUMNS in, OUTPUTS maps out.
+//
+// With a = exp(-dt/tau), b = 1 - a, r = exp(-K dt/tau) (0 for an endless kernel), all of them one per channel:
+//
+//     x[t] = rectifier(scale z[t] + shift)          z is y of the layer below, or the eye's maps as they are
+//     v[t] = a v[t-1] + (W * x[t]),   W = b gain w  a correlation over columns
+//     y[t] = v[t] - r v[t-K]
+//
+// LANES successive frames make a block, one vector for each channel and column: maps are [block][channel][row][column]
+// [lane]. The correlation is a product of spectra (fourier.h), Y = W X with W[k] = sum_d w[d] exp(-2 pi i k d / N), in
+// three real products instead of four:
+//
+//     re Y = sum w0 (re X + im X) - w1 im X,   im Y = sum w0 (re X + im X) + w2 re X,
+//     w0 = re W, w1 = re W + im W, w2 = im W - re W.
+//
+// Spectra are worked on by column kx of the half spectrum, so that those of all channels stay in the nearest cache.
+//
+// Adjoint, with dz = dL/d(scale y + shift), backwards in time:
+//
+//     g[t] = dL/dy[t] = scale dz[t] + slope (y[t] - mean) + constant      (normalisation, see stcnn/nn/fused.py)
+//     p[t] = a p[t+1] + g[t],     q[t] = p[t] - r p[t+K] = dL/d(W * x)[t]
+//     dL/db = sum_t q[t] (v[t] - v[t-1]) / b,     dL/dr = -sum_t g[t] v[t-K]
+//     dL/dX = conj(W) Q,     dL/dW = sum_t conj(Q) X
+//
+// the last again in three real products, summed over GROUP blocks before the lanes are:
+//
+//     k0 = re Q (re X + im X),  k1 = (re Q + im Q) re X,  k2 = (re Q - im Q) im X,    conj(Q) X = k0 - k2 + i (k0 - k1).
+#include "fourier.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <new>
+
+// The geometry is given when this file is compiled: -DROWS=21 -DCOLUMNS=21 -DNY=24 -DNX=24 -DINPUTS=10 -DOUTPUTS=10
+constexpr int POINTS = ROWS * COLUMNS, MOST = std::max(INPUTS, OUTPUTS);
+constexpr int KX = NX / 2 + 1;                                // columns of the half spectrum; the first and the last
+constexpr int FREQUENCIES = 2 * (NY / 2 + 1) + (KX - 2) * NY; // are those of real numbers and are kept by half
+constexpr int PAIRS = OUTPUTS * INPUTS, WEIGHTS = 3 * PAIRS;   // per frequency
+constexpr int PADDED = (WEIGHTS + LANES - 1) / LANES * LANES;
+constexpr int GROUP = 8;
+constexpr int TILE = REGISTERS == 32 ? 5 : 4;                 // channels whose three sums stay in registers
+constexpr int PAIR_TILE = REGISTERS == 32 ? 5 : 3;            // the same for all pairs of that many channels
+
+constexpr bool is_real(int kx) { return kx == 0 || 2 * kx == NX; }
+constexpr int frequencies(int kx) { return is_real(kx) ? NY / 2 + 1 : NY; }
+constexpr int first_frequency(int kx) { return kx == 0 ? 0 : NY / 2 + 1 + (kx - 1) * NY; }
+
+struct Complex { V re, im; };
+
+// Transforms along rows of all channels, by column of the half spectrum; and the spectra of one such column.
+template <int CHANNELS> struct Halfway { Complex at[KX][CHANNELS][ROWS]; };
+template <int CHANNELS> struct Spectra { Complex at[NY][CHANNELS]; };
+
+// Maps of one layer for one clip, as Python hands them over.
+struct Maps {
+    float* v;              // integrators [blocks][channels][POINTS][LANES]
+    const float* earlier;  // the blocks before these, which clips may share; null if time begins here
+    const float* rest;     // r, [channels]; null for endless kernels
+    int32_t earlier_blocks, taps;
+};
+
+alignas(64) static float ZERO[MOST * POINTS * LANES];
+
+// Vectors [POINTS] of one channel in one block, zero before time begins.
+template <int CHANNELS> static const V* block_of(const Maps& maps, int block, int channel) {
+    const float* found = block >= 0                       ? maps.v
+                         : block + maps.earlier_blocks >= 0 ? maps.earlier + size_t(maps.earlier_blocks) * CHANNELS * POINTS * LANES
+                                                            : nullptr;
+    if (!found) return reinterpret_cast<const V*>(ZERO);
+    return reinterpret_cast<const V*>(found) + (ptrdiff_t(block) * CHANNELS + channel) * POINTS;
+}
+
+// Vectors as they were `taps` frames ago (or will be, for negative ones).
+struct Delayed {
+    const V *first, *second;
+    int offset;
+    V operator[](int point) const {
+        alignas(64) float both[2 * LANES];
+        std::memcpy(both, first + point, sizeof(V));
+        std::memcpy(both + LANES, second + point, sizeof(V));
+        return load_unaligned(both + offset);
+    }
+};
+template <int CHANNELS> static Delayed delayed(const Maps& maps, int block, int channel) {
+    const int blocks = (maps.taps + LANES - 1) / LANES;
+    return {block_of<CHANNELS>(maps, block - blocks, channel), block_of<CHANNELS>(maps, block - blocks + 1, channel),
+            blocks * LANES - maps.taps};
+}
+
+// y of one channel in one block.
+template <int CHANNELS> struct Filtered {
+    const V* v;
+    Delayed old;
+    V rest;
+    bool finite;
+    Filtered(const Maps& maps, int block, int channel)
+        : v(block_of<CHANNELS>(maps, block, channel)), old{}, rest{}, finite(maps.rest) {
+        if (finite) old = delayed<CHANNELS>(maps, block, channel), rest = broadcast(maps.rest[channel]);
+    }
+    INLINE void row(int row, V* y) const {
+        const int start = row * COLUMNS;
+        unroll<COLUMNS>([&](auto c) { y[c] = v[start + c]; });
+        if (finite)
+            for (int c = 0; c < COLUMNS; c++) y[c] -= rest * old[start + c];
+    }
+};
+
+// What a layer reads: the maps below with their normalisation and rectifier.
+struct Input {
+    Maps maps;
+    const float *scale, *shift; // [INPUTS]; null: taken as they are
+    float slope;                // of the rectifier for negative values
+};
+
+struct InputChannel {
+    Filtered<INPUTS> y;
+    bool plain;
+    V scale, shift, slope;
+    InputChannel(const Input& input, int block, int channel)
+        : y(input.maps, block, channel), plain(!input.scale), scale{}, shift{}, slope(broadcast(input.slope)) {
+        if (!plain) scale = broadcast(input.scale[channel]), shift = broadcast(input.shift[channel]);
+    }
+    INLINE void row(int row, V* x) const {
+        y.row(row, x);
+        if (plain) return;
+        unroll<COLUMNS>([&](auto c) {
+            const V z = scale * x[c] + shift;
+            x[c] = z > V{} ? z : z * slope;
+        });
+    }
+};
+
+// Lanes of the frames that exist; only a last block can have others.
+static Mask valid_lanes(int frames) {
+    Mask mask;
+    for (int j = 0; j < LANES; j++) mask[j] = j < frames ? -1 : 0;
+    return mask;
+}
+
+// ---- transforms of all channels -----------------------------------------------------------------------------------
+
+template <int CHANNELS> INLINE void row_to_halfway(const V* x, Halfway<CHANNELS>& halfway, int channel, int row) {
+    V c[NX / 2 + 1], s[NX / 2 + 1] = {};
+    analyse<NX, COLUMNS>(x, 1, c, s);
+    unroll<KX>([&](auto kx) {
+        halfway.at[kx][channel][row].re = c[kx];
+        if (!is_real(kx)) halfway.at[kx][channel][row].im = s[kx];
+    });
+}
+
+template <int CHANNELS> INLINE void row_from_halfway(const Halfway<CHANNELS>& halfway, int channel, int row, V* x) {
+    V p[NX / 2 + 1], q[NX / 2 + 1] = {};
+    unroll<KX>([&](auto kx) {
+        p[kx] = halfway.at[kx][channel][row].re;
+        if (!is_real(kx)) q[kx] = halfway.at[kx][channel][row].im;
+    });
+    synthesise<NX, COLUMNS>(p, q, x, 1);
+}
+
+template <int CHANNELS>
+__attribute__((flatten, noinline)) static void to_spectra(const Halfway<CHANNELS>& halfway, int kx, Spectra<CHANNELS>& spectra) {
+    constexpr int HALF = NY / 2;
+    for (int channel = 0; channel < CHANNELS; channel++) {
+        const Complex* z = halfway.at[kx][channel];
+        V c[HALF + 1], s[HALF + 1] = {};
+        analyse<NY, ROWS>(&z->re, 2, c, s);
+        if (is_real(kx)) {
+            unroll<HALF + 1>([&](auto k) { spectra.at[k][channel] = {c[k], s[k]}; });
+            continue;
+        }
+        V ic[HALF + 1], is[HALF + 1] = {}; // i (ic + i is)
+        analyse<NY, ROWS>(&z->im, 2, ic, is);
+        unroll<HALF + 1>([&](auto k) {
+            spectra.at[k][channel] = {c[k] - is[k], s[k] + ic[k]};
+            if (k > 0 && k < HALF) spectra.at[(NY - k) % NY][channel] = {c[k] + is[k], ic[k] - s[k]};
+        });
+    }
+}
+
+template <int CHANNELS>
+__attribute__((flatten, noinline)) static void from_spectra(const Spectra<CHANNELS>& spectra, int kx, Halfway<CHANNELS>& halfway) {
+    constexpr int HALF = NY / 2;
+    for (int channel = 0; channel < CHANNELS; channel++) {
+        Complex* z = halfway.at[kx][channel];
+        V p[HALF + 1], q[HALF + 1] = {};
+        if (is_real(kx)) {
+            unroll<HALF + 1>([&](auto k) { p[k] = spectra.at[k][channel].re, q[k] = spectra.at[k][channel].im; });
+            synthesise<NY, ROWS>(p, q, &z->re, 2);
+            continue;
+        }
+        V ip[HALF + 1], iq[HALF + 1] = {};
+        unroll<HALF + 1>([&](auto k) {
+            const Complex plus = spectra.at[k][channel], minus = spectra.at[(NY - k) % NY][channel];
+            const bool single = k == 0 || k == HALF;
+            p[k] = single ? plus.re : plus.re + minus.re, q[k] = plus.im - minus.im;
+            ip[k] = single ? plus.im : plus.im + minus.im, iq[k] = minus.re - plus.re;
+        });
+        synthesise<NY, ROWS>(p, q, &z->re, 2);
+        synthesise<NY, ROWS>(ip, iq, &z->im, 2);
+    }
+}
+
+// ---- products of spectra ------------------------------------------------------------------------------------------
+
+// Calls f(first, count) for groups of at most MOST_OF of TOTAL channels, both constants.
+template <int TOTAL, int MOST_OF, class F> INLINE void tiles(F&& f) {
+    constexpr int COUNT = (TOTAL + MOST_OF - 1) / MOST_OF, SIZE = (TOTAL + COUNT - 1) / COUNT;
+    unroll<COUNT>([&](auto j) { f(Index<SIZE * j>{}, Index<std::min(SIZE, TOTAL - SIZE * j)>{}); });
+}
+
+// Y = W X at one frequency; w is [3][OUTPUTS][INPUTS].
+static INLINE void multiply(const float* w, const Complex* x, Complex* y) {
+    tiles<OUTPUTS, TILE>([&](auto first, auto count) {
+        V k0[count] = {}, k1[count] = {}, k2[count] = {};
+        for (int i = 0; i < INPUTS; i++) {
+            const V both = x[i].re + x[i].im;
+            unroll<count>([&](auto o) {
+                const float* wi = w + (first + o) * INPUTS + i;
+                k0[o] += broadcast(wi[0]) * both;
+                k1[o] += broadcast(wi[PAIRS]) * x[i].im;
+                k2[o] += broadcast(wi[2 * PAIRS]) * x[i].re;
+            });
+        }
+        unroll<count>([&](auto o) { y[first + o] = {k0[o] - k1[o], k0[o] + k2[o]}; });
+    });
+}
+
+// dX = conj(W) Q at one frequency.
+static INLINE void multiply_adjoint(const float* w, const Complex* q, Complex* dx) {
+    tiles<INPUTS, TILE>([&](auto first, auto count) {
+        V k0[count] = {}, k1[count] = {}, k2[count] = {};
+        for (int o = 0; o < OUTPUTS; o++) {
+            const V both = q[o].re + q[o].im;
+            unroll<count>([&](auto i) {
+                const float* wi = w + o * INPUTS + first + i;
+                k0[i] += broadcast(wi[0]) * both;
+                k1[i] += broadcast(wi[PAIRS]) * q[o].re;
+                k2[i] += broadcast(wi[2 * PAIRS]) * q[o].im;
+            });
+        }
+        unroll<count>([&](auto i) { dx[first + i] = {k0[i] + k2[i], k0[i] - k1[i]}; });
+    });
+}
+
+// d[3][OUTPUTS][INPUTS] += sum over blocks and lanes of k0, k1, k2 at one frequency.
+static INLINE void add_weight_gradient(const Spectra<OUTPUTS>* q, const Spectra<INPUTS>* x, int blocks, int k, float* d) {
+    V totals[PADDED] = {};
+    unroll<3>([&](auto kind) {
+        V left[GROUP][OUTPUTS], right[GROUP][INPUTS];
+        for (int b = 0; b < blocks; b++) {
+            unroll<OUTPUTS>([&](auto o) {
+                const Complex z = q[b].at[k][o];
+                left[b][o] = kind == 0 ? z.re : kind == 1 ? z.re + z.im : z.re - z.im;
+            });
+            unroll<INPUTS>([&](auto i) {
+                const Complex z = x[b].at[k][i];
+                right[b][i] = kind == 0 ? z.re + z.im : kind == 1 ? z.re : z.im;
+            });
+        }
+        V* total = totals + kind * PAIRS;
+        tiles<OUTPUTS, PAIR_TILE>([&](auto o, auto n_o) {
+            tiles<INPUTS, PAIR_TILE>([&](auto i, auto n_i) {
+                V pairs[n_o * n_i] = {};
+                for (int b = 0; b < blocks; b++)
+                    unroll<n_o>([&](auto u) {
+                        unroll<n_i>([&](auto w) { pairs[u * n_i + w] += left[b][o + u] * right[b][i + w]; });
+                    });
+                unroll<n_o>([&](auto u) {
+                    unroll<n_i>([&](auto w) { total[(o + u) * INPUTS + i + w] = pairs[u * n_i + w]; });
+                });
+            });
+        });
+    });
+    for (int j = 0; j < PADDED; j += LANES) {
+        const V more = load_unaligned(d + j) + sum_lanes(totals + j);
+        std::memcpy(d + j, &more, sizeof more);
+    }
+}
+
+// ---- one clip forwards --------------------------------------------------------------------------------------------
+
+struct Forward {
+    int32_t blocks, last_frames; // frames of the last block
+    Input input;
+    Maps output;
+    const float* weights;        // [FREQUENCIES][3][OUTPUTS][INPUTS], with the factors of the inverse transform
+    const double* decay;         // a, [OUTPUTS]
+    double* sums;                // of y and of y^2, [2][OUTPUTS]; null where nobody asks
+};
+
+struct ForwardRoom {
+    Halfway<INPUTS> x;
+    Halfway<OUTPUTS> y;
+    Spectra<INPUTS> x_column;
+    Spectra<OUTPUTS> y_column;
+};
+
+template <class Room> static Room& room() { // stays with the thread, so that its pages are touched once
+    static thread_local const std::unique_ptr<Room> own(new Room);
+    return *own;
+}
+
+__attribute__((flatten, noinline)) static void inputs_to_halfway(const Input& input, int block, Halfway<INPUTS>& halfway) {
+    for (int i = 0; i < INPUTS; i++) {
+        const InputChannel channel(input, block, i);
+        for (int row = 0; row < ROWS; row++) {
+            V x[COLUMNS];
+            channel.row(row, x);
+            row_to_halfway(x, halfway, i, row);
+        }
+    }
+}
+
+__attribute__((flatten, noinline)) static void integrate(const Forward& call, int block, int o, const Halfway<OUTPUTS>& halfway) {
+    const Recurrence recurrence(call.decay[o]);
+    const Filtered<OUTPUTS> filtered(call.output, block, o);
+    const float* before = reinterpret_cast<const float*>(block_of<OUTPUTS>(call.output, block - 1, o)) + LANES - 1;
+    V* v = const_cast<V*>(filtered.v);
+    const Mask valid = valid_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
+    V sum_y = {}, sum_y2 = {};
+    for (int row = 0; row < ROWS; row++) {
+        V u[COLUMNS], y[COLUMNS];
+        row_from_halfway(halfway, o, row, u);
+        unroll<COLUMNS>([&](auto c) {
+            const int point = row * COLUMNS + c;
+            v[point] = recurrence.forwards(u[c], before[point * LANES]);
+        });
+        if (!call.sums) continue;
+        filtered.row(row, y);
+        unroll<COLUMNS>([&](auto c) {
+            const V known = select(valid, y[c]);
+            sum_y += known;
+            sum_y2 += known * known;
+        });
+    }
+    if (call.sums) call.sums[o] += sum(sum_y), call.sums[OUTPUTS + o] += sum(sum_y2);
+}
+
+extern "C" void forward(const Forward* call) {
+    ForwardRoom& room = ::room<ForwardRoom>();
+    for (int block = 0; block < call->blocks; block++) {
+        inputs_to_halfway(call->input, block, room.x);
+        for (int kx = 0; kx < KX; kx++) {
+            to_spectra(room.x, kx, room.x_column);
+            const float* w = call->weights + first_frequency(kx) * WEIGHTS;
+            for (int k = 0; k < frequencies(kx); k++, w += WEIGHTS) multiply(w, room.x_column.at[k], room.y_column.at[k]);
+            from_spectra(room.y_column, kx, room.y);
+        }
+        for (int o = 0; o < OUTPUTS; o++) integrate(*call, block, o, room.y);
+    }
+}
+
+// ---- one clip backwards -------------------------------------------------------------------------------------------
+
+struct Backward {
+    int32_t blocks, last_frames;
+    Input input;
+    Maps output;
+    const float* weights;
+    const double* decay;
+    const float* normalisation;  // scale, mean, slope and constant of g, [4][OUTPUTS]
+    const float* dz;             // [blocks][OUTPUTS][bottom - top][right - left][LANES], zero around this window
+    int32_t top, bottom, left, right;
+    float* after;                // p behind the last frame when called, p[0] when done, [OUTPUTS][POINTS]
+    float* p;                    // room for p like v; null for endless kernels
+    const float* later;          // p of `later_blocks` blocks behind the last
+    int32_t later_blocks;
+    float* d_weights;            // [FREQUENCIES][PADDED], added to
+    double *d_leak, *d_rest;     // dL/db times b, dL/dr, [OUTPUTS], added to
+    float* dz_below;             // [blocks][INPUTS][POINTS][LANES]; null for the first layer; may be the memory of v
+    const float* mean_below;     // [INPUTS]
+    double* sums_below;          // of dz and dz (y - mean) of the layer below, [2][INPUTS], added to
+};
+
+struct BackwardRoom {
+    Halfway<OUTPUTS> q[GROUP];
+    Halfway<INPUTS> x[GROUP];
+    Spectra<OUTPUTS> q_column[GROUP];
+    Spectra<INPUTS> x_column[GROUP], dx_column;
+};
+
+static const V* later_block(const Backward& call, int block, int o) {
+    const float* found = block < call.blocks                       ? call.p + size_t(block) * OUTPUTS * POINTS * LANES
+                         : block - call.blocks < call.later_blocks ? call.later + size_t(block - call.blocks) * OUTPUTS * POINTS * LANES
+                                                                   : nullptr;
+    return found ? reinterpret_cast<const V*>(found) + o * POINTS : reinterpret_cast<const V*>(ZERO);
+}
+
+static INLINE void window_row(const Backward& call, int block, int o, int row, V* dz) {
+    unroll<COLUMNS>([&](auto c) { dz[c] = V{}; });
+    if (row < call.top || row >= call.bottom) return;
+    const int width = call.right - call.left, height = call.bottom - call.top;
+    const V* inside = reinterpret_cast<const V*>(call.dz) + ((size_t(block) * OUTPUTS + o) * height + row - call.top) * width;
+    for (int c = 0; c < width; c++) dz[call.left + c] = inside[c];
+}
+
+__attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward& call, int block, int o, Halfway<OUTPUTS>& halfway) {
+    const Recurrence recurrence(call.decay[o]);
+    const Filtered<OUTPUTS> filtered(call.output, block, o);
+    const V* v_before = block_of<OUTPUTS>(call.output, block - 1, o);
+    const int taps = call.output.taps;
+    const Delayed ahead{later_block(call, block + taps / LANES, o), later_block(call, block + taps / LANES + 1, o), taps % LANES};
+    const Mask valid = valid_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
+    const V scale = broadcast(call.normalisation[o]), mean = broadcast(call.normalisation[OUTPUTS + o]);
+    const V slope = broadcast(call.normalisation[2 * OUTPUTS + o]), constant = broadcast(call.normalisation[3 * OUTPUTS + o]);
+    V* p = call.p ? reinterpret_cast<V*>(call.p) + (size_t(block) * OUTPUTS + o) * POINTS : nullptr;
+    float* after = call.after + o * POINTS;
+    V d_leak = {}, d_rest = {};
+    for (int row = 0; row < ROWS; row++) {
+        V dz[COLUMNS], y[COLUMNS], q[COLUMNS];
+        window_row(call, block, o, row, dz);
+        filtered.row(row, y);
+        unroll<COLUMNS>([&](auto c) {
+            const int point = row * COLUMNS + c;
+            dz[c] = select(valid, scale * dz[c] + (slope * (y[c] - mean) + constant));
+            q[c] = recurrence.backwards(dz[c], after[point]);
+            after[point] = q[c][0];
+        });
+        if (filtered.finite) {
+            unroll<COLUMNS>([&](auto c) { p[row * COLUMNS + c] = q[c]; });
+            for (int c = 0; c < COLUMNS; c++) {
+                const int point = row * COLUMNS + c;
+                q[c] -= filtered.rest * ahead[point];
+                d_rest -= dz[c] * filtered.old[point];
+            }
+        }
+        unroll<COLUMNS>([&](auto c) {
+            const int point = row * COLUMNS + c;
+            d_leak += q[c] * (filtered.v[point] - pick<LANES - 1>(v_before[point], filtered.v[point]));
+        });
+        row_to_halfway(q, halfway, o, row);
+    }
+    call.d_leak[o] += sum(d_leak);
+    call.d_rest[o] += sum(d_rest);
+}
+
+__attribute__((flatten, noinline)) static void adjoint_below(const Backward& call, int block, int i, const Halfway<INPUTS>& halfway) {
+    const InputChannel channel(call.input, block, i);
+    const Mask valid = valid_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
+    const V mean = broadcast(call.mean_below[i]);
+    V* dz = reinterpret_cast<V*>(call.dz_below) + (size_t(block) * INPUTS + i) * POINTS;
+    V sum_dz = {}, sum_dot = {};
+    for (int row = 0; row < ROWS; row++) {
+        V dx[COLUMNS], y[COLUMNS];
+        row_from_halfway(halfway, i, row, dx);
+        channel.y.row(row, y);
+        unroll<COLUMNS>([&](auto c) {
+            const V z = channel.scale * y[c] + channel.shift;
+            const V d = select(valid, z > V{} ? dx[c] : dx[c] * channel.slope);
+            dz[row * COLUMNS + c] = d;
+            sum_dz += d;
+            sum_dot += d * (y[c] - mean);
+        });
+    }
+    call.sums_below[i] += sum(sum_dz);
+    call.sums_below[INPUTS + i] += sum(sum_dot);
+}
+
+extern "C" void backward(const Backward* call) {
+    BackwardRoom& room = ::room<BackwardRoom>();
+    for (int end = call->blocks; end > 0; end -= GROUP) {
+        const int start = std::max(0, end - GROUP), count = end - start;
+        for (int b = count - 1; b >= 0; b--) {
+            for (int o = 0; o < OUTPUTS; o++) adjoint_to_halfway(*call, start + b, o, room.q[b]);
+            inputs_to_halfway(call->input, start + b, room.x[b]);
+        }
+        for (int kx = 0; kx < KX; kx++) {
+            for (int b = 0; b < count; b++) {
+                to_spectra(room.q[b], kx, room.q_column[b]);
+                to_spectra(room.x[b], kx, room.x_column[b]);
+            }
+            const float* w = call->weights + first_frequency(kx) * WEIGHTS;
+            float* d = call->d_weights + first_frequency(kx) * PADDED;
+            for (int k = 0; k < frequencies(kx); k++)
+                add_weight_gradient(room.q_column, room.x_column, count, k, d + k * PADDED);
+            for (int b = 0; b < count && call->dz_below; b++) {
+                for (int k = 0; k < frequencies(kx); k++)
+                    multiply_adjoint(w + k * WEIGHTS, room.q_column[b].at[k], room.dx_column.at[k]);
+                from_spectra(room.dx_column, kx, room.x[b]);
+            }
+        }
+        for (int b = 0; b < count && call->dz_below; b++)
+            for (int i = 0; i < INPUTS; i++) adjoint_below(*call, start + b, i, room.x[b]);
+    }
+}
+
+extern "C" int32_t lanes() { return LANES; }
+extern "C" int32_t padded() { return PADDED; }

@@ -1,0 +1,86 @@
+// Vectors of as many floats as one register of this machine holds, from the vector extensions of GCC and Clang.
+//
+// Everything else is written for any LANES: 16 with AVX-512, 8 with AVX, 4 with NEON and SSE.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, REGISTERS = 32;
+#elif defined(__AVX__)
+constexpr int LANES = 8, REGISTERS = 16;
+#elif defined(__aarch64__)
+constexpr int LANES = 4, REGISTERS = 32;
+#else
+constexpr int LANES = 4, REGISTERS = 16;
+#endif
+
+typedef float V __attribute__((vector_size(4 * LANES)));
+typedef int32_t Mask __attribute__((vector_size(4 * LANES)));                  // -1 where true, 0 elsewhere
+typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+#define INLINE inline __attribute__((always_inline))
+
+INLINE V broadcast(float x) { return x - V{}; }
+INLINE V load_unaligned(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
+INLINE V select(Mask where, V x) { return (V)((Mask)x & where); }              // zero elsewhere
+
+// f(Index<0>) ... f(Index<COUNT - 1>): a loop whose counter is a constant in each turn.
+template <int K> using Index = std::integral_constant<int, K>;
+template <class F, int... K> INLINE void unrolled(F&& f, std::integer_sequence<int, K...>) { (f(Index<K>{}), ...); }
+template <int COUNT, class F> INLINE void unroll(F&& f) { unrolled(f, std::make_integer_sequence<int, COUNT>{}); }
+
+// Lane j of the result is lane FIRST + STEP j of a and b side by side.
+#if defined(__clang__) || __GNUC__ >= 12
+template <int FIRST, int STEP, int... J> INLINE V pick(V a, V b, std::integer_sequence<int, J...>) {
+    return __builtin_shufflevector(a, b, (FIRST + STEP * J)...);
+}
+#else
+template <int FIRST, int STEP, int... J> INLINE V pick(V a, V b, std::integer_sequence<int, J...>) {
+    return __builtin_shuffle(a, b, Mask{(FIRST + STEP * J)...});
+}
+#endif
+template <int FIRST, int STEP = 1> INLINE V pick(V a, V b) {
+    return pick<FIRST, STEP>(a, b, std::make_integer_sequence<int, LANES>{});
+}
+
+// Sums over the lanes of LANES vectors: lane j of the result is the sum of x[j].
+INLINE V sum_lanes(const V* x) {
+    V sums[LANES];
+    unroll<LANES>([&](auto j) { sums[j] = x[j]; });
+    for (int count = LANES; count > 1; count /= 2)
+        for (int j = 0; j < count / 2; j++)
+            sums[j] = pick<0, 2>(sums[2 * j], sums[2 * j + 1]) + pick<1, 2>(sums[2 * j], sums[2 * j + 1]);
+    return sums[0];
+}
+INLINE float sum(V x) {
+    float total = 0;
+    for (int j = 0; j < LANES; j++) total += x[j];
+    return total;
+}
+
+// First order recurrences along the lanes, lane j being frame j of a block.
+struct Recurrence {
+    static constexpr int STEPS = LANES == 16 ? 4 : LANES == 8 ? 3 : 2;
+    V power[STEPS];    // a, a^2, a^4, ...
+    V rising, falling; // a^1 ... a^LANES and a^LANES ... a^1
+
+    explicit Recurrence(double a) {
+        double p = a;
+        for (int j = 0; j < STEPS; j++, p *= p) power[j] = broadcast(float(p));
+        p = a;
+        for (int j = 0; j < LANES; j++, p *= a) rising[j] = falling[LANES - 1 - j] = float(p);
+    }
+    // v[t] = a v[t-1] + u[t], where `before` is v in front of the block.
+    INLINE V forwards(V u, float before) const {
+        unroll<STEPS>([&](auto j) { u += power[j] * pick<LANES - (1 << j)>(V{}, u); });
+        return u + rising * broadcast(before);
+    }
+    // p[t] = a p[t+1] + g[t], where `after` is p behind the block.
+    INLINE V backwards(V g, float after) const {
+        unroll<STEPS>([&](auto j) { g += power[j] * pick<(1 << j)>(g, V{}); });
+        return g + falling * broadcast(after);
+    }
+};

@@ -1,0 +1,359 @@
+"""Training of the hidden stack in compiled code: the same numbers as :mod:`stcnn.nn.fused`, in less time.
+
+The formulas of the whole stack stand in :mod:`stcnn.nn.fused`, those of one layer in ``stcnn/native/layer.cpp``; here
+layers and clips are put together, and what concerns all clips (normalisation, sums of gradients) is computed in torch.
+Clips run side by side, on at most ``torch.get_num_threads()`` threads; sums over clips are taken in their order, so that
+a result does not depend on the number of threads.
+
+The compiled code counts time in blocks of LANES frames. Frames that the clips share and that fill no whole block are
+given to each clip; their adjoint counts once, with the first clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stcnn.nn.fused import StackOutput
+from stcnn.nn.fused_forward import Clips, FusedLayer
+from stcnn.nn.native_layer import Adjoint, Input, Maps, NativeLayer, empty_maps
+from stcnn.nn.native_library import Geometry, NotCompiled, libraries, works_here
+from stcnn.nn.readout import Window
+
+
+def available() -> str | None:
+    """Return why there is no compiled core on this machine; None if there is one (or can be made)."""
+    return works_here()
+
+
+def unfit(layers: list[FusedLayer], clips: Clips) -> str:
+    """Say why the compiled core cannot run these layers and clips; empty if it can. Compiles what is missing."""
+    tensors = [clips.rest, *[t for layer in layers for t in layer if isinstance(t, Tensor)]]
+    if clips.prefix is not None:
+        tensors.append(clips.prefix)
+    if not all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors):
+        return "it computes in float32 on the CPU"
+    if torch.is_autocast_enabled("cpu"):
+        return "it does not compute in mixed precision"
+    if any(k % 2 == 0 for layer in layers for k in layer.weight.shape[2:]):
+        return "the width of a kernel is even"
+    if not all(bool(t.isfinite().all()) for t in tensors):
+        return "a parameter or a movie is not finite"
+    try:
+        compiled(layers, clips)
+    except NotCompiled as error:
+        return str(error)
+    return ""
+
+
+def compiled(layers: list[FusedLayer], clips: Clips) -> list[NativeLayer]:
+    """Return the compiled code of each layer; raises :class:`NotCompiled`."""
+    plane = (clips.rest.shape[2], clips.rest.shape[3])
+    geometries = [Geometry.of(plane, layer.weight.shape) for layer in layers]
+    found = libraries(geometries)
+    return [NativeLayer(geometry, found[geometry]) for geometry in geometries]
+
+
+def run_native(layers: list[FusedLayer], clips: Clips, window: Window) -> StackOutput:
+    """Run the stack in training mode with exact gradients; as :func:`stcnn.nn.fused.run_fused`.
+
+    Raises:
+        NotCompiled: the compiled core cannot run these; the message says why.
+    """
+    reason = unfit(layers, clips)
+    if reason:
+        raise NotCompiled(reason)
+    run = NativeRun(layers, clips, window)
+    maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
+    prefix = maps[0] if clips.prefix is not None else None
+    return StackOutput(prefix, maps[-1], run.moments, run.values)
+
+
+class _Stack(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, run: NativeRun, *tensors: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        ctx.run = run  # type: ignore[attr-defined]
+        return run.forward()
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        run: NativeRun | None = ctx.run  # type: ignore[attr-defined]
+        if run is None:
+            raise RuntimeError("the hidden stack keeps its maps for one backward pass: run the forward pass again")
+        if torch.is_grad_enabled():
+            raise NotImplementedError("the hidden stack has no second derivative: use compute='modular' for it")
+        ctx.run = None  # type: ignore[attr-defined]
+        return None, *run.backward(grads)
+
+
+@dataclass
+class Span:
+    """Consecutive frames of the same clips."""
+
+    eye: Tensor
+    """``(B, blocks, 1, Y, X, LANES)``."""
+    weight: Tensor
+    """Multiplicity of each clip, ``(B,)``."""
+    frames: int
+
+
+class NativeRun:
+    """One forward and one backward pass, and the integrators ``v`` of all layers in between."""
+
+    def __init__(self, layers: list[FusedLayer], clips: Clips, window: Window) -> None:
+        self.layers = [_detached(layer) for layer in layers]
+        self.native = compiled(layers, clips)
+        self.window, self.lanes = window, self.native[0].lanes
+        self.shared = 0 if clips.prefix is None else clips.prefix.shape[0]
+        self.whole = self.shared - self.shared % self.lanes
+        """Shared frames, and those of them that fill whole blocks and are computed once."""
+        rest, n_clips = clips.rest.detach(), clips.rest.shape[1]
+        if clips.prefix is not None:
+            rest = torch.cat([clips.prefix[self.whole :].detach().expand(-1, n_clips, -1, -1), rest])
+        weight = clips.multiplicity.detach().double()
+        self.spans = [Span(self.to_blocks(rest.unsqueeze(-1)), weight, rest.shape[0])]
+        if clips.prefix is not None and self.whole:
+            prefix = clips.prefix[: self.whole].detach().unsqueeze(-1)
+            self.spans.insert(0, Span(self.to_blocks(prefix), weight.sum().reshape(1), self.whole))
+        self.values = float(sum(s.weight.sum() * s.frames for s in self.spans)) * rest[0, 0].numel()
+        self.v: list[list[Tensor]] = []
+        self.moments: list[tuple[Tensor, Tensor]] = []
+        self.last: list[Tensor] = []
+        """Maps ``y`` of the last layer on the window by span, ``(T, B, h, w, C)``."""
+        self.decay = [1 - layer.leak.double() for layer in self.layers]
+        self.spectra = [
+            native.spectrum((layer.leak * layer.gain).double().view(-1, 1, 1, 1) * layer.weight)
+            for native, layer in zip(self.native, self.layers, strict=True)
+        ]
+
+    def to_blocks(self, maps: Tensor) -> Tensor:
+        """Arrange maps ``(T, B, Y, X, C)`` in blocks ``(B, blocks, C, Y, X, LANES)``, with zeros behind the last frame."""
+        padded = F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 0, 0, -maps.shape[0] % self.lanes))
+        return padded.unflatten(0, (-1, self.lanes)).permute(2, 0, 5, 3, 4, 1).contiguous()
+
+    def from_blocks(self, blocks: Tensor, frames: int) -> Tensor:
+        """Arrange blocks ``(B, blocks, C, Y, X, LANES)`` in maps ``(T, B, Y, X, C)``."""
+        return blocks.permute(1, 5, 0, 3, 4, 2).flatten(0, 1)[:frames].contiguous()
+
+    def scale_shift(self, i: int) -> tuple[Tensor, Tensor]:
+        """Scale and shift per channel of the normalisation of layer ``i``."""
+        layer, (mean, var) = self.layers[i], self.moments[i]
+        if layer.gamma is None:
+            return torch.ones_like(layer.beta), layer.beta
+        scale = layer.gamma * torch.rsqrt(var + layer.eps)
+        return scale, layer.beta - mean * scale
+
+    def maps(self, i: int, s: int, b: int) -> Maps:
+        """Integrators of layer ``i`` for clip ``b`` of span ``s``."""
+        layer = self.layers[i]
+        return Maps(self.v[i][s][b], self.v[i][s - 1][0] if s else None, layer.rest, layer.taps)
+
+    def input(self, i: int, s: int, b: int) -> Input:
+        """What layer ``i`` reads of clip ``b`` of span ``s``."""
+        if i == 0:
+            return Input(Maps(self.spans[s].eye[b], None, None, 0), None, None, 1.0)
+        return Input(self.maps(i - 1, s, b), *self.scale_shift(i - 1), self.layers[i].slope)
+
+    def forward(self) -> tuple[Tensor, ...]:
+        """Run all layers; return the normalised window of the last one, of the shared frames and of the rest."""
+        with threads() as each:
+            for i in range(len(self.layers)):
+                self.moments.append(self.integrate(i, each))
+        last = len(self.layers) - 1
+        windows = [self.from_blocks(self.window_of(v), s.frames) for v, s in zip(self.v[last], self.spans, strict=True)]
+        self.last = self.filtered(last, windows)
+        scale, shift = self.scale_shift(last)
+        maps = [torch.addcmul(shift, y, scale) for y in self.last]
+        if self.shared == self.whole:
+            return tuple(maps)
+        tail = self.shared - self.whole
+        prefix = torch.cat([*maps[:-1], maps[-1][:tail, :1]])
+        return prefix, maps[-1][tail:]
+
+    def window_of(self, blocks: Tensor) -> Tensor:
+        """View the window of blocks ``(B, blocks, C, Y, X, LANES)``."""
+        top, bottom, left, right = self.window
+        return blocks[:, :, :, top:bottom, left:right]
+
+    def filtered(self, i: int, v: list[Tensor]) -> list[Tensor]:
+        """Return ``y[t] = v[t] - r v[t - K]`` of maps ``v`` by span, ``(T, B, h, w, C)``."""
+        rest, taps = self.layers[i].rest, self.layers[i].taps
+        if rest is None:
+            return v
+        found, past = [], v[0].new_zeros(0, 1, *v[0].shape[2:])
+        for maps in v:
+            past = torch.cat([past.expand(-1, maps.shape[1], -1, -1, -1), maps])
+            old = past[: max(len(past) - taps, 0)][-len(maps) :]
+            found.append(maps.clone())
+            found[-1][len(maps) - len(old) :] -= rest * old
+        return found
+
+    def integrate(self, i: int, each: Each) -> tuple[Tensor, Tensor]:
+        """Run layer ``i``; return weighted mean and biased variance of ``y``."""
+        layer, native = self.layers[i], self.native[i]
+        total = torch.zeros(2, len(layer.leak), dtype=torch.float64)
+        self.v.append([])
+        for s, span in enumerate(self.spans):
+            clips, blocks = span.eye.shape[:2]
+            self.v[i].append(empty_maps(clips, blocks, len(layer.leak), *span.eye.shape[3:]))
+            sums = torch.zeros(clips, *total.shape, dtype=torch.float64)
+
+            def clip(b: int, s: int = s, span: Span = span, sums: Tensor = sums) -> None:
+                wanted = None if layer.gamma is None else sums[b]
+                native.forward(
+                    span.frames, self.input(i, s, b), self.maps(i, s, b), self.spectra[i], self.decay[i], wanted
+                )
+
+            each(clip, range(clips))
+            total += torch.einsum("b,bso->so", span.weight, sums)
+        mean = total[0] / self.values
+        return mean.float(), (total[1] / self.values - mean.square()).float()
+
+    def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
+        """Return the gradient of every tensor of every layer, in order; uses up the integrators."""
+        tail = self.shared - self.whole
+        if tail:
+            prefix, rest = grads
+            first = rest.new_zeros(tail, *rest.shape[1:])
+            first[:, 0] = prefix[self.whole :, 0]
+            grads = (*[prefix[: self.whole]] * (len(self.spans) - 1), torch.cat([first, rest]))
+        adjoint = self.last_adjoint(grads)
+        found: list[Tensor | None] = []
+        with threads() as each:
+            for i in reversed(range(len(self.layers))):
+                step = LayerBackward(self, i, adjoint, each)
+                found = step.gradients() + found
+                adjoint = step.below
+                self.v.pop()
+        return found
+
+    def last_adjoint(self, grads: tuple[Tensor, ...]) -> LayerAdjoint:
+        """``dL/dz`` of the last layer."""
+        mean = self.moments[-1][0]
+        total = sum(g.sum((0, 1, 2, 3), dtype=torch.float64) for g in grads)
+        dots = [((y - mean) * g).sum((0, 1, 2, 3), dtype=torch.float64) for g, y in zip(grads, self.last, strict=True)]
+        dz = [self.to_blocks(g) for g in grads]
+        return LayerAdjoint(dz, self.window, torch.stack([torch.as_tensor(total), sum(dots[1:], dots[0])]))
+
+
+@dataclass
+class LayerAdjoint:
+    """``dL/dz`` of one layer by span, zero around a window, and its sums ``dz`` and ``dz (y - mu)``, ``(2, C)``."""
+
+    dz: list[Tensor]
+    window: tuple[int, int, int, int]
+    sums: Tensor
+
+
+class LayerBackward:
+    """The adjoint of layer ``i``, from ``adjoint`` of its output to :attr:`below` of the layer before."""
+
+    def __init__(self, run: NativeRun, i: int, adjoint: LayerAdjoint, each: Each) -> None:
+        self.run, self.i, self.adjoint, self.each = run, i, adjoint, each
+        self.layer, self.native = run.layers[i], run.native[i]
+        rows, columns = self.native.geometry.rows, self.native.geometry.columns
+        below = [self.room(s) for s in range(len(run.spans))] if i else []
+        sums = torch.zeros(2, self.native.geometry.inputs, dtype=torch.float64)
+        self.below = LayerAdjoint(below, (0, rows, 0, columns), sums)
+        outputs = len(self.layer.leak)
+        self.d_weights = torch.zeros(len(self.native.ky), self.native.padded, dtype=torch.float64)
+        self.d_leak, self.d_rest = torch.zeros(2, outputs, dtype=torch.float64)
+
+    def room(self, s: int) -> Tensor:
+        """Memory for ``dz`` below: that of ``v`` of this layer, free block by block, where it fits."""
+        above, below = self.run.v[self.i][s], self.run.v[self.i - 1][s]
+        return above if above.shape == below.shape else empty_maps(*below.shape)
+
+    def gradients(self) -> list[Tensor | None]:
+        """Run backwards over all frames; return the gradients of weight, gain, leak, rest, gamma and beta."""
+        run, layer = self.run, self.layer
+        after, later = None, None
+        for s in reversed(range(len(run.spans))):
+            after, later = self.span_backward(s, after, later)
+        leak, gain = layer.leak.double(), layer.gain.double()
+        d_kernel = self.native.kernel_gradient(self.d_weights, layer.weight.shape) * leak.view(-1, 1, 1, 1)
+        d_weight = (d_kernel * gain.view(-1, 1, 1, 1)).float()
+        d_leak = (self.d_leak / leak).float()
+        d_rest = None if layer.rest is None else self.d_rest.float()
+        d_beta, dot = self.adjoint.sums
+        if layer.gamma is None:
+            return [d_weight, (d_kernel * layer.weight).sum((1, 2, 3)).float(), d_leak, d_rest, None, d_beta.float()]
+        var = run.moments[self.i][1].double() + layer.eps
+        d_gamma = dot * var.rsqrt()
+        d_gain = layer.gamma * d_gamma * layer.eps / (var * gain)
+        return [d_weight, d_gain.float(), d_leak, d_rest, d_gamma.float(), d_beta.float()]
+
+    def normalisation(self, s: int) -> Tensor:
+        """Scale, mean, slope and constant of ``g = scale dz + slope (y - mean) + constant`` by clip, ``(B, 4, O)``."""
+        layer, weight = self.layer, self.run.spans[s].weight
+        found = torch.zeros(len(weight), 4, len(layer.leak), dtype=torch.float64)
+        found[:, 0] = 1
+        if layer.gamma is not None:
+            mean, var = self.run.moments[self.i]
+            inverse = (var.double() + layer.eps).rsqrt()
+            scale, share = layer.gamma * inverse, weight[:, None] / self.run.values
+            found[:, 0], found[:, 1] = scale, mean
+            found[:, 2] = -share * scale * inverse.square() * self.adjoint.sums[1]
+            found[:, 3] = -share * scale * self.adjoint.sums[0]
+        return found.float()
+
+    def span_backward(self, s: int, after: Tensor | None, later: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Go back through span ``s`` from what lies behind it; return what lies behind the span before.
+
+        Args:
+            s: the span.
+            after: ``p`` of the frame behind it, ``(O, Y, X)``; None at the end.
+            later: ``p`` of the blocks behind it, ``(blocks, O, Y, X, LANES)``.
+        """
+        run, span, v = self.run, self.run.spans[s], self.run.v[self.i][s]
+        clips, double = len(span.weight), torch.float64
+        afters = v.new_zeros(clips, *v.shape[2:5]) if after is None else after.expand(clips, -1, -1, -1).contiguous()
+        p = None if self.layer.rest is None else empty_maps(*v.shape)
+        d_weights = torch.zeros(clips, *self.d_weights.shape)
+        d_leak, d_rest = torch.zeros(2, clips, len(self.layer.leak), dtype=double)
+        sums = torch.zeros(clips, *self.below.sums.shape, dtype=double)
+        normalisation, mean_below = self.normalisation(s), run.moments[self.i - 1][0] if self.i else None
+
+        def clip(b: int) -> None:
+            below = self.below.dz[s][b] if self.i else None
+            adjoint = Adjoint(
+                normalisation[b], self.adjoint.dz[s][b], self.adjoint.window, afters[b], None if p is None else p[b],
+                later, d_weights[b], d_leak[b], d_rest[b], below, mean_below, sums[b] if self.i else None,
+            )  # fmt: skip
+            read, written = run.input(self.i, s, b), run.maps(self.i, s, b)
+            self.native.backward(span.frames, read, written, run.spectra[self.i], run.decay[self.i], adjoint)
+
+        self.each(clip, range(clips))
+        self.d_weights += d_weights.sum(0, dtype=double)
+        self.d_leak += d_leak.sum(0)
+        self.d_rest += d_rest.sum(0)
+        self.below.sums += sums.sum(0)
+        return afters.sum(0), None if p is None else p[:, : self.layer.taps // run.lanes + 2].sum(0)
+
+
+Each = Callable[[Callable[[int], None], Iterable[int]], None]
+"""Calls a function with each number, side by side."""
+
+
+@contextmanager
+def threads() -> Iterator[Each]:
+    """Give an :data:`Each` on as many threads as torch would use."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+
+        def each(call: Callable[[int], None], numbers: Iterable[int]) -> None:
+            for _ in pool.map(call, numbers):
+                pass
+
+        yield each
+
+
+def _detached(layer: FusedLayer) -> FusedLayer:
+    return FusedLayer(*(t.detach().contiguous() if isinstance(t, Tensor) else t for t in layer))  # type: ignore[arg-type]

@@ -1,0 +1,217 @@
+"""One compiled hidden layer as Python sees it: arguments are checked, spectra made and read; ``stcnn/native/layer.cpp``.
+
+Convention: maps of a span of frames are blocks, ``(B, blocks, C, Y, X, LANES)``: lane j of block n is frame
+``n LANES + j``. All are float32 and contiguous.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stcnn.nn.native_library import Geometry
+
+_pointer, _int, _float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
+
+
+class _Maps(ctypes.Structure):
+    _fields_ = (("v", _pointer), ("earlier", _pointer), ("rest", _pointer), ("earlier_blocks", _int), ("taps", _int))
+
+
+class _Input(ctypes.Structure):
+    _fields_ = (("maps", _Maps), ("scale", _pointer), ("shift", _pointer), ("slope", _float))
+
+
+class _Forward(ctypes.Structure):
+    _fields_ = (
+        ("blocks", _int), ("last_frames", _int), ("input", _Input), ("output", _Maps),
+        ("weights", _pointer), ("decay", _pointer), ("sums", _pointer),
+    )  # fmt: skip
+
+
+class _Backward(ctypes.Structure):
+    _fields_ = (
+        ("blocks", _int), ("last_frames", _int), ("input", _Input), ("output", _Maps),
+        ("weights", _pointer), ("decay", _pointer), ("normalisation", _pointer),
+        ("dz", _pointer), ("top", _int), ("bottom", _int), ("left", _int), ("right", _int),
+        ("after", _pointer), ("p", _pointer), ("later", _pointer), ("later_blocks", _int),
+        ("d_weights", _pointer), ("d_leak", _pointer), ("d_rest", _pointer),
+        ("dz_below", _pointer), ("mean_below", _pointer), ("sums_below", _pointer),
+    )  # fmt: skip
+
+
+class Maps(NamedTuple):
+    """Integrators of one layer for one clip, and the filter behind them."""
+
+    v: Tensor
+    """``(blocks, C, Y, X, LANES)``."""
+    earlier: Tensor | None
+    """Blocks in front of these, ``(blocks, C, Y, X, LANES)``; None where time begins here."""
+    rest: Tensor | None
+    """``exp(-K dt/tau)``, ``(C,)``; None for endless kernels."""
+    taps: int
+
+
+class Input(NamedTuple):
+    """What a layer reads: ``rectifier(scale y + shift)``, or plain maps where ``scale`` is None."""
+
+    maps: Maps
+    scale: Tensor | None
+    shift: Tensor | None
+    slope: float
+
+
+class Adjoint(NamedTuple):
+    """What the backward pass of one clip reads and writes; names as in ``layer.cpp``."""
+
+    normalisation: Tensor
+    dz: Tensor
+    """On ``window``."""
+    window: tuple[int, int, int, int]
+    after: Tensor
+    p: Tensor | None
+    later: Tensor | None
+    d_weights: Tensor
+    d_leak: Tensor
+    d_rest: Tensor
+    dz_below: Tensor | None
+    mean_below: Tensor | None
+    sums_below: Tensor | None
+
+
+class NativeLayer:
+    """The compiled layer of one geometry.
+
+    Args:
+        geometry: its sizes.
+        library: what :func:`stcnn.nn.native_library.libraries` returned for it.
+    """
+
+    def __init__(self, geometry: Geometry, library: ctypes.CDLL) -> None:
+        self.geometry, self._library = geometry, library
+        self.lanes = int(library.lanes())
+        ny, nx = geometry.ny, geometry.nx
+        real = range(ny // 2 + 1)
+        slots = [(ky, kx) for kx in range(nx // 2 + 1) for ky in (real if kx in (0, nx // 2) else range(ny))]
+        self.ky, self.kx = torch.tensor(slots).T
+        """Frequency of each slot: all of the half spectrum but the halves that are conjugate to others."""
+        single = torch.isin(self.kx, torch.tensor([0, nx // 2])) & torch.isin(self.ky, torch.tensor([0, ny // 2]))
+        self.share = torch.where(single, 1.0, 2.0).double() / (ny * nx)
+        """Factor of each slot in the inverse transform."""
+        self.padded = int(library.padded())
+        for function in (library.forward, library.backward):
+            function.argtypes, function.restype = [_pointer], None
+
+    def spectrum(self, kernel: Tensor) -> Tensor:
+        """Return the spectrum of kernels ``(O, C, kY, kX)`` as the compiled code multiplies with it, ``(F, 3, O, C)``."""
+        g, (h_y, h_x) = self.geometry, (k // 2 for k in kernel.shape[2:])
+        grid = kernel.new_zeros(*kernel.shape[:2], g.ny, g.nx, dtype=torch.float64)
+        grid[:, :, : kernel.shape[2], : kernel.shape[3]] = kernel
+        w = torch.fft.rfft2(grid.roll((-h_y, -h_x), (2, 3)))[:, :, self.ky, self.kx] * self.share
+        return torch.stack([w.real, w.real + w.imag, w.imag - w.real]).permute(3, 0, 1, 2).float().contiguous()
+
+    def kernel_gradient(self, d_weights: Tensor, kernel_shape: Sequence[int]) -> Tensor:
+        """Return ``dL/dkernel`` ``(O, C, kY, kX)`` in float64 from sums ``(F, padded)`` of the backward pass."""
+        g, (outputs, inputs, k_y, k_x) = self.geometry, kernel_shape
+        k0, k1, k2 = d_weights[:, : 3 * outputs * inputs].double().view(-1, 3, outputs, inputs).unbind(1)
+        d = torch.complex(k0 - k2, k1 - k0).permute(1, 2, 0)  # conjugate: the sign of the exponent of torch
+        half = d.new_zeros(outputs, inputs, g.ny, g.nx // 2 + 1)
+        half[:, :, -self.ky % g.ny, self.kx] = d.conj()  # for the columns of real numbers; others are overwritten
+        half[:, :, self.ky, self.kx] = d
+        return torch.fft.irfft2(half, (g.ny, g.nx)).roll((k_y // 2, k_x // 2), (2, 3))[:, :, :k_y, :k_x]
+
+    def forward(
+        self, frames: int, read: Input, written: Maps, weights: Tensor, decay: Tensor, sums: Tensor | None
+    ) -> None:
+        """Fill ``written.v`` and add to ``sums`` ``(2, O)``; see ``struct Forward``."""
+        call = _Forward(
+            *self._blocks(frames), self._input(read, frames), self._maps(written, frames, self.geometry.outputs),
+            self._weights(weights), _at(decay, (self.geometry.outputs,), torch.float64),
+            _at(sums, (2, self.geometry.outputs), torch.float64),
+        )  # fmt: skip
+        self._library.forward(ctypes.byref(call))
+
+    def backward(
+        self, frames: int, read: Input, written: Maps, weights: Tensor, decay: Tensor, adjoint: Adjoint
+    ) -> None:
+        """Run one clip backwards; see ``struct Backward``."""
+        g, a, blocks = self.geometry, adjoint, -(-frames // self.lanes)
+        top, bottom, left, right = a.window
+        if not (0 <= top < bottom <= g.rows and 0 <= left < right <= g.columns):
+            raise ValueError(f"window {a.window} is not on the lattice {g.rows} x {g.columns}")
+        window, whole = (bottom - top, right - left, self.lanes), (g.rows, g.columns, self.lanes)
+        later_blocks = 0 if a.later is None else a.later.shape[0]
+        outputs, below, double = (g.outputs,), a.dz_below is not None, torch.float64
+        if (a.p is None) != (written.rest is None) or (below and read.scale is None):
+            raise ValueError("p belongs to finite kernels, dz_below to normalised maps below")
+        call = _Backward(
+            *self._blocks(frames), self._input(read, frames), self._maps(written, frames, g.outputs),
+            self._weights(weights), _at(decay, outputs, double), _at(a.normalisation, (4, *outputs)),
+            _at(a.dz, (blocks, *outputs, *window)), top, bottom, left, right,
+            _at(a.after, (*outputs, *whole[:2])), _at(a.p, (blocks, *outputs, *whole)),
+            _at(a.later, (later_blocks, *outputs, *whole)), later_blocks,
+            _at(a.d_weights, (len(self.ky), self.padded)), _at(a.d_leak, outputs, double), _at(a.d_rest, outputs, double),
+            _at(a.dz_below, (blocks, g.inputs, *whole)), _at(a.mean_below, (g.inputs,), wanted=below),
+            _at(a.sums_below, (2, g.inputs), double, wanted=below),
+        )  # fmt: skip
+        self._library.backward(ctypes.byref(call))
+
+    def _blocks(self, frames: int) -> tuple[int, int]:
+        """Number of blocks of so many frames, and frames of the last one."""
+        if frames < 1:
+            raise ValueError(f"{frames} frames")
+        return -(-frames // self.lanes), (frames - 1) % self.lanes + 1
+
+    def _weights(self, weights: Tensor) -> int | None:
+        return _at(weights, (len(self.ky), 3, self.geometry.outputs, self.geometry.inputs))
+
+    def _input(self, read: Input, frames: int) -> _Input:
+        channels, given = (self.geometry.inputs,), read.scale is not None
+        scale, shift = _at(read.scale, channels), _at(read.shift, channels, wanted=given)
+        return _Input(self._maps(read.maps, frames, *channels), scale, shift, read.slope)
+
+    def _maps(self, maps: Maps, frames: int, channels: int) -> _Maps:
+        one = (channels, self.geometry.rows, self.geometry.columns, self.lanes)
+        earlier_blocks = 0 if maps.earlier is None else maps.earlier.shape[0]
+        if maps.rest is not None and not 0 < maps.taps < 2**30:
+            raise ValueError(f"a kernel of {maps.taps} taps")
+        return _Maps(
+            _at(maps.v, (-(-frames // self.lanes), *one)), _at(maps.earlier, (earlier_blocks, *one)),
+            _at(maps.rest, (channels,)), earlier_blocks, maps.taps,
+        )  # fmt: skip
+
+
+def _at(
+    tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype = torch.float32, wanted: bool | None = None
+) -> int | None:
+    """Address of a tensor once it is what the compiled code takes it for; an error here is ours, not the user's."""
+    if tensor is None:
+        if wanted:
+            raise ValueError(f"an array {shape} is missing")
+        return None
+    if tuple(tensor.shape) != shape or tensor.dtype != dtype or tensor.device.type != "cpu":
+        raise ValueError(
+            f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device} instead of {dtype} {shape} on the CPU"
+        )
+    if not tensor.is_contiguous():
+        raise ValueError(f"strides {tensor.stride()} of an array {shape} that must be contiguous")
+    return tensor.data_ptr()
+
+
+def empty_maps(*shape: int) -> Tensor:
+    """Return float32 memory that is not filled, on large pages where there are any (a fresh page costs as much as its use).
+
+    Vectors need its alignment, which is that of a page.
+    """
+    size = 4
+    for n in shape:
+        size *= n
+    memory = mmap.mmap(-1, max(size, 1))
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=torch.float32, count=size // 4).view(shape)
