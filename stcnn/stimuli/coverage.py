@@ -95,7 +95,7 @@ def polygon_coverage(screen: Screen, azimuth_deg: ArrayLike, elevation_deg: Arra
     sloped = [edge for edge in ends if (np.abs(edge[2] - edge[0]) > FLAT).any()]
 
     def area(frames: slice, x_edges: Array, y_edges: Array) -> Array:
-        total = np.zeros((1, 1, 1))
+        total = np.zeros((1, len(y_edges), len(x_edges)))
         for edge in sloped:
             x0, y0, x1, y1 = (end[frames, None] for end in edge)
             total = total + _area_above((x0, y0), (x1, y1), x_edges, y_edges)

@@ -55,12 +55,13 @@ def write_movie(movie: Movie, path: str | Path) -> Path:
     part = path.with_name(f".{path.stem}.part{path.suffix.lower()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(movie, part)
-        part.replace(path)
+        try:
+            write(movie, part)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"'{path}' cannot be written ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 
@@ -182,7 +183,7 @@ def _write_npz(movie: Movie, path: Path) -> None:
 
 
 def _read_npz(path: Path) -> _Source:
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         facts = _facts_of(str(file["facts"])) if "facts" in file else {}
         facts["track"] = {name.removeprefix("track_"): file[name] for name in file if name.startswith("track_")}
         return _Source(file["frames"], facts, file.get("levels"))

@@ -71,7 +71,7 @@ def animate(screen: Screen, timing: Timing, course_s: float, draw: Callable[[Arr
     stop_s = timing.hold_first_s + course_s
     shown = (time_s >= -INSTANT_S) & (time_s < stop_s + timing.hold_last_s - INSTANT_S)
     moving = (time_s >= timing.hold_first_s - INSTANT_S) & (time_s < stop_s - INSTANT_S)
-    course = np.clip(np.round(time_s[shown] - timing.hold_first_s, 9), 0, course_s)
+    course = np.clip(np.round(time_s[shown] - timing.hold_first_s, 12), 0, course_s)
     times, place = np.unique(course, return_inverse=True)
     picture = draw(times)
     coverage = np.zeros((len(time_s), *screen.shape_px), np.float32)
