@@ -23,6 +23,9 @@ Seed = Annotated[int, Field(ge=0)]
 Indices = NDArray[np.intp]
 Count = Annotated[int, Field(gt=0)]
 
+STEP_S = 1e-3
+"""Step in which motion is drawn, whatever the frame rate."""
+
 
 @stimulus
 def white_noise(
@@ -152,15 +155,9 @@ def natural_motion(
     """
     random = np.random.default_rng(seed)
     scene = _Scene(screen, finest_deg, random)
-    step_s = 1e-3
-    decay = np.exp(-step_s / velocity_tau_s)
-    kicks = random.standard_normal((int(duration_s / step_s) + 2, 2)) * velocity_deg_s
-    kicks[1:] *= np.sqrt(1 - decay**2)
-    velocity = kicks  # becomes the process in place: v[i] = decay v[i-1] + kick[i]
-    for i in range(1, len(velocity)):
-        velocity[i] += decay * velocity[i - 1]
-    way = np.concatenate([np.zeros((1, 2)), np.cumsum((velocity[1:] + velocity[:-1]) / 2 * step_s, axis=0)])
-    clock = np.arange(len(way)) * step_s
+    velocity = velocity_deg_s * _ornstein_uhlenbeck(int(duration_s / STEP_S) + 2, velocity_tau_s, random)
+    way = np.concatenate([np.zeros((1, 2)), np.cumsum((velocity[1:] + velocity[:-1]) / 2 * STEP_S, axis=0)])
+    clock = np.arange(len(way)) * STEP_S
     ones = np.ones((1, *screen.shape_px), np.float32)
 
     def draw(time_s: Array) -> Picture:
@@ -173,6 +170,16 @@ def natural_motion(
     return animate(screen, timing, duration_s, draw)
 
 
+def _ornstein_uhlenbeck(n_steps: int, tau_s: float, random: np.random.Generator) -> Array:
+    """Two independent processes of variance 1 with an exponential memory, ``(steps, 2)``, exact at every step."""
+    decay = np.exp(-STEP_S / tau_s)
+    process = random.standard_normal((n_steps, 2))
+    process[1:] *= np.sqrt(1 - decay**2)
+    for i in range(1, n_steps):
+        process[i] += decay * process[i - 1]
+    return process
+
+
 class _Scene:
     """A random periodic picture of mean 0 and variance 1 with power 1/f^2, averaged over the pixels of a screen."""
 
@@ -182,7 +189,8 @@ class _Scene:
         self.y_per_deg = np.arange(-highest, highest + 1) / period_deg
         self.x_per_deg = np.arange(highest + 1) / period_deg
         frequency = np.hypot(self.y_per_deg[:, None], self.x_per_deg)
-        kept = (frequency > 0) & (frequency <= 1 / finest_deg + 1e-12)
+        half = (self.x_per_deg > 0) | (self.y_per_deg[:, None] > 0)  # the other half is the complex conjugate
+        kept = half & (frequency <= 1 / finest_deg + 1e-12)
         amplitude = np.divide(1, frequency, out=np.zeros_like(frequency), where=kept)
         amplitude *= np.sqrt(2 / np.sum(amplitude**2))
         wave = amplitude * np.exp(2j * np.pi * random.random(frequency.shape))
