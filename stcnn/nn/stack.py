@@ -20,7 +20,7 @@ from stcnn.nn.fused import run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.layers import HiddenConfig, HiddenLayer
 from stcnn.nn.readout import Window
-from stcnn.nn.temporal import forgets, leak, n_taps
+from stcnn.nn.temporal import SHORT_TAPS, forgets, leak, n_taps
 
 Compute = Literal["auto", "modular", "fused"]
 
@@ -59,7 +59,7 @@ class HiddenStack(nn.ModuleList):
             Normalised maps ``(T, B, h, w, C)`` of the last layer on ``window``: of the shared frames (B = 1, only if
             there are any), then of the rest.
         """
-        if self.compute == "fused" or (self.compute == "auto" and self.training and not self.unfit(clips)):
+        if self.compute == "fused" or (self.compute == "auto" and self.prefers_fused(clips, rate_hz)):
             return self._fused(clips, rate_hz, window)
         eye = clips.rest
         if clips.prefix is not None:
@@ -69,6 +69,13 @@ class HiddenStack(nn.ModuleList):
             y, _ = layer.linear(x, rate_hz)
             x = layer.normalise(y, clips.multiplicity)
         return [window.crop(x)]
+
+    def prefers_fused(self, clips: Clips, rate_hz: float) -> bool:
+        """Tell whether the fused form is the one to take: in training, but for kernels of so few taps that they sum."""
+        if not self.training or self.config.filter.kind != "exponential" or self.unfit(clips):
+            return False
+        taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)
+        return taps is None or taps > SHORT_TAPS
 
     def unfit(self, clips: Clips) -> str:
         """Say why the fused form cannot run; empty if it can."""

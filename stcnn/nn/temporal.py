@@ -72,6 +72,10 @@ FilterConfig = Annotated[
 ]
 
 
+SHORT_TAPS = 8
+"""Kernels of so few taps are summed: as a difference of integrators they would cancel for long time constants."""
+
+
 class FilterState(NamedTuple):
     """What a filter remembers of the past: its last output and, for a finite kernel, the last K values before it.
 
@@ -162,6 +166,8 @@ def exponential_filter(
     x = x if x.dtype == torch.float64 else x.float()
     tau_s = tau_s.to(x.dtype)
     shape = x.shape
+    if taps is not None and taps <= SHORT_TAPS:
+        return _sum_of_taps(x, leak(tau_s, dt_s) * torch.exp(-torch.arange(taps)[:, None].to(x) * dt_s / tau_s), state)
     b = leak(tau_s, dt_s).expand(shape[1:]).reshape(-1)
     rows = x.reshape(shape[0], -1)
     start = rows.new_zeros(rows.shape[1]) if state is None else state.last.reshape(-1).to(rows.dtype)
@@ -174,6 +180,16 @@ def exponential_filter(
     return v - rest * delayed[: shape[0]], FilterState(v[-1], delayed[shape[0] :])
 
 
+def _sum_of_taps(x: Tensor, kernel: Tensor, state: FilterState | None) -> tuple[Tensor, FilterState]:
+    """Convolve ``x`` ``(T, ..., C)`` causally with a few taps ``(K, C)``, term by term."""
+    taps, steps = len(kernel), len(x)
+    past = x.new_zeros(taps - 1, *x.shape[1:]) if state is None or state.history is None else state.history
+    padded = torch.cat([past, x])
+    y = sum(kernel[k] * padded[taps - 1 - k : taps - 1 - k + steps] for k in range(taps))
+    assert isinstance(y, Tensor)
+    return y, FilterState(y[-1], padded[steps:])
+
+
 def forgets(tau_s: Tensor, dt_s: float, taps: int) -> bool:
     """Tell whether cutting the kernel after ``taps`` changes any digit: ``exp(-K dt/tau)`` against the precision."""
     return float(torch.exp(-taps * dt_s / tau_s.detach().double().max())) > torch.finfo(tau_s.dtype).eps / 100
@@ -182,6 +198,11 @@ def forgets(tau_s: Tensor, dt_s: float, taps: int) -> bool:
 def power_exponential_kernel(tau_s: Tensor, n: Tensor, dt_s: float, config: PowerExponentialConfig) -> Tensor:
     """Return the scaled kernel times ``gain_hz dt``, ``(K, C)``; its first tap (t = 0) is zero for n > 0."""
     taps = n_taps(config.kernel_s, dt_s) or 1
+    if taps < 2:
+        raise ConfigError(
+            f"a power-exponential kernel of kernel_s={config.kernel_s} has one tap at {1 / dt_s:g} Hz, which is zero",
+            remedy="lengthen kernel_s",
+        )
     t = torch.arange(taps, dtype=tau_s.dtype, device=tau_s.device)[:, None] * (dt_s / tau_s)
     # t^n as exp(n log t) has no derivative at t = 0, where the kernel is zero whatever tau and n.
     safe = torch.where(t > 0, t, torch.ones_like(t))
