@@ -23,6 +23,12 @@ MovieKind = Literal["random", "looming", "bar"]
 POPULATION = Population(neurons={"lc11": ("a", "b", "c"), "lc4": ("d",)})
 
 
+def choose_implementation(model: STCNN, name: str) -> None:
+    """Make the hidden layers train in one of the ways of :data:`IMPLEMENTATIONS`, or as they choose ("auto")."""
+    compute, _, recomputing = name.partition(", ")
+    model.hidden.compute, model.hidden.recompute = cast(Compute, compute), bool(recomputing)
+
+
 @dataclass(frozen=True)
 class Case:
     """A network small enough for the direct form in float64, and what it is shown.
@@ -75,8 +81,7 @@ class Case:
     def model(self, dtype: torch.dtype, implementation: str = "modular") -> STCNN:
         """Return the network in training mode, its time constants spread evenly between the case's two."""
         model = STCNN(self.config(), POPULATION).to(dtype)
-        compute, _, recomputing = implementation.partition(", ")
-        model.hidden.compute, model.hidden.recompute = cast(Compute, compute), bool(recomputing)
+        choose_implementation(model, implementation)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name.endswith("filter.tau_s"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Literal
 
 import pytest
@@ -50,17 +49,15 @@ def convolved(x: Tensor, kernel: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("rate_hz", [60.0, 180.0, 360.0])
-@pytest.mark.parametrize("taps", [None, 1, 2, 90, 900])
+@pytest.mark.parametrize("taps", [None, 1, 2, 8, 9, 90, 900])
 def test_recurrence_is_the_convolution_with_the_kernel(taps: int | None, rate_hz: float, scale: Scale) -> None:
     tau_s = torch.tensor([0.005, 0.03, 0.3, 1.0])
     x = 1 + torch.randn(400, 2, 4)
     right = convolved(x, direct.kernel(tau_s.double(), None, direct.Filter(taps, scale, 1.0), rate_hz))
     exact = exponential(x.double(), tau_s.double(), rate_hz, taps, scale)[0]
     torch.testing.assert_close(exact, right, rtol=1e-10, atol=1e-10)
-    # A kernel much shorter than tau is the small difference of two long ones: float32 loses that ratio.
-    kept = 1 - math.exp(-(taps or 900) / rate_hz)
     error = (exponential(x, tau_s, rate_hz, taps, scale)[0] - right).abs().max() / right.abs().max()
-    assert error < max(3e-6, 2e-7 / kept)
+    assert error < 5e-6
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -100,18 +97,17 @@ def test_unit_energy_answers_a_constant_in_proportion_to_the_root_of_tau(rate_hz
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("taps", [None, 1, 4, 12])
+@pytest.mark.parametrize("taps", [None, 1, 9, 12])
 def test_gradients_of_the_recurrence_are_exact(taps: int | None, scale: Scale) -> None:
-    x = torch.randn(7, 1, 3, dtype=torch.float64, requires_grad=True)
+    before, x = (torch.randn(n, 1, 3, dtype=torch.float64, requires_grad=True) for n in (5, 7))
     tau_s = torch.tensor([0.005, 0.04, 1.0], dtype=torch.float64, requires_grad=True)
-    start = torch.randn(1, 3, dtype=torch.float64, requires_grad=True)
-    past = torch.randn(taps or 1, 1, 3, dtype=torch.float64, requires_grad=True)
 
-    def answer(x: Tensor, tau_s: Tensor, start: Tensor, past: Tensor) -> Tensor:
-        y, state = exponential(x, tau_s, 180.0, taps, scale, FilterState(start, past if taps else None))
+    def answer(before: Tensor, x: Tensor, tau_s: Tensor) -> Tensor:
+        _, state = exponential(before, tau_s, 180.0, taps, scale)
+        y, state = exponential(x, tau_s, 180.0, taps, scale, state)
         return torch.cat([y.flatten(), state.last.flatten()])
 
-    assert torch.autograd.gradcheck(answer, (x, tau_s, start, past), eps=1e-7, atol=1e-5, rtol=1e-4)
+    assert torch.autograd.gradcheck(answer, (before, x, tau_s), eps=1e-7, atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_of_the_power_exponential_are_exact() -> None:
