@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from stcnn.errors import ConfigError
 from stcnn.stimuli.coverage import direction
 from stcnn.stimuli.flashes import Patch, patch_coverage
@@ -71,10 +73,10 @@ def drifting_grating(
             place = (along * sine)[:, None]
         else:
             place = across[None, :] * cosine + along[:, None] * sine
-        passed = (drift_hz * time_s)[:, None, None]
-        level = luminance_of(
-            pixel_wave(place / period_deg + phase_cycles - passed, waveform, pixel_cycles), contrast, mean
-        )
+        level = np.empty((len(time_s), *place.shape), np.float32)
+        for frame, passed in zip(level, drift_hz * time_s, strict=True):  # one by one: they stay in the cache
+            cycles = place / period_deg + phase_cycles - passed
+            frame[:] = luminance_of(pixel_wave(cycles, waveform, pixel_cycles), contrast, mean)
         track = {"phase_cycles": drift_hz * time_s + phase_cycles, "speed_deg_s": drift_hz * period_deg}
         return Picture(coverage, level, track)
 

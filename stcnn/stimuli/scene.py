@@ -147,8 +147,9 @@ def paint(screen: Screen, parameters: Mapping[str, Any]) -> Layer:
 def render(screen: Screen, parameters: Mapping[str, Any]) -> Movie:
     """Draw the stimulus ``{kind: name, argument: value, ...}`` on the grey screen; errors as in :func:`complete`."""
     layer = paint(screen, parameters)
+    frames = layer.over(screen.background)
     return Movie(
-        np.clip(layer.over(screen.background), 0, 1),
+        np.clip(frames, 0, 1, out=frames),  # rounding alone can overshoot
         screen.rate_hz,
         screen.deg_per_px,
         screen.background,

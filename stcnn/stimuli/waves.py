@@ -58,10 +58,15 @@ def pixel_wave(cycles: Array, waveform: Waveform, pixel_cycles: tuple[float, flo
 
 def _triangle(cycles: Array) -> Array:
     """Integral of the square wave, with mean zero."""
-    return 0.25 - np.abs(cycles % 1 - 0.5)
+    return 0.25 - np.abs(_from_middle(cycles))
 
 
 def _parabola(cycles: Array) -> Array:
     """Integral of :func:`_triangle`, periodic: ``u/4 - u|u|/2`` around the middle ``u`` of a cycle."""
-    middle = cycles % 1 - 0.5
-    return middle / 4 - middle * np.abs(middle) / 2
+    middle = _from_middle(cycles)
+    return middle * (0.25 - np.abs(middle) / 2)
+
+
+def _from_middle(cycles: Array) -> Array:
+    """Place within the cycle, -0.5..0.5 (several times faster than the operator %)."""
+    return cycles - np.floor(cycles) - 0.5
