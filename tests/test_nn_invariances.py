@@ -71,6 +71,25 @@ def test_sharing_grey_frames_does_not_matter_in_evaluation(case: Case, with_grad
     torch.testing.assert_close(shared.calcium, plain.calcium, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("change", ["a weight in place", "loaded weights", "the running mean", "double precision"])
+def test_remembered_grey_frames_follow_the_weights(change: str) -> None:
+    model, contrast = evaluated(Case(), torch.float32)
+    contrast[:, :20] = 0
+    with torch.no_grad():
+        before = model.voltage_of(contrast, 180.0, n_grey=20)
+        if change == "a weight in place":
+            next(model.hidden.parameters())[0, 0, 1, 1] += 1
+        elif change == "loaded weights":
+            model.load_state_dict(Case().model(torch.float32).state_dict())
+        elif change == "the running mean":
+            model.get_buffer("hidden.1.norm.running_mean").add_(1)
+        else:
+            model, contrast = model.double(), contrast.double()
+        shared, plain = (model.voltage_of(contrast, 180.0, n_grey=n) for n in (20, 0))
+    torch.testing.assert_close(shared, plain, rtol=1e-5, atol=1e-6)
+    assert (change == "double precision") == torch.allclose(shared.float(), before)
+
+
 RATES_HZ = (60, 90, 180, 360)
 PATTERN_HZ = 30
 """Every pattern of the movie stays for 1/30 s, so that all four rates show the same light at every moment."""

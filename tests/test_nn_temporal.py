@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from stcnn.errors import ConfigError
 from stcnn.nn.temporal import (
     ExponentialConfig,
     FilterState,
@@ -69,6 +70,12 @@ def test_fourier_filter_is_the_convolution_with_the_kernel(taps: int, scale: Sca
     right = convolved(x, direct.kernel(tau_s, n, direct.Filter(taps, scale, 1.0), 180.0))
     found, _ = fir_filter(x, power_exponential_kernel(tau_s, n, 1 / 180, config))
     torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+
+
+def test_a_power_exponential_of_one_tap_is_refused() -> None:
+    config, one = PowerExponentialConfig(kernel_s=0.02), torch.ones(1)
+    with pytest.raises(ConfigError, match=r"kernel_s=0\.02 has one tap at 60 Hz.*Lengthen kernel_s"):
+        power_exponential_kernel(0.1 * one, one, 1 / 60, config)
 
 
 @pytest.mark.parametrize("rate_hz", [60.0, 360.0])
