@@ -207,7 +207,7 @@ class Convolver(StatefulFilter):
         size = frames + taps - 1
         spectrum = torch.fft.rfft(rows.view(frames, -1, self.kernel.shape[1]), size, dim=0)
         spectrum *= torch.fft.rfft(self.kernel, size, dim=0).unsqueeze(1)
-        answer = torch.fft.irfft(spectrum, size, dim=0).flatten(1)
+        answer = torch.fft.irfft(spectrum, size, dim=0).flatten(1).contiguous()
         answer[: taps - 1] += self.to_come[:-1]
         self.to_come[:-1] = answer[frames:]
         return answer[:frames] + self.offset_row
