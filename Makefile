@@ -40,7 +40,7 @@ clean: ## remove .venv and everything built
 
 .venv/run: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This is Python %d.%d, stcnn needs 3.11 or newer: make PYTHON=python3.12 ..." % sys.version_info[:2])'
-	@echo "Installing into .venv, once (one minute and 1 GB; with the CUDA build of torch 5 GB)"
+	@echo "Installing into .venv, once (a minute and 1.3 GB; with the CUDA build of torch 5 GB)"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) -r requirements.txt
 	@touch $@
