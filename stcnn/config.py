@@ -17,9 +17,8 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
@@ -123,7 +122,7 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
 
 def plain(composed: DictConfig) -> dict[str, Any]:
     """Return what Hydra composed as plain values, interpolations resolved."""
-    values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    values = OmegaConf.to_container(composed, resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
@@ -149,13 +148,10 @@ def composition_fault(error: Exception) -> ConfigError:
     """Say in one sentence why Hydra could not compose the configuration."""
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return ConfigError(f"{group}={choice} is not among the choices", remedy=nearest(choice, error.options))
+        return ConfigError(f"{group}={choice} is not among the choices ({nearest(choice, error.options)})")
     if isinstance(error, OverrideParseException):
         found = f"'{error.override.removeprefix('++')}' cannot be read as an override"
         return ConfigError(found, expected="KEY=VALUE, for instance seed=2")
-    if isinstance(error, MissingMandatoryValue):
-        key = str(error).rpartition(" ")[2]
-        return ConfigError(f"'{key}' has no value", remedy=f"give it one: {key}=VALUE")
     first = str(error).strip().splitlines()[0].rstrip(".")
     return ConfigError(f"the configuration cannot be composed: {first}")
 
@@ -166,39 +162,43 @@ def _explained(error: ValidationError) -> ConfigError:
     fault, more = faults[0], len(faults) - 1
     name, beside = _locate(fault["loc"])
     remedy = f"then mend {more} more" if more else ""
-    if fault["type"] == "extra_forbidden":
-        advice = nearest(name.rpartition(".")[2], beside).rstrip("?")
-        return ConfigError(f"unknown key '{name}': {advice}", remedy=remedy)
-    if fault["type"] == "missing":
-        return ConfigError(f"the key '{name}' is missing", remedy=remedy)
-    return ConfigError(f"'{name}' is {_shown(fault)}", expected=_expectation(fault), remedy=remedy)
+    match fault["type"]:
+        case "extra_forbidden":
+            return ConfigError(f"unknown key '{name}' ({nearest(name.rpartition('.')[2], beside)})", remedy=remedy)
+        case "missing":
+            return ConfigError(f"the key '{name}' is missing", remedy=remedy or f"give it as {name}=VALUE")
+        case "union_tag_not_found":
+            return ConfigError(f"the key '{name}.kind' is missing", remedy=remedy)
+        case "union_tag_invalid":
+            tag, kinds = fault["ctx"]["tag"], re.findall(r"'([^']*)'", fault["ctx"]["expected_tags"])
+            return ConfigError(f"'{name}.kind' is '{tag}' ({nearest(tag, kinds)})", remedy=remedy)
+        case "value_error":
+            return ConfigError(f"'{name}' cannot be used: {fault['ctx']['error']}", remedy=remedy)
+    expectation = re.sub("^Input should be |(?<=dictionary) or .*", "", fault["msg"])
+    return ConfigError(f"'{name}' is {_shown(fault['input'])}", expected=expectation, remedy=remedy)
 
 
-def _shown(fault: ErrorDetails) -> str:
-    text = repr(fault["input"])
+def _shown(value: object) -> str:
+    text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _expectation(fault: ErrorDetails) -> str:
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return message[0].lower() + message[1:]
 
 
 def _locate(location: Sequence[int | str]) -> tuple[str, list[str]]:
     """Return the path of a key as the user wrote it, and the names that are valid beside it.
 
-    Pydantic puts the ``kind`` that picked a member of a union into the location; the user did not write it there.
+    Pydantic puts the member of a union that was meant into the location, by its ``kind`` or the name of its type; the
+    user did not write it there.
     """
     path: list[str] = []
     here: list[Any] = [Config]
     beside: list[str] = []
     for part in location:
-        models = [kind for kind in here if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        picked = [model for model in models if part in _kinds(model)]
-        if picked:
-            here = picked
+        meant = [kind for kind in here if len(here) > 1 and part in (*_kinds(kind), getattr(kind, "__name__", None))]
+        if meant:
+            here = meant
             continue
         path.append(str(part))
+        models = [kind for kind in here if _is_model(kind)]
         beside = [name for model in models for name in model.model_fields]
         values = [model.model_fields[part].annotation for model in models if part in model.model_fields]
         values += [get_args(kind)[-1] for kind in here if get_origin(kind) in (dict, Mapping, tuple, list)]
@@ -206,9 +206,14 @@ def _locate(location: Sequence[int | str]) -> tuple[str, list[str]]:
     return ".".join(path), beside
 
 
-def _kinds(model: type[BaseModel]) -> tuple[object, ...]:
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _kinds(member: Any) -> tuple[object, ...]:  # noqa: ANN401 - whatever a union may have as a member
     """Return the values of ``kind`` that pick this member of a union."""
-    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+    has_kind = _is_model(member) and "kind" in member.model_fields
+    return get_args(member.model_fields["kind"].annotation) if has_kind else ()
 
 
 def _members(annotation: object) -> Iterator[Any]:

@@ -205,7 +205,7 @@ class Run:
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read a CSV file of the run."""
-        return pd.read_csv(self._existing(name), float_precision="round_trip", dtype={"cell_type": str})
+        return pd.read_csv(self._existing(name), dtype={"cell_type": str})
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self._existing(name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -16,6 +18,7 @@ from stcnn.errors import StcnnError
 from stcnn.runs import INTERRUPTED, Run
 from stcnn.training.module import TrainingModule
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOSS_COLUMNS = ["epoch", "step", "cell_type", "n_recordings", "loss"]
 SCORE_COLUMNS = ["epoch", "cell_type", "training_loss", "loss", "correlation", "n_neurons", "n_recordings"]
 
@@ -112,6 +115,8 @@ class History(Callback):
 class StopOnSignal(Callback):
     """Ends the training after the running step on Ctrl-C or SIGTERM, leaving a checkpoint from which it goes on.
 
+    A second signal ends it at once; then it goes on from the last whole epoch.
+
     Args:
         run: the run folder.
         history: the record to write before the end.
@@ -120,12 +125,27 @@ class StopOnSignal(Callback):
     def __init__(self, run: Run, history: History) -> None:
         self.run, self.history = run, history
         self.received: int | None = None
-        self._former: dict[int, Any] = {}
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take over both signals; only the main thread may."""
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Give the signals back to whoever had them, when the block ends."""
+        if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+            yield
+            return
+        former = {number: signal.getsignal(number) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    def on_sanity_check_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take the signals, which Lightning has set its own handlers for by now."""
         if threading.current_thread() is threading.main_thread():
-            self._former = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+            for number in SIGNALS:
+                signal.signal(number, self._note)
+
+    on_train_start = on_sanity_check_start
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
@@ -154,9 +174,3 @@ class StopOnSignal(Callback):
             f"go on with: python train.py resume={self.run.path}",
             self.received,
         )
-
-    def restore(self) -> None:
-        """Give the signals back."""
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
-        self._former = {}

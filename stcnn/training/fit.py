@@ -73,7 +73,7 @@ def fit(module: TrainingModule, run: Run, resume: bool = False) -> None:
     config = module.recipe.training
     history = History(run)
     stop = StopOnSignal(run, history)
-    with _quiet():
+    with _quiet(), stop.listening():
         trainer = L.Trainer(
             max_epochs=config.epochs,
             accelerator=_accelerator(config),
@@ -81,18 +81,16 @@ def fit(module: TrainingModule, run: Run, resume: bool = False) -> None:
             precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
             callbacks=[history, Checkpoints(run), ProgressBar(history), stop],
             reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=-1,  # the whole held-out set: the score of the untrained model
-            limit_val_batches=None if len(module.validation_data) else 0,
+            num_sanity_val_steps=0 if resume else -1,  # the whole held-out set: the score of the untrained model
+            limit_train_batches=config.max_batches,
+            limit_val_batches=config.max_batches if len(module.validation_data) else 0,
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=run.path,
         )
-        try:
-            trainer.fit(module, ckpt_path=run.latest_checkpoint() if resume else None, weights_only=True)
-        finally:
-            stop.restore()
+        trainer.fit(module, ckpt_path=run.latest_checkpoint() if resume else None, weights_only=True)
 
 
 def finished_epoch(scores: pd.DataFrame, config: TrainingConfig) -> int:

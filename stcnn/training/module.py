@@ -41,6 +41,8 @@ class TrainingModule(L.LightningModule):
 
     def __init__(self, model: STCNN, recipe: Recipe, train: Dataset, validation: Dataset) -> None:
         super().__init__()
+        if recipe.training.precision == "float64":
+            model.double()  # Lightning would convert it only after it loaded a checkpoint, whose digits would be lost
         self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
         self.step_losses: dict[str, tuple[float, int]] = {}
         """Loss and number of recordings of each cell type in the last training step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.splits import SplitConfig
@@ -19,7 +19,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(20, ge=0)
+    epochs: PositiveInt = 20
     learning_rate: PositiveFloat = 5e-3
     """Step size of Adam at the top of the schedule."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
@@ -30,6 +30,8 @@ class TrainingConfig(BaseModel):
     """Steps over which the learning rate first rises linearly from zero."""
     clip_norm: PositiveFloat | None = None
     """The gradient of all parameters together is scaled down to this norm; None leaves it as it is."""
+    max_batches: PositiveInt | None = None
+    """Batches of an epoch and of its validation, for a quick look; None is all there are."""
     shuffle: bool = True
     """Draw a new order of the batches every epoch; False keeps the order of the recordings."""
     keep: Literal["best", "last"] = "best"

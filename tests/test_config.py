@@ -1,0 +1,171 @@
+"""Configuration: every YAML file, and what is said of keys and values that cannot be."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stcnn.config import CONF, Config, compose, judge, resumed
+from stcnn.errors import ConfigError, FileError
+from stcnn.nn.bounds import Bounds
+from stcnn.nn.published import open_published
+from stcnn.runs import Run
+from stcnn.training.recipe import TrainingConfig
+
+FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
+HYDRA = ("defaults", "hydra")
+PATHS = ["dataset.ca_path=ca", "dataset.mov_path=mov"]
+
+
+def chosen(file: str) -> list[str]:
+    """The overrides that use a file of ``conf``, complete but for keys of the file itself."""
+    choice = [] if "/" not in file else [file.removesuffix(".yaml").replace("/", "=")]
+    return choice + (PATHS if file == "dataset/published.yaml" else [])
+
+
+def keys(mapping: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of all keys that name a field; a name of a cell type does not."""
+    for key, value in mapping.items():
+        if path[-1:] != ("cell_types",):
+            yield (*path, key)
+        if isinstance(value, Mapping) and (path[-1:] != ("cell_types",) or key == "default"):
+            yield from keys(value, (*path, key))
+
+
+def misspelt() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The last key of every section of every file."""
+    for file in FILES:
+        last = {path[:-1]: path for path in keys(yaml.safe_load((CONF / file).read_text())) if path[0] not in HYDRA}
+        yield from ((file, path) for path in last.values())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_composes(file: str):
+    config = compose(chosen(file))
+    assert judge(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(("file", "path"), list(misspelt()), ids=lambda v: v if isinstance(v, str) else ".".join(v))
+def test_every_key_of_every_file_is_missed_when_misspelt(file: str, path: tuple[str, ...], tmp_path: Path):
+    shutil.copytree(CONF, tmp_path / "conf")
+    text = (CONF / file).read_text()
+    content = yaml.safe_load(text)
+    parent = content
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1] + "x"] = parent.pop(path[-1])
+    header = "# @package _global_\n" if text.startswith("# @package _global_") else ""
+    (tmp_path / "conf" / file).write_text(header + yaml.safe_dump(content, sort_keys=False))
+    with pytest.raises(ConfigError) as error:
+        compose(chosen(file), tmp_path / "conf")
+    where = ".".join(path if header or "/" not in file else (Path(file).parent.name, *path))
+    if path[-1] == "kind":  # without it there is nothing to be near to
+        assert "kind' is missing" in str(error.value) or f"unknown key '{where}x'" in str(error.value)
+    else:
+        assert f"unknown key '{where}x' (did you mean '{path[-1]}'?)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("training.epoch=3", "unknown key 'training.epoch' (did you mean 'epochs'?)."),
+        ("datset=simulated", "unknown key 'datset' (did you mean 'dataset'?)."),
+        ("+sed=2", "unknown key 'sed' (did you mean 'seed'?)."),
+        ("model=publishd", "model=publishd is not among the choices (did you mean 'published'?)."),
+        (
+            "model.hidden.filter.tau_init=[1,2]",
+            "unknown key 'model.hidden.filter.tau_init' (did you mean 'tau_init_s'?).",
+        ),
+        (
+            "model.cell_types.lc9.window=3",
+            "unknown key 'model.cell_types.lc9.window' (did you mean 'window_columns'?).",
+        ),
+        ("dataset.kind=publishd", "'dataset.kind' is 'publishd' (did you mean 'published'?)."),
+        ("batching.kind=clips", "'batching.kind' is 'clips', expected 'presentations' or 'recordings'."),
+        ("training.learning_rate=-1", "'training.learning_rate' is -1, expected greater than 0."),
+        ("training=fast", "'training' is 'fast', expected a valid dictionary."),
+        ("split.validation=1.5", "'split.validation' is 1.5, expected less than 1."),
+        ("bounds.filter_tau_s=[2,1]", "'bounds.filter_tau_s' cannot be used: the lower bound 2.0 lies above the upper"),
+        (
+            "model.cell_types.lc4.window_columns=a",
+            "'model.cell_types.lc4.window_columns' is 'a', expected a valid integer",
+        ),
+        ("dataset=published", "the key 'dataset.ca_path' is missing. Then mend 1 more."),
+        ("training.epochs", "'training.epochs' cannot be read as an override, expected KEY=VALUE"),
+        ("model.hidden.channels=[1", "'model.hidden.channels=[1' cannot be read as an override"),
+        ("model=default,published", "the configuration cannot be composed: Ambiguous value"),
+    ],
+)
+def test_a_fault_on_the_command_line_is_one_sentence_with_the_full_path(override: str, sentence: str):
+    with pytest.raises(ConfigError) as error:
+        compose([override])
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_several_faults_are_counted():
+    with pytest.raises(ConfigError, match="Then mend 2 more"):
+        compose(["training.epochs=0", "training.keep=beast", "seed=-1"])
+
+
+def test_a_yaml_file_that_cannot_be_parsed_is_one_sentence(tmp_path: Path):
+    shutil.copytree(CONF, tmp_path / "conf")
+    (tmp_path / "conf" / "model" / "default.yaml").write_text("eye: [1, 2\nhidden: }")
+    with pytest.raises(ConfigError, match="cannot be composed"):
+        compose([], tmp_path / "conf")
+
+
+def test_the_defaults_in_the_yaml_are_those_of_the_code():
+    config = compose()
+    assert config.bounds == Bounds()
+    assert config.training == TrainingConfig()
+
+
+def test_published_brings_its_own_batching_and_optimiser_unless_told_otherwise():
+    config = compose(["model=published"])
+    assert (config.batching.kind, config.batching.batch_size) == ("recordings", 20)
+    assert (config.training.learning_rate, config.training.clip_norm) == (5e-4, 0.05)
+    assert config.training.schedule == "constant"
+    assert compose(["model=published", "training.learning_rate=1e-3"]).training.learning_rate == 1e-3
+
+
+def test_published_is_the_network_of_the_published_checkpoints(shared: Path):
+    published, ours = open_published(shared / "reference" / "lc_small_3").config, compose(["model=published"]).model
+    windows = {name: ours.cell_types[name] for name in published.cell_types}
+    assert ours.model_copy(update={"cell_types": windows}) == published
+
+
+def test_paths_of_the_data_are_kept_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    config = compose(["dataset=published", *PATHS])
+    assert config.dataset.kind == "published"
+    assert config.dataset.ca_path == tmp_path / "ca"
+
+
+def resumable(folder: Path, config: Config) -> Run:
+    return Run.create(folder, "run", config.model_dump(mode="json", exclude={"resume"}))
+
+
+def test_a_resumed_run_has_its_own_configuration_and_may_be_longer(tmp_path: Path):
+    config = compose(["seed=7", "training.epochs=2"])
+    run = resumable(tmp_path, config)
+    again, same = resumed(run.path, [f"++resume={run.path}", "++training.epochs=5"])
+    assert same == run
+    assert again.seed == 7
+    assert again.training.epochs == 5
+
+
+def test_a_resumed_run_refuses_other_changes(tmp_path: Path):
+    run = resumable(tmp_path, compose())
+    with pytest.raises(ConfigError, match="'seed' cannot be changed in a training that is resumed"):
+        resumed(run.path, ["resume=here", "++seed=3"])
+
+
+def test_resume_of_something_that_is_not_a_run_is_one_sentence(tmp_path: Path):
+    with pytest.raises(FileError, match=r"is not a run: it has no config\.yaml"):
+        resumed(tmp_path, [])
+    with pytest.raises(FileError, match="nowhere does not exist"):
+        resumed(tmp_path / "nowhere", [])
