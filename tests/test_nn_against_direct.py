@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.nn_twin import IMPLEMENTATIONS, Case, gradient_errors, largest_error, ours, recordings, theirs
+from tests.nn_twin import IMPLEMENTATIONS, POPULATION, Case, gradient_errors, largest_error, ours, recordings, theirs
 
 PUBLISHED: dict[str, Any] = {"scale": "energy", "gain_hz": 180.0}
 
@@ -124,6 +125,35 @@ def test_multiplicity_counts_like_repeated_clips(implementation: str, n_grey: in
     assert largest_error(found.traces, right.traces) < 1e-9
     assert max(largest_error(found.running[name], value) for name, value in right.running.items()) < 1e-9
     assert max(gradient_errors(found.gradients, right.gradients).values()) < 1e-7
+
+
+STREAMED = {
+    "endless": Case(movie="looming"),
+    "truncated": Case(movie="bar", kernel_s=0.05, tau_s=(0.01, 1.0)),
+    "power-exponential": Case(movie="looming", hidden=ONLY_MODULAR["power-exponential"].hidden),
+    "60 Hz, softplus, a time constant per type": Case(
+        movie="bar", rate_hz=60.0, calcium={"rectifier": "softplus", "tau": "per_type"}
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in STREAMED.items()])
+def test_frames_one_at_a_time_are_the_direct_form(case: Case) -> None:
+    model = case.model(torch.float64)
+    contrast, recorded = case.contrast(torch.float64), recordings(case, torch.float64)
+    with torch.no_grad():
+        model.voltage_of(contrast, case.rate_hz)  # moves the running statistics
+    model.eval()
+    right = theirs(model, contrast, recorded, case)
+    stream = model.stream(rate_hz=case.rate_hz, start="rest", clips=case.n_clips, neurons=POPULATION.neurons)
+    samples = [stream.step(frame) for frame in (contrast + 0.498).transpose(0, 1)]
+    for i, name in enumerate(model.cell_types):
+        voltage = np.stack([sample[name].voltage for sample in samples], 1)
+        assert largest_error(torch.from_numpy(voltage), right.voltage[..., i]) < 1e-6
+    for trace, clip, cell_type, neuron in zip(right.traces, *recorded[:3], strict=True):
+        name = model.cell_types[cell_type]
+        found = np.stack([sample[name].calcium[clip, neuron] for sample in samples])
+        assert largest_error(torch.from_numpy(found), trace) < 1e-6
 
 
 @settings(max_examples=30)
