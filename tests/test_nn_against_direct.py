@@ -127,6 +127,21 @@ def test_multiplicity_counts_like_repeated_clips(implementation: str, n_grey: in
     assert max(gradient_errors(found.gradients, right.gradients).values()) < 1e-7
 
 
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_mixed_precision_rounds_convolutions_alone(implementation: str) -> None:
+    """Sixteen bits hold three digits; a filter computed in them would lose those of a long time constant as well."""
+    case = Case(n_frames=200, tau_s=(0.01, 1.0))
+    model = case.model(torch.float32, implementation)
+    contrast, recorded = case.contrast(torch.float32), recordings(case, torch.float32)
+    right = theirs(model, contrast, recorded, case)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = ours(model, contrast, recorded, case)
+    assert found.traces.dtype == torch.float32
+    assert {gradient.dtype for gradient in found.gradients.values()} == {torch.float32}
+    assert largest_error(found.traces, right.traces) < 0.01
+    assert max(gradient_errors(found.gradients, right.gradients).values()) < 0.2
+
+
 STREAMED = {
     "endless": Case(movie="looming"),
     "truncated": Case(movie="bar", kernel_s=0.05, tau_s=(0.01, 1.0)),
