@@ -26,7 +26,7 @@ class StcnnError(Exception):
         self.found, self.expected, self.remedy = found, expected, remedy
         sentence = f"{found}, expected {expected}." if expected else f"{found}."
         if remedy:
-            sentence += f" {remedy[0].upper()}{remedy[1:]}."
+            sentence += f" {remedy[0].upper()}{remedy[1:]}" + ("" if remedy.endswith("?") else ".")
         super().__init__(sentence)
 
 

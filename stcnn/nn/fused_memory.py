@@ -53,8 +53,7 @@ class Stored:
     def room_below(self, i: int, s: int, above: list[Tensor]) -> Tensor:
         """Return an array for ``dz`` of layer ``i - 1``: the memory of ``v`` of layer ``i``, free chunk by chunk."""
         mine, below = self.v[i][s], self.v[i - 1][s]
-        fits = mine.shape == below.shape and self.run.layers[i].rest is None
-        return mine if fits else torch.empty_like(below)
+        return mine if mine.shape == below.shape else torch.empty_like(below)
 
     def forget(self, i: int) -> None:
         """Let go of layer ``i``, whose adjoint is complete."""

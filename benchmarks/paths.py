@@ -1,0 +1,101 @@
+"""Time of one training step and of inference per clip of 11 s, for every path, against the direct form in the same run.
+
+Paths: ``direct`` is the naive model of tests/reference, which does the work of the published program; ``recurrence``
+only exchanges its temporal convolutions (layer by layer through autograd); ``fused`` and ``native`` are one function for the
+whole stack; ``shared`` computes the grey frames all clips start with once. The direct form is measured on one clip: its
+time per clip does not depend on how many there are, and four of them take ten minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import record
+import torch
+from torch import Tensor
+
+from stcnn.nn.model import STCNN
+from stcnn.nn.stack import Compute, HiddenStack
+from tests.reference import direct
+
+
+def parameters_of(model: torch.nn.Module) -> dict[str, Tensor]:
+    """Return the parameters under the names of the direct form, detached and ready for gradients."""
+    state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    state["eye.filter.tau_s"] = torch.tensor([0.006])
+    return {n: v.requires_grad_() if "running" not in n and "eye" not in n else v for n, v in state.items()}
+
+
+def direct_calls(model: torch.nn.Module, contrast: Tensor) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return the training step and the inference of the direct form."""
+    parameters, geometry = parameters_of(model), direct.Geometry()
+
+    def step() -> None:
+        voltage = direct.forward(contrast, parameters, geometry, training=True).voltage
+        torch.stack(list(voltage.values())).square().mean().backward()
+
+    @torch.no_grad()
+    def infer() -> None:
+        direct.forward(contrast, parameters, geometry)
+
+    return step, infer
+
+
+def our_calls(model: STCNN, contrast: Tensor, path: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return the training step and the inference of one of our paths."""
+    form, _, shared = path.partition("+")
+    stack: HiddenStack = model.hidden
+    n_grey = record.N_GREY if shared else 0
+
+    def step() -> None:
+        model.train()
+        stack.compute = cast(Compute, "modular" if form == "recurrence" else form)
+        model.zero_grad()
+        model.voltage_of(contrast, record.RATE_HZ, n_grey=n_grey).square().mean().backward()
+
+    @torch.no_grad()
+    def infer() -> None:
+        model.eval()
+        stack.compute = "modular" if form == "recurrence" else "auto"
+        model.voltage_of(contrast, record.RATE_HZ, n_grey=n_grey)
+
+    return step, infer
+
+
+def main() -> None:
+    """Measure and write the table."""
+    options = record.arguments(
+        __doc__,
+        batch=([1, 4, 16], "clips per step"),
+        paths=(["recurrence", "fused", "fused+shared"], "paths to measure beside the direct one"),
+        repeats=(3, "timed calls, of which the shortest counts"),
+        direct_repeats=(1, "timed calls of the direct form"),
+    )
+    model = record.published_size_model()
+    step, infer = direct_calls(model, record.clips(1))
+    yardstick = {"train": record.seconds(step, options.direct_repeats), "infer": record.seconds(infer, 1)}
+    rows = [{"path": "direct", "clips": 1, "train_s": yardstick["train"], "infer_s": yardstick["infer"]}]
+    for n_clips in options.batch:
+        contrast = record.clips(n_clips)
+        for path in options.paths:
+            if path == "recurrence" and n_clips > 4:  # a gigabyte per clip
+                continue
+            step, infer = our_calls(model, contrast, path)
+            train_s, infer_s = (record.seconds(call, options.repeats) / n_clips for call in (step, infer))
+            rows.append(
+                {
+                    "path": path,
+                    "clips": n_clips,
+                    "train_s": train_s,
+                    "train_ratio": yardstick["train"] / train_s,
+                    "infer_s": infer_s,
+                    "infer_ratio": yardstick["infer"] / infer_s,
+                }
+            )
+            record.table(rows[-1:])
+    record.write("paths", rows, n_frames=record.N_FRAMES, n_grey=record.N_GREY, seconds="per clip")
+
+
+if __name__ == "__main__":
+    main()
