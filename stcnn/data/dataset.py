@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stcnn.data.clocks import sample_prediction
-from stcnn.data.recordings import TABLE_COLUMNS, Recording, SelectedRecordings, averaged, neurons_of, recording_table
+from stcnn.data.recordings import (
+    TABLE_COLUMNS,
+    JoinedMovies,
+    JoinedRecordings,
+    Recording,
+    SelectedRecordings,
+    averaged,
+    neurons_of,
+    recording_table,
+)
 from stcnn.errors import DataError, ShapeError, nearest
 from stcnn.movie import Movie
 
@@ -125,6 +134,30 @@ def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_t
     known = hashlib.sha256(f"{data.content_hash()} {wanted} {average_trials}".encode()).hexdigest()
     neurons = {t: data.neurons[t] for t in wanted}
     return Dataset(data.movies, recordings, table, neurons, data.shape_px, data.deg_per_px, known)
+
+
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Several data sets as one, such as the sessions of an experiment; nothing is read.
+
+    Raises:
+        ShapeError: their movies differ in size or resolution.
+        DataError: two of them have different movies under one name.
+    """
+    first, *others = parts
+    for part in others:
+        if (part.shape_px, part.deg_per_px) != (first.shape_px, first.deg_per_px):
+            raise ShapeError(
+                f"movies of {part.shape_px} px of {part.deg_per_px:g} deg and {first.shape_px} px of "
+                f"{first.deg_per_px:g} deg are to be joined",
+                expected="movies of one size and resolution",
+            )
+    table = pd.concat([part.table for part in parts], ignore_index=True)
+    rates = table.groupby("stimulus").movie_rate_hz.nunique()
+    if rates.max() > 1:
+        raise DataError(f"stimulus '{rates.idxmax()}' has movies of different rates", expected="one movie per name")
+    recordings = JoinedRecordings([part.recordings for part in parts])
+    movies = JoinedMovies([part.movies for part in parts])
+    return Dataset(movies, recordings, table, neurons_of(table), first.shape_px, first.deg_per_px)
 
 
 class ContentDigest:

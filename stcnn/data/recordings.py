@@ -93,6 +93,14 @@ def neurons_of(table: pd.DataFrame) -> dict[str, list[str]]:
     return {t: list(pairs.neuron[pairs.cell_type == t]) for t in pairs.cell_type.unique()}
 
 
+def rows_by(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[int]]:
+    """Numbers of the rows that agree in some columns, by their values as text, in order of first appearance."""
+    rows: dict[tuple[str, ...], list[int]] = {}
+    for number, key in enumerate(zip(*(table[column].astype(str) for column in columns), strict=True)):
+        rows.setdefault(key, []).append(number)
+    return rows
+
+
 class _Lazy(Sequence[Recording]):
     """A sequence of recordings whose slices are read when their items are."""
 
@@ -187,6 +195,38 @@ class MoviesOnDemand(Mapping[str, Movie]):
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"recent": OrderedDict()}
+
+
+class JoinedRecordings(_Lazy):
+    """Several sequences of recordings, one after the other."""
+
+    def __init__(self, parts: Sequence[Sequence[Recording]]) -> None:
+        self.parts = parts
+        self.first = np.cumsum([0, *map(len, parts)])
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    def read(self, index: int) -> Recording:
+        """The recording at this place of the whole."""
+        part = int(np.searchsorted(self.first, index, side="right")) - 1
+        return self.parts[part][index - int(self.first[part])]
+
+
+class JoinedMovies(Mapping[str, Movie]):
+    """The movies of several mappings; the first that has a name gives the movie."""
+
+    def __init__(self, parts: Sequence[Mapping[str, Movie]]) -> None:
+        self.part_of = {name: part for part in reversed(parts) for name in part}
+
+    def __len__(self) -> int:
+        return len(self.part_of)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.part_of)
+
+    def __getitem__(self, name: str) -> Movie:
+        return self.part_of[name][name]
 
 
 class AveragedTrials(_Lazy):

@@ -43,9 +43,11 @@ from pydantic import BaseModel, ConfigDict
 from stcnn.data.dataset import Dataset, taken
 from stcnn.data.recordings import MoviesOnDemand, RecordingsOnDemand, Samples
 from stcnn.data.store_layout import CATEGORIES, FORMAT, NUMBERS, SAMPLE_CHUNK, VERSION
-from stcnn.data.store_writer import write_store as write_store
+from stcnn.data.store_writer import write_store
 from stcnn.errors import FileError
 from stcnn.movie import Movie
+
+__all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]
 
 
 class StoreDataConfig(BaseModel):

@@ -1,0 +1,64 @@
+"""Writes recordings in the published folder layout, which :mod:`stcnn.data.published` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stcnn.data.clocks import sampled_at_frames
+from stcnn.data.dataset import Dataset
+from stcnn.data.recordings import rows_by
+from stcnn.errors import DataError, FileError
+
+
+def export_published(data: Dataset, folder: str | Path) -> Path:
+    """Write ``ca/TYPE/ANIMAL.pt`` and ``mov/NAME.pt``; reading them gives the same recordings.
+
+    Args:
+        data: single trials, sampled at the movie frames.
+        folder: folder to make.
+
+    Raises:
+        FileError: the folder exists already.
+        DataError: the recordings are sampled on another clock than the movies, which the layout cannot hold.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise FileError(f"{folder} exists already", remedy="choose another name")
+    if not sampled_at_frames(data.table).all():
+        raise DataError(
+            "recordings are sampled on another clock than their movies",
+            expected="samples at the movie frames, the only ones that the published layout can hold",
+            remedy="export to NWB",
+        )
+    partial = folder.with_name(f".{folder.name}.partial")
+    for (cell_type, animal), rows in rows_by(data.table, "cell_type", "animal").items():
+        path = partial / "ca" / cell_type.upper() / f"{animal or 'animal'}.pt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(_stimuli(data, rows), path)
+    (partial / "mov").mkdir()
+    for name, movie in data.movies.items():
+        entry = {"rect_mov": torch.from_numpy(movie.luminance()), "t_axis": torch.from_numpy(movie.time_s)}
+        stem = name if name.startswith("vstim_") else f"vstim_{name}"
+        torch.save({name: entry}, partial / "mov" / f"{stem}.pt")
+    partial.replace(folder)
+    return folder
+
+
+def _stimuli(data: Dataset, rows: list[int]) -> dict[str, Any]:
+    """Content of one file: stimuli, their neurons, and the trials of each."""
+    content: dict[str, Any] = {}
+    for recording in (data.recordings[i] for i in rows):
+        entry = content.setdefault(
+            recording.stimulus, {"t_axis": torch.from_numpy(recording.time_s), "Hz": recording.rate_hz, "neuron": {}}
+        )
+        azi, ele = recording.shift_px
+        neuron = {"traces": [], "azi_shift": torch.tensor(float(azi)), "ele_shift": torch.tensor(float(ele))}
+        entry["neuron"].setdefault(recording.neuron, neuron)["traces"].append(recording.trace)
+    for entry in content.values():
+        for neuron in entry["neuron"].values():
+            neuron["traces"] = torch.from_numpy(np.stack(neuron["traces"]))
+    return content
