@@ -6,8 +6,11 @@ that is misspelt or a value out of range is reported with its full path before a
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -15,6 +18,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra import main as hydra_main
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -63,12 +68,15 @@ class Config(Recipe):
     def new_run(self) -> Run:
         """Make the run folder."""
         here = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
-        saved = self.model_dump(mode="json", exclude={"resume"})
-        return Run.create(self.experiments_dir or here / "experiments", self.name, saved)
+        return Run.create(self.experiments_dir or here / "experiments", self.name, self.saved())
+
+    def saved(self) -> dict[str, Any]:
+        """Return the configuration as a run keeps it: plain values, every default written out."""
+        return self.model_dump(mode="json", exclude={"resume"})
 
 
 def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
-    """Return the run in a folder and its own configuration.
+    """Return the run in a folder and its own configuration, with more epochs if that is asked for.
 
     Args:
         folder: the run folder.
@@ -87,7 +95,9 @@ def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
         elif key != "resume":
             found = f"'{key}' cannot be changed in a training that is resumed"
             raise ConfigError(found, remedy="leave it out, or start a new training")
-    return judge(saved), run
+    config = judge(saved)
+    run.save_config(config.saved())
+    return config, run
 
 
 def judge(mapping: Mapping[str, Any]) -> Config:
@@ -112,12 +122,40 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
     Raises:
         ConfigError: as :func:`judge`, or an override that Hydra cannot follow.
     """
-    try:
-        with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
-            values = plain(hydra_compose("config", overrides=with_prefix(overrides)))
-    except COMPOSITION_ERRORS as error:
-        raise composition_fault(error) from error
+    with _explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+        values = plain(hydra_compose("config", overrides=with_prefix(overrides)))
     return judge(values)
+
+
+def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]]:
+    """Compose and judge what the command line asks for: one configuration, several with ``--multirun``.
+
+    Options of Hydra such as ``--help`` and ``--cfg`` are answered here, and then there is none.
+
+    Args:
+        arguments: overrides and options of Hydra.
+
+    Returns:
+        Each configuration with the overrides that led to it.
+
+    Raises:
+        ConfigError: as :func:`compose`.
+    """
+    composed: list[tuple[dict[str, Any], list[str]]] = []
+
+    @hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")
+    def collect(values: DictConfig) -> None:
+        composed.append((plain(values), list(HydraConfig.get().overrides.task)))
+
+    argv, sys.argv = sys.argv, [sys.argv[0], *with_prefix(arguments)]
+    full_error, os.environ["HYDRA_FULL_ERROR"] = os.environ.get("HYDRA_FULL_ERROR"), "1"  # raise instead of leaving
+    try:
+        with _explaining_hydra():
+            collect()
+    finally:
+        sys.argv = argv
+        os.environ.pop("HYDRA_FULL_ERROR") if full_error is None else os.environ.update(HYDRA_FULL_ERROR=full_error)
+    return [(judge(values), overrides) for values, overrides in composed]
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:
@@ -141,19 +179,21 @@ def with_prefix(overrides: Sequence[str]) -> list[str]:
     return [override if known_to_hydra(override) else f"++{override}" for override in overrides]
 
 
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
-
-
-def composition_fault(error: Exception) -> ConfigError:
-    """Say in one sentence why Hydra could not compose the configuration."""
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return ConfigError(f"{group}={choice} is not among the choices ({nearest(choice, error.options)})")
-    if isinstance(error, OverrideParseException):
-        found = f"'{error.override.removeprefix('++')}' cannot be read as an override"
-        return ConfigError(found, expected="KEY=VALUE, for instance seed=2")
-    first = str(error).strip().splitlines()[0].rstrip(".")
-    return ConfigError(f"the configuration cannot be composed: {first}")
+@contextmanager
+def _explaining_hydra() -> Iterator[None]:
+    """Say in one sentence why Hydra could not compose a configuration."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        if isinstance(error, MissingConfigException) and error.options:
+            group, _, choice = str(error.missing_cfg_file).rpartition("/")
+            found = f"{group}={choice} is not among the choices ({nearest(choice, error.options)})"
+            raise ConfigError(found) from error
+        if isinstance(error, OverrideParseException):
+            found = f"'{error.override.removeprefix('++')}' cannot be read as an override"
+            raise ConfigError(found, expected="KEY=VALUE, for instance seed=2") from error
+        first = str(error).strip().splitlines()[0].rstrip(".")
+        raise ConfigError(f"the configuration cannot be composed: {first}") from error
 
 
 def _explained(error: ValidationError) -> ConfigError:

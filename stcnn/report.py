@@ -72,7 +72,7 @@ def _pair(dataset: Dataset, predictions: Predictions, row: int, r: float) -> Tra
 
 def _table(scores: pd.DataFrame) -> str:
     rows = [["cell type", "neurons", "recordings", "held-out loss", "held-out correlation"]]
-    for name, scored in scores.set_index("cell_type").iterrows():
+    for name, scored in scores.dropna(subset="loss").set_index("cell_type").iterrows():
         numbers = [f"{scored[key]:g}" for key in ("n_neurons", "n_recordings")]
         rows.append([str(name), *numbers, f"{scored['loss']:.4g}", f"{scored['correlation']:.3f}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

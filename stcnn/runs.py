@@ -80,9 +80,13 @@ class Run:
             found = f"the run folder {path} cannot be made: {error.strerror}"
             raise FileError(found, remedy="set experiments_dir to a folder of yours") from error
         run = cls(path)
-        with whole_file(path / "config.yaml") as draft:
-            draft.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        run.save_config(config)
         return run
+
+    def save_config(self, config: Mapping[str, Any]) -> None:
+        """Write ``config.yaml``."""
+        with whole_file(self.path / "config.yaml") as draft:
+            draft.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
 
     def config(self) -> dict[str, Any]:
         """Return the whole configuration as plain values."""

@@ -1,8 +1,7 @@
-"""Train a model: compose the configuration, validate it, hand over. ``python train.py --help`` says how."""
+"""Train a model: compose the configuration, judge it, hand over. ``python train.py --help`` says how."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,23 +9,23 @@ from pathlib import Path
 if not __package__:  # `python train.py` puts this folder first on sys.path, but the package lies one above
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from stcnn.config import COMPOSITION_ERRORS, composition_fault, judge, plain, resumed, with_prefix
+from stcnn.config import Config, from_command_line, resumed
 from stcnn.errors import StcnnError
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def run_training(composed: DictConfig) -> None:
-    """Train as composed and print a summary."""
-    config, run = judge(plain(composed)), None
+def run_training(config: Config, overrides: Sequence[str]) -> None:
+    """Train as configured, or go on with a run, and print a summary.
+
+    Args:
+        config: the configuration.
+        overrides: what was given on the command line; a resumed run accepts little of it.
+    """
+    run = None
     if config.resume is not None:
-        config, run = resumed(config.resume, HydraConfig.get().overrides.task)
+        config, run = resumed(config.resume, overrides)
     dataset = config.open_dataset()
     from stcnn.report import write_report
-    from stcnn.training.fit import train  # imports Lightning, which takes seconds that --help need not wait for
+    from stcnn.training.fit import train  # Lightning takes seconds that --help and a misspelt key need not wait for
 
     resume, run = run is not None, run or config.new_run()
     train(dataset, config, run, resume=resume)
@@ -34,20 +33,16 @@ def run_training(composed: DictConfig) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train with the given overrides, or those of the command line, and return the exit status."""
-    former = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [sys.argv[0], *with_prefix(sys.argv[1:] if arguments is None else arguments)]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises what goes wrong instead of printing it and leaving
+    """Train with the given overrides, by default those of the command line, and return the exit status."""
     try:
-        run_training()
-    except COMPOSITION_ERRORS as error:
-        print(composition_fault(error), file=sys.stderr)
-        return StcnnError.exit_code
+        for config, overrides in from_command_line(sys.argv[1:] if arguments is None else arguments):
+            run_training(config, overrides)
     except StcnnError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    finally:
-        sys.argv = former[0]
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -146,7 +146,7 @@ def test_paths_of_the_data_are_kept_absolute(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def resumable(folder: Path, config: Config) -> Run:
-    return Run.create(folder, "run", config.model_dump(mode="json", exclude={"resume"}))
+    return Run.create(folder, "run", config.saved())
 
 
 def test_a_resumed_run_has_its_own_configuration_and_may_be_longer(tmp_path: Path):

@@ -47,7 +47,8 @@ def test_the_finished_model_and_every_epoch_open_without_the_program_that_made_t
     assert finished.population == model.population
     assert finished.deg_per_px == 2.0
     assert all(torch.equal(a, b) for a, b in zip(finished.parameters(), model.parameters(), strict=True))
-    torch.testing.assert_close(first.hidden[0].weight, model.hidden[0].weight - 1)
+    weights = [m.get_parameter("hidden.0.weight") for m in (first, finished)]
+    torch.testing.assert_close(weights[0], weights[1] - 1)
     assert run.finished_epoch() == 1
 
 
