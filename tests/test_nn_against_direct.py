@@ -14,12 +14,15 @@ from tests.nn_twin import IMPLEMENTATIONS, POPULATION, Case, gradient_errors, la
 
 PUBLISHED: dict[str, Any] = {"scale": "energy", "gain_hz": 180.0}
 
+FAST_INDICATOR = {"tau_init_s": (0.03, 0.03)}
+"""So that a short kernel still holds the indicator's decay: cut off before, its shape hardly depends on tau."""
+
 CASES = {
     "random": Case(),
     "looming": Case(movie="looming"),
     "bar": Case(movie="bar"),
     "clip shorter than the kernel": Case(kernel_s=0.5),
-    "clip longer than the kernel": Case(kernel_s=0.05, tau_s=(0.005, 1.0), n_frames=50),
+    "clip longer than the kernel": Case(kernel_s=0.05, tau_s=(0.005, 1.0), n_frames=50, calcium=FAST_INDICATOR),
     "clip as long as the kernel": Case(kernel_s=40 / 180, tau_s=(0.005, 1.0)),
     "kernel of one tap": Case(kernel_s=0.001),
     "time constants at both bounds": Case(tau_s=(0.005, 1.0), n_frames=200),
@@ -31,7 +34,7 @@ CASES = {
     "map smaller than the readout": Case(lattice=(3, 4)),
     "60 Hz": Case(rate_hz=60.0),
     "360 Hz": Case(rate_hz=360.0),
-    "published filters and biases": Case(kernel_s=0.1, hidden={"bias": True}, **PUBLISHED),
+    "published filters and biases": Case(kernel_s=0.1, hidden={"bias": True}, calcium=FAST_INDICATOR, **PUBLISHED),
     "wide spatial kernel": Case(hidden={"kernel_columns": 11}),
     "spatial kernel wider than the map": Case(lattice=(3, 4), hidden={"kernel_columns": 11}),
     "one layer": Case(channels=(3,)),
@@ -53,9 +56,11 @@ RUNS = [pytest.param(i, case, id=f"{i}-{name}") for i in IMPLEMENTATIONS for nam
 OUTPUT_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 GRADIENT_TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-4}
 
-# Behind a batch normalisation the size of a kernel does not matter, so what autograd sums to in the gradient of a time
-# constant cancels but for the shape: a kernel cut off long before it decays has hardly any shape, one frame has none.
-CANCELLING = [CASES["long time constants, truncated"], CASES["one frame"]]
+# Behind a batch normalisation the size of a kernel does not matter, so what is summed up in the gradient of a time
+# constant cancels but for the shape: of which one frame shows nothing, and a kernel cut off before it decays has little.
+# (The fused forms know the cancelled part in closed form.)
+CANCELLING = [CASES["one frame"]]
+CANCELLING_IN_AUTOGRAD = [*CANCELLING, CASES["long time constants, truncated"]]
 
 
 def training_errors(
@@ -80,7 +85,8 @@ def training_errors(
 def test_training_step_is_that_of_the_direct_form(implementation: str, case: Case, dtype: torch.dtype) -> None:
     outputs, gradients = training_errors(case, implementation, dtype)
     assert max(outputs.values()) < OUTPUT_TOLERANCE[dtype], outputs
-    loose = implementation == "modular" and dtype == torch.float32 and case in CANCELLING
+    cancels = case in (CANCELLING_IN_AUTOGRAD if implementation == "modular" else CANCELLING)
+    loose = cancels and dtype == torch.float32
     assert max(gradients.values()) < (1e-3 if loose else GRADIENT_TOLERANCE[dtype]), gradients
 
 
