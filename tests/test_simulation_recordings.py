@@ -41,9 +41,9 @@ def test_each_default_type_prefers_its_stimulus(simulation: Simulation, cell_typ
 
 
 def test_without_noise_every_trial_is_the_truth() -> None:
-    quiet = Imaging(noise_scale=0, drift_dff_s=0, trial_gain_cv=0, volume_rate_hz=600)
+    quiet = Imaging(noise_scale=0, drift_dff_s=0, trial_gain_cv=0, exposure_s=0, volume_rate_hz=600)
     for responses in simulate(config(imaging=quiet)).responses.values():
-        np.testing.assert_allclose(responses.trials, responses.dff[:, None].repeat(3, 1), atol=0.01)
+        np.testing.assert_allclose(responses.trials, [responses.dff] * 3, atol=0.01)
 
 
 def test_recordings_and_truth_have_one_order(simulation: Simulation) -> None:
@@ -93,7 +93,7 @@ def test_cache_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     ("changes", "sentence"),
     [
         ({"cell_types": ("lc111",)}, "no cell type 'lc111'.*'lc11'"),
-        ({"indicator": "gcamp6"}, "no indicator 'gcamp6'.*'gcamp6f'"),
+        ({"indicator": "gcamp6"}, "no indicator 'gcamp6'.*'gcamp6"),
     ],
 )
 def test_unknown_names_are_answered_with_the_nearest(changes: dict, sentence: str) -> None:
@@ -101,8 +101,8 @@ def test_unknown_names_are_answered_with_the_nearest(changes: dict, sentence: st
         simulate(config(**changes))
 
 
-def test_unknown_stimulus_set_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"no stimulus set 'mixd'.*'mixed'"):
+def test_unknown_protocol_is_named() -> None:
+    with pytest.raises(FileError, match=r"no protocol 'mixd'.*'mixed'"):
         simulate(SimulatedDataConfig(stimuli="mixd"))
 
 

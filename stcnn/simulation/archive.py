@@ -23,7 +23,8 @@ from pydantic import TypeAdapter
 
 from stcnn.data import Dataset
 from stcnn.errors import FileError
-from stcnn.simulation.recordings import Neuron, Responses, SimulatedDataConfig, Simulation, movies_of, simulate
+from stcnn.simulation.population import Neuron
+from stcnn.simulation.recordings import Responses, SimulatedDataConfig, Simulation, movies_of, simulate
 
 CODE = ("stcnn.simulation", "stcnn.stimuli")
 """Packages whose source the content of a cached simulation depends on."""
@@ -66,30 +67,31 @@ def fingerprint(config: SimulatedDataConfig) -> str:
     """Hash of a configuration and of the code and tables that turn it into recordings."""
     digest = hashlib.sha256(config.model_dump_json().encode())
     for package in CODE:
-        for source in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
-            if source.name.endswith((".py", ".yaml")):
-                digest.update(source.name.encode() + source.read_bytes())
+        folder = Path(str(resources.files(package)))
+        for source in sorted(file for file in folder.rglob("*") if file.suffix in {".py", ".yaml"}):
+            digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:20]
 
 
 def _save(file: Path, simulation: Simulation) -> None:
-    arrays = {
-        f"{field}/{stimulus}": getattr(responses, field)
-        for stimulus, responses in simulation.responses.items()
-        for field in ("voltage", "dff", "trials")
-    }
+    arrays = {"neurons": np.array(json.dumps([asdict(neuron) for neuron in simulation.neurons]))}
+    for name, responses in simulation.responses.items():
+        arrays[f"voltage/{name}"], arrays[f"dff/{name}"] = responses.voltage, responses.dff
+        for trial, (traces, time_s) in enumerate(zip(responses.trials, responses.times_s, strict=True)):
+            arrays[f"trials/{name}/{trial}"], arrays[f"times_s/{name}/{trial}"] = traces, time_s
     with written_whole(file) as stream:
-        np.savez(
-            stream, allow_pickle=False, neurons=np.array(json.dumps([asdict(n) for n in simulation.neurons])), **arrays
-        )
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def _load(file: Path, config: SimulatedDataConfig) -> Simulation:
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         neurons = TypeAdapter(list[Neuron]).validate_json(str(arrays["neurons"]))
         movies = movies_of(config)
-        fields = ("voltage", "dff", "trials")
-        responses = {name: Responses(*(arrays[f"{field}/{name}"] for field in fields)) for name in movies}
+        responses = {}
+        for name in movies:
+            trials = [arrays[f"trials/{name}/{trial}"] for trial in range(config.n_trials)]
+            times_s = [arrays[f"times_s/{name}/{trial}"] for trial in range(config.n_trials)]
+            responses[name] = Responses(arrays[f"voltage/{name}"], arrays[f"dff/{name}"], trials, times_s)
     return Simulation(config, neurons, movies, responses)
 
 

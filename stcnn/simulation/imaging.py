@@ -1,8 +1,8 @@
-"""What two-photon imaging makes of noise-free fluorescence: volumes, noise, drift, and gains that vary by trial."""
+"""What two-photon imaging makes of noise-free fluorescence: samples, noise, drift, and gains that vary by trial."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,58 +17,69 @@ class Imaging(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     volume_rate_hz: float = Field(default=10.0, gt=0)
-    """Volumes per second (Klapoetke et al. 2022: 5.6 or more; single planes: 10 to 30); traces are interpolated."""
+    """Samples per second (volumes in Klapoetke et al. 2022: 5.6 or more; single planes: 10 to 30)."""
+    exposure_s: float = Field(default=0.03, ge=0)
+    """Time over which the light of a sample is collected, at most the time between samples."""
+    clock: Literal["movie", "imaging"] = "movie"
+    """Whether traces are interpolated to the frames of the movie, as published, or keep their own time stamps."""
     noise_scale: float = Field(default=1.0, ge=0)
     """Factor on the noise of every cell type, which the table of types gives; 0 for none."""
     correlated_fraction: float = Field(default=0.3, ge=0, le=1)
-    """Part of the noise variance that lasts from volume to volume (movement of the brain, spontaneous activity)."""
+    """Part of the noise variance that lasts from sample to sample (the brain moves, cells are active of themselves)."""
     correlation_tau_s: float = Field(default=0.5, gt=0)
     drift_dff_s: float = Field(default=0.005, ge=0)
     """Standard deviation of the slope of a trial's baseline, in dF/F per second."""
     trial_gain_cv: float = Field(default=0.15, ge=0)
     """Coefficient of variation of the gain that all cells of an animal share in a trial (Turner et al. 2022,
-    eLife 11:e82587, describe the shared gain; its size is chosen)."""
+    doi 10.7554/eLife.82587, describe such a gain; its size is chosen)."""
 
 
-def record(dff: Array, noise_dff: Array, time_s: Array, imaging: Imaging, rng: np.random.Generator) -> Array:
-    """One trial of simultaneous recordings.
-
-    Photon noise grows with the square root of fluorescence; correlated noise is an Ornstein-Uhlenbeck process.
+def sample_times(start_s: float, stop_s: float, imaging: Imaging, phase: float) -> Array:
+    """Middle of the exposure of each sample, ``(S,)``: all whose exposure lies within ``start_s``..``stop_s``.
 
     Args:
-        dff: noise-free dF/F of the trial, ``(N, T)``.
-        noise_dff: standard deviation of the noise of a volume at rest, ``(N,)``.
-        time_s: of the samples ``(T,)``.
+        start_s: beginning of the trial.
+        stop_s: end of the trial.
+        imaging: the rate and exposure.
+        phase: when the first sample comes, as a share 0..1 of the time between samples.
+    """
+    step_s, half_s = 1 / imaging.volume_rate_hz, imaging.exposure_s / 2
+    first_s = start_s + half_s + phase * step_s
+    return first_s + step_s * np.arange(1 + int((stop_s - half_s - first_s) / step_s))
+
+
+def expose(dff: Array, time_s: Array, at_s: Array, exposure_s: float) -> Array:
+    """Means ``(N, S)`` of dF/F ``(N, T)``, joined by straight lines, over exposures centred on the times ``at_s``."""
+    if exposure_s == 0:
+        return np.stack([np.interp(at_s, time_s, row) for row in dff])
+    inner = np.linspace(-0.5, 0.5, 9)[:, None] * exposure_s
+    weight = np.array([0.5, 1, 1, 1, 1, 1, 1, 1, 0.5]) / 8  # the trapezium rule
+    return np.stack([weight @ np.interp(at_s + inner, time_s, row) for row in dff])
+
+
+def noise(seen: Array, noise_dff: Array, at_s: Array, imaging: Imaging, rng: np.random.Generator) -> Array:
+    """Noise and drift of one trial, to be added to dF/F ``seen`` ``(N, S)``.
+
+    Photon noise grows with the square root of the fluorescence, correlated noise is an Ornstein-Uhlenbeck process.
+
+    Args:
+        seen: noise-free dF/F of the samples.
+        noise_dff: standard deviation of the noise at rest, ``(N,)``.
+        at_s: times of the samples ``(S,)``.
         imaging: how it is recorded.
         rng: source of randomness.
-
-    Returns:
-        ``(N, T)``, interpolated from the volumes to the times of the samples.
     """
-    step_s = 1 / imaging.volume_rate_hz
-    first_s = time_s[0] - rng.uniform(0, step_s)
-    volumes_s = first_s + step_s * np.arange(int(np.ceil((time_s[-1] - first_s) / step_s)) + 1)
-    seen = _interpolated(volumes_s, time_s, dff)
-    sigma = imaging.noise_scale * noise_dff[:, None]
     photon = np.sqrt((1 - imaging.correlated_fraction) * np.maximum(1 + seen, 0)) * rng.standard_normal(seen.shape)
-    lasting = _ornstein_uhlenbeck(seen.shape, step_s / imaging.correlation_tau_s, rng)
-    drift = imaging.drift_dff_s * rng.standard_normal((len(dff), 1)) * (volumes_s - volumes_s.mean())
-    return _interpolated(
-        time_s, volumes_s, seen + sigma * (photon + np.sqrt(imaging.correlated_fraction) * lasting) + drift
-    )
-
-
-def _interpolated(at_s: Array, time_s: Array, values: Array) -> Array:
-    """Rows of ``values`` at other times, linearly."""
-    return np.stack([np.interp(at_s, time_s, row) for row in values])
+    lasting = _ornstein_uhlenbeck(seen.shape, 1 / (imaging.volume_rate_hz * imaging.correlation_tau_s), rng)
+    drift = imaging.drift_dff_s * rng.standard_normal((len(seen), 1)) * (at_s - at_s.mean())
+    sigma = imaging.noise_scale * noise_dff[:, None]
+    return sigma * (photon + np.sqrt(imaging.correlated_fraction) * lasting) + drift
 
 
 def _ornstein_uhlenbeck(shape: tuple[int, ...], step: float, rng: np.random.Generator) -> Array:
     """Stationary process of unit variance along the last axis; ``step`` in units of its time constant."""
     a = np.exp(-step)
-    innovations = rng.standard_normal(shape)
-    process = np.empty(shape)
-    process[:, 0] = innovations[:, 0]
+    process = rng.standard_normal(shape)
     for t in range(1, shape[1]):
-        process[:, t] = a * process[:, t - 1] + np.sqrt(1 - a * a) * innovations[:, t]
+        process[:, t] = a * process[:, t - 1] + np.sqrt(1 - a * a) * process[:, t]
     return process

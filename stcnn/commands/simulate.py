@@ -1,0 +1,72 @@
+"""``stcnn simulate``: recordings with a known truth, written as a store beside that truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from stcnn.simulation import SimulatedDataConfig
+
+app = typer.Typer(help="Simulate recordings with a known truth.")
+
+
+@app.command()
+def simulate(
+    to: Annotated[Path, typer.Argument(help="Folder to make.")],
+    config: Annotated[Path | None, typer.Option(help="YAML with keys of SimulatedDataConfig.")] = None,
+    cell_type: Annotated[list[str] | None, typer.Option(help="Cell type; repeat for several.")] = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="Protocol of stimuli; repeat for several.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+) -> None:
+    """Simulate recordings of the cell types of Klapoetke et al. 2022 and write them with their truth.
+
+    The folder holds recordings.zarr (a store of single trials), truth.npz (per stimulus: voltage and noise-free dF/F,
+    neurons by frames), neurons.csv and simulation.yaml, which makes the same again. For instance:
+
+    stcnn simulate recordings --cell-type lc11 --cell-type lc18 --protocol klapoetke2022_size --seed 1
+    """
+    from stcnn.simulation import simulate as run
+    from stcnn.simulation.folder import write_simulation
+
+    given = {"cell_types": cell_type, "stimuli": protocol, "seed": seed}
+    chosen = _checked(_read(config) | {key: value for key, value in given.items() if value is not None})
+    simulation = run(chosen)
+    write_simulation(simulation, to)
+    typer.echo(f"{len(simulation.neurons)} neurons and {len(simulation.movies)} stimuli in {to}")
+
+
+def _read(config: Path | None) -> dict[str, Any]:
+    import yaml
+
+    from stcnn.errors import FileError
+
+    if config is None:
+        return {}
+    try:
+        content = yaml.safe_load(config.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise FileError(f"{config} cannot be read ({error})", expected="a YAML file") from None
+    if not isinstance(content, dict):
+        raise FileError(f"{config} holds no keys", expected="keys of a simulation, such as 'cell_types'")
+    return content
+
+
+def _checked(keys: dict[str, Any]) -> SimulatedDataConfig:
+    from pydantic import ValidationError
+
+    from stcnn.errors import ConfigError, nearest
+    from stcnn.simulation import SimulatedDataConfig
+
+    try:
+        return SimulatedDataConfig.model_validate(keys)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "simulation"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"unknown key '{place}'", remedy=nearest(place, SimulatedDataConfig.model_fields)
+            ) from None
+        raise ConfigError(f"key '{place}' of the simulation: {first['msg']}") from None
