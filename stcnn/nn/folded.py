@@ -92,26 +92,24 @@ class FoldedLayer:
         # What the convolution cannot pad itself, since it pads both sides alike.
         self.padding = (min(top, bottom), min(left, right))
         self.margins = [p - self.padding[i] for i, p in ((1, left), (1, right), (0, top), (0, bottom))]
+        self.uneven, self.wide = any(self.margins), use_fourier(self.kernel)
 
     def drive(self, pictures: Tensor) -> Tensor:
         """Rectify in place and correlate pictures ``(n, C, Y, X)``; return rows ``(n, Y X C)``."""
         x, offset = pictures, self.filter.input_offset
         if self.slope != 1:
             x = F.leaky_relu_(x, self.slope)
-        if any(self.margins):
+        if self.uneven:
             x = F.pad(x, self.margins)
-        if not use_fourier(self.kernel):
-            y = F.conv2d(x, self.kernel, offset, padding=self.padding).permute(0, 2, 3, 1)
-        else:
-            y = self._by_fourier(x).permute(0, 2, 3, 1)
-            y = y if offset is None else y + offset
-        return y.to(self.kernel.dtype).flatten(1)
+        y = self._by_fourier(x) if self.wide else F.conv2d(x, self.kernel, offset, padding=self.padding)
+        return y.to(self.kernel.dtype).permute(0, 2, 3, 1).flatten(1)
 
     def _by_fourier(self, x: Tensor) -> Tensor:
-        """Correlate and keep what the window makes."""
-        (down, right), half = self.padding, self.kernel.shape[-1] // 2
+        """Correlate, keep what the window makes, and add the offset."""
+        (down, right), half, offset = self.padding, self.kernel.shape[-1] // 2, self.filter.input_offset
         y = correlate(F.pad(x, (right, right, down, down)), self.kernel)
-        return y[..., half : half + self.shape[0], half : half + self.shape[1]]
+        y = y[..., half : half + self.shape[0], half : half + self.shape[1]]
+        return y if offset is None else y + offset.view(-1, 1, 1)
 
     def pictures(self, rows: Tensor) -> Tensor:
         """View filtered rows as pictures ``(n, C, Y, X)``."""
@@ -186,8 +184,10 @@ class Folded:
                 f"the contrast has shape {tuple(contrast.shape)}",
                 expected=f"(B, T, Y, X) with B = {self.clips} clips and at least one frame",
             )
-        pieces = contrast.to(self._like).split(self.chunk, 1)
-        return torch.cat([self._advance(self._eye.drive(piece)) for piece in pieces], 1)
+        contrast = contrast.to(self._like)
+        if contrast.shape[1] <= self.chunk:
+            return self._advance(self._eye.drive(contrast))
+        return torch.cat([self._advance(self._eye.drive(piece)) for piece in contrast.split(self.chunk, 1)], 1)
 
     @torch.no_grad()
     def push_grey(self, n_frames: int) -> Tensor:

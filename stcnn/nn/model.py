@@ -23,6 +23,7 @@ from stcnn.nn.layers import HiddenConfig
 from stcnn.nn.prefix import GreyStates, evaluate
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
 from stcnn.nn.stack import HiddenStack
+from stcnn.nn.streaming import Start, Stream, stream_config
 
 PUBLISHED_RATE_HZ = 180.0
 
@@ -157,23 +158,40 @@ class STCNN(nn.Module):
         found["calcium"] = offset + gain * self.calcium(found["voltage"], rate_hz)[0]
         return found
 
-    def predict(self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ) -> Traces:
+    def stream(self, **options: Any) -> Stream:
+        """Open the model for frames that come one at a time: ``stream.step(frame)``.
+
+        Args:
+            options: fields of :class:`~stcnn.nn.streaming.StreamConfig`: ``rate_hz``, ``clips``, ``start``, ...
+
+        Raises:
+            ConfigError: an option is unknown or out of range.
+        """
+        return Stream(self, stream_config(options))
+
+    def predict(
+        self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ, start: Start = "rest"
+    ) -> Traces:
         """Return dF/F ``(T,)`` of the average neuron of each cell type.
 
         Args:
             frames: a :class:`~stcnn.movie.Movie`, which knows its rate and background, or luminance 0..1 ``(T, Y, X)``.
             rate_hz: frames per second of plain frames; a movie's own rate is used instead.
+            start: what was shown before: nothing (``rest``, as in training), four seconds of ``grey``, or grey forever
+                (``steady``).
 
         Raises:
             ShapeError: frames of the wrong shape, not finite or outside 0..1.
         """
-        return self._answer(frames, rate_hz).calcium
+        return self._answer(frames, rate_hz, start).calcium
 
-    def voltages(self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ) -> Traces:
+    def voltages(
+        self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ, start: Start = "rest"
+    ) -> Traces:
         """Return the voltage ``(T,)`` of each cell type; arguments as in :meth:`predict`."""
-        return self._answer(frames, rate_hz).voltage
+        return self._answer(frames, rate_hz, start).voltage
 
-    def _answer(self, frames: Movie | ArrayLike | Tensor, rate_hz: float) -> Answer:
+    def _answer(self, frames: Movie | ArrayLike | Tensor, rate_hz: float, start: Start) -> Answer:
         movie = as_movie(frames, rate_hz, self.deg_per_px)
         if movie.deg_per_px != self.deg_per_px:
             raise ShapeError(
@@ -183,13 +201,8 @@ class STCNN(nn.Module):
             )
         parameter = self.calcium.tau_s
         contrast = torch.as_tensor(movie.contrast()).to(parameter).unsqueeze(0)
-        training = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                response = self(contrast, movie.rate_hz)
-        finally:
-            self.train(training)
+        stream = self.stream(rate_hz=movie.rate_hz, start=start)
+        response = stream.advance(contrast)
         return Answer(*(dict(zip(self.cell_types, trace[0].T.cpu().numpy(), strict=True)) for trace in response))
 
 

@@ -72,14 +72,14 @@ class StatefulFilter(ABC):
         return per_channel.repeat(self.clips * self.places)
 
     def _fitting(self, state: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor:
-        """Return the rows ``name`` of a state, at most as many as ``like`` has and for as many clips."""
+        """Return the rows ``name`` of a state, as many as ``like`` has and for as many clips."""
         rows = state.get(name, like.new_empty(0, 0))
         if rows.dim() == 2 and rows.shape[1] * self.clips == like.shape[1]:
             rows = rows.repeat(1, self.clips)
-        if rows.dim() != 2 or rows.shape[1] != like.shape[1] or len(rows) > len(like):
+        if rows.shape != like.shape:
             raise ShapeError(
                 f"the saved state has '{name}' of shape {tuple(rows.shape)}",
-                expected=f"up to {len(like)} rows of {like.shape[1]} values ({self.clips} clips)",
+                expected=f"{tuple(like.shape)} for {self.clips} clips",
                 remedy="load it into the model, rate and number of clips it was saved from",
             )
         return rows.to(like)
@@ -103,15 +103,17 @@ class Integrator(StatefulFilter):
     ) -> None:
         super().__init__(offset, places, clips)
         self.leak = self._row(leak(tau_s, dt_s))
-        self.last = self._row(offset)
+        self.start = self._row(offset)
+        self.last = self.start.clone()
         self.taps = taps or 0
-        late = [c for c in range(len(tau_s)) if taps and forgets(tau_s[c : c + 1], dt_s, taps)]
+        late = [c for c in range(tau_s.shape[0]) if taps and forgets(tau_s[c : c + 1], dt_s, taps)]
         self.late = torch.tensor(late, dtype=torch.long, device=tau_s.device)
         """Channels that still answer when they are cut off."""
         self.cut = torch.exp(-self.taps * dt_s / tau_s[self.late])
-        self.ring = self.last.new_empty(self.taps if late else 0, clips * places * len(late))
-        """The last K values of ``q`` in these channels; frame t lies at ``t mod K``."""
-        self.frames = 0
+        self.cut_start = self.cut * offset[self.late]
+        self.ring = self.last.new_zeros(self.taps if late else 0, clips * places, len(late))
+        """``-r (q - c)`` of the last K frames in these channels; frame t lies at ``t mod K``."""
+        self.place = 0
 
     def filter(self, rows: Tensor) -> Tensor:
         """Filter rows in place."""
@@ -120,54 +122,49 @@ class Integrator(StatefulFilter):
             torch.lerp(previous, row, self.leak, out=row)
             previous = row
         self.last.copy_(previous)
-        start = 0
-        while len(self.ring) and start < len(rows):
-            place = self.frames % self.taps
-            stop = min(len(rows), start + self.taps - place)
-            self._forget(rows[start:stop], self.ring[place : place + stop - start])
+        start, frames = 0, rows.shape[0] if self.late.shape[0] else 0
+        while start < frames:
+            stop = min(frames, start + self.taps - self.place)
+            self._forget(rows[start:stop], self.ring[self.place : self.place + stop - start])
+            self.place = (self.place + stop - start) % self.taps
             start = stop
         return rows
 
     def _forget(self, rows: Tensor, ring: Tensor) -> None:
-        """Cut from rows what ``ring`` remembers of K frames earlier, and remember the rows there."""
-        q = rows.view(len(rows), -1, len(self.offset))
-        earlier = ring.view(len(rows), -1, len(self.late))
+        """Cut from the rows what ``ring`` remembers of K frames earlier, and remember the rows there."""
+        q = rows.view(ring.shape[0], ring.shape[1], -1)
         now = q.index_select(2, self.late)
-        if self.frames >= self.taps:
-            q.index_add_(2, self.late, (self.offset[self.late] - earlier) * self.cut)
-        earlier.copy_(now)
-        self.frames += len(rows)
+        q.index_add_(2, self.late, ring)
+        torch.addcmul(self.cut_start, now, self.cut, value=-1, out=ring)
 
     def settle(self, row: Tensor) -> Tensor:
         """Remember a constant input: ``q`` is that input."""
         self.last.copy_(row)
         settled = row.clone()
-        if len(self.ring):
-            self.ring.copy_(settled.view(-1, len(self.offset)).index_select(1, self.late).flatten())
-            self.frames = self.taps
-            self._forget(settled.unsqueeze(0), self.ring[:1])
+        if self.late.shape[0]:
+            q = settled.view(self.ring.shape[1], -1)
+            self.ring.copy_(self.cut_start - self.cut * q.index_select(1, self.late))
+            q.index_add_(1, self.late, self.ring[0])
         return settled
 
     def rest(self) -> None:
         """Start from the offset."""
-        self.last.copy_(self._row(self.offset))
-        self.frames = 0
+        self.last.copy_(self.start)
+        self.ring.zero_()
 
     def state(self) -> State:
-        """Return ``last`` and, of a kernel that forgets, up to K rows of ``history``, oldest first."""
+        """Return ``last`` and, of a kernel that forgets, K rows of ``history``, oldest first."""
         state = {"last": self.last.unsqueeze(0).clone()}
-        if len(self.ring):
-            full = self.frames >= self.taps
-            state["history"] = self.ring.roll(-self.frames, 0) if full else self.ring[: self.frames].clone()
+        if self.late.shape[0]:
+            state["history"] = self.ring.roll(-self.place, 0).flatten(1)
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Remember what :meth:`state` returned."""
         self.last.copy_(self._fitting(state, "last", self.last.unsqueeze(0))[0])
-        if len(self.ring):
-            history = self._fitting(state, "history", self.ring)
-            self.frames = len(history)
-            self.ring[: self.frames] = history
+        if self.late.shape[0]:
+            self.ring.copy_(self._fitting(state, "history", self.ring.flatten(1)).view_as(self.ring))
+            self.place = 0
 
 
 class Convolver(StatefulFilter):
