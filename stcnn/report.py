@@ -13,7 +13,8 @@ from stcnn.data.splits import Split
 from stcnn.evaluate import Predictions, predict
 from stcnn.metrics import correlation
 from stcnn.runs import Run, whole_file
-from stcnn.viz.figures import TracePair, loss_history, prediction_grid
+from stcnn.viz.history import loss_history
+from stcnn.viz.traces import TracePair, prediction_grid
 
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Which held-out recordings of a cell type are drawn, ranked by their correlation."""

@@ -16,6 +16,12 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7
 black left out: one is too pale for lines, the other means measured data)."""
 
 
+DIVERGING = "RdBu_r"
+"""Signed values: red above zero, blue below, pale at zero."""
+SEQUENTIAL = "cividis"
+"""Unsigned values; made for colour-blind readers (Nuñez, Anderton & Renslow 2018)."""
+
+
 @dataclass(frozen=True)
 class Theme:
     """Colours that change between light and dark.

@@ -1,15 +1,10 @@
-"""Figures of a training: results in, figure out. Every axis has its unit."""
+"""How a training went: losses and scores by epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from stcnn.viz.theme import LIGHT, Theme, colours, legend_right, themed
 
@@ -48,49 +43,4 @@ def loss_history(losses: pd.DataFrame, scores: pd.DataFrame, finished_epoch: int
         kept = {"ha": "right", "va": "top", "rotation": "vertical", "fontsize": 7}
         held_out.text(finished_epoch, 1, "kept ", transform=held_out.get_xaxis_transform(), **kept)
         legend_right(correlation)
-    return figure
-
-
-@dataclass(frozen=True)
-class TracePair:
-    """A measured trace and its prediction.
-
-    Args:
-        title: neuron, stimulus, correlation.
-        time_s: time of each sample, zero at stimulus onset, ``(T,)``.
-        measured: dF/F, ``(T,)``.
-        predicted: dF/F, ``(T,)``.
-    """
-
-    title: str
-    time_s: NDArray[np.floating]
-    measured: NDArray[np.floating]
-    predicted: NDArray[np.floating]
-
-
-def prediction_grid(traces: Mapping[str, Sequence[TracePair]], subtitle: str, theme: Theme = LIGHT) -> Figure:
-    """Draw measured and predicted traces, one row per cell type, all of a row on one scale.
-
-    Args:
-        traces: cell type to the traces of its row.
-        subtitle: how the traces were chosen.
-        theme: light or dark.
-    """
-    n_columns = max(map(len, traces.values()))
-    with themed(theme):
-        figure = Figure(figsize=(2.3 * n_columns + 0.6, 1.75 * len(traces) + 0.8), layout="constrained")
-        grid = figure.subplots(len(traces), n_columns, squeeze=False, sharey="row")
-        for row, (cell_type, colour) in zip(grid, colours(list(traces)).items(), strict=True):
-            pairs = traces[cell_type]
-            for axes, pair in zip(row, pairs, strict=False):
-                axes.plot(pair.time_s, pair.measured, color=theme.ink, alpha=0.55, lw=0.9)
-                axes.plot(pair.time_s, pair.predicted, color=colour, lw=1.6)
-                axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)
-                axes.set_title(pair.title, fontsize=7)
-            for axes in row[len(pairs) :]:
-                axes.set_visible(False)
-            row[0].set_ylabel(f"{cell_type}\ndF/F")
-        for axes in grid[-1]:
-            axes.set_xlabel("time from onset (s)")
-        figure.suptitle(f"Held-out recordings: measured (grey) and predicted (colour); {subtitle}", fontsize=10)
     return figure

@@ -1,0 +1,5 @@
+"""In-silico physiology: what a trained model answers, and to what."""
+
+from stcnn.experiments.receptive_field import receptive_fields as receptive_fields
+from stcnn.experiments.responses import between_grey as between_grey
+from stcnn.experiments.responses import respond as respond

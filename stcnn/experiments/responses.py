@@ -1,0 +1,57 @@
+"""What a model answers to movies: voltage and calcium of the average neuron of each cell type, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from stcnn.movie import Movie
+from stcnn.nn.model import STCNN
+
+RESPONSE_COLUMNS = ["stimulus", "cell_type", "time_s", "voltage", "dff"]
+
+
+def between_grey(movie: Movie, before_s: float = 0.0, after_s: float = 0.0) -> Movie:
+    """Return a movie with grey before and after it; its time 0 stays the onset of the stimulus."""
+    margins = round(before_s * movie.rate_hz), round(after_s * movie.rate_hz)
+    luminance = np.pad(movie.luminance(), (margins, (0, 0), (0, 0)), constant_values=np.float32(movie.background))
+    track = {
+        name: np.pad(values.astype(float), margins, constant_values=np.nan) for name, values in movie.track.items()
+    }
+    onset_s = movie.onset_s + margins[0] / movie.rate_hz
+    return replace(movie, frames=luminance, levels=None, track=track, onset_s=onset_s).coded()
+
+
+def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
+    """Show movies to a model, each after grey without end.
+
+    Args:
+        model: the model.
+        movies: name and movie of each stimulus.
+
+    Returns:
+        One row per stimulus, cell type and frame: ``stimulus``, ``cell_type``, ``time_s`` from stimulus onset,
+        ``voltage``, ``dff``.
+
+    Raises:
+        ShapeError: a movie has another resolution than the model was trained on.
+    """
+    rows = []
+    for stimulus, movie in movies:
+        voltage, calcium = model.voltages(movie, start="steady"), model.predict(movie, start="steady")
+        rows += [
+            pd.DataFrame(
+                {
+                    "stimulus": stimulus,
+                    "cell_type": name,
+                    "time_s": movie.time_s,
+                    "voltage": voltage[name],
+                    "dff": calcium[name],
+                }
+            )
+            for name in model.cell_types
+        ]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=RESPONSE_COLUMNS)

@@ -1,0 +1,151 @@
+"""Measured and predicted traces: single recordings, and neurons of a cell type laid out by the stimulus table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from stcnn.viz.theme import LIGHT, Theme, colours, themed
+
+Trace = NDArray[np.floating]
+Z95 = 1.96
+"""Standard errors to either side of a mean that hold the middle 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class TracePair:
+    """A measured trace and its prediction.
+
+    Args:
+        title: neuron, stimulus, correlation.
+        time_s: time of each sample, zero at stimulus onset, ``(T,)``.
+        measured: dF/F, ``(T,)``.
+        predicted: dF/F, ``(T,)``.
+    """
+
+    title: str
+    time_s: NDArray[np.floating]
+    measured: NDArray[np.floating]
+    predicted: NDArray[np.floating]
+
+
+def prediction_grid(traces: Mapping[str, Sequence[TracePair]], subtitle: str, theme: Theme = LIGHT) -> Figure:
+    """Draw measured and predicted traces, one row per cell type, all of a row on one scale.
+
+    Args:
+        traces: cell type to the traces of its row.
+        subtitle: how the traces were chosen.
+        theme: light or dark.
+    """
+    n_columns = max(map(len, traces.values()))
+    with themed(theme):
+        figure = Figure(figsize=(2.3 * n_columns + 0.6, 1.75 * len(traces) + 0.8), layout="constrained")
+        grid = figure.subplots(len(traces), n_columns, squeeze=False, sharey="row")
+        for row, (cell_type, colour) in zip(grid, colours(list(traces)).items(), strict=True):
+            pairs = traces[cell_type]
+            for axes, pair in zip(row, pairs, strict=False):
+                axes.plot(pair.time_s, pair.measured, color=theme.ink, alpha=0.55, lw=0.9)
+                axes.plot(pair.time_s, pair.predicted, color=colour, lw=1.6)
+                axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)
+                axes.set_title(pair.title, fontsize=7)
+            for axes in row[len(pairs) :]:
+                axes.set_visible(False)
+            row[0].set_ylabel(f"{cell_type}\ndF/F")
+        for axes in grid[-1]:
+            axes.set_xlabel("time from onset (s)")
+        figure.suptitle(f"Held-out recordings: measured (grey) and predicted (colour); {subtitle}", fontsize=10)
+    return figure
+
+
+@dataclass(frozen=True)
+class StimulusResponse:
+    """What the neurons of a cell type did while one stimulus was shown, and what the model says.
+
+    Args:
+        title: the stimulus.
+        time_s: ``(T,)``, zero at stimulus onset.
+        predicted: dF/F of the average neuron, ``(T,)``; None where there is no model.
+        measured: dF/F of each neuron, ``(N, T)``, NaN where a neuron was not recorded; None where nothing was.
+    """
+
+    title: str
+    time_s: Trace
+    predicted: Trace | None = None
+    measured: Trace | None = None
+
+
+class Interval(NamedTuple):
+    """A mean over neurons and its 95 % interval, each ``(T,)``."""
+
+    mean: Trace
+    low: Trace
+    high: Trace
+
+
+def mean_interval(measured: Trace) -> Interval:
+    """Return the mean over neurons ``(N, T)`` and 1.96 standard errors to either side; none for a single neuron."""
+    n = np.isfinite(measured).sum(0)
+    mean = np.nansum(measured, 0) / np.maximum(n, 1)
+    spread = np.sqrt(np.nansum((measured - mean) ** 2, 0) / np.maximum(n - 1, 1) / np.maximum(n, 1))
+    half = np.where(n > 1, Z95 * spread, 0.0)
+    return Interval(mean, mean - half, mean + half)
+
+
+def draw_response(axes: Axes, response: StimulusResponse, colour: str, theme: Theme = LIGHT) -> None:
+    """Draw one stimulus into axes: neurons thin, their mean with its interval, the prediction bold."""
+    time_s = response.time_s
+    if response.measured is not None:
+        axes.plot(time_s, response.measured.T, color=theme.ink, lw=0.4, alpha=0.3, label="_neuron")
+        interval = mean_interval(response.measured)
+        axes.fill_between(time_s, interval.low, interval.high, color=theme.ink, alpha=0.2, lw=0)
+        axes.plot(time_s, interval.mean, color=theme.ink, lw=1.1, label="measured, mean of neurons")
+    if response.predicted is not None:
+        axes.plot(time_s, response.predicted, color=colour, lw=1.8, label="predicted")
+    axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)
+
+
+def response_grid(
+    rows: Mapping[str, Sequence[StimulusResponse | None]], colour: str, *, heading: str = "", theme: Theme = LIGHT
+) -> Figure:
+    """Draw responses as the stimulus table has them, all on one scale.
+
+    Args:
+        rows: name of each row of the table (top first) to its responses from left to right; None leaves a gap.
+        colour: of the predictions; that of the cell type.
+        heading: what the grid shows.
+        theme: light or dark.
+    """
+    n_columns = max(map(len, rows.values()))
+    width, height = max(1.15 * n_columns + 0.9, 4.2), 0.95 * len(rows) + 1.3
+    with themed(theme):
+        figure = Figure(figsize=(width, height))
+        grid = figure.subplots(len(rows), n_columns, squeeze=False, sharex=True, sharey=True)
+        for line, (name, responses) in zip(grid, rows.items(), strict=True):
+            for axes, response in zip(line, [*responses, *[None] * (n_columns - len(responses))], strict=True):
+                if response is None:
+                    axes.set_visible(False)
+                    continue
+                draw_response(axes, response, colour, theme)
+                axes.set_title(response.title, fontsize=7, pad=2)
+            line[0].set_ylabel(name, fontsize=8)
+            line[0].tick_params(labelsize=7)
+        for axes in grid[-1]:
+            axes.tick_params(labelsize=7)
+        figure.supxlabel("time from stimulus onset (s)", fontsize=9, y=0.12 / height)
+        figure.supylabel("dF/F", fontsize=9, x=0.12 / width)
+        figure.suptitle(heading, fontsize=10, y=1 - 0.1 / height, va="top")
+        figure.subplots_adjust(
+            left=0.85 / width,
+            right=1 - 0.1 / width,
+            bottom=0.6 / height,
+            top=1 - 0.55 / height,
+            hspace=0.45,
+            wspace=0.12,
+        )
+    return figure

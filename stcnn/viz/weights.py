@@ -1,0 +1,188 @@
+"""What was learned: spatial weights in degrees, temporal kernels in milliseconds, parameters and their bounds.
+
+Axes: O output channel, I input channel, Y row (top first), X column, K sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+from numpy.typing import NDArray
+
+from stcnn.viz.theme import DIVERGING, LIGHT, PALETTE, Theme, themed
+
+Array = NDArray[np.floating]
+
+
+def tiled(weights: Array, gap: int = 1) -> Array:
+    """Lay kernels ``(O, I, Y, X)`` side by side, outputs down and inputs across, with NaN between them."""
+    n_out, n_in, height, width = weights.shape
+    canvas = np.full((n_out * (height + gap) - gap, n_in * (width + gap) - gap), np.nan)
+    for o, i in np.ndindex(n_out, n_in):
+        y, x = o * (height + gap), i * (width + gap)
+        canvas[y : y + height, x : x + width] = weights[o, i]
+    return canvas
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """The spatial weights of one layer.
+
+    Args:
+        title: which layer.
+        weights: ``(O, I, Y, X)``; NaN where a smaller window has no weight.
+        outputs: names of the rows of tiles.
+        spacing_deg: distance between neighbouring columns of the eye.
+        limit: value at either end of the colour scale; None is the largest weight.
+    """
+
+    title: str
+    weights: Array
+    outputs: Sequence[str]
+    spacing_deg: float
+    limit: float | None = None
+
+
+def weight_grid(layer: LayerWeights, theme: Theme = LIGHT) -> Figure:
+    """Draw spatial weights: a row of tiles per output, a column per input channel, zero pale."""
+    n_out, n_in, height, width = layer.weights.shape
+    tile_in = 0.36 * max(1.0, width / 9)
+    size = (max(n_in * tile_in + 1.9, 3.2), n_out * tile_in * height / width + 1.15)
+    with themed(theme):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots()
+        limit = layer.limit or float(np.nanmax(np.abs(layer.weights))) or 1.0
+        picture = axes.imshow(
+            tiled(layer.weights), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="equal"
+        )
+        axes.set_xticks((width + 1) * np.arange(n_in) + (width - 1) / 2, [str(i + 1) for i in range(n_in)])
+        axes.set_yticks((height + 1) * np.arange(n_out) + (height - 1) / 2, list(layer.outputs))
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        tile_deg = width * layer.spacing_deg
+        axes.set(title=layer.title, xlabel=f"input channel (a tile is {tile_deg:g}° × {tile_deg:g}°, up is up)")
+        bar = figure.colorbar(picture, ax=axes, fraction=0.05, pad=0.02, shrink=min(1.0, 2.2 / size[1]), aspect=12)
+        bar.set_label("weight", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+    return figure
+
+
+def temporal_kernels(kernels: Mapping[str, Array], rate_hz: float, theme: Theme = LIGHT) -> Figure:
+    """Draw what each filter makes of an impulse of unit area, one panel per layer, one line per channel.
+
+    Args:
+        kernels: name of the layer to its kernels, ``(K, C)``, in 1/s.
+        rate_hz: samples per second of the kernels.
+        theme: light or dark.
+    """
+    with themed(theme):
+        figure = Figure(figsize=(1.75 * len(kernels) + 0.6, 2.3), layout="constrained")
+        panels = figure.subplots(1, len(kernels), squeeze=False)[0]
+        for axes, (name, kernel) in zip(panels, kernels.items(), strict=True):
+            axes.plot(np.arange(len(kernel)) * 1000 / rate_hz, kernel, color=PALETTE[0], alpha=0.7, lw=0.9)
+            axes.set(title=name, xlabel="time (ms)", ylim=(0, None), xlim=(0, len(kernel) * 1000 / rate_hz))
+        panels[0].set_ylabel("impulse response (1/s)")
+    return figure
+
+
+@dataclass(frozen=True)
+class ParameterValues:
+    """All values of one kind of parameter.
+
+    Args:
+        title: what it is.
+        unit: unit of the values as they are drawn.
+        values: ``(n,)``.
+        bounds: lower and upper bound in that unit; None where there is none.
+        log: whether the axis is logarithmic.
+        initial: values before training, ``(n,)``, if known.
+    """
+
+    title: str
+    unit: str
+    values: Array
+    bounds: tuple[float | None, float | None] = (None, None)
+    log: bool = False
+    initial: Array | None = None
+
+
+def histogram_edges(parameter: ParameterValues, n_bins: int = 24) -> Array:
+    """Return bin edges that hold the values, those before training and the bounds."""
+    known = [parameter.values, *([] if parameter.initial is None else [parameter.initial])]
+    inside = np.concatenate([*known, [b for b in parameter.bounds if b is not None]])
+    low, high = float(inside.min()), float(inside.max())
+    if low == high:
+        low, high = (low / 1.5, high * 1.5) if parameter.log else (low - 0.5, high + 0.5)
+    return np.geomspace(low, high, n_bins + 1) if parameter.log else np.linspace(low, high, n_bins + 1)
+
+
+def parameter_histograms(parameters: Sequence[ParameterValues], theme: Theme = LIGHT) -> Figure:
+    """Draw how the values of each kind of parameter are spread, before training in outline, and their bounds."""
+    n_columns = min(3, len(parameters))
+    n_rows = -(-len(parameters) // n_columns)
+    with themed(theme):
+        figure = Figure(figsize=(2.5 * n_columns, 2.0 * n_rows), layout="constrained")
+        panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+        for axes, parameter in zip(panels, parameters, strict=False):
+            _histogram(axes, parameter, theme)
+        for axes in panels[len(parameters) :]:
+            axes.set_visible(False)
+    return figure
+
+
+def _histogram(axes: Axes, parameter: ParameterValues, theme: Theme) -> None:
+    edges = histogram_edges(parameter).tolist()
+    axes.hist(parameter.values, edges, color=PALETTE[0], alpha=0.85)
+    if parameter.initial is not None:
+        axes.hist(parameter.initial, edges, histtype="step", color=theme.ink, lw=0.8)
+    for bound in parameter.bounds:
+        if bound is not None:
+            axes.axvline(bound, color=PALETTE[1], ls="--", lw=1.2)
+    if parameter.log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(title=parameter.title, xlabel=parameter.unit, ylabel="count")
+
+
+def receptive_fields(fields: Mapping[str, Array], rate_hz: float, deg_per_px: float, theme: Theme = LIGHT) -> Figure:
+    """Draw spatiotemporal receptive fields: where, when, and how the two go together.
+
+    Args:
+        fields: cell type to change of the voltage by contrast at each lag and place, ``(K, Y, X)``, lag 0 first.
+        rate_hz: samples per second.
+        deg_per_px: degrees per pixel.
+        theme: light or dark.
+    """
+    with themed(theme):
+        figure = Figure(figsize=(7.2, 2.1 * len(fields) + 0.4), layout="constrained")
+        grid = figure.subplots(len(fields), 3, squeeze=False)
+        for row, (name, field) in zip(grid, fields.items(), strict=True):
+            _receptive_field(row, name, field, (rate_hz, deg_per_px))
+    return figure
+
+
+def _receptive_field(row: NDArray[np.object_], name: str, field: Array, scale: tuple[float, float]) -> None:
+    """Draw a map at the strongest lag, a slice azimuth by lag through the strongest row, and time courses."""
+    rate_hz, deg_per_px = scale
+    n_lags, rows, columns = field.shape
+    lag, y, x = (int(i) for i in np.unravel_index(np.abs(field).argmax(), field.shape))
+    half_x, half_y, last_ms = columns * deg_per_px / 2, rows * deg_per_px / 2, n_lags * 1000 / rate_hz
+    limit = float(np.abs(field).max()) or 1.0
+    look = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
+    where, slice_, when = row
+    where.imshow(field[lag], extent=(-half_x, half_x, -half_y, half_y), **look)
+    where.set(title=f"{name}, {lag * 1000 / rate_hz:.0f} ms before", xlabel="azimuth (°)", ylabel="elevation (°)")
+    slice_.imshow(field[:, y], extent=(-half_x, half_x, last_ms, 0), aspect="auto", **look)
+    slice_.set(title=f"at {half_y - (y + 0.5) * deg_per_px:.0f}° elevation", xlabel="azimuth (°)", ylabel="lag (ms)")
+    lags_ms = np.arange(n_lags) * 1000 / rate_hz
+    when.plot(lags_ms, field[:, y, x] * 1e3, label="strongest pixel")
+    when.plot(lags_ms, field.mean((1, 2)) * 1e3, label="mean of all pixels")
+    when.axhline(0, color="0.5", lw=0.6)
+    when.set(title="time course", xlabel="lag (ms)", ylabel="10⁻³ voltage / contrast")
+    when.legend(fontsize=6)
