@@ -1,0 +1,89 @@
+"""An epoch of a synthetic set of the published size: 250 movies of 1,600 frames, 14,303 recordings of 66 neurons.
+
+A part of it is made (``--movies``), some batches of it are loaded and trained on for real, and the epoch is computed
+from their time: it is proportional to the number of batches. Loading is timed apart, as a training step waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import record
+import torch
+from record import CELL_TYPES, RATE_HZ
+
+from stcnn.data.batching import BatchingConfig, loader
+from stcnn.data.dataset import Dataset, Recording
+from stcnn.evaluate import predict_batch
+from stcnn.metrics import mean_squared_error
+from stcnn.movie import Movie
+from stcnn.nn.stack import Compute
+
+N_MOVIES, N_RECORDINGS, MOVIE_FRAMES, BEFORE_S = 250, 14_303, 1260, 2.0
+
+
+def part_of_the_set(n_movies: int) -> Dataset:
+    """Return movies that begin 2 s after the traces do, and a share of the recordings, each neuron at its place."""
+    random = np.random.default_rng(0)
+    shifts = {(t, str(i)): tuple(random.integers(-15, 16, 2).tolist()) for t, n in CELL_TYPES.items() for i in range(n)}
+    n_samples = MOVIE_FRAMES + round(BEFORE_S * RATE_HZ)
+    time_s = np.arange(n_samples) / RATE_HZ - BEFORE_S
+    movies, recordings = {}, []
+    for m in range(n_movies):
+        codes = np.repeat(random.integers(0, 256, (MOVIE_FRAMES // 20, 83, 83), np.uint8), 20, 0)
+        movies[f"vstim_{m}"] = Movie(codes, RATE_HZ)
+        chosen = random.permutation(len(shifts))[: round(N_RECORDINGS / N_MOVIES)]
+        for cell_type, neuron in (list(shifts)[i] for i in chosen):
+            trace = random.normal(size=n_samples).astype(np.float32)
+            shift = shifts[cell_type, neuron]
+            recordings.append(Recording(cell_type, neuron, f"vstim_{m}", trace, time_s, RATE_HZ, shift_px=shift))
+    return Dataset.of(movies, recordings, {t: [str(i) for i in range(n)] for t, n in CELL_TYPES.items()})
+
+
+def main() -> None:
+    """Measure batches of both kinds and write the table."""
+    options = record.arguments(
+        __doc__,
+        movies=(12, "movies that are made"),
+        batches=(4, "batches that are timed, after one that is not"),
+        paths=(["fused"], "implementations of the hidden stack"),
+    )
+    data, rows = part_of_the_set(options.movies), []
+    for path in options.paths:
+        for config in (
+            BatchingConfig(kind="recordings", batch_size=20),
+            BatchingConfig(kind="presentations", batch_size=20),
+        ):
+            rows.append({"path": path, "batching": config.kind, **timed_batches(data, config, path, options.batches)})
+    record.write("epoch", rows, epoch="computed from the timed batches", part=f"{options.movies} of {N_MOVIES} movies")
+
+
+def timed_batches(data: Dataset, config: BatchingConfig, path: Compute, n_batches: int) -> dict[str, float]:
+    """Train on some batches; return the time of loading, of the step, and of the epoch they make up."""
+    model = record.published_size_model().train()
+    model.hidden.compute = path
+    optimiser = torch.optim.Adam(p for p in model.parameters() if p.requires_grad)
+    batches = iter(loader(data, config, seed=0, shuffle=True))
+    loading, stepping, n_items = [], [], []
+    for _ in range(n_batches + 1):
+        start = time.perf_counter()
+        batch = next(batches)
+        loaded = time.perf_counter()
+        optimiser.zero_grad()
+        mean_squared_error(predict_batch(model, batch), batch.target, batch.weight).mean().backward()
+        optimiser.step()
+        loading.append(loaded - start)
+        stepping.append(time.perf_counter() - loaded)
+        n_items.append(len(batch.item))
+    per_recording = sum(loading[1:] + stepping[1:]) / sum(n_items[1:])
+    return {
+        "recordings_per_batch": float(np.mean(n_items[1:])),
+        "loading_s": float(np.mean(loading[1:])),
+        "step_s": float(np.mean(stepping[1:])),
+        "epoch_min": per_recording * N_RECORDINGS / 60,
+    }
+
+
+if __name__ == "__main__":
+    main()
