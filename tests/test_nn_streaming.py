@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stcnn.errors import ConfigError, RateError, ShapeError
 from stcnn.movie import Movie
@@ -22,7 +22,7 @@ from stcnn.nn.streaming import Sample, Stream
 from tests.nn_twin import Case
 
 RATE_HZ = 60.0
-EVERY_FILTER = [
+EVERY_FILTER: list[dict[str, Any]] = [
     {"kind": "exponential"},
     {"kind": "exponential", "kernel_s": 0.3, "scale": "energy", "tau_init_s": (0.05, 1.0)},
     {"kind": "power_exponential", "n_init": (0.5, 2.0), "kernel_s": 0.3},
@@ -113,7 +113,7 @@ def test_start_from_steady_grey_answers_grey_with_a_constant_that_long_grey_come
 def test_calcium_of_given_neurons_is_that_of_the_offline_pass() -> None:
     model, frames = network(), luminance(30)
     found = shown(model.stream(rate_hz=RATE_HZ, start="rest", neurons={"lc11": ("c", "a")}), frames)
-    contrast = torch.from_numpy(frames).double() - np.float32(0.498)
+    contrast = torch.from_numpy(Movie(frames, RATE_HZ).contrast()).double()
     with torch.no_grad():
         volts = model.voltage_of(contrast[None], RATE_HZ)
         right = model.calcium_of(volts, torch.tensor([0, 0]), torch.tensor([0, 0]), torch.tensor([2, 0]), RATE_HZ)
@@ -195,7 +195,7 @@ NOT_A_NUMBER[3, 4] = np.nan
         (np.full((11, 13), "x"), "frame 1 is of type <U1"),
     ],
 )
-def test_a_wrong_frame_is_refused_and_changes_nothing(frame: Any, message: str) -> None:
+def test_a_wrong_frame_is_refused_and_changes_nothing(frame: ArrayLike, message: str) -> None:
     model = network()
     stream, undisturbed = (model.stream(rate_hz=RATE_HZ) for _ in range(2))
     for each in (stream, undisturbed):
