@@ -57,7 +57,7 @@ OUTPUT_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 GRADIENT_TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-4}
 
 # Behind a batch normalisation the size of a kernel does not matter, so what is summed up in the gradient of a time
-# constant cancels but for the shape: of which one frame shows nothing, and a kernel cut off before it decays has little.
+# constant cancels but for the shape: one frame shows nothing of it, and a kernel cut off before it decays has little.
 # (The fused forms know the cancelled part in closed form.)
 CANCELLING = [CASES["one frame"]]
 CANCELLING_IN_AUTOGRAD = [*CANCELLING, CASES["long time constants, truncated"]]
