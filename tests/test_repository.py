@@ -16,7 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "stcnn"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DISTRIBUTIONS = packages_distributions()
-PARTS = {"omegaconf": "hydra-core", "pydantic-core": "pydantic", "cycler": "matplotlib"}
+PARTS = {
+    "cycler": "matplotlib",
+    "hdmf": "pynwb",
+    "numcodecs": "zarr",
+    "omegaconf": "hydra-core",
+    "pydantic-core": "pydantic",
+}
 """Distributions that are the other half of a declared one."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -65,6 +71,7 @@ def test_module_name_says_something_and_hides_no_library(module: Path) -> None:
 def test_package_imports_what_it_declares_and_declares_what_it_imports() -> None:
     names = {name for _, name in imported()} - sys.stdlib_module_names - {"stcnn"}
     found = {distribution(provider) for name in names for provider in DISTRIBUTIONS.get(name, [name])}
+    found.add("pyarrow")  # pandas reads and writes Parquet through it
     assert {PARTS.get(name, name) for name in found} == set(declared())
 
 

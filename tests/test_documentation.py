@@ -1,0 +1,76 @@
+"""The documentation is true: its examples run, its commands compose, its links lead somewhere."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from stcnn.config import compose
+from stcnn.runs import Run
+from stcnn.training.fit import train
+from stcnn.training.recipe import Recipe
+from tests.made_up_data import dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced code of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+TRAININGS = [
+    line
+    for page in PAGES
+    for block in blocks(page, "bash")
+    for line in block.splitlines()
+    if "train.py " in line and "--" not in line
+]
+
+
+@pytest.mark.parametrize("line", TRAININGS)
+def test_commands_compose(line: str) -> None:
+    compose(shlex.split(line.partition("train.py ")[2], comments=True))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder, of the least training there is."""
+    recipe = Recipe.model_validate({"training": {"epochs": 1}, "model": {"hidden": {"channels": [2]}}})
+    run = Run.create(tmp_path_factory.mktemp("experiments"), "simulated", recipe.model_dump(mode="json"))
+    train(dataset(), recipe, run)
+    return run.path
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Path) -> Path:
+    """A folder to work in, with the run that the documentation speaks of."""
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "2026-11-22_14-03-12_simulated").symlink_to(trained)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=named)
+def test_examples_run(page: Path, workplace: Path, request: pytest.FixtureRequest) -> None:
+    if "open_published(" in page.read_text():
+        published = request.getfixturevalue("shared") / "reference" / "lc_small_3"
+        (workplace / "lc_small_3").symlink_to(published)
+    names: dict[str, Any] = {"frames": np.full((20, 83, 83), 0.498), "torch": torch}
+    for block in blocks(page, "python"):
+        exec(block, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
