@@ -1,0 +1,223 @@
+"""Where live frames come from; the protocols are written down in ``docs/streaming.md``.
+
+A source knows its picture before its first frame, counts the frames that its sender or camera lost, and ends by itself
+or at Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stcnn.errors import DataError, FileError
+from stcnn.stimuli.video import decode_video, describe_video
+
+Framing = Literal["raw", "length"]
+DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+"""What FFmpeg calls cameras, by platform."""
+
+
+class Frame(NamedTuple):
+    """One frame as it arrived."""
+
+    luminance: NDArray[Any]
+    """``(Y, X)``, or ``(B, Y, X)`` of several clips; uint8 or float32."""
+    number: int
+    """Counted by who made it: a gap is frames that were lost on the way."""
+    received_s: float
+    """When it was here, by the clock of :func:`time.perf_counter`."""
+    time_s: float | None = None
+    """When it was shown or taken, by the sender's clock; handed on with the answer."""
+
+
+class Source(ABC):
+    """Frames of one picture size at one rate."""
+
+    rate_hz: float
+    shape_px: tuple[int, int]
+
+    @abstractmethod
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until there are no more."""
+
+
+class Stdin(Source):
+    """Frames back to back on a byte stream.
+
+    Args:
+        file: the stream.
+        shape: ``(Y, X)`` or ``(B, Y, X)``.
+        dtype: uint8 or float32, little-endian, row by row from the top left.
+        framing: ``raw`` is nothing but pixels; ``length`` puts the number of bytes, uint32 little-endian, before each
+            frame, and a zero behind the last.
+        rate_hz: frames per second.
+    """
+
+    def __init__(self, file: BinaryIO, shape: tuple[int, ...], dtype: str, framing: Framing, rate_hz: float) -> None:
+        self.file, self.shape, self.framing, self.rate_hz = file, shape, framing, rate_hz
+        self.dtype = np.dtype(dtype).newbyteorder("<")
+        self.shape_px = (shape[-2], shape[-1])
+        self.n_bytes = self.dtype.itemsize * int(np.prod(shape))
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the stream ends.
+
+        Raises:
+            DataError: it ends within a frame, or a length is not that of a frame.
+        """
+        for number in itertools.count():
+            if self.framing == "length" and not self._announced(number):
+                return
+            data = self.file.read(self.n_bytes)
+            if not data:
+                return
+            if len(data) < self.n_bytes:
+                raise DataError(
+                    f"the input ends {len(data)} bytes into frame {number}",
+                    expected=f"{self.n_bytes} bytes per frame of {' x '.join(map(str, self.shape))} {self.dtype.name}",
+                    remedy="check --shape-px, --clips and --dtype",
+                )
+            luminance = np.frombuffer(data, self.dtype).reshape(self.shape)
+            yield Frame(luminance, number, time.perf_counter())
+
+    def _announced(self, number: int) -> bool:
+        length = int.from_bytes(self.file.read(4), "little")
+        if length not in (0, self.n_bytes):
+            raise DataError(
+                f"frame {number} is announced with {length} bytes",
+                expected=f"{self.n_bytes}: {' x '.join(map(str, self.shape))} {self.dtype.name}",
+                remedy="check --shape-px, --clips and --dtype, and that the length is little-endian",
+            )
+        return length > 0
+
+
+class Video(Source):
+    """A video file, as fast as the model takes it; resampled where a rate is given.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+
+    def __init__(self, file: str, rate_hz: float | None) -> None:
+        path = Path(file)
+        if not path.is_file():
+            raise FileError(f"there is no video '{file}'", remedy="name the file with --from")
+        self.rate_hz = rate_hz or describe_video(path)[0]
+        self._pictures = decode_video(path, self.rate_hz)
+        self._first = next(self._pictures)
+        self.shape_px = self._first.shape
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield every frame."""
+        for number, luminance in enumerate(itertools.chain([self._first], self._pictures)):
+            yield Frame(luminance, number, time.perf_counter(), number / self.rate_hz)
+
+
+class Camera(Source):
+    """A camera, through FFmpeg; frames it lost show as gaps between time stamps.
+
+    Args:
+        device: ``/dev/video0`` and the like.
+        rate_hz: frames per second to ask for; None leaves it to the camera.
+        device_kind: what FFmpeg calls such devices; None is that of this platform.
+
+    Raises:
+        FileError: the camera cannot be opened.
+    """
+
+    def __init__(self, device: str, rate_hz: float | None, device_kind: str | None = None) -> None:
+        import av
+
+        options = {"framerate": str(rate_hz)} if rate_hz and device_kind is None else {}
+        try:
+            self._container = av.open(device, format=device_kind or DEVICES.get(sys.platform, "v4l2"), options=options)
+            stream = self._container.streams.video[0]
+        except (av.FFmpegError, IndexError, ValueError) as error:
+            raise FileError(
+                f"the camera {device} cannot be opened ({error})",
+                remedy="name the device with --from, and a rate that it knows with --rate-hz",
+            ) from None
+        self.rate_hz = float(stream.average_rate or stream.base_rate or rate_hz or 0)
+        self.shape_px = (stream.codec_context.height, stream.codec_context.width)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the camera is closed."""
+        start_s = None
+        with self._container as container:
+            for picture in container.decode(video=0):
+                received_s, time_s = time.perf_counter(), float(picture.time or 0)
+                start_s = time_s if start_s is None else start_s
+                number = round((time_s - start_s) * self.rate_hz)
+                yield Frame(picture.to_ndarray(format="gray"), number, received_s, time_s)
+
+
+class Zmq(Source):
+    """Messages of two parts, a header in JSON and the pixels, pushed by rig software.
+
+    Args:
+        address: where to listen, such as ``tcp://127.0.0.1:5555``; the sender connects with a PUSH socket.
+        shape: ``(Y, X)`` or ``(B, Y, X)``.
+        rate_hz: frames per second.
+        timeout_s: end when no frame came for so long; None waits forever.
+
+    Raises:
+        FileError: the address cannot be used.
+    """
+
+    def __init__(self, address: str, shape: tuple[int, ...], rate_hz: float, timeout_s: float | None) -> None:
+        from stcnn.commands.stream.answers import bound_socket
+
+        self.shape, self.rate_hz, self.shape_px = shape, rate_hz, (shape[-2], shape[-1])
+        self._socket = bound_socket("PULL", address)
+        self._timeout_ms = None if timeout_s is None else round(timeout_s * 1000)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until a header says ``end`` or the sender falls silent.
+
+        Raises:
+            DataError: a message is not what the protocol says.
+        """
+        try:
+            for count in itertools.count():
+                if not self._socket.poll(self._timeout_ms):
+                    return
+                header, *pixels = self._socket.recv_multipart()
+                received_s = time.perf_counter()
+                facts = self._facts(header, count)
+                if facts.get("end"):
+                    return
+                yield self._frame(facts, pixels, count, received_s)
+        finally:
+            self._socket.close(linger=0)
+
+    def _facts(self, header: bytes, count: int) -> dict[str, Any]:
+        try:
+            return dict(json.loads(header))
+        except (ValueError, TypeError):
+            raise DataError(
+                f"the header of message {count} is {header[:40]!r}",
+                expected='JSON such as {"frame": 0, "shape": [83, 83]}',
+            ) from None
+
+    def _frame(self, facts: dict[str, Any], pixels: list[bytes], count: int, received_s: float) -> Frame:
+        shape, dtype = tuple(facts.get("shape", self.shape)), str(facts.get("dtype", "uint8"))
+        n_bytes = int(np.prod(self.shape)) * {"uint8": 1, "float32": 4}.get(dtype, 0)
+        if shape != self.shape or len(pixels) != 1 or len(pixels[0]) != n_bytes or not n_bytes:
+            raise DataError(
+                f"message {count} has {len(pixels)} parts behind its header, of {sum(map(len, pixels))} bytes, shape "
+                f"{shape} and dtype '{dtype}'",
+                expected=f"one part with pixels of shape {self.shape}, dtype uint8 or float32",
+                remedy="check the sender, --shape-px and --clips",
+            )
+        luminance = np.frombuffer(pixels[0], np.dtype(dtype).newbyteorder("<")).reshape(shape)
+        stamp = facts.get("time_s")
+        return Frame(luminance, int(facts.get("frame", count)), received_s, None if stamp is None else float(stamp))
