@@ -122,7 +122,9 @@ def _rois(root: Node, rows: NDArray[np.int64], config: NwbConfig) -> list[Roi]:
     """The neurons of a series: from the CSV of the configuration, else from columns of the plane segmentation."""
     tables = [node for _, node in walk(root, "processing") if text(node, "neurodata_type") == "PlaneSegmentation"]
     if config.neurons is not None or not tables or "cell_type" not in tables[0]:
-        return chosen_rois(config, range(len(rows)))
+        cells = np.asarray(tables[0]["iscell"][:]) if tables and "iscell" in tables[0] else None  # from Suite2p
+        wanted = range(len(rows)) if cells is None else np.flatnonzero(cells[rows, 0] > 0).tolist()
+        return chosen_rois(config, wanted if config.neurons is None else range(len(rows)))
     table = tables[0]
     columns = {name: np.asarray(table[name][:])[rows] for name in ("cell_type", "neuron") if name in table}
     position = [np.asarray(table[n][:])[rows] if n in table else np.full(len(rows), np.nan) for n in POSITION]

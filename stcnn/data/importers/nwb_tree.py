@@ -113,14 +113,19 @@ def target_of(node: Node, name: str) -> str:
 
 
 def walk(root: Node, start: str) -> Iterator[tuple[str, Node]]:
-    """Every group below a path, with its own path."""
+    """Every group below a path, with its own path; links are not followed."""
     if start not in root:
         return
     node = root[start]
     if hasattr(node, "keys"):
         yield start, node
         for name in node.keys():  # noqa: SIM118 - a tree's node, not a dictionary
-            yield from walk(root, f"{start}/{name}")
+            if not _is_link(node, name):
+                yield from walk(root, f"{start}/{name}")
+
+
+def _is_link(node: Node, name: str) -> bool:
+    return name in node.links if isinstance(node, ZarrNode) else isinstance(node.get(name, getlink=True), h5py.SoftLink)
 
 
 def attribute(node: Node, name: str, default: Any) -> Any:  # noqa: ANN401 - whatever was stored
