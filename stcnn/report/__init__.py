@@ -1,0 +1,75 @@
+"""What a finished training leaves for the eye: ``report.html``, two pictures, and a summary for the terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from stcnn.data.batching import BatchingConfig
+from stcnn.data.dataset import Dataset
+from stcnn.nn.bounds import Bounds
+from stcnn.report.findings import Findings, FittedTrace, find
+from stcnn.report.page import render
+from stcnn.runs import Run, whole_file
+from stcnn.viz.history import loss_history
+from stcnn.viz.traces import TracePair, prediction_grid
+
+QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Which held-out recordings of a cell type are drawn, ranked by their correlation."""
+
+
+def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds | None = None) -> str:
+    """Write ``report.html``, ``loss.png`` and ``predictions.png`` into the run folder.
+
+    Args:
+        run: a finished run.
+        dataset: the recordings it was trained on.
+        batching: padding and scored window, as in training.
+        bounds: bounds of the parameters, as in training.
+
+    Returns:
+        The summary for the terminal; its last line is the path of the report.
+    """
+    epoch, scores = run.finished_epoch(), run.scores()
+    _save(run, "loss.png", loss_history(run.losses(), scores, epoch))
+    findings = find(run, dataset, batching)
+    pairs = trace_pairs(findings)
+    if pairs:
+        _save(run, "predictions.png", prediction_grid(pairs, "from the worst to the best of each cell type"))
+    with whole_file(run.path / "report.html") as draft:
+        draft.write_text(render(findings, bounds or Bounds()), encoding="utf-8")
+    kept = scores[scores.epoch == epoch]
+    return f"{_table(kept)}\nEpoch {epoch} of {scores.epoch.max()} was kept.\n{run.path / 'report.html'}"
+
+
+def trace_pairs(findings: Findings) -> dict[str, list[TracePair]]:
+    """Choose held-out recordings of each cell type from the worst to the best predicted."""
+    chosen: dict[str, list[TracePair]] = {}
+    for cell_type in findings.dataset.cell_types:
+        mine = [t for t in findings.held_out if t.cell_type == cell_type and np.isfinite(t.correlation)]
+        ranked = sorted(mine, key=lambda trace: trace.correlation)
+        places = sorted({round(q * (len(ranked) - 1)) for q in QUANTILES} if ranked else ())
+        if places:
+            chosen[cell_type] = [_pair(ranked[place]) for place in places]
+    return chosen
+
+
+def _pair(trace: FittedTrace) -> TracePair:
+    title = f"{trace.neuron}, {trace.stimulus}\nr = {trace.correlation:.2f}"
+    return TracePair(title, trace.time_s, trace.measured, trace.predicted)
+
+
+def _table(scores: pd.DataFrame) -> str:
+    rows = [["cell type", "neurons", "recordings", "held-out loss", "held-out correlation"]]
+    for name, scored in scores.set_index("cell_type").iterrows():
+        numbers = [f"{scored[key]:g}" for key in ("n_neurons", "n_recordings")]
+        rows.append([str(name), *numbers, f"{scored['loss']:.4g}", f"{scored['correlation']:.3f}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _save(run: Run, name: str, figure: Figure) -> None:
+    with whole_file(run.path / name) as draft:
+        figure.savefig(draft)

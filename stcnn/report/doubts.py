@@ -1,0 +1,142 @@
+"""What to distrust in a run: every reason that can be read off its numbers, with what to do about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from stcnn.nn.bounds import Bounds, on_bounds
+from stcnn.report.findings import Findings
+
+POOR_CORRELATION = 0.3
+"""Held-out correlation below which a neuron counts as poorly fitted."""
+FEW_RECORDINGS = 3
+"""Held-out recordings of a neuron below which its correlation says little."""
+
+
+class Doubt(NamedTuple):
+    """One reason for caution.
+
+    Args:
+        title: what it is, in a few words.
+        found: what was found, in a sentence.
+        remedy: what to do about it, in a sentence.
+    """
+
+    title: str
+    found: str
+    remedy: str
+
+
+def doubts(findings: Findings, bounds: Bounds) -> list[Doubt]:
+    """Return all reasons for caution, the gravest first."""
+    checks: tuple[Callable[[Findings], Iterator[Doubt]], ...] = (
+        _nothing_held_out,
+        _worse_than_other_neurons,
+        _poor_neurons,
+        lambda found: _on_bounds(found, bounds),
+        _course_of_training,
+        _few_recordings,
+        _changed_code,
+    )
+    return [doubt for check in checks for doubt in check(findings)]
+
+
+def _nothing_held_out(findings: Findings) -> Iterator[Doubt]:
+    if not findings.held_out:
+        yield Doubt(
+            "Nothing was held out",
+            "Every recording was trained on, so nothing here says how the model answers to new stimuli.",
+            "Set split.validation above 0 and train again.",
+        )
+
+
+def _worse_than_other_neurons(findings: Findings) -> Iterator[Doubt]:
+    table = findings.cell_types()
+    worse = table[table.correlation < table.others] if len(table) else table
+    if len(worse):
+        listed = ", ".join(
+            f"{row.cell_type} ({row.correlation:.2f} against {row.others:.2f})" for row in worse.itertuples()
+        )
+        yield Doubt(
+            "Other neurons predict better than the model",
+            f"The mean trace of the other neurons of the type, recorded to the same stimulus, follows held-out "
+            f"recordings more closely in {listed}. It knows the answer to the stimulus, which the model does not, but "
+            f"it shows how much is there to be explained.",
+            "Train longer, or on more kinds of stimulus.",
+        )
+
+
+def _poor_neurons(findings: Findings) -> Iterator[Doubt]:
+    poor = findings.neurons[~(findings.neurons.correlation >= POOR_CORRELATION)]
+    if len(poor):
+        listed = ", ".join(f"{row.cell_type} {row.neuron} ({row.correlation:.2f})" for row in poor.head(8).itertuples())
+        more = f" and {len(poor) - 8} more" if len(poor) > 8 else ""
+        yield Doubt(
+            f"{len(poor)} of {len(findings.neurons)} neurons are fitted poorly",
+            f"Their held-out correlation is below {POOR_CORRELATION}: {listed}{more}.",
+            "Look at their traces: noise, a receptive field that is not where the shift says, or a stimulus the "
+            "model has learned nothing about.",
+        )
+
+
+def _on_bounds(findings: Findings, bounds: Bounds) -> Iterator[Doubt]:
+    sitting = on_bounds(findings.model, bounds)
+    if not sitting:
+        return
+    sizes = {name: parameter.numel() for name, parameter in findings.model.named_parameters()}
+    counts = Counter((place.name, place.bound, place.value) for place in sitting)
+    listed = "; ".join(
+        f"{n} of {sizes[name]} in {name} on the {bound} bound of {value:g}"
+        for (name, bound, value), n in counts.items()
+    )
+    yield Doubt(
+        f"{len(sitting)} parameter{'s' if len(sitting) > 1 else ''} on a bound",
+        f"They would have gone further had they been allowed to, so their values are not estimates: {listed}.",
+        "Read nothing into these values, or widen the bound and train again.",
+    )
+
+
+def _course_of_training(findings: Findings) -> Iterator[Doubt]:
+    scores = findings.run.scores()
+    trained = scores[scores.epoch > 0].groupby("epoch", as_index=False)[["loss", "training_loss"]].sum(min_count=1)
+    if trained.loss.notna().sum() < 2:
+        return
+    kept, last = findings.run.finished_epoch(), int(trained.epoch.max())
+    if kept == last and trained.loss.iloc[-1] < 0.98 * trained.loss.iloc[-2]:
+        yield Doubt(
+            "The training may not have come to rest",
+            f"The held-out loss was still falling by more than 2 % per epoch when it ended after {last} epochs.",
+            f"Train longer: python train.py training.epochs={2 * last}",
+        )
+    rise = trained.loss.iloc[-1] / trained.loss.min() - 1
+    if rise > 0.1:
+        yield Doubt(
+            "The network learned its recordings by heart",
+            f"The held-out loss rose by {100 * rise:.0f} % from its lowest value to the last epoch, while the training "
+            f"loss went on falling. Epoch {kept} was kept.",
+            "More recordings or a smaller network would help; the epochs after the kept one do not matter.",
+        )
+
+
+def _few_recordings(findings: Findings) -> Iterator[Doubt]:
+    few: pd.DataFrame = findings.neurons[findings.neurons.n_recordings < FEW_RECORDINGS]
+    if len(few):
+        yield Doubt(
+            f"{len(few)} of {len(findings.neurons)} neurons have fewer than {FEW_RECORDINGS} held-out recordings",
+            "Their correlations rest on little, and so do means over them.",
+            "Hold out more (split.validation), or repeat with other values of split.seed.",
+        )
+
+
+def _changed_code(findings: Findings) -> Iterator[Doubt]:
+    git = findings.run.environment().get("git")
+    if git and git["changed"]:
+        yield Doubt(
+            "The program had changes that were not committed",
+            f"The commit {git['commit'][:10]} alone may not give these numbers again.",
+            "Commit before a training whose numbers are to be kept.",
+        )

@@ -1,0 +1,210 @@
+"""What a run amounts to: predicted and measured traces, scores of neurons and cell types beside what was available.
+
+Nothing here touches the test part of the split.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from stcnn.data.batching import BatchingConfig
+from stcnn.data.clocks import sampled_at_frames
+from stcnn.data.dataset import Dataset
+from stcnn.data.splits import Split
+from stcnn.evaluate import Predictions, predict
+from stcnn.metrics import correlation
+from stcnn.nn.model import STCNN
+from stcnn.runs import Run
+
+MOST_TRACES = 600
+"""Recordings that a report holds at most: all held-out ones first, then an even choice of those trained on."""
+
+Trace = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class FittedTrace:
+    """A recording and its prediction at the scored samples.
+
+    Args:
+        cell_type: of the neuron.
+        neuron: identifier within the cell type.
+        stimulus: the movie.
+        held_out: whether the training never saw it.
+        time_s: ``(S,)``, zero at stimulus onset.
+        measured: dF/F, ``(S,)``.
+        predicted: dF/F, ``(S,)``.
+        others: mean dF/F of the other neurons of the cell type to the same stimulus, ``(S,)``; None if there are none.
+    """
+
+    cell_type: str
+    neuron: str
+    stimulus: str
+    held_out: bool
+    time_s: Trace
+    measured: Trace
+    predicted: Trace
+    others: Trace | None = None
+
+    @property
+    def correlation(self) -> float:
+        """Pearson correlation of measured and predicted, NaN where one of them is constant."""
+        return joined_correlation([self])
+
+
+def joined_correlation(traces: Sequence[FittedTrace], source: str = "predicted") -> float:
+    """Return the correlation of measured traces with ``predicted`` or ``others``, all joined end to end."""
+    pairs = [(getattr(trace, source), trace.measured) for trace in traces if getattr(trace, source) is not None]
+    if not pairs:
+        return float("nan")
+    x, y = (torch.from_numpy(np.concatenate(side))[None] for side in zip(*pairs, strict=True))
+    return float(correlation(x, y, torch.ones_like(y)))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything a report says about the fit.
+
+    Args:
+        run: the finished run.
+        dataset: all recordings.
+        split: which of them are on which side.
+        model: the finished model.
+        traces: fitted traces, held-out ones first.
+        neurons: ``cell_type``, ``neuron``, ``n_recordings``, ``correlation``, ``others`` of held-out recordings.
+    """
+
+    run: Run
+    dataset: Dataset
+    split: Split
+    model: STCNN
+    traces: Sequence[FittedTrace]
+    neurons: pd.DataFrame
+
+    @property
+    def held_out(self) -> list[FittedTrace]:
+        """The fitted traces that the training never saw."""
+        return [trace for trace in self.traces if trace.held_out]
+
+    def cell_types(self) -> pd.DataFrame:
+        """Return a row per ``cell_type``: counts, mean ``correlation`` with ``low`` and ``high``, and ``others``."""
+        rows = []
+        for name, mine in self.neurons.groupby("cell_type", sort=False):
+            low, high = bootstrap_interval(mine.correlation.dropna().to_numpy())
+            both = mine.dropna(subset=["others"])
+            rows.append(
+                {
+                    "cell_type": name,
+                    "n_neurons": len(mine),
+                    "n_recordings": int(mine.n_recordings.sum()),
+                    "correlation": mine.correlation.mean(),
+                    "low": low,
+                    "high": high,
+                    "others": both.others.mean(),
+                }
+            )
+        return pd.DataFrame(rows)
+
+
+def bootstrap_interval(values: NDArray[np.floating], n_draws: int = 2000) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a mean (Efron 1979); NaN for fewer than two values."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    draws = np.random.default_rng(0).choice(values, (n_draws, len(values))).mean(1)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
+    """Predict the held-out recordings and some of those trained on, and score them.
+
+    Args:
+        run: a finished run.
+        dataset: the recordings it was trained on.
+        batching: padding and scored window, as in training.
+    """
+    split, model = Split.from_json(run.split(), dataset), run.model()
+    room = max(0, MOST_TRACES - len(split.validation))
+    chosen = np.unique(np.linspace(0, len(split.train) - 1, min(room, len(split.train))).astype(int))
+    shown = [*split.validation, *(split.train[i] for i in chosen)]
+    part = dataset.subset(shown)
+    predictions = predict(model, part, batching)
+    traces = fitted_traces(part, predictions, len(split.validation))
+    return Findings(run, dataset, split, model, traces, score_neurons(traces))
+
+
+def fitted_traces(dataset: Dataset, predictions: Predictions, n_held_out: int) -> list[FittedTrace]:
+    """Cut predictions to the scored samples, and set the other neurons beside them.
+
+    Args:
+        dataset: recordings, the first ``n_held_out`` of which were held out.
+        predictions: their predictions; ``item`` counts in ``dataset``.
+        n_held_out: see there.
+    """
+    at_frames = sampled_at_frames(dataset.table)
+    traces: list[FittedTrace | None] = [None] * len(dataset)
+    for row, item in enumerate(predictions.item.tolist()):
+        recording, scored = dataset.recordings[item], (predictions.weight[row] > 0).numpy()
+        if at_frames[item]:  # then the samples lie somewhere in the clip, all but the last scored
+            last = len(recording.time_s) - 1
+            time_s = recording.time_s[last - int(scored.sum()) : last]
+        else:
+            time_s = recording.time_s[scored[: len(recording.time_s)]]
+        traces[item] = FittedTrace(
+            *(recording.cell_type, recording.neuron, recording.stimulus, item < n_held_out, time_s),
+            *(predictions.target[row].numpy()[scored], predictions.prediction[row].numpy()[scored]),
+        )
+    return with_others([trace for trace in traces if trace is not None])
+
+
+def with_others(traces: Sequence[FittedTrace]) -> list[FittedTrace]:
+    """Give each trace the mean of the other neurons of its type to the same stimulus, at its own times."""
+    together: dict[tuple[str, str], list[FittedTrace]] = defaultdict(list)
+    for trace in traces:
+        together[trace.cell_type, trace.stimulus].append(trace)
+
+    def mean_of_others(trace: FittedTrace) -> Trace | None:
+        others = [o for o in together[trace.cell_type, trace.stimulus] if o.neuron != trace.neuron]
+        return np.mean([np.interp(trace.time_s, o.time_s, o.measured) for o in others], axis=0) if others else None
+
+    return [FittedTrace(**{**trace.__dict__, "others": mean_of_others(trace)}) for trace in traces]
+
+
+def score_neurons(traces: Sequence[FittedTrace]) -> pd.DataFrame:
+    """Return ``cell_type``, ``neuron``, ``n_recordings``, ``correlation`` and ``others`` of held-out recordings."""
+    of_neuron: dict[tuple[str, str], list[FittedTrace]] = defaultdict(list)
+    for trace in traces:
+        if trace.held_out:
+            of_neuron[trace.cell_type, trace.neuron].append(trace)
+    rows = [
+        (*key, len(mine), joined_correlation(mine), joined_correlation(mine, "others"))
+        for key, mine in sorted(of_neuron.items())
+    ]
+    return pd.DataFrame(rows, columns=["cell_type", "neuron", "n_recordings", "correlation", "others"])
+
+
+def peaks_by_stimulus(traces: Sequence[FittedTrace]) -> pd.DataFrame:
+    """Return the peak of each cell type to each stimulus, mean over neurons, measured and predicted.
+
+    Returns:
+        ``cell_type``, ``stimulus``, ``measured`` (mean over neurons) with its 95 % interval ``low`` and ``high``,
+        ``predicted``; the peak of a neuron is its largest scored sample, noise included.
+    """
+    rows = []
+    together: dict[tuple[str, str], list[FittedTrace]] = defaultdict(list)
+    for trace in traces:
+        together[trace.cell_type, trace.stimulus].append(trace)
+    for (cell_type, stimulus), mine in together.items():
+        measured = np.array([trace.measured.max() for trace in mine])
+        half = 1.96 * measured.std(ddof=1) / np.sqrt(len(measured)) if len(measured) > 1 else 0.0
+        predicted = np.mean([trace.predicted.max() for trace in mine])
+        mean = measured.mean()
+        rows.append((cell_type, stimulus, mean, mean - half, mean + half, predicted))
+    return pd.DataFrame(rows, columns=["cell_type", "stimulus", "measured", "low", "high", "predicted"])

@@ -1,0 +1,81 @@
+"""What a network has learned, taken out of it for the figures: weights, impulse responses, values by kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stcnn.nn.bounds import Bounds
+from stcnn.nn.model import STCNN
+from stcnn.viz.weights import LayerWeights, ParameterValues
+
+KERNEL_RATE_HZ = 1000.0
+KERNEL_S = 0.4
+"""Impulse responses are drawn so long."""
+
+
+def spatial_weights(model: STCNN) -> dict[str, LayerWeights]:
+    """Spatial weights of hidden layers, in front of which stand the normalised channels of the layer before."""
+    spacing_deg = model.config.eye.column_spacing_deg
+    layers = {
+        f"layer{i}": LayerWeights(
+            f"hidden layer {i}", _array(layer.weight), [str(o + 1) for o in range(len(layer.weight))], spacing_deg
+        )
+        for i, layer in enumerate(model.hidden, start=1)
+    }
+    weights = [_array(readout.weight) for readout in model.readouts.each]
+    widest = max(weight.shape[-1] for weight in weights)
+    centred = [np.pad(w, ((0, 0), *[((widest - w.shape[-1]) // 2,) * 2] * 2), constant_values=np.nan) for w in weights]
+    layers["readouts"] = LayerWeights("readouts", np.stack(centred), list(model.cell_types), spacing_deg)
+    return layers
+
+
+def _array(parameter: torch.Tensor) -> NDArray[np.float32]:
+    return parameter.detach().float().cpu().numpy()
+
+
+@torch.no_grad()
+def impulse_responses(model: STCNN) -> dict[str, NDArray[np.float32]]:
+    """Impulse responses ``(K, C)`` in 1/s, computed by the filters themselves."""
+    impulse = torch.zeros(round(KERNEL_S * KERNEL_RATE_HZ), 1)
+    impulse[0] = KERNEL_RATE_HZ
+    named = {f"layer {i}": [layer.filter] for i, layer in enumerate(model.hidden, start=1)}
+    named["readouts"] = [readout.filter for readout in model.readouts.each]
+    kernels = {}
+    for name, filters in named.items():
+        columns = []
+        for temporal in filters:
+            gain = temporal.gain(KERNEL_RATE_HZ)
+            n_channels = 1 if gain is None else len(gain)
+            response, _ = temporal(impulse.expand(-1, n_channels).to(model.calcium.tau_s), KERNEL_RATE_HZ)
+            columns.append(response if gain is None else response * gain)
+        kernels[name] = _array(torch.cat(columns, dim=1))
+    return kernels
+
+
+def parameter_values(model: STCNN, untrained: STCNN, bounds: Bounds) -> list[ParameterValues]:
+    """Values of all parameters by kind, trained and before."""
+
+    def values(network: STCNN, ending: str) -> NDArray[np.float32]:
+        named = ((n, p) for n, p in network.named_parameters() if p.requires_grad and ".norm.weight" not in n)
+        found = [_array(p).ravel() for n, p in named if n.endswith(ending)]
+        return np.concatenate(found) if found else np.empty(0, np.float32)
+
+    def kind(title: str, unit: str, ending: str, **look: Any) -> ParameterValues:
+        scale = 1000 if unit == "ms" else 1
+        now, before = (scale * values(network, ending) for network in (model, untrained))
+        low, high = (None if limit is None else scale * limit for limit in look.pop("limits", (None, None)))
+        return ParameterValues(title, unit, now, (low, high), initial=before, **look)
+
+    kinds = [
+        kind("time constants", "ms", ".filter.tau_s", limits=bounds.filter_tau_s, log=True),
+        kind("spatial weights", "weight", ".weight"),
+        kind("biases", "bias", ".bias"),
+        kind("gains of neurons", "gain before softplus", ".gain"),
+        kind("offsets of neurons", "dF/F", ".offset"),
+        kind("exponents of kernels", "exponent", ".filter.n", limits=bounds.filter_n),
+    ]
+    return [each for each in kinds if each.values.size]

@@ -1,0 +1,105 @@
+"""The page: what the template is filled with, and the traces that its script draws."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+import stcnn
+from stcnn.nn.bounds import Bounds
+from stcnn.report.doubts import doubts
+from stcnn.report.findings import Findings, FittedTrace
+from stcnn.report.pictures import animations, pictures
+from stcnn.viz.theme import colours
+
+MOST_SAMPLES = 240
+"""Samples of a trace on the page; longer ones are averaged in blocks."""
+
+
+def render(findings: Findings, bounds: Bounds) -> str:
+    """Return the report as one HTML file that needs nothing else.
+
+    Args:
+        findings: what the run amounts to.
+        bounds: bounds of the parameters in the training.
+    """
+    run = findings.run
+    environment = Environment(
+        loader=PackageLoader("stcnn.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html").render(
+        name=run.path.name,
+        version=stcnn.__version__,
+        facts=_facts(findings),
+        types=findings.cell_types().to_dict("records") if findings.held_out else [],
+        neurons=findings.neurons.sort_values("correlation").to_dict("records"),
+        doubts=doubts(findings, bounds),
+        pictures={key: {"svg": Markup(p.svg), "alt": p.alt} for key, p in pictures(findings, bounds).items()},
+        animations=animations(findings),
+        config=yaml.safe_dump(run.config(), sort_keys=False, allow_unicode=True),
+        environment=run.environment(),
+        traces=explorer_data(findings.traces),
+    )
+
+
+def _facts(findings: Findings) -> dict[str, Any]:
+    """What was trained on what, as the template's sentences need it."""
+    run, dataset, model, split = findings.run, findings.dataset, findings.model, findings.split
+    config = run.config()
+    rates = sorted(set(dataset.table.movie_rate_hz))
+    return {
+        "cell_types": list(dataset.cell_types),
+        "n_neurons": sum(map(len, dataset.neurons.values())),
+        "n_animals": int(dataset.table.animal.nunique()),
+        "n_stimuli": int(dataset.table.stimulus.nunique()),
+        "n_train": len(split.train),
+        "n_validation": len(split.validation),
+        "n_test": len(split.test),
+        "rate_hz": ", ".join(f"{rate:g}" for rate in rates),
+        "shape_px": dataset.shape_px,
+        "deg_per_px": dataset.deg_per_px,
+        "dataset": (config.get("dataset") or {}).get("kind", "recordings"),
+        "held_out_by": ((config.get("split") or {}).get("kind") or "stimulus_x_neuron").replace("_x_", " and "),
+        "channels": list(model.config.hidden.channels),
+        "lattice": model.config.eye.lattice,
+        "n_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "kept_epoch": run.finished_epoch(),
+        "n_epochs": int(run.scores().epoch.max()),
+        "n_steps": int(run.losses().step.max()),
+    }
+
+
+def explorer_data(traces: Sequence[FittedTrace]) -> str:
+    """Return the traces as JSON, dF/F in thousandths and times in milliseconds, each time axis once."""
+    axes: dict[tuple[int, ...], int] = {}
+    rows = []
+    for trace in traces:
+        time_ms = tuple(_short(trace.time_s))
+        rows.append(
+            {
+                "type": trace.cell_type,
+                "neuron": trace.neuron,
+                "stimulus": trace.stimulus,
+                "heldOut": trace.held_out,
+                "time": axes.setdefault(time_ms, len(axes)),
+                "measured": _short(trace.measured),
+                "predicted": _short(trace.predicted),
+            }
+        )
+    colour_of = colours(list(dict.fromkeys(trace.cell_type for trace in traces)))
+    data = {"times": list(axes), "recordings": rows, "colours": colour_of}
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # a name cannot close the script element
+
+
+def _short(values: NDArray[np.floating]) -> list[int]:
+    """Thousandths of at most :data:`MOST_SAMPLES` means of blocks."""
+    block = -(-len(values) // MOST_SAMPLES)
+    means = [values[i : i + block].mean() for i in range(0, len(values), block)]
+    return np.rint(np.asarray(means) * 1000).astype(int).tolist()

@@ -1,0 +1,46 @@
+"""Figures as SVG inside the page, which follow its light or dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import NamedTuple
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from stcnn.viz.theme import LIGHT
+
+
+class Picture(NamedTuple):
+    """A figure on the page.
+
+    Args:
+        name: of its place in the page.
+        svg: the drawing.
+        alt: what it shows, for those who do not see it.
+    """
+
+    name: str
+    svg: str
+    alt: str
+
+
+def inline_svg(figure: Figure, name: str, alt: str) -> Picture:
+    """Turn a figure in the light theme into SVG whose paper and ink are variables of the page.
+
+    Args:
+        figure: the figure.
+        name: unique on the page; keeps the identifiers of two drawings apart.
+        alt: what it shows.
+    """
+    stream = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = stream.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    for colour, variable in ((LIGHT.ink, "--ink"), (LIGHT.paper, "--paper"), (LIGHT.faint, "--faint")):
+        svg = re.sub(rf"(?<=: ){re.escape(colour)}", f"var({variable})", svg, flags=re.IGNORECASE)
+    svg = re.sub(r'\bid="(\w+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r'(?<=href="#)(\w+)|(?<=url\(#)(\w+)', lambda match: f"{name}-{match[0]}", svg)
+    return Picture(name, svg.replace("<svg", '<svg aria-hidden="true"', 1), alt)
