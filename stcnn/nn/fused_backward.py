@@ -43,8 +43,7 @@ class Adjoint:
         rows.copy_(dz)
         self.sum += run.channel_sum(rows.sum(0), s)
         if run.layers[self.i].gamma is not None:
-            mean = run.spans[s].row(run.moments[self.i][0])
-            centred = torch.sub(run.filtered(self.i, s, start, stop), mean).mul_(rows)
+            centred = torch.sub(run.filtered(self.i, s, start, stop), run.row("mean", self.i, s)).mul_(rows)
             self.dot += run.channel_sum(centred.sum(0), s)
 
 
@@ -106,15 +105,12 @@ class LayerBackward:
     def span_backward(self, s: int, following: Tensor) -> Tensor:
         """Go back through span ``s`` from the row ``h`` behind its end; return the row at its start."""
         run, span = self.run, self.run.spans[s]
-        leak, norm = span.row(self.layer.leak), self.norm_rows(s)
+        norm = self.norm_rows(s)
         for start, stop in reversed(list(span.chunks())):
             h = self.through_norm(s, start, stop, norm)
             if self.layer.rest is not None:
                 self.d_rest -= run.channel_sum((h * run.memory.delayed(self.i, s, start, stop)).sum(0), s)
-            for h_t in reversed(h.unbind(0)):
-                torch.lerp(following, h_t, leak, out=h_t)
-                following = h_t
-            following = following.clone()
+            following = run.scan(self.i, s).backwards(following, h)
             du = h if self.layer.rest is None else self.truncated(s, start, stop, h)
             v, change = run.memory.rows(self.i, s, start, stop), torch.empty_like(du)
             torch.sub(v[0], run.memory.before(self.i, s, start), out=change[0])
@@ -156,7 +152,7 @@ class LayerBackward:
             parts.append(later.view(len(later), run.spans[s + 1].clips, h.shape[1]).sum(1))
         missing = (stop - start) - sum(len(p) for p in parts)
         ahead = torch.cat([*parts, h.new_zeros(missing, h.shape[1])])
-        return torch.addcmul(h, run.spans[s].row(self.layer.rest), ahead, value=-1)
+        return torch.addcmul(h, run.row("rest", self.i, s), ahead, value=-1)
 
     def through_convolution(self, s: int, start: int, stop: int, du: Tensor) -> None:
         """Add to the gradient of the kernel, and hand ``dz`` to the layer below."""

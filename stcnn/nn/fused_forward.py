@@ -16,10 +16,11 @@ from torch import Tensor
 
 from stcnn.nn.fused_memory import Recomputed, Stored
 from stcnn.nn.readout import Window
+from stcnn.nn.scan import Scan
 from stcnn.nn.spatial import correlate
 
-CHUNK_PICTURES = 96
-"""Pictures (frames x clips) per chunk: small enough for the second-level cache, large enough for the convolution."""
+CHUNK_PICTURES = 256
+"""Pictures (frames x clips) per chunk: small enough for the cache, large enough to hide the cost of a call."""
 
 
 class FusedLayer(NamedTuple):
@@ -101,6 +102,8 @@ class Run:
         self.last: list[Tensor] = []
         """Maps ``y`` of the last layer on the window, by span."""
         self.moments: list[tuple[Tensor, Tensor]] = []
+        self._rows: dict[tuple[str, int, int], Tensor] = {}
+        self._scans: dict[tuple[int, int], Scan] = {}
         autocast = torch.is_autocast_enabled(clips.rest.device.type)
         self.conv_dtype = torch.get_autocast_dtype(clips.rest.device.type) if autocast else clips.rest.dtype
 
@@ -108,20 +111,34 @@ class Run:
         """Length of a row of layer ``i`` in span ``s``: clips x columns x channels."""
         return self.spans[s].eye[0].numel() * len(self.layers[i].leak)
 
-    def scale_shift(self, i: int) -> tuple[Tensor, Tensor]:
-        """Scale and shift per channel of the normalisation of layer ``i``."""
+    def normaliser(self, i: int) -> dict[str, Tensor]:
+        """Mean that the normalisation of layer ``i`` takes away, and its scale and shift, per channel."""
         layer, (mean, var) = self.layers[i], self.moments[i]
         if layer.gamma is None:
-            return torch.ones_like(layer.beta), layer.beta
+            return {"mean": mean, "scale": torch.ones_like(layer.beta), "shift": layer.beta}
         scale = layer.gamma * torch.rsqrt(var + layer.eps)
-        return scale, layer.beta - mean * scale
+        return {"mean": mean, "scale": scale, "shift": layer.beta - mean * scale}
+
+    def row(self, name: str, i: int, s: int) -> Tensor:
+        """Row of span ``s`` with ``rest``, ``mean``, ``scale`` or ``shift`` of layer ``i``; made once."""
+        if (name, i, s) not in self._rows:
+            value = self.layers[i].rest if name == "rest" else self.normaliser(i)[name]
+            assert value is not None
+            self._rows[name, i, s] = self.spans[s].row(value)
+        return self._rows[name, i, s]
+
+    def scan(self, i: int, s: int) -> Scan:
+        """The integrator of layer ``i`` on rows of span ``s``; made once."""
+        if (i, s) not in self._scans:
+            self._scans[i, s] = Scan(self.spans[s].row(self.layers[i].leak))
+        return self._scans[i, s]
 
     def filtered(self, i: int, s: int, start: int, stop: int) -> Tensor:
         """Output ``y`` of the filter of layer ``i`` on frames of span ``s``, as rows."""
         v, rest = self.memory.rows(i, s, start, stop), self.layers[i].rest
         if rest is None:
             return v
-        return torch.addcmul(v, self.spans[s].row(rest), self.memory.delayed(i, s, start, stop), value=-1)
+        return torch.addcmul(v, self.row("rest", i, s), self.memory.delayed(i, s, start, stop), value=-1)
 
     def pictures(self, rows: Tensor, s: int) -> Tensor:
         """View rows ``(frames, B Y X C)`` of span ``s`` as channels-last pictures ``(frames B, C, Y, X)``."""
@@ -132,8 +149,8 @@ class Run:
         span, slope = self.spans[s], self.layers[i].slope
         if i == 0:
             return span.eye[start:stop].reshape(-1, 1, *self.plane)
-        scale, shift = self.scale_shift(i - 1)
-        z = torch.addcmul(span.row(shift), self.filtered(i - 1, s, start, stop), span.row(scale))
+        y = self.filtered(i - 1, s, start, stop)
+        z = torch.addcmul(self.row("shift", i - 1, s), y, self.row("scale", i - 1, s))
         return self.pictures(z if slope == 1 else F.leaky_relu_(z, slope), s)
 
     def kernel(self, i: int) -> Tensor:
@@ -151,8 +168,8 @@ class Run:
         self.last = [self.last_window(s) for s in range(len(self.spans))]
         if isinstance(self.memory, Recomputed):
             self.memory.end_forward()
-        scale, shift = self.scale_shift(last)
-        return tuple(torch.addcmul(shift, y, scale) for y in self.last)
+        norm = self.normaliser(last)
+        return tuple(torch.addcmul(norm["shift"], y, norm["scale"]) for y in self.last)
 
     def last_window(self, s: int) -> Tensor:
         """Maps ``y`` of the last layer on the window, ``(T, B, h, w, C)``, in memory of their own."""
@@ -178,10 +195,7 @@ class Run:
         """Convolve and integrate frames of layer ``i`` into ``out``."""
         x = self.layer_input(i, s, start, stop).to(self.conv_dtype)
         u = correlate(x, self.kernel(i)).permute(0, 2, 3, 1).reshape(stop - start, -1).to(out.dtype)
-        leak, previous = self.spans[s].row(self.layers[i].leak), self.memory.before(i, s, start)
-        for u_t, v_t in zip(u.unbind(0), out.unbind(0), strict=True):
-            torch.lerp(previous, u_t, leak, out=v_t)
-            previous = v_t
+        self.scan(i, s).forwards(self.memory.before(i, s, start), u, out)
 
     def channel_sum(self, row: Tensor, s: int, weight: Tensor | None = None) -> Tensor:
         """Sum a row over columns and clips, the latter times ``weight`` ``(B,)``: ``(C,)`` in float64."""
