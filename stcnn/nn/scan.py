@@ -1,8 +1,8 @@
 """The leaky integrator over rows, ``v[t] = v[t-1] + b (u[t] - v[t-1])``, without gradients, in few calls.
 
 A frame of one clip is a short row, and a call per frame costs more than its arithmetic. Narrow rows are therefore
-scanned in blocks side by side from zero, ``w``; the true start of each block, carried from block to block, is then added
-with the powers of its decay, ``v[k] = w[k] + (1 - b)^(k+1) v[-1]``.
+scanned in blocks side by side from zero, ``w``; the true start of each block, carried from block to block, is then
+added with the powers of its decay, ``v[k] = w[k] + (1 - b)^(k+1) v[-1]``.
 """
 
 from __future__ import annotations
