@@ -166,6 +166,19 @@ def test_a_stopped_run_gives_the_signals_back_and_says_so_in_its_exit_status(tmp
     assert stopped.value.exit_code == 128 + signal.SIGTERM
 
 
+def test_bfloat16_trains_and_keeps_float32_weights(finished: Run, tmp_path: Path):
+    run = new_run(tmp_path)
+    train(dataset(), recipe(precision="bfloat16"), run)
+    assert {value.dtype for value in run.checkpoint_weights(3).values()} == {torch.float32}
+    np.testing.assert_allclose(run.losses().loss, finished.losses().loss, rtol=0.02)
+
+
+def test_batches_prepared_by_other_processes_are_the_same(finished: Run, tmp_path: Path):
+    run = new_run(tmp_path)
+    train(dataset(), recipe(n_workers=1), run)
+    assert same_weights(finished, run, 3)
+
+
 def test_resume_refuses_recordings_that_changed(finished: Run, tmp_path: Path):
     shutil.copytree(finished.path, tmp_path / "run")
     changed = dataset()

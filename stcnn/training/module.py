@@ -133,8 +133,9 @@ class TrainingModule(L.LightningModule):
         project(self.model, self.recipe.bounds)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Predict a batch of held-out recordings."""
-        self._predictions.append(Predictions.of(predict_batch(self.model, batch), batch))
+        """Predict a batch of held-out recordings, in full precision as everywhere outside of training."""
+        with torch.autocast(self.device.type, enabled=False):
+            self._predictions.append(Predictions.of(predict_batch(self.model, batch), batch))
 
     def on_validation_epoch_end(self) -> None:
         """Score the held-out recordings."""
