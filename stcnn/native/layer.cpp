@@ -22,23 +22,23 @@
 //     dL/db = sum_t q[t] (v[t] - v[t-1]) / b,     dL/dr = -sum_t g[t] v[t-K]
 //     dL/dX = conj(W) Q,     dL/dW = sum_t conj(Q) X
 //
-// the last again in three real products, summed over GROUP blocks before the lanes are:
+// the last again in three real products, for which lanes turn from frames into frequencies:
 //
 //     k0 = re Q (re X + im X),  k1 = (re Q + im Q) re X,  k2 = (re Q - im Q) im X,    conj(Q) X = k0 - k2 + i (k0 - k1).
 #include "fourier.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <new>
+#include <sys/mman.h>
 
 // The geometry is given when this file is compiled: -DROWS=21 -DCOLUMNS=21 -DNY=24 -DNX=24 -DINPUTS=10 -DOUTPUTS=10
 constexpr int POINTS = ROWS * COLUMNS, MOST = std::max(INPUTS, OUTPUTS);
 constexpr int KX = NX / 2 + 1;                                // columns of the half spectrum; the first and the last
 constexpr int FREQUENCIES = 2 * (NY / 2 + 1) + (KX - 2) * NY; // are those of real numbers and are kept by half
 constexpr int PAIRS = OUTPUTS * INPUTS, WEIGHTS = 3 * PAIRS;   // per frequency
-constexpr int PADDED = (WEIGHTS + LANES - 1) / LANES * LANES;
-constexpr int GROUP = 8;
+constexpr int CHUNKS = (FREQUENCIES + LANES - 1) / LANES;      // of LANES frequencies
 constexpr int TILE = REGISTERS == 32 ? 5 : 4;                 // channels whose three sums stay in registers
 constexpr int PAIR_TILE = REGISTERS == 32 ? 5 : 3;            // the same for all pairs of that many channels
 
@@ -48,9 +48,8 @@ constexpr int first_frequency(int kx) { return kx == 0 ? 0 : NY / 2 + 1 + (kx - 
 
 struct Complex { V re, im; };
 
-// Transforms along rows of all channels, by column of the half spectrum; and the spectra of one such column.
-template <int CHANNELS> struct Halfway { Complex at[KX][CHANNELS][ROWS]; };
-template <int CHANNELS> struct Spectra { Complex at[NY][CHANNELS]; };
+using Halfway = Complex[KX][ROWS];                          // one channel, transformed along rows
+template <int CHANNELS> using Spectrum = Complex[CHANNELS]; // one frequency of all channels
 
 // Maps of one layer for one clip, as Python hands them over.
 struct Maps {
@@ -138,60 +137,62 @@ static Mask valid_lanes(int frames) {
     return mask;
 }
 
-// ---- transforms of all channels -----------------------------------------------------------------------------------
+// ---- transforms of one channel ------------------------------------------------------------------------------------
 
-template <int CHANNELS> INLINE void row_to_halfway(const V* x, Halfway<CHANNELS>& halfway, int channel, int row) {
+INLINE void row_to_halfway(const V* x, Halfway& halfway, int row) {
     V c[NX / 2 + 1], s[NX / 2 + 1] = {};
     analyse<NX, COLUMNS>(x, 1, c, s);
     unroll<KX>([&](auto kx) {
-        halfway.at[kx][channel][row].re = c[kx];
-        if (!is_real(kx)) halfway.at[kx][channel][row].im = s[kx];
+        halfway[kx][row].re = c[kx];
+        if (!is_real(kx)) halfway[kx][row].im = s[kx];
     });
 }
 
-template <int CHANNELS> INLINE void row_from_halfway(const Halfway<CHANNELS>& halfway, int channel, int row, V* x) {
+INLINE void row_from_halfway(const Halfway& halfway, int row, V* x) {
     V p[NX / 2 + 1], q[NX / 2 + 1] = {};
     unroll<KX>([&](auto kx) {
-        p[kx] = halfway.at[kx][channel][row].re;
-        if (!is_real(kx)) q[kx] = halfway.at[kx][channel][row].im;
+        p[kx] = halfway[kx][row].re;
+        if (!is_real(kx)) q[kx] = halfway[kx][row].im;
     });
     synthesise<NX, COLUMNS>(p, q, x, 1);
 }
 
 template <int CHANNELS>
-__attribute__((flatten, noinline)) static void to_spectra(const Halfway<CHANNELS>& halfway, int kx, Spectra<CHANNELS>& spectra) {
+__attribute__((flatten, noinline)) static void to_spectra(const Halfway& halfway, int channel, Spectrum<CHANNELS>* spectra) {
     constexpr int HALF = NY / 2;
-    for (int channel = 0; channel < CHANNELS; channel++) {
-        const Complex* z = halfway.at[kx][channel];
+    for (int kx = 0; kx < KX; kx++) {
+        const Complex* z = halfway[kx];
+        Spectrum<CHANNELS>* column = spectra + first_frequency(kx);
         V c[HALF + 1], s[HALF + 1] = {};
         analyse<NY, ROWS>(&z->re, 2, c, s);
         if (is_real(kx)) {
-            unroll<HALF + 1>([&](auto k) { spectra.at[k][channel] = {c[k], s[k]}; });
+            unroll<HALF + 1>([&](auto k) { column[k][channel] = {c[k], s[k]}; });
             continue;
         }
         V ic[HALF + 1], is[HALF + 1] = {}; // i (ic + i is)
         analyse<NY, ROWS>(&z->im, 2, ic, is);
         unroll<HALF + 1>([&](auto k) {
-            spectra.at[k][channel] = {c[k] - is[k], s[k] + ic[k]};
-            if (k > 0 && k < HALF) spectra.at[(NY - k) % NY][channel] = {c[k] + is[k], ic[k] - s[k]};
+            column[k][channel] = {c[k] - is[k], s[k] + ic[k]};
+            if (k > 0 && k < HALF) column[(NY - k) % NY][channel] = {c[k] + is[k], ic[k] - s[k]};
         });
     }
 }
 
 template <int CHANNELS>
-__attribute__((flatten, noinline)) static void from_spectra(const Spectra<CHANNELS>& spectra, int kx, Halfway<CHANNELS>& halfway) {
+__attribute__((flatten, noinline)) static void from_spectra(const Spectrum<CHANNELS>* spectra, int channel, Halfway& halfway) {
     constexpr int HALF = NY / 2;
-    for (int channel = 0; channel < CHANNELS; channel++) {
-        Complex* z = halfway.at[kx][channel];
+    for (int kx = 0; kx < KX; kx++) {
+        Complex* z = halfway[kx];
+        const Spectrum<CHANNELS>* column = spectra + first_frequency(kx);
         V p[HALF + 1], q[HALF + 1] = {};
         if (is_real(kx)) {
-            unroll<HALF + 1>([&](auto k) { p[k] = spectra.at[k][channel].re, q[k] = spectra.at[k][channel].im; });
+            unroll<HALF + 1>([&](auto k) { p[k] = column[k][channel].re, q[k] = column[k][channel].im; });
             synthesise<NY, ROWS>(p, q, &z->re, 2);
             continue;
         }
         V ip[HALF + 1], iq[HALF + 1] = {};
         unroll<HALF + 1>([&](auto k) {
-            const Complex plus = spectra.at[k][channel], minus = spectra.at[(NY - k) % NY][channel];
+            const Complex plus = column[k][channel], minus = column[(NY - k) % NY][channel];
             const bool single = k == 0 || k == HALF;
             p[k] = single ? plus.re : plus.re + minus.re, q[k] = plus.im - minus.im;
             ip[k] = single ? plus.im : plus.im + minus.im, iq[k] = minus.re - plus.re;
@@ -209,8 +210,9 @@ template <int TOTAL, int MOST_OF, class F> INLINE void tiles(F&& f) {
     unroll<COUNT>([&](auto j) { f(Index<SIZE * j>{}, Index<std::min(SIZE, TOTAL - SIZE * j)>{}); });
 }
 
-// Y = W X at one frequency; w is [3][OUTPUTS][INPUTS].
-static INLINE void multiply(const float* w, const Complex* x, Complex* y) {
+// Y = W X at one frequency, which may be the same memory; w is [3][OUTPUTS][INPUTS].
+static INLINE void multiply(const float* w, const Complex* x, Complex* result) {
+    Complex y[OUTPUTS];
     tiles<OUTPUTS, TILE>([&](auto first, auto count) {
         V k0[count] = {}, k1[count] = {}, k2[count] = {};
         for (int i = 0; i < INPUTS; i++) {
@@ -224,6 +226,7 @@ static INLINE void multiply(const float* w, const Complex* x, Complex* y) {
         }
         unroll<count>([&](auto o) { y[first + o] = {k0[o] - k1[o], k0[o] + k2[o]}; });
     });
+    std::copy(y, y + OUTPUTS, result);
 }
 
 // dX = conj(W) Q at one frequency.
@@ -243,41 +246,6 @@ static INLINE void multiply_adjoint(const float* w, const Complex* q, Complex* d
     });
 }
 
-// d[3][OUTPUTS][INPUTS] += sum over blocks and lanes of k0, k1, k2 at one frequency.
-static INLINE void add_weight_gradient(const Spectra<OUTPUTS>* q, const Spectra<INPUTS>* x, int blocks, int k, float* d) {
-    V totals[PADDED] = {};
-    unroll<3>([&](auto kind) {
-        V left[GROUP][OUTPUTS], right[GROUP][INPUTS];
-        for (int b = 0; b < blocks; b++) {
-            unroll<OUTPUTS>([&](auto o) {
-                const Complex z = q[b].at[k][o];
-                left[b][o] = kind == 0 ? z.re : kind == 1 ? z.re + z.im : z.re - z.im;
-            });
-            unroll<INPUTS>([&](auto i) {
-                const Complex z = x[b].at[k][i];
-                right[b][i] = kind == 0 ? z.re + z.im : kind == 1 ? z.re : z.im;
-            });
-        }
-        V* total = totals + kind * PAIRS;
-        tiles<OUTPUTS, PAIR_TILE>([&](auto o, auto n_o) {
-            tiles<INPUTS, PAIR_TILE>([&](auto i, auto n_i) {
-                V pairs[n_o * n_i] = {};
-                for (int b = 0; b < blocks; b++)
-                    unroll<n_o>([&](auto u) {
-                        unroll<n_i>([&](auto w) { pairs[u * n_i + w] += left[b][o + u] * right[b][i + w]; });
-                    });
-                unroll<n_o>([&](auto u) {
-                    unroll<n_i>([&](auto w) { total[(o + u) * INPUTS + i + w] = pairs[u * n_i + w]; });
-                });
-            });
-        });
-    });
-    for (int j = 0; j < PADDED; j += LANES) {
-        const V more = load_unaligned(d + j) + sum_lanes(totals + j);
-        std::memcpy(d + j, &more, sizeof more);
-    }
-}
-
 // ---- one clip forwards --------------------------------------------------------------------------------------------
 
 struct Forward {
@@ -290,29 +258,43 @@ struct Forward {
 };
 
 struct ForwardRoom {
-    Halfway<INPUTS> x;
-    Halfway<OUTPUTS> y;
-    Spectra<INPUTS> x_column;
-    Spectra<OUTPUTS> y_column;
+    Halfway halfway;
+    Spectrum<MOST> spectra[FREQUENCIES]; // first of the input, then of the output
 };
 
-template <class Room> static Room& room() { // stays with the thread, so that its pages are touched once
-    static thread_local const std::unique_ptr<Room> own(new Room);
-    return *own;
+// Memory that stays with the thread, so that its pages are touched once; on large pages where there are any.
+template <class Room> static Room& room() {
+    constexpr size_t PAGE = size_t(2) << 20, SIZE = (sizeof(Room) + PAGE - 1) / PAGE * PAGE;
+    struct Free { void operator()(void* memory) const { std::free(memory); } };
+    static thread_local const std::unique_ptr<void, Free> own([] {
+        void* memory = std::aligned_alloc(PAGE, SIZE);
+        if (!memory) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+        madvise(memory, SIZE, MADV_HUGEPAGE);
+#endif
+        return std::memset(memory, 0, SIZE);
+    }());
+    return *static_cast<Room*>(own.get());
 }
 
-__attribute__((flatten, noinline)) static void inputs_to_halfway(const Input& input, int block, Halfway<INPUTS>& halfway) {
-    for (int i = 0; i < INPUTS; i++) {
-        const InputChannel channel(input, block, i);
-        for (int row = 0; row < ROWS; row++) {
-            V x[COLUMNS];
-            channel.row(row, x);
-            row_to_halfway(x, halfway, i, row);
-        }
+__attribute__((flatten, noinline)) static void input_to_halfway(const Input& input, int block, int i, Halfway& halfway) {
+    const InputChannel channel(input, block, i);
+    for (int row = 0; row < ROWS; row++) {
+        V x[COLUMNS];
+        channel.row(row, x);
+        row_to_halfway(x, halfway, row);
     }
 }
 
-__attribute__((flatten, noinline)) static void integrate(const Forward& call, int block, int o, const Halfway<OUTPUTS>& halfway) {
+template <int ROOM>
+static void input_to_spectra(const Input& input, int block, Halfway& halfway, Spectrum<ROOM>* spectra) {
+    for (int i = 0; i < INPUTS; i++) {
+        input_to_halfway(input, block, i, halfway);
+        to_spectra<ROOM>(halfway, i, spectra);
+    }
+}
+
+__attribute__((flatten, noinline)) static void integrate(const Forward& call, int block, int o, const Halfway& halfway) {
     const Recurrence recurrence(call.decay[o]);
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const float* before = reinterpret_cast<const float*>(block_of<OUTPUTS>(call.output, block - 1, o)) + LANES - 1;
@@ -321,7 +303,7 @@ __attribute__((flatten, noinline)) static void integrate(const Forward& call, in
     V sum_y = {}, sum_y2 = {};
     for (int row = 0; row < ROWS; row++) {
         V u[COLUMNS], y[COLUMNS];
-        row_from_halfway(halfway, o, row, u);
+        row_from_halfway(halfway, row, u);
         unroll<COLUMNS>([&](auto c) {
             const int point = row * COLUMNS + c;
             v[point] = recurrence.forwards(u[c], before[point * LANES]);
@@ -340,14 +322,12 @@ __attribute__((flatten, noinline)) static void integrate(const Forward& call, in
 extern "C" void forward(const Forward* call) {
     ForwardRoom& room = ::room<ForwardRoom>();
     for (int block = 0; block < call->blocks; block++) {
-        inputs_to_halfway(call->input, block, room.x);
-        for (int kx = 0; kx < KX; kx++) {
-            to_spectra(room.x, kx, room.x_column);
-            const float* w = call->weights + first_frequency(kx) * WEIGHTS;
-            for (int k = 0; k < frequencies(kx); k++, w += WEIGHTS) multiply(w, room.x_column.at[k], room.y_column.at[k]);
-            from_spectra(room.y_column, kx, room.y);
+        input_to_spectra<MOST>(call->input, block, room.halfway, room.spectra);
+        for (int f = 0; f < FREQUENCIES; f++) multiply(call->weights + f * WEIGHTS, room.spectra[f], room.spectra[f]);
+        for (int o = 0; o < OUTPUTS; o++) {
+            from_spectra<MOST>(room.spectra, o, room.halfway);
+            integrate(*call, block, o, room.halfway);
         }
-        for (int o = 0; o < OUTPUTS; o++) integrate(*call, block, o, room.y);
     }
 }
 
@@ -366,7 +346,7 @@ struct Backward {
     float* p;                    // room for p like v; null for endless kernels
     const float* later;          // p of `later_blocks` blocks behind the last
     int32_t later_blocks;
-    float* d_weights;            // [FREQUENCIES][PADDED], added to
+    float* d_weights;            // k0, k1, k2, [CHUNKS][3][OUTPUTS][INPUTS][LANES], added to
     double *d_leak, *d_rest;     // dL/db times b, dL/dr, [OUTPUTS], added to
     float* dz_below;             // [blocks][INPUTS][POINTS][LANES]; null for the first layer; may be the memory of v
     const float* mean_below;     // [INPUTS]
@@ -374,10 +354,9 @@ struct Backward {
 };
 
 struct BackwardRoom {
-    Halfway<OUTPUTS> q[GROUP];
-    Halfway<INPUTS> x[GROUP];
-    Spectra<OUTPUTS> q_column[GROUP];
-    Spectra<INPUTS> x_column[GROUP], dx_column;
+    Halfway halfway;
+    Spectrum<OUTPUTS> q[CHUNKS * LANES];
+    Spectrum<INPUTS> x[CHUNKS * LANES]; // then of dx
 };
 
 static const V* later_block(const Backward& call, int block, int o) {
@@ -395,7 +374,7 @@ static INLINE void window_row(const Backward& call, int block, int o, int row, V
     for (int c = 0; c < width; c++) dz[call.left + c] = inside[c];
 }
 
-__attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward& call, int block, int o, Halfway<OUTPUTS>& halfway) {
+__attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward& call, int block, int o, Halfway& halfway) {
     const Recurrence recurrence(call.decay[o]);
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const V* v_before = block_of<OUTPUTS>(call.output, block - 1, o);
@@ -427,15 +406,15 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
         }
         unroll<COLUMNS>([&](auto c) {
             const int point = row * COLUMNS + c;
-            d_leak += q[c] * (filtered.v[point] - pick<LANES - 1>(v_before[point], filtered.v[point]));
+            d_leak += q[c] * (filtered.v[point] - from_lane<LANES - 1>(v_before[point], filtered.v[point]));
         });
-        row_to_halfway(q, halfway, o, row);
+        row_to_halfway(q, halfway, row);
     }
     call.d_leak[o] += sum(d_leak);
     call.d_rest[o] += sum(d_rest);
 }
 
-__attribute__((flatten, noinline)) static void adjoint_below(const Backward& call, int block, int i, const Halfway<INPUTS>& halfway) {
+__attribute__((flatten, noinline)) static void adjoint_below(const Backward& call, int block, int i, const Halfway& halfway) {
     const InputChannel channel(call.input, block, i);
     const Mask valid = valid_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
     const V mean = broadcast(call.mean_below[i]);
@@ -443,7 +422,7 @@ __attribute__((flatten, noinline)) static void adjoint_below(const Backward& cal
     V sum_dz = {}, sum_dot = {};
     for (int row = 0; row < ROWS; row++) {
         V dx[COLUMNS], y[COLUMNS];
-        row_from_halfway(halfway, i, row, dx);
+        row_from_halfway(halfway, row, dx);
         channel.y.row(row, y);
         unroll<COLUMNS>([&](auto c) {
             const V z = channel.scale * y[c] + channel.shift;
@@ -457,33 +436,63 @@ __attribute__((flatten, noinline)) static void adjoint_below(const Backward& cal
     call.sums_below[INPUTS + i] += sum(sum_dot);
 }
 
+template <int CHANNELS> INLINE void to_frames(const Spectrum<CHANNELS>* spectra, int channel, Complex* frames) {
+    V re[LANES], im[LANES];
+    unroll<LANES>([&](auto f) { re[f] = spectra[f][channel].re, im[f] = spectra[f][channel].im; });
+    transpose(re);
+    transpose(im);
+    unroll<LANES>([&](auto t) { frames[t] = {re[t], im[t]}; });
+}
+
+// d[3][OUTPUTS][INPUTS][LANES] += k0, k1, k2 summed over the frames of the block, at LANES frequencies.
+__attribute__((flatten, noinline)) static void add_weight_gradient(const Spectrum<OUTPUTS>* q_spectra,
+                                                                   const Spectrum<INPUTS>* x_spectra, V* d) {
+    Complex q[OUTPUTS][LANES], x[INPUTS][LANES];
+    for (int o = 0; o < OUTPUTS; o++) to_frames(q_spectra, o, q[o]);
+    for (int i = 0; i < INPUTS; i++) to_frames(x_spectra, i, x[i]);
+    tiles<OUTPUTS, PAIR_TILE>([&](auto o, auto n_o) {
+        tiles<INPUTS, PAIR_TILE>([&](auto i, auto n_i) {
+            constexpr int LEFT = n_o, RIGHT = n_i;
+            unroll<3>([&](auto kind) {
+                V pairs[LEFT][RIGHT] = {};
+                for (int t = 0; t < LANES; t++) {
+                    V right[RIGHT];
+                    unroll<RIGHT>([&](auto w) {
+                        const Complex z = x[i + w][t];
+                        right[w] = kind == 0 ? z.re + z.im : kind == 1 ? z.re : z.im;
+                    });
+                    unroll<LEFT>([&](auto u) {
+                        const Complex z = q[o + u][t];
+                        const V left = kind == 0 ? z.re : kind == 1 ? z.re + z.im : z.re - z.im;
+                        unroll<RIGHT>([&](auto w) { pairs[u][w] += left * right[w]; });
+                    });
+                }
+                unroll<LEFT>([&](auto u) {
+                    unroll<RIGHT>([&](auto w) { d[kind * PAIRS + (o + u) * INPUTS + i + w] += pairs[u][w]; });
+                });
+            });
+        });
+    });
+}
+
 extern "C" void backward(const Backward* call) {
     BackwardRoom& room = ::room<BackwardRoom>();
-    for (int end = call->blocks; end > 0; end -= GROUP) {
-        const int start = std::max(0, end - GROUP), count = end - start;
-        for (int b = count - 1; b >= 0; b--) {
-            for (int o = 0; o < OUTPUTS; o++) adjoint_to_halfway(*call, start + b, o, room.q[b]);
-            inputs_to_halfway(call->input, start + b, room.x[b]);
+    for (int block = call->blocks - 1; block >= 0; block--) {
+        for (int o = 0; o < OUTPUTS; o++) {
+            adjoint_to_halfway(*call, block, o, room.halfway);
+            to_spectra<OUTPUTS>(room.halfway, o, room.q);
         }
-        for (int kx = 0; kx < KX; kx++) {
-            for (int b = 0; b < count; b++) {
-                to_spectra(room.q[b], kx, room.q_column[b]);
-                to_spectra(room.x[b], kx, room.x_column[b]);
-            }
-            const float* w = call->weights + first_frequency(kx) * WEIGHTS;
-            float* d = call->d_weights + first_frequency(kx) * PADDED;
-            for (int k = 0; k < frequencies(kx); k++)
-                add_weight_gradient(room.q_column, room.x_column, count, k, d + k * PADDED);
-            for (int b = 0; b < count && call->dz_below; b++) {
-                for (int k = 0; k < frequencies(kx); k++)
-                    multiply_adjoint(w + k * WEIGHTS, room.q_column[b].at[k], room.dx_column.at[k]);
-                from_spectra(room.dx_column, kx, room.x[b]);
-            }
+        input_to_spectra<INPUTS>(call->input, block, room.halfway, room.x);
+        for (int chunk = 0; chunk < CHUNKS; chunk++)
+            add_weight_gradient(room.q + chunk * LANES, room.x + chunk * LANES,
+                                reinterpret_cast<V*>(call->d_weights) + chunk * WEIGHTS);
+        if (!call->dz_below) continue;
+        for (int f = 0; f < FREQUENCIES; f++) multiply_adjoint(call->weights + f * WEIGHTS, room.q[f], room.x[f]);
+        for (int i = 0; i < INPUTS; i++) {
+            from_spectra<INPUTS>(room.x, i, room.halfway);
+            adjoint_below(*call, block, i, room.halfway);
         }
-        for (int b = 0; b < count && call->dz_below; b++)
-            for (int i = 0; i < INPUTS; i++) adjoint_below(*call, start + b, i, room.x[b]);
     }
 }
 
 extern "C" int32_t lanes() { return LANES; }
-extern "C" int32_t padded() { return PADDED; }

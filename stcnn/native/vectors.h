@@ -32,28 +32,32 @@ template <int K> using Index = std::integral_constant<int, K>;
 template <class F, int... K> INLINE void unrolled(F&& f, std::integer_sequence<int, K...>) { (f(Index<K>{}), ...); }
 template <int COUNT, class F> INLINE void unroll(F&& f) { unrolled(f, std::make_integer_sequence<int, COUNT>{}); }
 
-// Lane j of the result is lane FIRST + STEP j of a and b side by side.
+// Lanes of a and b side by side, chosen by constants.
 #if defined(__clang__) || __GNUC__ >= 12
-template <int FIRST, int STEP, int... J> INLINE V pick(V a, V b, std::integer_sequence<int, J...>) {
-    return __builtin_shufflevector(a, b, (FIRST + STEP * J)...);
-}
+#define CHOOSE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-template <int FIRST, int STEP, int... J> INLINE V pick(V a, V b, std::integer_sequence<int, J...>) {
-    return __builtin_shuffle(a, b, Mask{(FIRST + STEP * J)...});
-}
+#define CHOOSE(a, b, ...) __builtin_shuffle(a, b, Mask{__VA_ARGS__})
 #endif
-template <int FIRST, int STEP = 1> INLINE V pick(V a, V b) {
-    return pick<FIRST, STEP>(a, b, std::make_integer_sequence<int, LANES>{});
+using Lanes = std::make_integer_sequence<int, LANES>;
+template <int FIRST, int... J> INLINE V from_lane(V a, V b, std::integer_sequence<int, J...>) {
+    return CHOOSE(a, b, (FIRST + J)...);
 }
+template <int HALF, int... J> INLINE V interleaved(V a, V b, std::integer_sequence<int, J...>) {
+    return CHOOSE(a, b, (HALF * LANES / 2 + J / 2 + J % 2 * LANES)...);
+}
+// LANES lanes from FIRST on.
+template <int FIRST> INLINE V from_lane(V a, V b) { return from_lane<FIRST>(a, b, Lanes{}); }
 
-// Sums over the lanes of LANES vectors: lane j of the result is the sum of x[j].
-INLINE V sum_lanes(const V* x) {
-    V sums[LANES];
-    unroll<LANES>([&](auto j) { sums[j] = x[j]; });
-    for (int count = LANES; count > 1; count /= 2)
-        for (int j = 0; j < count / 2; j++)
-            sums[j] = pick<0, 2>(sums[2 * j], sums[2 * j + 1]) + pick<1, 2>(sums[2 * j], sums[2 * j + 1]);
-    return sums[0];
+// Lane j of vector i becomes lane i of vector j: as many perfect shuffles as LANES is a power of two.
+INLINE void transpose(V* x) {
+    for (int stage = 1; stage < LANES; stage *= 2) {
+        V shuffled[LANES];
+        unroll<LANES / 2>([&](auto j) {
+            shuffled[2 * j] = interleaved<0>(x[j], x[j + LANES / 2], Lanes{});
+            shuffled[2 * j + 1] = interleaved<1>(x[j], x[j + LANES / 2], Lanes{});
+        });
+        unroll<LANES>([&](auto j) { x[j] = shuffled[j]; });
+    }
 }
 INLINE float sum(V x) {
     float total = 0;
@@ -75,12 +79,12 @@ struct Recurrence {
     }
     // v[t] = a v[t-1] + u[t], where `before` is v in front of the block.
     INLINE V forwards(V u, float before) const {
-        unroll<STEPS>([&](auto j) { u += power[j] * pick<LANES - (1 << j)>(V{}, u); });
+        unroll<STEPS>([&](auto j) { u += power[j] * from_lane<LANES - (1 << j)>(V{}, u); });
         return u + rising * broadcast(before);
     }
     // p[t] = a p[t+1] + g[t], where `after` is p behind the block.
     INLINE V backwards(V g, float after) const {
-        unroll<STEPS>([&](auto j) { g += power[j] * pick<(1 << j)>(g, V{}); });
+        unroll<STEPS>([&](auto j) { g += power[j] * from_lane<(1 << j)>(g, V{}); });
         return g + falling * broadcast(after);
     }
 };

@@ -264,7 +264,7 @@ class LayerBackward:
         sums = torch.zeros(2, self.native.geometry.inputs, dtype=torch.float64)
         self.below = LayerAdjoint(below, (0, rows, 0, columns), sums)
         outputs = len(self.layer.leak)
-        self.d_weights = torch.zeros(len(self.native.ky), self.native.padded, dtype=torch.float64)
+        self.d_weights = torch.zeros(self.native.gradient_shape, dtype=torch.float64)
         self.d_leak, self.d_rest = torch.zeros(2, outputs, dtype=torch.float64)
 
     def room(self, s: int) -> Tensor:

@@ -103,7 +103,8 @@ class NativeLayer:
         single = torch.isin(self.kx, torch.tensor([0, nx // 2])) & torch.isin(self.ky, torch.tensor([0, ny // 2]))
         self.share = torch.where(single, 1.0, 2.0).double() / (ny * nx)
         """Factor of each slot in the inverse transform."""
-        self.padded = int(library.padded())
+        self.chunks = -(-len(slots) // self.lanes)
+        """Groups of LANES slots."""
         for function in (library.forward, library.backward):
             function.argtypes, function.restype = [_pointer], None
 
@@ -115,12 +116,17 @@ class NativeLayer:
         w = torch.fft.rfft2(grid.roll((-h_y, -h_x), (2, 3)))[:, :, self.ky, self.kx] * self.share
         return torch.stack([w.real, w.real + w.imag, w.imag - w.real]).permute(3, 0, 1, 2).float().contiguous()
 
+    @property
+    def gradient_shape(self) -> tuple[int, ...]:
+        """Shape of the sums that the backward pass adds to."""
+        return self.chunks, 3, self.geometry.outputs, self.geometry.inputs, self.lanes
+
     def kernel_gradient(self, d_weights: Tensor, kernel_shape: Sequence[int]) -> Tensor:
-        """Return ``dL/dkernel`` ``(O, C, kY, kX)`` in float64 from sums ``(F, padded)`` of the backward pass."""
-        g, (outputs, inputs, k_y, k_x) = self.geometry, kernel_shape
-        k0, k1, k2 = d_weights[:, : 3 * outputs * inputs].double().view(-1, 3, outputs, inputs).unbind(1)
-        d = torch.complex(k0 - k2, k1 - k0).permute(1, 2, 0)  # conjugate: the sign of the exponent of torch
-        half = d.new_zeros(outputs, inputs, g.ny, g.nx // 2 + 1)
+        """Return ``dL/dkernel`` ``(O, C, kY, kX)`` in float64 from the sums of the backward pass."""
+        g, (k_y, k_x) = self.geometry, kernel_shape[2:]
+        k0, k1, k2 = d_weights.double().permute(1, 2, 3, 0, 4).flatten(3)[..., : len(self.ky)]
+        d = torch.complex(k0 - k2, k1 - k0)  # conjugate: the sign of the exponent of torch
+        half = d.new_zeros(g.outputs, g.inputs, g.ny, g.nx // 2 + 1)
         half[:, :, -self.ky % g.ny, self.kx] = d.conj()  # for the columns of real numbers; others are overwritten
         half[:, :, self.ky, self.kx] = d
         return torch.fft.irfft2(half, (g.ny, g.nx)).roll((k_y // 2, k_x // 2), (2, 3))[:, :, :k_y, :k_x]
@@ -155,7 +161,7 @@ class NativeLayer:
             _at(a.dz, (blocks, *outputs, *window)), top, bottom, left, right,
             _at(a.after, (*outputs, *whole[:2])), _at(a.p, (blocks, *outputs, *whole)),
             _at(a.later, (later_blocks, *outputs, *whole)), later_blocks,
-            _at(a.d_weights, (len(self.ky), self.padded)), _at(a.d_leak, outputs, double), _at(a.d_rest, outputs, double),
+            _at(a.d_weights, self.gradient_shape), _at(a.d_leak, outputs, double), _at(a.d_rest, outputs, double),
             _at(a.dz_below, (blocks, g.inputs, *whole)), _at(a.mean_below, (g.inputs,), wanted=below),
             _at(a.sums_below, (2, g.inputs), double, wanted=below),
         )  # fmt: skip
