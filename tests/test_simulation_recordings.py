@@ -1,14 +1,20 @@
 """Simulated recordings: the same configuration gives the same, the truth lies beside them, the cache is safe."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from stcnn.commands.simulate import app
+from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, FileError
 from stcnn.simulation import SimulatedDataConfig, Simulation, cached_simulation, simulate
+from stcnn.simulation.folder import write_simulation
 from stcnn.simulation.imaging import Imaging
 
 SMALL = {
@@ -47,9 +53,9 @@ def test_without_noise_every_trial_is_the_truth() -> None:
 
 
 def test_recordings_and_truth_have_one_order(simulation: Simulation) -> None:
-    recordings, truth = simulation.dataset.recordings, simulation.truth()
-    assert len(recordings) == len(truth) == 2 * 3 * 3
-    correlations = [np.corrcoef(r.trace, t)[0, 1] for r, t in zip(recordings, truth, strict=True) if np.ptp(t) > 0.3]
+    pairs = list(zip(simulation.dataset.recordings, simulation.truth.recordings, strict=True))
+    assert len(pairs) == 2 * 3 * 3
+    correlations = [np.corrcoef(r.trace, t.trace)[0, 1] for r, t in pairs if np.ptp(t.trace) > 0.3]
     assert min(correlations) > 0.8
 
 
@@ -109,3 +115,42 @@ def test_unknown_protocol_is_named() -> None:
 def test_misspelt_key_is_refused() -> None:
     with pytest.raises(ValidationError, match="n_trails"):
         SimulatedDataConfig.model_validate({"n_trails": 2})
+
+
+def test_recordings_keep_the_clock_of_the_microscope_if_asked() -> None:
+    imaging = Imaging(volume_rate_hz=8, exposure_s=0.1, clock="imaging")
+    simulation = simulate(config(imaging=imaging, average_trials=False))
+    first, second = simulation.dataset.recordings[:2]
+    assert (first.rate_hz, first.exposure_s) == (8, 0.1)
+    assert first.time_s[0] != second.time_s[0]  # trials are not locked to the microscope
+    assert np.diff(first.time_s) == pytest.approx(1 / 8)
+    assert simulation.truth.recordings[0].rate_hz == 60
+
+
+def test_averages_of_trials_with_their_own_clocks_are_refused() -> None:
+    with pytest.raises(ValidationError, match="set average_trials to false"):
+        config(imaging=Imaging(clock="imaging"))
+
+
+def test_folder_holds_recordings_and_truth_and_makes_the_same_again(tmp_path: Path, simulation: Simulation) -> None:
+    folder = write_simulation(simulation, tmp_path / "made")
+    stored = read_store(StoreDataConfig(path=folder / "recordings.zarr"))
+    np.testing.assert_array_equal(stored.recordings[4].trace, simulation.dataset.recordings[4].trace)
+    with np.load(folder / "truth.npz") as truth:
+        np.testing.assert_array_equal(truth["dff/loom"], simulation.responses["loom"].dff)
+    again = SimulatedDataConfig.model_validate(yaml.safe_load((folder / "simulation.yaml").read_text()))
+    assert simulate(again).responses["dot"].voltage.tolist() == simulation.responses["dot"].voltage.tolist()
+    with pytest.raises(FileError, match="made exists already"):
+        write_simulation(simulation, folder)
+
+
+def test_command_writes_the_folder_and_answers_faults_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({"stimuli": SMALL, "n_animals": 1, "cell_types": ["lc11"]}))
+    (tmp_path / "wrong.yaml").write_text("n_animal: 1")
+    for name, fault in (("small", None), ("wrong", "no key 'n_animal'.*'n_animals'")):
+        result = CliRunner().invoke(app, [str(tmp_path / name), "--config", str(tmp_path / f"{name}.yaml")])
+        if fault is None:
+            assert result.output.startswith("1 neurons and 3 stimuli in")
+        else:
+            assert isinstance(result.exception, ConfigError)
+            assert re.search(fault, str(result.exception))

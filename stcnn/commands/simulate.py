@@ -67,6 +67,6 @@ def _checked(keys: dict[str, Any]) -> SimulatedDataConfig:
         place = ".".join(map(str, first["loc"])) or "simulation"
         if first["type"] == "extra_forbidden":
             raise ConfigError(
-                f"unknown key '{place}'", remedy=nearest(place, SimulatedDataConfig.model_fields)
+                f"a simulation has no key '{place}'", remedy=nearest(place, SimulatedDataConfig.model_fields)
             ) from None
         raise ConfigError(f"key '{place}' of the simulation: {first['msg']}") from None

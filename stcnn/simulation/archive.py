@@ -10,12 +10,9 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import platformdirs
@@ -79,8 +76,19 @@ def _save(file: Path, simulation: Simulation) -> None:
         arrays[f"voltage/{name}"], arrays[f"dff/{name}"] = responses.voltage, responses.dff
         for trial, (traces, time_s) in enumerate(zip(responses.trials, responses.times_s, strict=True)):
             arrays[f"trials/{name}/{trial}"], arrays[f"times_s/{name}/{trial}"] = traces, time_s
-    with written_whole(file) as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **arrays)
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"{file} cannot be written ({error.strerror})", remedy="choose another folder with STCNN_CACHE"
+        ) from error
 
 
 def _load(file: Path, config: SimulatedDataConfig) -> Simulation:
@@ -93,25 +101,3 @@ def _load(file: Path, config: SimulatedDataConfig) -> Simulation:
             times_s = [arrays[f"times_s/{name}/{trial}"] for trial in range(config.n_trials)]
             responses[name] = Responses(arrays[f"voltage/{name}"], arrays[f"dff/{name}"], trials, times_s)
     return Simulation(config, neurons, movies, responses)
-
-
-@contextmanager
-def written_whole(file: Path) -> Iterator[IO[bytes]]:
-    """A stream to a file that appears when all is written, or not at all.
-
-    Raises:
-        FileError: the folder cannot be written.
-    """
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("wb") as stream:
-                yield stream
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"{file} cannot be written ({error.strerror})", remedy="choose another folder with STCNN_CACHE"
-        ) from error

@@ -98,9 +98,23 @@ class Simulation:
         clean = Dataset.of(self.movies, [self._recording(*place) for place in self._places()])
         return plant(clean, self.config.faults)
 
-    def truth(self) -> list[NDArray[np.float32]]:
-        """Noise-free dF/F of every recording of :attr:`dataset`, in its order, at the frames of the movies."""
-        return [self.responses[stimulus].dff[row] for row, stimulus, _ in self._places()]
+    @cached_property
+    def truth(self) -> Dataset:
+        """The same recordings in the same order without noise, drift, faults or variation from trial to trial.
+
+        Their samples are those of the movie's frames, whatever the clock of the recordings.
+        """
+        recordings = [
+            replace(
+                self._recording(row, name, trials),
+                trace=self.responses[name].dff[row],
+                time_s=self.movies[name].time_s,
+                rate_hz=self.config.rate_hz,
+                exposure_s=0.0,
+            )
+            for row, name, trials in self._places()
+        ]
+        return Dataset.of(self.movies, recordings)
 
     def _places(self) -> list[tuple[int, str, tuple[int, ...]]]:
         """Row of the neuron, stimulus, and trials of every recording."""
