@@ -4,7 +4,6 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -16,15 +15,19 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "stcnn"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DISTRIBUTIONS = packages_distributions()
+OWN = {"stcnn", "tests", "record"}
 PARTS = {
     "cycler": "matplotlib",
     "hdmf": "pynwb",
+    "markupsafe": "jinja2",
     "numcodecs": "zarr",
     "omegaconf": "hydra-core",
+    "packaging": "pytest",
     "pydantic-core": "pydantic",
 }
 """Distributions that are the other half of a declared one."""
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = SETTINGS["project"]
 
 
 def distribution(name: str) -> str:
@@ -45,14 +48,18 @@ def pinned(file: str) -> dict[str, str]:
     return {distribution(name): version for name, version in pins}
 
 
-def imported() -> Iterator[tuple[Path, str]]:
-    """Every top-level name that a module of the package imports, with the module."""
-    for module in MODULES:
+def imported(modules: list[Path]) -> set[str]:
+    """Every distribution that modules import, parts of a larger one under its name."""
+    names = set()
+    for module in modules:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Import):
-                yield from ((module, alias.name.split(".")[0]) for alias in node.names)
+                names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
-                yield module, node.module.split(".")[0]
+                names.add(node.module.split(".")[0])
+    foreign = names - sys.stdlib_module_names - OWN
+    found = {distribution(provider) for name in foreign for provider in DISTRIBUTIONS.get(name, [name])}
+    return {PARTS.get(name, name) for name in found}
 
 
 def test_imports_point_one_way(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,15 +76,25 @@ def test_module_name_says_something_and_hides_no_library(module: Path) -> None:
 
 
 def test_package_imports_what_it_declares_and_declares_what_it_imports() -> None:
-    names = {name for _, name in imported()} - sys.stdlib_module_names - {"stcnn"}
-    found = {distribution(provider) for name in names for provider in DISTRIBUTIONS.get(name, [name])}
-    found.add("pyarrow")  # pandas reads and writes Parquet through it
-    assert {PARTS.get(name, name) for name in found} == set(declared())
+    through_pandas = {"pyarrow"}  # pandas reads and writes Parquet with it
+    assert imported(MODULES) | through_pandas == set(declared() | declared("live"))
+
+
+def test_tests_and_benchmarks_import_what_is_declared() -> None:
+    modules = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / ".ci").glob("*.py")]
+    assert imported(modules) <= set(declared() | declared("dev", "docs", "live"))
+
+
+def test_every_file_of_the_package_is_installed_with_it() -> None:
+    patterns = SETTINGS["tool"]["setuptools"]["package-data"]["stcnn"]
+    installed = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    files = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    assert files <= installed
 
 
 def test_every_dependency_has_its_reason_beside_it() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    for requirement in [*declared().values(), *declared("dev", "docs").values()]:
+    for requirement in [*declared().values(), *declared("dev", "docs", "live").values()]:
         assert re.search(rf'^  "{re.escape(requirement.name)}\b.*",\s*# \w+', text, flags=re.MULTILINE), requirement
 
 
@@ -85,7 +102,7 @@ def test_requirements_pin_a_permitted_release_of_every_dependency() -> None:
     run, dev = pinned("requirements.txt"), pinned("requirements-dev.txt")
     for name, requirement in declared().items():
         assert requirement.specifier.contains(run[name]), requirement
-    for name, requirement in declared("dev", "docs").items():
+    for name, requirement in declared("dev", "docs", "live").items():
         assert requirement.specifier.contains(dev[name]), requirement
 
 
