@@ -2,8 +2,8 @@
 
 The formulas of the whole stack stand in :mod:`stcnn.nn.fused`, those of one layer in ``stcnn/native/layer.cpp``; here
 layers and clips are put together, and what concerns all clips (normalisation, sums of gradients) is computed in torch.
-Clips run side by side, on at most ``torch.get_num_threads()`` threads; sums over clips are taken in their order, so that
-a result does not depend on the number of threads.
+Clips run side by side, on at most ``torch.get_num_threads()`` threads; sums over clips are taken in their order, so
+that a result does not depend on the number of threads.
 
 The compiled code counts time in blocks of LANES frames. Frames that the clips share and that fill no whole block are
 given to each clip; their adjoint counts once, with the first clip.
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from stcnn.nn.fused import StackOutput
 from stcnn.nn.fused_forward import Clips, FusedLayer
-from stcnn.nn.native_layer import Adjoint, Input, Maps, NativeLayer, empty_maps
+from stcnn.nn.native_layer import Adjoint, Input, Maps, NativeLayer
 from stcnn.nn.native_library import Geometry, NotCompiled, libraries, works_here
+from stcnn.nn.native_memory import Arena
 from stcnn.nn.readout import Window
 
 
@@ -124,6 +125,7 @@ class NativeRun:
             prefix = clips.prefix[: self.whole].detach().unsqueeze(-1)
             self.spans.insert(0, Span(self.to_blocks(prefix), weight.sum().reshape(1), self.whole))
         self.values = float(sum(s.weight.sum() * s.frames for s in self.spans)) * rest[0, 0].numel()
+        self.arena = Arena()
         self.v: list[list[Tensor]] = []
         self.moments: list[tuple[Tensor, Tensor]] = []
         self.last: list[Tensor] = []
@@ -135,7 +137,7 @@ class NativeRun:
         ]
 
     def to_blocks(self, maps: Tensor) -> Tensor:
-        """Arrange maps ``(T, B, Y, X, C)`` in blocks ``(B, blocks, C, Y, X, LANES)``, with zeros behind the last frame."""
+        """Arrange maps ``(T, B, Y, X, C)`` in blocks ``(B, blocks, C, Y, X, LANES)``, zero behind the last frame."""
         padded = F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 0, 0, -maps.shape[0] % self.lanes))
         return padded.unflatten(0, (-1, self.lanes)).permute(2, 0, 5, 3, 4, 1).contiguous()
 
@@ -203,7 +205,7 @@ class NativeRun:
         self.v.append([])
         for s, span in enumerate(self.spans):
             clips, blocks = span.eye.shape[:2]
-            self.v[i].append(empty_maps(clips, blocks, len(layer.leak), *span.eye.shape[3:]))
+            self.v[i].append(self.arena.empty(clips, blocks, len(layer.leak), *span.eye.shape[3:]))
             sums = torch.zeros(clips, *total.shape, dtype=torch.float64)
 
             def clip(b: int, s: int = s, span: Span = span, sums: Tensor = sums) -> None:
@@ -233,6 +235,7 @@ class NativeRun:
                 found = step.gradients() + found
                 adjoint = step.below
                 self.v.pop()
+        self.arena.release()
         return found
 
     def last_adjoint(self, grads: tuple[Tensor, ...]) -> LayerAdjoint:
@@ -270,7 +273,7 @@ class LayerBackward:
     def room(self, s: int) -> Tensor:
         """Memory for ``dz`` below: that of ``v`` of this layer, free block by block, where it fits."""
         above, below = self.run.v[self.i][s], self.run.v[self.i - 1][s]
-        return above if above.shape == below.shape else empty_maps(*below.shape)
+        return above if above.shape == below.shape else self.run.arena.empty(*below.shape)
 
     def gradients(self) -> list[Tensor | None]:
         """Run backwards over all frames; return the gradients of weight, gain, leak, rest, gamma and beta."""
@@ -316,7 +319,7 @@ class LayerBackward:
         run, span, v = self.run, self.run.spans[s], self.run.v[self.i][s]
         clips, double = len(span.weight), torch.float64
         afters = v.new_zeros(clips, *v.shape[2:5]) if after is None else after.expand(clips, -1, -1, -1).contiguous()
-        p = None if self.layer.rest is None else empty_maps(*v.shape)
+        p = None if self.layer.rest is None else run.arena.empty(*v.shape)
         d_weights = torch.zeros(clips, *self.d_weights.shape)
         d_leak, d_rest = torch.zeros(2, clips, len(self.layer.leak), dtype=double)
         sums = torch.zeros(clips, *self.below.sums.shape, dtype=double)

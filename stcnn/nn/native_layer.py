@@ -1,4 +1,6 @@
-"""One compiled hidden layer as Python sees it: arguments are checked, spectra made and read; ``stcnn/native/layer.cpp``.
+"""One compiled hidden layer as Python sees it: arguments are checked, spectra made and read.
+
+The compiled code is ``stcnn/native/layer.cpp``, where the formulas stand.
 
 Convention: maps of a span of frames are blocks, ``(B, blocks, C, Y, X, LANES)``: lane j of block n is frame
 ``n LANES + j``. All are float32 and contiguous.
@@ -7,7 +9,6 @@ Convention: maps of a span of frames are blocks, ``(B, blocks, C, Y, X, LANES)``
 from __future__ import annotations
 
 import ctypes
-import mmap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -109,7 +110,7 @@ class NativeLayer:
             function.argtypes, function.restype = [_pointer], None
 
     def spectrum(self, kernel: Tensor) -> Tensor:
-        """Return the spectrum of kernels ``(O, C, kY, kX)`` as the compiled code multiplies with it, ``(F, 3, O, C)``."""
+        """Return the spectrum ``(F, 3, O, C)``, as the compiled code reads it, of a kernel ``(O, C, kY, kX)``."""
         g, (h_y, h_x) = self.geometry, (k // 2 for k in kernel.shape[2:])
         grid = kernel.new_zeros(*kernel.shape[:2], g.ny, g.nx, dtype=torch.float64)
         grid[:, :, : kernel.shape[2], : kernel.shape[3]] = kernel
@@ -207,17 +208,3 @@ def _at(
     if not tensor.is_contiguous():
         raise ValueError(f"strides {tensor.stride()} of an array {shape} that must be contiguous")
     return tensor.data_ptr()
-
-
-def empty_maps(*shape: int) -> Tensor:
-    """Return float32 memory that is not filled, on large pages where there are any (a fresh page costs as much as its use).
-
-    Vectors need its alignment, which is that of a page.
-    """
-    size = 4
-    for n in shape:
-        size *= n
-    memory = mmap.mmap(-1, max(size, 1))
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(memory, dtype=torch.float32, count=size // 4).view(shape)

@@ -1,7 +1,7 @@
 """The C++ core of the hidden layers (``stcnn/native``): compiled on first use for this machine and this geometry.
 
-Sizes are constants to the compiler, so every network runs at full speed and the code has one path. A library is kept in
-the cache under a name that says all it depends on: the sources, the compiler and its flags, the processor, the geometry.
+Sizes are constants to the compiler, so every network runs at full speed and the code has one path. A library is kept
+in the cache under a name that says all it depends on: sources, compiler and its flags, processor, geometry.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def compile_layer(geometry: Geometry, file: Path, flags: Iterable[str] = FLAGS) 
             subprocess.run(command, capture_output=True, check=True, timeout=COMPILE_LIMIT_S)
         except (OSError, subprocess.SubprocessError) as error:
             raise NotCompiled(f"'{command[0]}' cannot compile the native layer: {_complaint(error)}") from error
-        os.replace(made, file)
+        made.replace(file)
 
 
 def _complaint(error: Exception) -> str:

@@ -1,0 +1,49 @@
+"""Memory of the native core: a fresh page costs as much as computing what is written to it, so pages are kept.
+
+What a run hands back is marked as free: the system takes it when it needs memory, and a later run of the same sizes
+finds it in place when it did not.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+
+import torch
+from torch import Tensor
+
+_spare: list[mmap.mmap] = []
+"""Pages that the last run handed back."""
+
+
+class Arena:
+    """All large arrays of one run."""
+
+    def __init__(self) -> None:
+        self._taken: list[mmap.mmap] = []
+
+    def empty(self, *shape: int) -> Tensor:
+        """Return float32 memory that is not filled, aligned to a page, good until :meth:`release`."""
+        count = math.prod(shape)
+        pages = _take(4 * count)
+        self._taken.append(pages)
+        return torch.frombuffer(pages, dtype=torch.float32, count=count).view(shape)
+
+    def release(self) -> None:
+        """Hand everything back for the next run; no array of this one may be used any more."""
+        for pages in self._taken:
+            if hasattr(mmap, "MADV_FREE"):
+                pages.madvise(mmap.MADV_FREE)
+        _spare.extend(self._taken)
+        self._taken.clear()
+
+
+def _take(size: int) -> mmap.mmap:
+    for i, pages in enumerate(_spare):
+        if len(pages) == size:
+            return _spare.pop(i)
+    _spare.clear()  # the sizes have changed
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return pages
