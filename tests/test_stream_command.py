@@ -80,7 +80,7 @@ def test_a_pipe_of_raw_frames_is_answered_line_by_line(run: Path) -> None:
     assert_offline(answers, run, Movie(codes(20), 60))
     assert (summary["n_frames"], summary["n_dropped"]) == (20, 0)
     assert 0 < summary["latency_ms"]["median"] <= summary["latency_ms"]["p99"] <= summary["latency_ms"]["max"]
-    assert b"20 frames, 0 dropped" in done.stderr
+    assert b"20 frames answered, 0 lost on the way" in done.stderr
 
 
 def test_frames_behind_their_length_of_clips_in_lockstep(run: Path) -> None:
@@ -150,10 +150,21 @@ def test_a_rig_over_zmq_gets_answers_with_its_numbers_and_stamps(run: Path, tmp_
     shown[10:12] = shown[9]  # a lost frame is shown as the one before it
     right = open_model(run, None).predict(Movie(shown, 60))["lc11"][numbers]
     np.testing.assert_allclose([answer["calcium"]["lc11"] for answer in printed], right, rtol=1e-5)
-    # Who subscribes late misses the first answers, never one in between.
-    published = rig.answers[:-1]
-    assert published == printed[len(printed) - len(published) :]
-    assert rig.answers[-1] == {"summary": summary}
+    assert rig.answers == [*printed, {"summary": summary}]
+
+
+def test_the_rig_of_the_documentation_is_answered(run: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "streaming.md").read_text()
+    program = page.partition("```py\n")[2].partition("```")[0]
+    ports = {"tcp://127.0.0.1:5555": f"ipc://{tmp_path}/frames", "tcp://127.0.0.1:5556": f"ipc://{tmp_path}/answers"}
+    for port, address in ports.items():
+        program = program.replace(port, address)
+    rig = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    options = ["--source", "zmq", "--from", f"ipc://{tmp_path}/frames", "--publish", f"ipc://{tmp_path}/answers"]
+    _, summary = answers_in(invoke(run, *options, "--every", "100", "--timeout-s", "60").stdout)
+    output, _ = rig.communicate(timeout=60)
+    assert summary["n_frames"] == 360
+    assert output.splitlines()[-1].startswith(b"359 {'lc11': ")
 
 
 def test_a_silent_rig_ends_the_stream(run: Path, tmp_path: Path) -> None:
@@ -249,7 +260,8 @@ def test_latencies_count_late_answers_and_give_percentiles() -> None:
 
 
 def test_no_frame_at_all_has_no_latency() -> None:
-    assert np.isnan(Latencies(180).summary()["latency_ms"]["median"])
+    assert Latencies(180).summary()["latency_ms"] is None
+    assert Latencies(180).sentence() == "0 frames answered, 0 lost on the way"
 
 
 def test_resolution_is_the_models_unless_the_picture_is_said_to_be_wider() -> None:

@@ -17,6 +17,9 @@ REMEMBERED = 1 << 16
 """Latencies that the percentiles are taken of: the last six minutes at 180 Hz."""
 
 
+LISTENER_MS = 2000
+
+
 def bound_socket(kind: str, address: str) -> zmq.Socket[bytes]:
     """Return a ZeroMQ socket that listens at an address.
 
@@ -45,13 +48,18 @@ class Answers:
 
     Args:
         every: print every so many answers; 0 prints none.
-        address: where to publish all answers from a PUB socket; None publishes none.
+        address: where to publish all answers to SUB sockets; None publishes none.
     """
 
     def __init__(self, every: int, address: str | None) -> None:
         self.every = every
-        self._socket = None if address is None else bound_socket("PUB", address)
+        self._socket = None if address is None else bound_socket("XPUB", address)
         self._count = 0
+
+    def wait_for_listener(self) -> None:
+        """Wait a moment for the first one who subscribes, so that they miss nothing."""
+        if self._socket is not None:
+            self._socket.poll(LISTENER_MS)
 
     def give(self, answer: dict[str, Any], always: bool = False) -> None:
         """Publish an answer, and print it if it is its turn or always to be printed."""
@@ -87,24 +95,22 @@ class Latencies:
         self._recent.append(latency_s)
 
     def summary(self) -> dict[str, Any]:
-        """Return counts and the median, 99th percentile and maximum latency in milliseconds."""
-        median_s, p99_s = np.percentile(self._recent, [50, 99]) if self._recent else (float("nan"),) * 2
-        return {
-            "n_frames": self.n_frames,
-            "n_dropped": self.n_dropped,
-            "n_late": self.n_late,
-            "latency_ms": {
-                name: round(float(value) * 1000, 4)
-                for name, value in (("median", median_s), ("p99", p99_s), ("max", self.largest_s))
-            },
-        }
+        """Return counts and the median, 99th percentile and maximum latency in milliseconds; null before any frame."""
+        latency_ms = None
+        if self._recent:
+            median_s, p99_s = np.percentile(self._recent, [50, 99])
+            found_s = {"median": median_s, "p99": p99_s, "max": self.largest_s}
+            latency_ms = {name: round(float(value) * 1000, 4) for name, value in found_s.items()}
+        counts = {"n_frames": self.n_frames, "n_dropped": self.n_dropped, "n_late": self.n_late}
+        return {**counts, "latency_ms": latency_ms}
 
     def sentence(self) -> str:
         """Return the summary for people."""
-        facts = self.summary()
-        took = facts["latency_ms"]
+        took = self.summary()["latency_ms"]
+        counts = f"{self.n_frames} frames answered, {self.n_dropped} lost on the way"
+        if took is None:
+            return counts
         return (
-            f"{self.n_frames} frames, {self.n_dropped} dropped before they came, {self.n_late} answered later than one "
-            f"frame ({self.frame_s * 1000:.2f} ms); latency: median {took['median']} ms, 99th percentile {took['p99']} "
-            f"ms, maximum {took['max']} ms"
+            f"{counts}, {self.n_late} answered later than a frame lasts ({self.frame_s * 1000:.2f} ms); latency: "
+            f"median {took['median']} ms, 99th percentile {took['p99']} ms, maximum {took['max']} ms"
         )

@@ -104,6 +104,7 @@ def stream(  # noqa: PLR0913  (an option is an argument)
         deg_per_px=resolution(frames.shape_px[1], width_deg, model.deg_per_px),
     )
     answers, latencies = Answers(every, publish), Latencies(frames.rate_hz)
+    warm_up(live, (*shape[:-2], *frames.shape_px))
     try:
         answer_frames(live, frames, answers, latencies, n_frames)
     except KeyboardInterrupt:
@@ -132,6 +133,15 @@ def resolution(width_px: int, width_deg: float | None, deg_per_px: float) -> flo
     return width / width_px
 
 
+def warm_up(live: Stream, shape: tuple[int, ...]) -> None:
+    """Show black frames until nothing is left to be done only once, and go back to the start."""
+    import numpy as np
+
+    for _ in range(10):
+        live.step(np.zeros(shape, np.uint8))
+    live.reset()
+
+
 def open_model(folder: Path, epoch: int | None) -> STCNN:
     """Open a run folder of ours, or one with published checkpoints.
 
@@ -158,7 +168,10 @@ def answer_frames(
 
     before: Frame | None = None
     for frame in source.frames():
-        before = before or frame._replace(number=frame.number - 1)
+        if before is None:
+            answers.wait_for_listener()
+            frame = frame._replace(received_s=time.perf_counter())
+            before = frame._replace(number=frame.number - 1)
         lost = frame.number - before.number - 1
         if lost < 0:
             raise DataError(f"frame {frame.number} came after frame {before.number}", expected="numbers that grow")
