@@ -8,7 +8,7 @@
       losses.csv           training loss of every step and cell type
       scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type
       model.json           the network and its neurons; model.safetensors its weights
-      loss.png             predictions.png
+      report.html          what a person should know of it; loss.png, predictions.png
 
 Every file is written beside its place and then moved there, so that none is ever seen half written.
 """

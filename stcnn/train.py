@@ -24,12 +24,12 @@ def run_training(config: Config, overrides: Sequence[str]) -> None:
     if config.resume is not None:
         config, run = resumed(config.resume, overrides)
     dataset = config.open_dataset()
-    from stcnn.report import write_report
+    from stcnn.report import report_or_reason
     from stcnn.training.fit import train  # Lightning takes seconds that --help and a misspelt key need not wait for
 
     resume, run = run is not None, run or config.new_run()
     train(dataset, config, run, resume=resume)
-    print(write_report(run, dataset, config.batching))
+    print(report_or_reason(run, dataset, config.batching, config.bounds))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -82,7 +82,7 @@ def test_a_run_holds_all_it_takes_to_understand_and_repeat_it(tmp_path: Path, ca
         picture = image.imread(run.path / name)
         assert picture.std() > 0.01
         assert min(picture.shape[:2]) > 200
-    assert capsys.readouterr().out.strip().endswith(str(run.path / "predictions.png"))
+    assert capsys.readouterr().out.strip().endswith(str(run.path / "report.html"))
     model = run.model()
     answer = model.predict(np.full((30, 16, 20), 0.498, np.float32), rate_hz=60)
     assert {name: trace.shape for name, trace in answer.items()} == {"lc11": (30,), "lc4": (30,)}

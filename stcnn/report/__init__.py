@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -41,6 +43,19 @@ def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: B
         draft.write_text(render(findings, bounds or Bounds()), encoding="utf-8")
     kept = scores[scores.epoch == epoch]
     return f"{_table(kept)}\nEpoch {epoch} of {scores.epoch.max()} was kept.\n{run.path / 'report.html'}"
+
+
+def report_or_reason(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds) -> str:
+    """Write the report at the end of a training, whose result a fault in the report must not hide.
+
+    Returns:
+        As :func:`write_report`; after a fault, whose traceback is printed, how to try again.
+    """
+    try:
+        return write_report(run, dataset, batching, bounds)
+    except Exception:
+        traceback.print_exc()
+        return f"The training is finished, but its report failed. Try again: stcnn report {run.path}"
 
 
 def trace_pairs(findings: Findings) -> dict[str, list[TracePair]]:

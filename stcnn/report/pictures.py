@@ -106,7 +106,7 @@ def animations(findings: Findings) -> list[Animation]:
 def _film(findings: Findings, trace: FittedTrace) -> str:
     movie = findings.dataset.movies[trace.stimulus]
     traces = {"measured": (trace.time_s, trace.measured), "predicted": (trace.time_s, trace.predicted)}
-    title = f"{trace.cell_type}, {trace.stimulus}\nr = {trace.correlation:.2f}"
+    title = f"r = {trace.correlation:.2f}"
     panel = Panel(title, grey_pictures(movie.luminance()), movie.rate_hz, -movie.onset_s, traces)
     with TemporaryDirectory() as folder:
         path = write_animation(Path(folder) / "film.mp4", animate([panel], Clock(speed=0.5)))

@@ -41,6 +41,20 @@ def inline_svg(figure: Figure, name: str, alt: str) -> Picture:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     for colour, variable in ((LIGHT.ink, "--ink"), (LIGHT.paper, "--paper"), (LIGHT.faint, "--faint")):
         svg = re.sub(rf"(?<=: ){re.escape(colour)}", f"var({variable})", svg, flags=re.IGNORECASE)
-    svg = re.sub(r'\bid="(\w+)"', rf'id="{name}-\1"', svg)
-    svg = re.sub(r'(?<=href="#)(\w+)|(?<=url\(#)(\w+)', lambda match: f"{name}-{match[0]}", svg)
-    return Picture(name, svg.replace("<svg", '<svg aria-hidden="true"', 1), alt)
+    svg = _with_own_identifiers(svg, name)
+    width_px = 96 * figure.get_figwidth()
+    return Picture(name, svg.replace("<svg", f'<svg aria-hidden="true" style="--wide: {width_px:.0f}px"', 1), alt)
+
+
+def _with_own_identifiers(svg: str, name: str) -> str:
+    """Keep the identifiers that are referred to, once each, and put ``name`` before them."""
+    wanted = set(re.findall(r'(?:href="#|url\(#)([\w.]+)', svg))
+
+    def renamed(match: re.Match[str]) -> str:
+        if match[1] not in wanted:
+            return ""
+        wanted.remove(match[1])
+        return f' id="{name}-{match[1]}"'
+
+    svg = re.sub(r'((?:href="#|url\(#))([\w.]+)', rf"\1{name}-\2", svg)
+    return re.sub(r'\sid="([\w.]+)"', renamed, svg)

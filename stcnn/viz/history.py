@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from stcnn.viz.theme import LIGHT, Theme, colours, legend_right, themed
+from stcnn.viz.theme import LIGHT, Margins, Theme, colours, legend_right, panels, themed
 
 
 def loss_history(losses: pd.DataFrame, scores: pd.DataFrame, finished_epoch: int, theme: Theme = LIGHT) -> Figure:
@@ -21,8 +21,7 @@ def loss_history(losses: pd.DataFrame, scores: pd.DataFrame, finished_epoch: int
     names = sorted(set(losses.cell_type) | set(scores.cell_type))
     steps_per_epoch = losses.step.max() / losses.epoch.max() if len(losses) else 1
     with themed(theme):
-        figure = Figure(figsize=(10, 3.4), layout="constrained")
-        training, held_out, correlation = figure.subplots(1, 3)
+        figure, ((training, held_out, correlation),) = panels(1, 3, (2.3, 2.3), Margins(right=0.9, across=0.75))
         for name, colour in colours(names).items():
             raw = losses[losses.cell_type == name]
             smooth = raw.loss.rolling(max(1, len(raw) // 40), center=True, min_periods=1).median()

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from stcnn.viz.theme import LIGHT, PALETTE, Theme, colours, themed
+from stcnn.viz.theme import LIGHT, PALETTE, Margins, Theme, colours, panels, themed
 
 
 def neuron_scores(neurons: pd.DataFrame, references: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
@@ -22,8 +22,7 @@ def neuron_scores(neurons: pd.DataFrame, references: pd.DataFrame, theme: Theme 
     names = list(dict.fromkeys(neurons.cell_type))
     spread = np.random.default_rng(0)  # points of equal height beside each other; the same picture every time
     with themed(theme):
-        figure = Figure(figsize=(max(3.6, 0.75 * len(names) + 2.4), 2.9), layout="constrained")
-        axes = figure.subplots()
+        figure, ((axes,),) = panels(1, 1, (max(1.4, 0.75 * len(names)), 2.3), Margins(right=1.8, bottom=0.35, top=0.1))
         for place, (name, colour) in enumerate(colours(names).items()):
             scores = neurons.correlation[neurons.cell_type == name].to_numpy()
             axes.plot(place + spread.uniform(-0.14, 0.14, len(scores)), scores, "o", color=colour, ms=4, alpha=0.55)
@@ -57,8 +56,8 @@ def ladder(models: pd.DataFrame, score: str = "held-out correlation", theme: The
     order = models.groupby("model").score.mean().sort_values().index.tolist()
     names = list(dict.fromkeys(models.cell_type))
     with themed(theme):
-        figure = Figure(figsize=(5.4, 0.42 * len(order) + 1.0), layout="constrained")
-        axes = figure.subplots()
+        margins = Margins(left=0.25 + 0.075 * max(map(len, order)), right=1.0, top=0.1)
+        figure, ((axes,),) = panels(1, 1, (3.4, 0.42 * len(order)), margins)
         for i, (name, colour) in enumerate(colours(names).items()):
             mine = models[models.cell_type == name]
             y = mine.model.map(order.index) + 0.5 * ((i + 0.5) / len(names) - 0.5)
@@ -83,8 +82,7 @@ def calibration(predicted: NDArray[np.floating], measured: NDArray[np.floating],
     x, y = (np.array([values[share].mean() for share in shares]) for values in (predicted, measured))
     quarter, three_quarters = (np.array([np.quantile(measured[s], q) for s in shares]) for q in (0.25, 0.75))
     with themed(theme):
-        figure = Figure(figsize=(3.2, 2.9), layout="constrained")
-        axes = figure.subplots()
+        figure, ((axes,),) = panels(1, 1, (2.4, 2.1), Margins(top=0.15))
         axes.fill_between(x, quarter, three_quarters, color=PALETTE[0], alpha=0.2, lw=0, label="middle half")
         axes.plot(x, y, "o-", color=PALETTE[0], ms=3.5, label="mean")
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]

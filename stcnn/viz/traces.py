@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stcnn.viz.theme import LIGHT, Theme, colours, themed
+from stcnn.viz.theme import LIGHT, Margins, Theme, colours, panels, themed
 
 Trace = NDArray[np.floating]
 Z95 = 1.96
@@ -45,8 +45,8 @@ def prediction_grid(traces: Mapping[str, Sequence[TracePair]], subtitle: str, th
     """
     n_columns = max(map(len, traces.values()))
     with themed(theme):
-        figure = Figure(figsize=(2.3 * n_columns + 0.6, 1.75 * len(traces) + 0.8), layout="constrained")
-        grid = figure.subplots(len(traces), n_columns, squeeze=False, sharey="row")
+        margins = Margins(left=0.75, top=0.75, across=0.25, down=0.6)
+        figure, grid = panels(len(traces), n_columns, (1.9, 1.2), margins, sharey="row")
         for row, (cell_type, colour) in zip(grid, colours(list(traces)).items(), strict=True):
             pairs = traces[cell_type]
             for axes, pair in zip(row, pairs, strict=False):
@@ -60,6 +60,7 @@ def prediction_grid(traces: Mapping[str, Sequence[TracePair]], subtitle: str, th
         for axes in grid[-1]:
             axes.set_xlabel("time from onset (s)")
         figure.suptitle(f"Held-out recordings: measured (grey) and predicted (colour); {subtitle}", fontsize=10)
+        figure.texts[-1].set_y(1 - 0.08 / figure.get_figheight())
     return figure
 
 
@@ -122,10 +123,10 @@ def response_grid(
         theme: light or dark.
     """
     n_columns = max(map(len, rows.values()))
-    width, height = max(1.15 * n_columns + 0.9, 4.2), 0.95 * len(rows) + 1.3
     with themed(theme):
-        figure = Figure(figsize=(width, height))
-        grid = figure.subplots(len(rows), n_columns, squeeze=False, sharex=True, sharey=True)
+        margins = Margins(left=0.85, top=0.6, bottom=0.6, across=0.12, down=0.28)
+        figure, grid = panels(len(rows), n_columns, (1.05, 0.7), margins, sharex=True, sharey=True)
+        width, height = figure.get_size_inches()
         for line, (name, responses) in zip(grid, rows.items(), strict=True):
             for axes, response in zip(line, [*responses, *[None] * (n_columns - len(responses))], strict=True):
                 if response is None:
@@ -140,12 +141,4 @@ def response_grid(
         figure.supxlabel("time from stimulus onset (s)", fontsize=9, y=0.12 / height)
         figure.supylabel("dF/F", fontsize=9, x=0.12 / width)
         figure.suptitle(heading, fontsize=10, y=1 - 0.1 / height, va="top")
-        figure.subplots_adjust(
-            left=0.85 / width,
-            right=1 - 0.1 / width,
-            bottom=0.6 / height,
-            top=1 - 0.55 / height,
-            hspace=0.45,
-            wspace=0.12,
-        )
     return figure

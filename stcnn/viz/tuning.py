@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from stcnn.viz.theme import LIGHT, SEQUENTIAL, Theme, colours, legend_right, themed
+from stcnn.viz.theme import LIGHT, SEQUENTIAL, Margins, Theme, colours, legend_right, panels, themed
 
 Array = NDArray[np.floating]
 
@@ -52,8 +52,7 @@ def tuning_curves(
         theme: light or dark.
     """
     with themed(theme):
-        figure = Figure(figsize=(4.6, 2.8), layout="constrained")
-        axes = figure.subplots()
+        figure, ((axes,),) = panels(1, 1, (3.0, 2.1), Margins(right=0.9))
         for (name, curve), colour in zip(curves.items(), colours(list(curves)).values(), strict=True):
             axes.plot(curve.x, curve.predicted, color=colour, label=name)
             if curve.measured is not None:
@@ -82,27 +81,27 @@ def size_tuning(
     n_columns = min(5, len(maps))
     n_rows = -(-len(maps) // n_columns)
     with themed(theme):
-        figure = Figure(figsize=(2.3 * n_columns, 2.25 * n_rows), layout="constrained")
-        panels = figure.subplots(n_rows, n_columns, squeeze=False)
-        for axes, (name, peaks) in zip(panels.ravel(), maps.items(), strict=False):
+        figure, grid = panels(n_rows, n_columns, (1.45, 1.45), Margins(right=0.45, across=0.75, down=0.65))
+        for axes, (name, peaks) in zip(grid.ravel(), maps.items(), strict=False):
             _size_map(figure, axes, peaks)
             axes.set_title(name)
             axes.set_xticks(range(len(widths_deg)), [f"{w:g}" for w in widths_deg])
             axes.set_yticks(range(len(heights_deg)), [f"{h:g}" for h in heights_deg])
             axes.tick_params(labelsize=7, length=0)
-        for axes in panels.ravel()[len(maps) :]:
+        for axes in grid.ravel()[len(maps) :]:
             axes.set_visible(False)
-        for axes in panels[:, 0]:
+        for axes in grid[:, 0]:
             axes.set_ylabel("height (°)")
-        for axes in panels[-1]:
+        for axes in grid[-1]:
             axes.set_xlabel("width (°)")
     return figure
 
 
 def _size_map(figure: Figure, axes: Axes, peaks: Array) -> None:
     picture = axes.imshow(peaks, origin="lower", cmap=SEQUENTIAL, vmin=0, vmax=float(np.nanmax(peaks)) or 1.0)
-    bar = figure.colorbar(picture, ax=axes, fraction=0.046, pad=0.03)
-    bar.ax.tick_params(labelsize=6, length=2)
+    scale = axes.inset_axes((1.05, 0, 0.05, 1))
+    figure.colorbar(picture, cax=scale)
+    scale.tick_params(labelsize=6, length=2)
 
 
 def peak_agreement(peaks: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
@@ -115,10 +114,8 @@ def peak_agreement(peaks: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
     """
     names = list(dict.fromkeys(peaks.cell_type))
     with themed(theme):
-        figure = Figure(figsize=(2.5 * len(names) + 0.3, 2.7), layout="constrained")
-        for axes, (name, colour) in zip(
-            figure.subplots(1, len(names), squeeze=False)[0], colours(names).items(), strict=True
-        ):
+        figure, (row,) = panels(1, len(names), (1.75, 1.75))
+        for axes, (name, colour) in zip(row, colours(names).items(), strict=True):
             mine = peaks[peaks.cell_type == name]
             error = np.array([mine.measured - mine.low, mine.high - mine.measured])
             axes.errorbar(mine.measured, mine.predicted, xerr=error, fmt="o", color=colour, ms=3.5, lw=0.7)
@@ -127,6 +124,6 @@ def peak_agreement(peaks: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
             axes.plot([low, top], [low, top], color=theme.ink, lw=0.6, ls=":")
             r = mine.measured.corr(mine.predicted) if len(mine) > 2 else np.nan
             axes.set(xlim=(low, top), ylim=(low, top), aspect="equal", xlabel="measured peak dF/F")
-            axes.set_title(f"{name}, r = {r:.2f} over {len(mine)} stimuli")
+            axes.set_title(f"{name}, {len(mine)} stimuli, r = {r:.2f}", fontsize=8)
             axes.set_ylabel("predicted peak dF/F" if name == names[0] else "")
     return figure

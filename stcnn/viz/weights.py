@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
-from stcnn.viz.theme import DIVERGING, LIGHT, PALETTE, Theme, themed
+from stcnn.viz.theme import DIVERGING, LIGHT, PALETTE, Margins, Theme, panels, themed
 
 Array = NDArray[np.floating]
 
@@ -49,26 +49,34 @@ class LayerWeights:
 
 
 def weight_grid(layer: LayerWeights, theme: Theme = LIGHT) -> Figure:
-    """Draw spatial weights: a row of tiles per output, a column per input channel, zero pale."""
-    n_out, n_in, height, width = layer.weights.shape
+    """Draw spatial weights: a row of tiles per output, a column per input channel, zero pale.
+
+    A layer with a single input has its outputs side by side.
+    """
+    weights, rows, across = layer.weights, list(layer.outputs), "input channel"
+    if weights.shape[1] == 1:
+        weights, rows, across = weights.transpose(1, 0, 2, 3), [""], "output channel"
+    n_rows, n_columns, height, width = weights.shape
+    columns = list(layer.outputs) if rows == [""] else [str(i + 1) for i in range(n_columns)]
     tile_in = 0.36 * max(1.0, width / 9)
-    size = (max(n_in * tile_in + 1.9, 3.2), n_out * tile_in * height / width + 1.15)
+    size_in = max(n_columns * tile_in, 2.2), n_rows * tile_in * height / width
     with themed(theme):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots()
-        limit = layer.limit or float(np.nanmax(np.abs(layer.weights))) or 1.0
+        figure, ((axes,),) = panels(1, 1, size_in, Margins(left=0.55, right=0.85, bottom=0.62))
+        limit = layer.limit or float(np.nanmax(np.abs(weights))) or 1.0
         picture = axes.imshow(
-            tiled(layer.weights), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="equal"
+            tiled(weights), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="auto"
         )
-        axes.set_xticks((width + 1) * np.arange(n_in) + (width - 1) / 2, [str(i + 1) for i in range(n_in)])
-        axes.set_yticks((height + 1) * np.arange(n_out) + (height - 1) / 2, list(layer.outputs))
+        axes.set_xticks((width + 1) * np.arange(n_columns) + (width - 1) / 2, columns)
+        axes.set_yticks((height + 1) * np.arange(n_rows) + (height - 1) / 2, rows)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         tile_deg = width * layer.spacing_deg
-        axes.set(title=layer.title, xlabel=f"input channel (a tile is {tile_deg:g}° × {tile_deg:g}°, up is up)")
-        bar = figure.colorbar(picture, ax=axes, fraction=0.05, pad=0.02, shrink=min(1.0, 2.2 / size[1]), aspect=12)
-        bar.set_label("weight", fontsize=8)
-        bar.ax.tick_params(labelsize=7)
+        axes.set(title=layer.title, xlabel=f"{across} (a tile is {tile_deg:g}° × {tile_deg:g}°, up is up)")
+        axes.set_ylabel("output" if n_rows > 1 else "")
+        bar_in = min(size_in[1], 1.6)
+        scale = axes.inset_axes((1 + 0.12 / size_in[0], 0, 0.1 / size_in[0], bar_in / size_in[1]))
+        figure.colorbar(picture, cax=scale).set_label("weight", fontsize=8)
+        scale.tick_params(labelsize=7, length=2)
     return figure
 
 
@@ -81,12 +89,11 @@ def temporal_kernels(kernels: Mapping[str, Array], rate_hz: float, theme: Theme 
         theme: light or dark.
     """
     with themed(theme):
-        figure = Figure(figsize=(1.75 * len(kernels) + 0.6, 2.3), layout="constrained")
-        panels = figure.subplots(1, len(kernels), squeeze=False)[0]
-        for axes, (name, kernel) in zip(panels, kernels.items(), strict=True):
+        figure, (row,) = panels(1, len(kernels), (1.2, 1.4), Margins(across=0.42))
+        for axes, (name, kernel) in zip(row, kernels.items(), strict=True):
             axes.plot(np.arange(len(kernel)) * 1000 / rate_hz, kernel, color=PALETTE[0], alpha=0.7, lw=0.9)
             axes.set(title=name, xlabel="time (ms)", ylim=(0, None), xlim=(0, len(kernel) * 1000 / rate_hz))
-        panels[0].set_ylabel("impulse response (1/s)")
+        row[0].set_ylabel("impulse response (1/s)")
     return figure
 
 
@@ -126,11 +133,10 @@ def parameter_histograms(parameters: Sequence[ParameterValues], theme: Theme = L
     n_columns = min(3, len(parameters))
     n_rows = -(-len(parameters) // n_columns)
     with themed(theme):
-        figure = Figure(figsize=(2.5 * n_columns, 2.0 * n_rows), layout="constrained")
-        panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-        for axes, parameter in zip(panels, parameters, strict=False):
+        figure, grid = panels(n_rows, n_columns, (1.8, 1.15))
+        for axes, parameter in zip(grid.ravel(), parameters, strict=False):
             _histogram(axes, parameter, theme)
-        for axes in panels[len(parameters) :]:
+        for axes in grid.ravel()[len(parameters) :]:
             axes.set_visible(False)
     return figure
 
@@ -160,8 +166,7 @@ def receptive_fields(fields: Mapping[str, Array], rate_hz: float, deg_per_px: fl
         theme: light or dark.
     """
     with themed(theme):
-        figure = Figure(figsize=(7.2, 2.1 * len(fields) + 0.4), layout="constrained")
-        grid = figure.subplots(len(fields), 3, squeeze=False)
+        figure, grid = panels(len(fields), 3, (1.6, 1.6), Margins(across=0.75))
         for row, (name, field) in zip(grid, fields.items(), strict=True):
             _receptive_field(row, name, field, (rate_hz, deg_per_px))
     return figure
@@ -184,5 +189,5 @@ def _receptive_field(row: NDArray[np.object_], name: str, field: Array, scale: t
     when.plot(lags_ms, field[:, y, x] * 1e3, label="strongest pixel")
     when.plot(lags_ms, field.mean((1, 2)) * 1e3, label="mean of all pixels")
     when.axhline(0, color="0.5", lw=0.6)
-    when.set(title="time course", xlabel="lag (ms)", ylabel="10⁻³ voltage / contrast")
+    when.set(title="10⁻³ voltage / contrast", xlabel="lag (ms)")
     when.legend(fontsize=6)

@@ -1,0 +1,22 @@
+"""``stcnn report``: write the report of a finished training again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Write the report of a finished training.")
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Write report.html, loss.png and predictions.png into a run folder, from its weights and its recordings."""
+    from stcnn.config import judge
+    from stcnn.report import write_report
+    from stcnn.runs import open_run
+
+    opened = open_run(run)
+    config = judge(opened.config())
+    typer.echo(write_report(opened, config.open_dataset(), config.batching, config.bounds))
