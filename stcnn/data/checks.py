@@ -1,0 +1,253 @@
+"""The audit: does each recording fit its movie, and do stimulus and response fit together?
+
+Every finding is a flag, amber (look at it) or red (do not train on it), with its reason; what has no flag is green.
+Recordings are read one at a time, so that the audit of a large store needs little memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import signal
+
+from stcnn.data.batching import codes_with_grey
+from stcnn.data.consistency import deviations, mean_responses, on_clock
+from stcnn.data.dataset import Dataset
+from stcnn.data.recordings import Recording, rows_by
+from stcnn.movie import Movie
+
+GREEN, AMBER, RED = "green", "amber", "red"
+SATURATED = 0.02
+"""Share of samples at the very maximum from which on a trace counts as clipped."""
+LEAST_RELIABILITY = 0.05
+"""Mean correlation between repeats below which a neuron is flagged."""
+LARGEST_DRIFT = 1.5
+"""Spread of the baseline over recordings, in units of the spread within them, above which a neuron is flagged."""
+LEAST_EXPLAINED = 0.05
+"""Share of a neuron's mean responses that stimulus changes must explain for a latency to be given."""
+INDICATOR_TAU_S = 0.5
+"""Decay with which stimulus changes are smoothed before they are compared with calcium."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One finding: its colour, the check, what it concerns, and the reason."""
+
+    colour: str
+    check: str
+    what: str
+    reason: str
+
+
+@dataclass
+class Audit:
+    """What the audit found.
+
+    Args:
+        flags: all findings.
+        neurons: one row per neuron: ``cell_type``, ``neuron``, ``animal``, ``recordings``, ``reliability`` (mean
+            correlation between repeats, NaN without repeats), ``follows`` (darkening or brightening), ``latency_s``,
+            ``drift``, ``colour``.
+    """
+
+    flags: list[Flag] = field(default_factory=list)
+    neurons: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def colour(self) -> str:
+        """The worst colour."""
+        return worst(flag.colour for flag in self.flags)
+
+
+def worst(colours: Iterator[str]) -> str:
+    """The worst of some colours, green if there is none."""
+    found = set(colours)
+    return next((colour for colour in (RED, AMBER) if colour in found), GREEN)
+
+
+def audit(data: Dataset, progress: Callable[[str, int, int], None] = lambda what, done, total: None) -> Audit:
+    """Check a data set of single trials.
+
+    Args:
+        data: what to check.
+        progress: told what is done, how far, and of how much.
+    """
+    flags = list(_movie_flags(data))
+    changes = {name: stimulus_change(data.movies[name]) for name in data.table.stimulus.unique()}
+    traces: dict[str, str] = {}
+    rows = []
+    groups = rows_by(data.table, "cell_type", "neuron")
+    for done, ((cell_type, neuron), numbers) in enumerate(groups.items(), 1):
+        recordings = [data.recordings[i] for i in numbers]
+        for recording in recordings:
+            flags += _recording_flags(recording, changes[recording.stimulus])
+            flags += _repeated_trace(recording, traces)
+        rows.append(_neuron_row(cell_type, neuron, recordings, changes, flags))
+        progress("neurons", done, len(groups))
+    for cell_type in data.cell_types:
+        responses = mean_responses(data, cell_type)
+        for found in deviations(responses, cell_type) if responses is not None else ():
+            what = f"{cell_type}, {found.member}"
+            flags.append(Flag(RED if found.red else AMBER, found.check, what, found.reason))
+    neurons = pd.DataFrame(rows)
+    return Audit(flags, neurons)
+
+
+@dataclass(frozen=True)
+class StimulusChange:
+    """How much a movie darkens and brightens, smoothed as an indicator would, ``(T,)`` each, at ``time_s``."""
+
+    time_s: NDArray[np.float64]
+    darkening: NDArray[np.float64]
+    brightening: NDArray[np.float64]
+
+
+def stimulus_change(movie: Movie) -> StimulusChange:
+    """Mean darkening and brightening of a movie from frame to frame, and from grey at its start and back at its end."""
+    grey = np.zeros((1, *movie.shape_px), np.float32)
+    contrast = movie.contrast() if movie.levels is None else codes_with_grey(movie)[0][movie.frames]
+    change = np.diff(contrast, axis=0, prepend=grey, append=grey)
+    after = np.zeros(round(4 * INDICATOR_TAU_S * movie.rate_hz))
+    decay = np.exp(-1 / (INDICATOR_TAU_S * movie.rate_hz))
+    smooth = [
+        signal.lfilter([1], [1, -decay], np.concatenate([part.mean((1, 2), dtype=float), after]))
+        for part in (np.maximum(-change, 0), np.maximum(change, 0))
+    ]
+    return StimulusChange(np.arange(len(smooth[0])) / movie.rate_hz - movie.onset_s, smooth[0], smooth[1])
+
+
+def _movie_flags(data: Dataset) -> Iterator[Flag]:
+    first_with: dict[bytes, str] = {}
+    for name in data.movies:
+        movie = data.movies[name]
+        content = hashlib.sha256(repr(movie.frames.shape).encode())
+        for frame in movie.frames:
+            content.update(frame.tobytes() if movie.levels is None else movie.levels[frame].tobytes())
+        same = first_with.setdefault(content.digest(), name)
+        if same != name:
+            yield Flag(AMBER, "duplicate movie", f"movie {name}", f"shows the same as '{same}', frame by frame")
+
+
+def _recording_flags(recording: Recording, change: StimulusChange) -> Iterator[Flag]:
+    what = f"{recording.cell_type}, neuron {recording.neuron}, {recording.stimulus}, trial {recording.trials[0]}"
+    trace, time_s, rate_hz = recording.trace, recording.time_s, recording.rate_hz
+    bad = np.flatnonzero(~np.isfinite(trace))
+    if len(bad):
+        yield Flag(RED, "NaN", what, f"{len(bad)} samples are not finite, the first is sample {bad[0]}")
+    end_s = change.time_s[-1] - 4 * INDICATOR_TAU_S
+    if time_s[0] > 0 or time_s[-1] < 0:
+        yield Flag(RED, "duration", what, f"lasts from {time_s[0]:.2f} to {time_s[-1]:.2f} s, without stimulus onset")
+    elif time_s[-1] < end_s - 1.5 / rate_hz:
+        yield Flag(AMBER, "duration", what, f"ends at {time_s[-1]:.2f} s, before its movie at {end_s:.2f} s")
+    if len(time_s) > 2:
+        steps = np.diff(time_s) * rate_hz
+        if abs(np.median(steps) - 1) > 0.05:
+            measured = rate_hz / np.median(steps)
+            yield Flag(RED, "rate", what, f"time stamps run at {measured:.4g} Hz, the stated rate is {rate_hz:.4g} Hz")
+        missing = int(np.rint(steps[steps > 1.5] - 1).sum())
+        if missing:
+            yield Flag(AMBER, "dropped frames", what, f"{missing} samples are missing between time stamps")
+    finite = trace[np.isfinite(trace)]
+    at_top = np.count_nonzero(finite == finite.max()) if len(finite) else 0
+    if at_top > max(3, SATURATED * len(finite)):
+        yield Flag(AMBER, "saturation", what, f"{at_top} samples are at the maximum of {finite.max():.3g}")
+
+
+def _repeated_trace(recording: Recording, seen: dict[str, str]) -> Iterator[Flag]:
+    what = f"{recording.cell_type}, neuron {recording.neuron}, {recording.stimulus}, trial {recording.trials[0]}"
+    same = seen.setdefault(hashlib.sha256(recording.trace.tobytes()).hexdigest(), what)
+    if same != what:
+        yield Flag(RED, "duplicate trace", what, f"has the very samples of {same}")
+
+
+def _neuron_row(
+    cell_type: str,
+    neuron: str,
+    recordings: list[Recording],
+    changes: dict[str, StimulusChange],
+    flags: list[Flag],
+) -> dict[str, object]:
+    """What is said of one neuron; adds its flags."""
+    what = f"{cell_type}, neuron {neuron}"
+    reliability, drift = repeat_reliability(recordings), baseline_drift(recordings)
+    follows, latency_s = polarity_and_latency(recordings, changes)
+    if reliability < LEAST_RELIABILITY:
+        flags.append(Flag(AMBER, "reliability", what, f"repeats correlate by {reliability:.2f} only"))
+    if drift > LARGEST_DRIFT:
+        flags.append(Flag(AMBER, "drift", what, f"its baseline wanders by {drift:.1f} times the spread within a trial"))
+    if latency_s < 0:
+        flags.append(Flag(AMBER, "latency", what, f"its responses lead the stimulus by {-latency_s:.2f} s"))
+    own = (flag.colour for flag in flags if flag.what == what or flag.what.startswith(f"{what},"))
+    return {
+        **{"cell_type": cell_type, "neuron": neuron, "animal": recordings[0].animal, "recordings": len(recordings)},
+        **{
+            "reliability": reliability,
+            "follows": follows,
+            "latency_s": latency_s,
+            "drift": drift,
+            "colour": worst(own),
+        },
+    }
+
+
+def repeats(recordings: list[Recording]) -> Iterator[tuple[Recording, NDArray[np.float64]]]:
+    """For each stimulus its first recording, and all repeats on the clock of that one, ``(trials, T)``."""
+    by_stimulus: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        if np.isfinite(recording.trace).all():
+            by_stimulus.setdefault(recording.stimulus, []).append(recording)
+    for trials in by_stimulus.values():
+        yield trials[0], np.stack([on_clock(recording, trials[0].time_s) for recording in trials])
+
+
+def repeat_reliability(recordings: list[Recording]) -> float:
+    """Mean correlation between pairs of repeats of a stimulus; NaN without repeats."""
+    found = []
+    for _, traces in repeats(recordings):
+        if len(traces) > 1 and (np.ptp(traces, axis=1) > 0).all():
+            found.append(float(np.atleast_2d(np.corrcoef(traces))[np.triu_indices(len(traces), 1)].mean()))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def baseline_drift(recordings: list[Recording]) -> float:
+    """Spread of the mean before stimulus onset over recordings, relative to the spread of samples within."""
+    before = [r.trace[r.time_s < 0] for r in recordings if (r.time_s < 0).sum() > 2 and np.isfinite(r.trace).all()]
+    if len(before) < 3:
+        return float("nan")
+    within = float(np.sqrt(np.mean([np.var(r.trace) for r in recordings if np.isfinite(r.trace).all()])))
+    return float(np.std([b.mean() for b in before]) / within) if within > 0 else float("nan")
+
+
+def polarity_and_latency(recordings: list[Recording], changes: dict[str, StimulusChange]) -> tuple[str, float]:
+    """Whether responses follow darkening or brightening, and how long after it they come.
+
+    At each lag, from half a second before to one second after, the mean responses are fitted by darkening and
+    brightening; the lag that explains most is the latency. NaN where even that explains hardly anything.
+    """
+    rate_hz = min(r.rate_hz for r in recordings)
+    lags = np.arange(-round(0.5 * rate_hz), round(rate_hz) + 1)
+    gram, products, power = np.zeros((len(lags), 2, 2)), np.zeros((len(lags), 2)), 0.0
+    for first, trials in repeats(recordings):
+        mean = trials.mean(0) - trials.mean()
+        change = changes[first.stimulus]
+        times = first.time_s - lags[:, None] / rate_hz
+        parts = (change.darkening, change.brightening)
+        shifted = np.stack([np.interp(times, change.time_s, values, left=0, right=0) for values in parts], axis=1)
+        shifted -= shifted.mean(-1, keepdims=True)
+        gram += shifted @ shifted.swapaxes(1, 2)
+        products += shifted @ mean
+        power += float(mean @ mean)
+    gram += 1e-9 * np.trace(gram, axis1=1, axis2=2).max() * np.eye(2) + 1e-30 * np.eye(2)
+    weights = np.linalg.solve(gram, products[..., None])[..., 0]
+    explained = (weights * products).sum(1)
+    best = int(explained.argmax())
+    if power == 0 or explained[best] < LEAST_EXPLAINED * power:
+        return "neither", float("nan")
+    dark, bright = np.maximum(weights[best], 0) * np.sqrt(np.diagonal(gram[best]))
+    follows = "darkening" if dark > 2 * bright else "brightening" if bright > 2 * dark else "both"
+    return follows, float(lags[best] / rate_hz)
