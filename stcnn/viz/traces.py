@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stcnn.viz.theme import LIGHT, Margins, Theme, colours, panels, themed
+from stcnn.viz.theme import LIGHT, Margins, Theme, colours, legend_right, panels, themed
 
 Trace = NDArray[np.floating]
 Z95 = 1.96
@@ -141,4 +142,37 @@ def response_grid(
         figure.supxlabel("time from stimulus onset (s)", fontsize=9, y=0.12 / height)
         figure.supylabel("dF/F", fontsize=9, x=0.12 / width)
         figure.suptitle(heading, fontsize=10, y=1 - 0.1 / height, va="top")
+    return figure
+
+
+def prediction_overview(responses: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
+    """Draw predicted dF/F, a panel per stimulus, a line per cell type.
+
+    Args:
+        responses: ``stimulus``, ``cell_type``, ``time_s``, ``dff``.
+        theme: light or dark.
+    """
+    stimuli = list(dict.fromkeys(responses.stimulus))
+    n_columns = min(7, len(stimuli)) if len(stimuli) > 12 else min(4, len(stimuli))
+    n_rows = -(-len(stimuli) // n_columns)
+    size_in = (1.05, 0.7) if n_columns == 7 else (1.7, 1.1)
+    with themed(theme):
+        margins = Margins(right=0.8, across=0.15, down=0.32)
+        figure, grid = panels(n_rows, n_columns, size_in, margins, sharex=True, sharey=True)
+        for axes, stimulus in zip(grid.ravel(), stimuli, strict=False):
+            mine = responses[responses.stimulus == stimulus]
+            for name, colour in colours(list(dict.fromkeys(responses.cell_type))).items():
+                rows = mine[mine.cell_type == name]
+                axes.plot(rows.time_s, rows.dff, color=colour, label=name)
+            axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)
+            axes.set_title(stimulus if len(stimulus) < 30 else f"{stimulus[:28]}…", fontsize=7, pad=2)
+        for axes in grid.ravel()[len(stimuli) :]:
+            axes.set_visible(False)
+        for axes in grid[:, 0]:
+            axes.set_ylabel("dF/F", fontsize=8)
+        for column in range(n_columns):
+            lowest = grid[(len(stimuli) - 1 - column) // n_columns, column]
+            lowest.set_xlabel("time (s)", fontsize=8)
+            lowest.tick_params(labelbottom=True)
+        legend_right(grid[0, -1])
     return figure
