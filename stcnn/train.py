@@ -14,12 +14,7 @@ from stcnn.errors import StcnnError
 
 
 def run_training(config: Config, overrides: Sequence[str]) -> None:
-    """Train as configured, or go on with a run, and print a summary.
-
-    Args:
-        config: the configuration.
-        overrides: what was given on the command line; a resumed run accepts little of it.
-    """
+    """Train as configured, or go on with a run, which accepts few of the overrides, and print a summary."""
     run = None
     if config.resume is not None:
         config, run = resumed(config.resume, overrides)
@@ -33,7 +28,7 @@ def run_training(config: Config, overrides: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train with the given overrides, by default those of the command line, and return the exit status."""
+    """Train with the given overrides, else those of the command line, and return the exit status."""
     try:
         for config, overrides in from_command_line(sys.argv[1:] if arguments is None else arguments):
             run_training(config, overrides)
