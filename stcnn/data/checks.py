@@ -63,6 +63,10 @@ class Audit:
         """The worst colour."""
         return worst(flag.colour for flag in self.flags)
 
+    def worst_first(self) -> list[Flag]:
+        """All flags, red ones first, else in the order in which they were found."""
+        return sorted(self.flags, key=lambda flag: flag.colour != RED)
+
 
 def worst(colours: Iterator[str]) -> str:
     """The worst of some colours, green if there is none."""
