@@ -11,10 +11,12 @@ given to each clip; their adjoint counts once, with the first clip.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -23,18 +25,23 @@ from torch import Tensor
 from stcnn.nn.fused import StackOutput
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native_layer import Adjoint, Input, Maps, NativeLayer
-from stcnn.nn.native_library import Geometry, NotCompiled, libraries, works_here
+from stcnn.nn.native_library import Geometry, NotCompiled, libraries, library, works_here
 from stcnn.nn.native_memory import Arena
 from stcnn.nn.readout import Window
 
+WORTH_COMPILING = 1e9
+"""Multiplications of a pass in the direct form from which on the core is worth the seconds it is compiled in."""
+
+_log = logging.getLogger(__name__)
+
 
 def available() -> str | None:
-    """Return why there is no compiled core on this machine; None if there is one (or can be made)."""
+    """Return why there is no native core on this machine; None if there is one, or can be made."""
     return works_here()
 
 
-def unfit(layers: list[FusedLayer], clips: Clips) -> str:
-    """Say why the compiled core cannot run these layers and clips; empty if it can. Compiles what is missing."""
+def unfit_for_native(layers: list[FusedLayer], clips: Clips) -> str:
+    """Say why the native core cannot run these layers and clips; empty if it can. Compiles what is missing."""
     tensors = [clips.rest, *[t for layer in layers for t in layer if isinstance(t, Tensor)]]
     if clips.prefix is not None:
         tensors.append(clips.prefix)
@@ -53,12 +60,33 @@ def unfit(layers: list[FusedLayer], clips: Clips) -> str:
     return ""
 
 
+def prefers_native(layers: list[FusedLayer], clips: Clips) -> bool:
+    """Tell whether the native core can run these and is worth it; the first time, say in the log if it cannot."""
+    products = clips.rest.numel() * sum(layer.weight.numel() for layer in layers)
+    if products < WORTH_COMPILING or clips.rest.dtype != torch.float32 or clips.rest.device.type != "cpu":
+        return False
+    reason = unfit_for_native(layers, clips)
+    if reason:
+        _say_once(f"training runs in PyTorch, several times slower than in the native core: {reason}")
+    return not reason
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    _log.warning(sentence)
+
+
 def compiled(layers: list[FusedLayer], clips: Clips) -> list[NativeLayer]:
     """Return the compiled code of each layer; raises :class:`NotCompiled`."""
     plane = (clips.rest.shape[2], clips.rest.shape[3])
     geometries = [Geometry.of(plane, layer.weight.shape) for layer in layers]
-    found = libraries(geometries)
-    return [NativeLayer(geometry, found[geometry]) for geometry in geometries]
+    libraries(geometries)  # side by side
+    return [_layer(geometry) for geometry in geometries]
+
+
+@cache
+def _layer(geometry: Geometry) -> NativeLayer:
+    return NativeLayer(geometry, library(geometry))
 
 
 def run_native(layers: list[FusedLayer], clips: Clips, window: Window) -> StackOutput:
@@ -67,7 +95,7 @@ def run_native(layers: list[FusedLayer], clips: Clips, window: Window) -> StackO
     Raises:
         NotCompiled: the compiled core cannot run these; the message says why.
     """
-    reason = unfit(layers, clips)
+    reason = unfit_for_native(layers, clips)
     if reason:
         raise NotCompiled(reason)
     run = NativeRun(layers, clips, window)

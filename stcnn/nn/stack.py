@@ -4,6 +4,7 @@ Implementations, same numbers:
 
 * ``modular``: layer by layer through autograd; every kind of layer, double precision of thought, most memory.
 * ``fused``: training as one autograd function (:mod:`stcnn.nn.fused`); exponential or no kernels only.
+* ``native``: the same in compiled code (:mod:`stcnn.nn.native`); float32 on the CPU, where there is a compiler.
 
 Evaluation without gradients has a form of its own (:mod:`stcnn.nn.folded`).
 """
@@ -19,10 +20,11 @@ from torch import Tensor, nn
 from stcnn.nn.fused import run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.layers import HiddenConfig, HiddenLayer
+from stcnn.nn.native import prefers_native, run_native, unfit_for_native
 from stcnn.nn.readout import Window
 from stcnn.nn.temporal import SHORT_TAPS, forgets, leak, n_taps
 
-Compute = Literal["auto", "modular", "fused"]
+Compute = Literal["auto", "modular", "fused", "native"]
 
 
 class HiddenStack(nn.ModuleList):
@@ -59,7 +61,7 @@ class HiddenStack(nn.ModuleList):
             Normalised maps ``(T, B, h, w, C)`` of the last layer on ``window``: of the shared frames (B = 1, only if
             there are any), then of the rest.
         """
-        if self.compute == "fused" or (self.compute == "auto" and self.prefers_fused(clips, rate_hz)):
+        if self.compute in ("fused", "native") or (self.compute == "auto" and self.prefers_fused(clips, rate_hz)):
             return self._fused(clips, rate_hz, window)
         eye = clips.rest
         if clips.prefix is not None:
@@ -87,9 +89,17 @@ class HiddenStack(nn.ModuleList):
 
     def _fused(self, clips: Clips, rate_hz: float, window: Window) -> list[Tensor]:
         reason = self.unfit(clips) or ("" if self.training else "it is for training; call train() first")
+        layers = [self._tensors(layer, rate_hz) for layer in self]
+        if self.compute == "native":
+            reason = reason or unfit_for_native(layers, clips)
         if reason:
-            raise ValueError(f"compute='fused' cannot run: {reason}")
-        output = run_fused([self._tensors(layer, rate_hz) for layer in self], clips, window, self.recompute)
+            raise ValueError(f"compute='{self.compute}' cannot run: {reason}")
+        if self.compute == "native" or (
+            self.compute == "auto" and not self.recompute and prefers_native(layers, clips)
+        ):
+            output = run_native(layers, clips, window)
+        else:
+            output = run_fused(layers, clips, window, self.recompute)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
             if layer.norm is not None:
                 bias = 0 if layer.bias is None else layer.bias.detach()

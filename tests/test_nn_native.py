@@ -1,0 +1,309 @@
+"""The native core against the fused form in float64 and against the direct form; what it refuses, and what it needs."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from stcnn.nn import native, native_library, native_memory
+from stcnn.nn.fused import StackOutput, run_fused
+from stcnn.nn.fused_forward import Clips, FusedLayer
+from stcnn.nn.native import NotCompiled, available, run_native, unfit_for_native
+from stcnn.nn.native_layer import Input, Maps, NativeLayer
+from stcnn.nn.native_library import Geometry
+from stcnn.nn.readout import Window
+from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
+
+REASON = available()
+needs_core = pytest.mark.skipif(REASON is not None, reason=f"there is no native core: {REASON}")
+
+LATTICES = [((5, 6), 3, (3, 2)), ((4, 3), 5, (2, 2, 2)), ((1, 7), 1, (1, 6))]
+"""Lattice, width of the kernel and channels; few, since each is compiled."""
+PUBLISHED_SIZE = ((21, 21), 7, (10, 10, 10))
+RATE_HZ = 180.0
+
+
+class Network(NamedTuple):
+    """Hidden layers and what they are shown."""
+
+    layers: list[FusedLayer]
+    clips: Clips
+    window: Window
+
+    def of(self, dtype: torch.dtype) -> Network:
+        """The same numbers in another precision, as leaves of their own."""
+
+        def cast(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.detach().to(dtype).requires_grad_(tensor.requires_grad)
+
+        layers = [FusedLayer(*map(cast, layer[:6]), *layer[6:]) for layer in self.layers]  # type: ignore[arg-type]
+        return Network(layers, Clips(*map(cast, self.clips)), self.window)  # type: ignore[arg-type]
+
+
+def network(
+    size: tuple[tuple[int, int], int, tuple[int, ...]] = LATTICES[0],
+    n_frames: int = 40,
+    n_clips: int = 2,
+    n_shared: int = 0,
+    taps: int = 0,
+    norm: bool = True,
+    slope: float = 0.01,
+    tau_s: tuple[float, float] = (0.005, 1.0),
+) -> Network:
+    """Draw layers with time constants between the two given, and clips of noise with unequal multiplicities."""
+    lattice, width, channels = size
+    layers, inputs = [], 1
+    for i, outputs in enumerate(channels):
+        tau = tau_s[0] * (tau_s[1] / tau_s[0]) ** torch.rand(outputs)
+        drawn = (
+            torch.randn(outputs, inputs, width, width) / (inputs * width**2) ** 0.5,
+            1 + torch.rand(outputs),
+            -torch.expm1(-1 / (RATE_HZ * tau)),
+            torch.exp(-taps / (RATE_HZ * tau)) if taps else None,
+            1 + 0.3 * torch.randn(outputs) if norm else None,
+            0.3 * torch.randn(outputs),
+        )
+        tensors = [None if t is None else t.requires_grad_() for t in drawn]
+        layers.append(FusedLayer(*tensors, taps, slope if i else 1.0, 1e-5))  # type: ignore[arg-type]
+        inputs = outputs
+    prefix = torch.randn(n_shared, 1, *lattice) if n_shared else None
+    clips = Clips(prefix, torch.randn(n_frames, n_clips, *lattice), 1.0 + torch.arange(n_clips))
+    return Network(layers, clips, Window(lattice[0] // 3, lattice[0], 0, lattice[1] // 2 + 1))
+
+
+def trained(run: object, net: Network) -> tuple[StackOutput, dict[str, Tensor]]:
+    """Output of ``run_native`` or ``run_fused``, and the gradients of a loss that is neither linear nor even."""
+    output: StackOutput = run(net.layers, net.clips, net.window)  # type: ignore[operator]
+    maps = [m for m in (output.prefix, output.rest) if m is not None]
+    loss = sum(
+        ((m - 0.3).square() * torch.linspace(0.5, 1, len(m), dtype=m.dtype).view(-1, 1, 1, 1, 1)).sum() for m in maps
+    )
+    names = [
+        (i, name)
+        for i, layer in enumerate(net.layers)
+        for name in FusedLayer._fields[:6]
+        if getattr(layer, name) is not None
+    ]
+    found = torch.autograd.grad(torch.as_tensor(loss), [getattr(net.layers[i], name) for i, name in names])
+    return output, {f"{i}.{name}": g for (i, name), g in zip(names, found, strict=True)}
+
+
+def assert_same_as_in_double(net: Network) -> None:
+    """Outputs to 1e-5, gradients to 1e-4 of the fused form in float64."""
+    found, gradients = trained(run_native, net)
+    right, right_gradients = trained(run_fused, net.of(torch.float64))
+    assert (found.prefix is None) == (right.prefix is None)
+    for a, b in [(found.prefix, right.prefix), (found.rest, right.rest)]:
+        if a is not None and b is not None:
+            assert a.shape == b.shape
+            assert largest_error(a.detach(), b.detach()) < 1e-5
+    for (mean, var), (right_mean, right_var) in zip(found.moments, right.moments, strict=True):
+        torch.testing.assert_close(mean.double(), right_mean, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(var.double(), right_var, rtol=1e-5, atol=1e-6)
+    errors = gradient_errors(gradients, right_gradients)
+    assert max(errors.values()) < 1e-4, errors
+
+
+@needs_core
+@settings(max_examples=40)
+@given(
+    size=st.sampled_from(LATTICES),
+    n_frames=st.integers(2, 70),
+    n_clips=st.integers(1, 3),
+    n_shared=st.sampled_from([0, 1, 15, 16, 17, 40]),
+    norm=st.booleans(),
+    slope=st.sampled_from([0.0, 0.01, 1.0, 2.0]),
+    seed=st.integers(0, 1000),
+)
+def test_outputs_and_gradients_are_those_of_the_fused_form_in_double(
+    size: tuple[tuple[int, int], int, tuple[int, ...]],
+    n_frames: int,
+    n_clips: int,
+    n_shared: int,
+    norm: bool,
+    slope: float,
+    seed: int,
+) -> None:
+    torch.manual_seed(seed)
+    assert_same_as_in_double(network(size, n_frames, n_clips, n_shared, norm=norm, slope=slope))
+
+
+@needs_core
+@pytest.mark.parametrize("n_shared", [0, 5, 48])
+@pytest.mark.parametrize("taps", [1, 7, 16, 33, 60])
+def test_kernels_that_end_forget_what_is_older(taps: int, n_shared: int) -> None:
+    assert_same_as_in_double(network(n_frames=50, n_shared=n_shared, taps=taps, norm=False, tau_s=(0.1, 1.0)))
+
+
+@needs_core
+def test_published_size_with_long_time_constants() -> None:
+    assert_same_as_in_double(network(PUBLISHED_SIZE, n_frames=90, n_shared=20, taps=64))
+
+
+@needs_core
+@pytest.mark.parametrize("n_grey", [0, 23])
+def test_training_step_of_the_model_is_that_of_the_direct_form(n_grey: int) -> None:
+    case = Case(lattice=(5, 6), channels=(3, 2))
+    model, contrast = case.model(torch.float32, "native"), case.contrast(torch.float32)
+    contrast[:, :n_grey] = 0
+    recorded = recordings(case, torch.float32)
+    right = theirs(model, contrast, recorded, case)
+    found = ours(model, contrast, recorded, case, n_grey=n_grey)
+    assert largest_error(found.voltage, right.voltage) < 1e-5
+    assert max(largest_error(found.running[name], value) for name, value in right.running.items()) < 1e-5
+    assert max(gradient_errors(found.gradients, right.gradients).values()) < 1e-4
+
+
+@needs_core
+def test_result_does_not_depend_on_the_number_of_threads() -> None:
+    net, threads, found = network(n_clips=5), torch.get_num_threads(), []
+    try:
+        for n in (1, 3):
+            torch.set_num_threads(n)
+            found.append(trained(run_native, net))
+    finally:
+        torch.set_num_threads(threads)
+    (one, gradients), (three, others) = found
+    assert torch.equal(one.rest, three.rest)
+    assert all(torch.equal(gradients[name], others[name]) for name in gradients)
+
+
+@needs_core
+@pytest.mark.parametrize("taps", [0, 20])
+def test_no_memory_is_read_before_it_is_written(taps: int) -> None:
+    net = network(n_frames=37, n_shared=20, taps=taps)
+    first, gradients = trained(run_native, net)
+    for pages in native_memory._spare:
+        torch.frombuffer(pages, dtype=torch.float32).fill_(float("nan"))
+    assert native_memory._spare
+    again, others = trained(run_native, net)
+    assert torch.equal(first.rest, again.rest)
+    assert all(torch.equal(gradients[name], others[name]) for name in gradients)
+
+
+@needs_core
+def test_result_stays_when_its_memory_is_used_again() -> None:
+    net = network((PUBLISHED_SIZE[0], 7, (10,)), n_frames=16, n_clips=1)
+    output, _ = trained(run_native, net)
+    before = output.rest.clone()
+    trained(run_native, network((PUBLISHED_SIZE[0], 7, (10,)), n_frames=16, n_clips=1))
+    assert torch.equal(output.rest, before)
+
+
+@needs_core
+def test_one_backward_pass_and_no_second_derivative() -> None:
+    net = network()
+    rest = run_native(*net).rest
+    weight = net.layers[0].weight
+    with pytest.raises(NotImplementedError, match="no second derivative"):
+        torch.autograd.grad(rest.sum(), weight, create_graph=True)
+    torch.autograd.grad(rest.sum(), weight, retain_graph=True)
+    with pytest.raises(RuntimeError, match="one backward pass"):
+        torch.autograd.grad(rest.sum(), weight)
+
+
+@needs_core
+def test_what_it_cannot_run_is_refused_with_the_reason() -> None:
+    net = network()
+    assert "float32" in unfit_for_native(*net.of(torch.float64)[:2])
+    net.clips.rest[3, 0, 1, 1] = torch.nan
+    assert "not finite" in unfit_for_native(*net[:2])
+    with pytest.raises(NotCompiled, match="not finite"):
+        run_native(*net)
+    layer = net.layers[0]._replace(weight=torch.randn(3, 1, 2, 2))
+    clips = net.clips._replace(rest=torch.zeros(4, 1, 5, 6))
+    assert "even" in unfit_for_native([layer], clips)
+
+
+@needs_core
+def test_model_says_why_it_cannot_run_in_the_native_core() -> None:
+    case = Case(lattice=(5, 6), channels=(3, 2))
+    model = case.model(torch.float64)
+    choose_implementation(model, "native")
+    with pytest.raises(ValueError, match="compute='native' cannot run: it computes in float32"):
+        model.voltage_of(case.contrast(torch.float64), RATE_HZ)
+
+
+@needs_core
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"v": torch.zeros(2, 3, 5, 6, 1)}, "instead of"),
+        ({"v": torch.zeros(1, 3, 5, 6, 64, dtype=torch.float64)}, "float64"),
+        ({"earlier": torch.zeros(1, 3, 6, 5, 16)}, "instead of"),
+        ({"rest": torch.zeros(3), "taps": 0}, "a kernel of 0 taps"),
+        ({"rest": torch.zeros(6)[::2], "taps": 4}, "contiguous"),
+    ],
+)
+def test_arrays_of_the_wrong_kind_never_reach_compiled_code(change: dict[str, object], complaint: str) -> None:
+    geometry = Geometry.of((5, 6), (3, 1, 3, 3))
+    layer = NativeLayer(geometry, native_library.library(geometry))
+    frames, lanes = 20, layer.lanes
+    blocks = -(-frames // lanes)
+    eye = Input(Maps(torch.zeros(blocks, 1, 5, 6, lanes), None, None, 0), None, None, 1.0)
+    good = Maps(torch.zeros(blocks, 3, 5, 6, lanes), None, None, 0)
+    weights, decay = layer.spectrum(torch.zeros(3, 1, 3, 3)), torch.zeros(3, dtype=torch.float64)
+    layer.forward(frames, eye, good, weights, decay, None)
+    with pytest.raises(ValueError, match=complaint):
+        layer.forward(frames, eye, good._replace(**change), weights, decay, None)  # type: ignore[arg-type]
+
+
+@needs_core
+@pytest.mark.parametrize(("size", "width", "points"), [(21, 7, 24), (21, 9, 28), (3, 11, 12), (1, 1, 4)])
+def test_circular_grid_holds_map_and_kernel(size: int, width: int, points: int) -> None:
+    geometry = Geometry.of((size, size), (1, 1, width, width))
+    assert geometry.ny == geometry.nx == points
+
+
+def forget_compiler() -> None:
+    for remembered in (native_library.compiler, native_library.machine, native_library.library, native._say_once):
+        remembered.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"), [("no-such-compiler", "no C\\+\\+ compiler"), ("false", "'false' does not work")]
+)
+def test_without_a_compiler_training_goes_on_and_says_once_why(
+    command: str, complaint: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CXX", command)
+    monkeypatch.setattr(native, "WORTH_COMPILING", 0)
+    forget_compiler()
+    try:
+        case = Case(lattice=(4, 4), channels=(7,))
+        model = case.model(torch.float32, "auto")
+        for _ in range(2):
+            model.voltage_of(case.contrast(torch.float32), RATE_HZ).sum().backward()
+        assert len(caplog.records) == 1
+        with pytest.raises(NotCompiled, match=complaint):
+            native_library.machine()
+        assert "several times slower" in caplog.text
+    finally:
+        forget_compiler()
+
+
+@needs_core
+def test_code_that_does_not_compile_leaves_no_file(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STCNN_CACHE", str(tmp_path))
+    geometry = Geometry.of((5, 6), (3, 1, 3, 3))._replace(rows=-1)
+    with pytest.raises(NotCompiled, match="cannot compile the native layer"):
+        native_library.library(geometry)
+    assert not list(native_library.cache_folder().iterdir())
+
+
+@needs_core
+def test_compiled_layer_is_kept_under_a_name_that_says_what_it_is(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STCNN_CACHE", str(tmp_path))
+    geometry = Geometry.of((2, 3), (1, 1, 1, 1))
+    assert isinstance(native_library.library.__wrapped__(geometry), ctypes.CDLL)
+    (kept,) = native_library.cache_folder().iterdir()
+    assert kept.name.startswith("layer_2x3_4x4_1to1_")
+    assert isinstance(native_library.library.__wrapped__(geometry), ctypes.CDLL)
