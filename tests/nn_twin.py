@@ -7,16 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
+import pytest
 import torch
 from torch import Tensor
 
 from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.nn.native import available
 from stcnn.nn.stack import Compute
 from stcnn.nn.temporal import FilterConfig, n_taps
 from tests.reference import direct
 
-IMPLEMENTATIONS = ("modular", "fused", "fused, recomputing")
+IMPLEMENTATIONS = ("modular", "fused", "fused, recomputing", "native")
 """Every way to run the hidden layers in training; the whole battery runs for each."""
+FINEST = {name: torch.float32 if name == "native" else torch.float64 for name in IMPLEMENTATIONS}
+"""The most exact numbers that each computes in."""
+OUTPUT_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
+"""Largest difference from the direct form in float64, in units of the largest magnitude."""
+GRADIENT_TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-4}
+"""Relative L2 error of the gradient of a parameter."""
 
 MovieKind = Literal["random", "looming", "bar"]
 
@@ -26,6 +34,8 @@ POPULATION = Population(neurons={"lc11": ("a", "b", "c"), "lc4": ("d",)})
 def choose_implementation(model: STCNN, name: str) -> None:
     """Make the hidden layers train in one of the ways of :data:`IMPLEMENTATIONS`, or as they choose ("auto")."""
     compute, _, recomputing = name.partition(", ")
+    if compute == "native" and (reason := available()):
+        pytest.skip(f"the native core cannot be compiled here: {reason}")
     model.hidden.compute, model.hidden.recompute = cast(Compute, compute), bool(recomputing)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.model import STCNN
-from tests.nn_twin import IMPLEMENTATIONS, Case, gradient_errors, largest_error, ours, recordings
+from tests.nn_twin import FINEST, IMPLEMENTATIONS, Case, gradient_errors, largest_error, ours, recordings
 
 POWER = {"filter": {"kind": "power_exponential", "kernel_s": 0.1, "n_init": (0.5, 5.0)}}
 KERNELS = {
@@ -141,9 +141,9 @@ def test_the_answer_to_a_lasting_picture_is_the_same_at_any_rate(rate_hz: int) -
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_a_copy_made_after_a_forward_learns_on_its_own(implementation: str) -> None:
-    case = Case()
-    model = case.model(torch.float64, implementation)
-    contrast, recorded = case.contrast(torch.float64), recordings(case, torch.float64)
+    case, dtype = Case(), FINEST[implementation]
+    model = case.model(dtype, implementation)
+    contrast, recorded = case.contrast(dtype), recordings(case, dtype)
     model(contrast, case.rate_hz).calcium.sum().backward()
     twin = copy.deepcopy(model)
     first, second = (ours(m, contrast, recorded, case) for m in (model, twin))
@@ -166,9 +166,10 @@ TRAINED_BUT_WITHOUT_EFFECT = {"hidden.0.bias", "hidden.1.bias"}
 )
 def test_every_parameter_learns_or_is_named(implementation: str, bias: bool, tau: str, fixed: set[str]) -> None:
     case = Case(hidden={"bias": bias}, calcium={"tau": tau})
-    model = case.model(torch.float64, implementation)
+    dtype = FINEST[implementation]
+    model = case.model(dtype, implementation)
     assert {name for name, p in model.named_parameters() if not p.requires_grad} == fixed
-    found = ours(model, case.contrast(torch.float64), recordings(case, torch.float64), case)
+    found = ours(model, case.contrast(dtype), recordings(case, dtype), case)
     largest = max(float(g.norm()) for g in found.gradients.values())
     idle = {name for name, g in found.gradients.items() if float(g.norm()) < 1e-9 * largest}
     assert idle == (TRAINED_BUT_WITHOUT_EFFECT if bias else set())
