@@ -41,7 +41,7 @@ class BatchingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["presentations", "recordings"] = "presentations"
-    batch_size: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=4, ge=1)
     """Clips (presentations) or recordings in a batch."""
     pre_grey_s: float = Field(default=2.0, ge=0)
     """Grey shown to the network before the first sample of a trace; rounded to the nearest frame."""

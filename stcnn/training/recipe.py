@@ -20,15 +20,15 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: PositiveInt = 20
-    learning_rate: PositiveFloat = 5e-3
+    learning_rate: PositiveFloat = 2e-3
     """Step size of Adam at the top of the schedule."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Decay per step of Adam's running mean of the gradient and of its square."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """``cosine`` lets the learning rate fall to zero over the whole training."""
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(50, ge=0)
     """Steps over which the learning rate first rises linearly from zero."""
-    clip_norm: PositiveFloat | None = None
+    clip_norm: PositiveFloat | None = 1.0
     """The gradient of all parameters together is scaled down to this norm; None leaves it as it is."""
     max_batches: PositiveInt | None = None
     """Batches of an epoch and of its validation, for a quick look; None is all there are."""
