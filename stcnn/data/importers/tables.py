@@ -90,7 +90,8 @@ def _specs(config: TablesConfig) -> dict[str, Mapping[str, Any]]:
             if name not in rows:
                 raise DataError(f"{config.stimulus_table} has no column '{name}'", expected="a stimulus in each row")
         for row in rows.to_dict("records"):
-            specs[str(row.pop("stimulus"))] = {str(k): v for k, v in row.items() if not pd.isna(v)}
+            name = str(row.pop("stimulus"))
+            specs[name] = {str(key): value for key, value in row.items() if not pd.isna(value)}
     return specs | config.stimuli
 
 
