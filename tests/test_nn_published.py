@@ -186,7 +186,7 @@ def test_training_in_float64_ends_at_the_published_parameters(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("implementation", "n_grey"), PATHS)
+@pytest.mark.parametrize(("implementation", "n_grey"), [*PATHS, ("native", 0), ("native", N_GREY)])
 def test_training_in_float32_ends_near_the_published_parameters(
     trajectory: Trajectory, implementation: str, n_grey: int
 ) -> None:
