@@ -138,6 +138,56 @@ def test_a_stored_split_is_found_again_in_another_order() -> None:
         Split.from_json(stored, data.subset(split.train))
 
 
+@pytest.mark.parametrize("kind", ["animal", "session"])
+def test_animals_and_sessions_stay_whole(kind: str) -> None:
+    data = dataset(neurons_per_type=12)
+    number = {r.neuron: int(r.neuron) for r in data.recordings}
+    recordings = [
+        replace(r, animal=f"fly{number[r.neuron] % 6}", session=str(number[r.neuron] % 12)) for r in data.recordings
+    ]
+        replace(r, animal=f"fly{int(r.neuron) % 6}", session=str(int(r.neuron) % 12)) for r in data.recordings
+    ]
+    data = Dataset.of(data.movies, recordings)
+    split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"kind": kind}))
+    whole = [set(data.table[kind].iloc[list(side)]) for side in (split.train, split.validation, split.test)]
+    assert all(whole)
+    assert sum(map(len, whole)) == data.table[kind].nunique()
+
+
+def test_families_stay_whole_and_a_copy_joins_two() -> None:
+    data = _many_stimuli()
+    families = {"small": ("square_?",), "large": ("square_1?",)}
+    config = {"kind": "family", "families": families, "validation": 0, "test": 0.2}
+    held_out = data.subset(split_recordings(data, SplitConfig.model_validate(config)).test).table.stimulus.unique()
+    assert set(held_out) in ({"square_10", "square_11", "square_12"}, {f"square_{i}" for i in range(1, 10)})
+    planted = [replace(r, stimulus="square_1x") for r in data.recordings if r.stimulus == "square_4"]
+    movies = dict(data.movies) | {"square_1x": _copy_of(data.movies["square_4"], "shifted")}
+    with pytest.raises(DataError, match="too few families of stimuli to hold some out for test"):
+        split_recordings(Dataset.of(movies, [*data.recordings, *planted]), SplitConfig.model_validate(config))
+
+
+def test_stimuli_of_one_generator_are_a_family() -> None:
+    data = _many_stimuli(6)
+    movies = {n: replace(m, parameters={"kind": "loom" if n < "square_4" else "bar"}) for n, m in data.movies.items()}
+    data = Dataset.of(movies, data.recordings)
+    split = split_recordings(data, SplitConfig(kind="family", validation=0, test=0.3))
+    assert {m.parameters["kind"] for n, m in movies.items() if n in set(data.subset(split.test).table.stimulus)} in (
+        {"loom"},
+        {"bar"},
+    )
+
+
+def test_repeats_are_held_out_one_by_one_and_never_all() -> None:
+    data = dataset(trials=5)
+    split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"kind": "repeat"}))
+    trained = data.subset(split.train).table
+    assert len(trained.groupby(["cell_type", "neuron", "stimulus"])) == 18
+    assert len(split.test) == len(split.validation) == 18
+    averaged = Dataset.of(data.movies, [replace(r, trials=(0, 1)) for r in data.recordings])
+    with pytest.raises(DataError, match=r"needs single trials. Set dataset.average_trials to false"):
+        split_recordings(averaged, SplitConfig(kind="repeat"))
+
+
 def test_too_little_to_hold_out_is_a_sentence() -> None:
     data = _many_stimuli(1)
     with pytest.raises(DataError, match=r"'lc11' has too few stimuli per neuron .* set split.shifted_movies=apart"):

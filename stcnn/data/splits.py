@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from stcnn.data.duplicates import fingerprint, same_content
 from stcnn.errors import ConfigError, DataError
 
 SIDES = ("train", "validation", "test")
+SplitKind = Literal["stimulus_x_neuron", "stimulus", "family", "neuron", "animal", "session", "repeat"]
 
 
 class SplitConfig(BaseModel):
@@ -27,8 +29,10 @@ class SplitConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["stimulus_x_neuron", "stimulus", "neuron"] = "stimulus_x_neuron"
-    """Hold out single (stimulus, neuron) pairs, whole stimuli, or whole neurons."""
+    kind: SplitKind = "stimulus_x_neuron"
+    """What is held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or
+    sessions. ``repeat`` holds out single trials, whose movie and neuron are then trained on: it measures the fit to
+    the noise of a trial, and nothing of generalisation."""
     validation: float = Field(default=0.1, ge=0, lt=1)
     """Share of the recordings of each cell type that chooses between epochs and settings."""
     test: float = Field(default=0.1, ge=0, lt=1)
@@ -37,6 +41,9 @@ class SplitConfig(BaseModel):
     shifted_movies: Literal["together", "apart"] = "together"
     """Whether movies that differ only by a whole-pixel shift count as one stimulus. ``apart`` suits a set whose
     stimulus parameter is the position itself, such as flashed stripes or a receptive-field map."""
+    families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """For ``family``: name of a family to patterns of stimulus names, such as ``loom: [vstim_32?]``. A stimulus that
+    no pattern fits belongs to the family of its generator, or where there was none to its own."""
 
 
 @dataclass(frozen=True)
@@ -95,17 +102,46 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
 def _groups(dataset: Dataset, config: SplitConfig) -> np.ndarray:
     """Number of the group of each recording; a group stays on one side."""
     table = dataset.table
-    neuron = table.groupby(["cell_type", "neuron"], sort=False).ngroup().to_numpy()
+    if config.kind == "repeat" and table.trials.map(len).max() > 1:
+        raise DataError("split.kind=repeat needs single trials", remedy="set dataset.average_trials to false")
+    neuron = _numbers(table.cell_type + "/" + table.neuron)
     if config.kind == "neuron":
         return neuron
-    used = table.stimulus.unique()
-    content = same_content(
-        {name: fingerprint(dataset.movies[name]) for name in used}, shifted=config.shifted_movies == "together"
-    )
-    stimulus = table.stimulus.map(content).to_numpy()
-    if config.kind == "stimulus":
-        return stimulus
-    return np.unique(np.stack([stimulus, neuron]), axis=1, return_inverse=True)[1].ravel()
+    if config.kind in ("animal", "session"):
+        return _numbers(table.animal if config.kind == "animal" else table.animal + "/" + table.session)
+    content = _contents(dataset, config)
+    stimulus = table.stimulus.map(content).to_numpy(int)
+    if config.kind in ("stimulus", "family"):
+        return _numbers(pd.Series(stimulus))
+    pair = pd.Series(stimulus).astype(str) + "/" + pd.Series(neuron).astype(str)
+    return _numbers(pair + "/" + table.trials.astype(str) if config.kind == "repeat" else pair)
+
+
+def _numbers(labels: pd.Series) -> np.ndarray:
+    return pd.factorize(labels)[0]
+
+
+def _contents(dataset: Dataset, config: SplitConfig) -> dict[str, int]:
+    """Number of the content of each stimulus; with families one number for all contents of a family."""
+    used = list(dataset.table.stimulus.unique())
+    prints = {name: fingerprint(dataset.movies[name]) for name in used}
+    content = same_content(prints, shifted=config.shifted_movies == "together")
+    if config.kind != "family":
+        return content
+    members: dict[str, list[str]] = {}
+    for name in used:
+        members.setdefault(_family(name, dataset, config), []).append(name)
+    for names in members.values():  # a copy of a movie joins the families that it stands in
+        joined = {content[name] for name in names}
+        content = {name: min(joined) if number in joined else number for name, number in content.items()}
+    return content
+
+
+def _family(stimulus: str, dataset: Dataset, config: SplitConfig) -> str:
+    for family, patterns in config.families.items():
+        if any(fnmatch(stimulus, pattern) for pattern in patterns):
+            return family
+    return str(dataset.movies[stimulus].parameters.get("kind", f"stimulus {stimulus}"))
 
 
 def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig) -> np.ndarray:
@@ -114,7 +150,9 @@ def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig) -> n
     Nobody is left without training data: a cell type keeps a group, and with pairs held out so does each neuron.
     """
     sizes = _counts(groups, table.cell_type)
-    keepers = table.cell_type + "/" + table.neuron if config.kind == "stimulus_x_neuron" else table.cell_type
+    keepers = table.cell_type
+    if config.kind in ("stimulus_x_neuron", "repeat"):
+        keepers = keepers + "/" + table.neuron + ("/" + table.stimulus if config.kind == "repeat" else "")
     shared_by = _counts(groups, keepers) > 0
     left = shared_by.sum(0)
     side_of_group = np.zeros(len(sizes), int)
@@ -142,13 +180,25 @@ def _counts(groups: np.ndarray, label: pd.Series) -> np.ndarray:
     return counts
 
 
+WHAT = {
+    "stimulus_x_neuron": "stimuli per neuron",
+    "stimulus": "stimuli",
+    "family": "families of stimuli",
+    "neuron": "neurons",
+    "animal": "animals",
+    "session": "sessions",
+    "repeat": "repeats",
+}
+
+
 def _too_few_groups(cell_type: str, side: str, config: SplitConfig) -> DataError:
-    what = {"stimulus_x_neuron": "stimuli per neuron", "stimulus": "stimuli", "neuron": "neurons"}[config.kind]
+    what = WHAT[config.kind]
+    by_content = config.kind in ("stimulus_x_neuron", "stimulus", "family")
     apart = " or, where position is the stimulus parameter, set split.shifted_movies=apart"
     return DataError(
         f"cell type '{cell_type}' has too few {what} to hold some out for {side}"
-        + ("" if config.kind == "neuron" else " (movies that differ by a shift or a mirror count as one)"),
+        + (" (movies that differ by a shift or a mirror count as one)" if by_content else ""),
         expected="one more than the sides of the split",
         remedy="choose another split.kind, set split.validation or split.test to 0"
-        + (apart if config.kind != "neuron" and config.shifted_movies == "together" else ""),
+        + (apart if by_content and config.shifted_movies == "together" else ""),
     )
