@@ -145,8 +145,6 @@ def test_animals_and_sessions_stay_whole(kind: str) -> None:
     recordings = [
         replace(r, animal=f"fly{number[r.neuron] % 6}", session=str(number[r.neuron] % 12)) for r in data.recordings
     ]
-        replace(r, animal=f"fly{int(r.neuron) % 6}", session=str(int(r.neuron) % 12)) for r in data.recordings
-    ]
     data = Dataset.of(data.movies, recordings)
     split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"kind": kind}))
     whole = [set(data.table[kind].iloc[list(side)]) for side in (split.train, split.validation, split.test)]
