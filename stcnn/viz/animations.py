@@ -170,12 +170,11 @@ def _layout(
     n_rows = -(-len(panels) // n_columns)
     aspect = max(p.pictures.shape[2] / p.pictures.shape[1] for p in panels)
     width_in = n_columns * max(PICTURE_IN * aspect, 1.5) + 0.7
-    height_in = n_rows * (PICTURE_IN + TRACE_IN + 0.55) + 0.2
+    height_in = n_rows * (PICTURE_IN + TRACE_IN + 0.55) + 0.4
     figure = Figure(figsize=(2 * round(width_in * DPI / 2) / DPI, 2 * round(height_in * DPI / 2) / DPI), dpi=DPI)
-    outer = figure.add_gridspec(
-        n_rows, n_columns, left=0.6 / width_in, right=1 - 0.1 / width_in, top=1 - 0.25 / height_in,
-        bottom=0.45 / height_in, hspace=0.32, wspace=0.12,
-    )  # fmt: skip
+    top_in = 0.45 if any(panel.traces for panel in panels) else 0.25
+    sides = {"left": 0.6 / width_in, "right": 1 - 0.1 / width_in, "top": 1 - top_in / height_in}
+    outer = figure.add_gridspec(n_rows, n_columns, **sides, bottom=0.45 / height_in, hspace=0.32, wspace=0.12)
     cells = []
     for i, panel in enumerate(panels):
         inner = outer[i // n_columns, i % n_columns].subgridspec(
@@ -186,6 +185,8 @@ def _layout(
         pictures.set_title(panel.title, fontsize=8, pad=3)
         traces.set(xlim=span_s, ylim=_limits(panels))
         traces.tick_params(labelsize=7)
+        if not panel.traces:
+            traces.set_yticks([])
         if i % n_columns:
             traces.set_yticklabels([])
         if i < len(panels) - n_columns:
@@ -193,8 +194,10 @@ def _layout(
         cells.append((pictures, traces))
     figure.supxlabel("time from stimulus onset (s)", fontsize=8, y=0.06 / height_in)
     names = list(dict.fromkeys(name for panel in panels for name in panel.traces))
-    for place, (name, colour) in enumerate(_colours(names, theme).items()):
-        figure.text(1 - 0.1 / width_in, (0.06 + 0.14 * place) / height_in, name, color=colour, ha="right", fontsize=7)
+    right = 1 - 0.1 / width_in
+    for name, colour in reversed(_colours(names, theme).items()):
+        figure.text(right, 1 - 0.13 / height_in, name, color=colour, ha="right", va="center", fontsize=7)
+        right -= (0.12 + 0.07 * len(name)) / width_in
     for _, traces in cells[::n_columns]:
         traces.set_ylabel("dF/F" if names else "", fontsize=8)
     return figure, cells

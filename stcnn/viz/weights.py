@@ -61,7 +61,7 @@ def weight_grid(layer: LayerWeights, theme: Theme = LIGHT) -> Figure:
     tile_in = 0.36 * max(1.0, width / 9)
     size_in = max(n_columns * tile_in, 2.2), n_rows * tile_in * height / width
     with themed(theme):
-        figure, ((axes,),) = panels(1, 1, size_in, Margins(left=0.55, right=0.85, bottom=0.62))
+        figure, ((axes,),) = panels(1, 1, size_in, Margins(left=0.55, right=1.05, bottom=0.62))
         limit = layer.limit or float(np.nanmax(np.abs(weights))) or 1.0
         picture = axes.imshow(
             tiled(weights), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="auto"

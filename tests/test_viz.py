@@ -1,0 +1,245 @@
+"""Figures show the numbers they were given, with units, limits and bounds; animations show the right frame."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from stcnn.errors import FileError
+from stcnn.viz import history, scores, traces, tuning, weights
+from stcnn.viz.animations import Clock, Panel, animate, coloured_maps, grey_pictures, write_animation
+from stcnn.viz.theme import DARK, LIGHT, PALETTE
+
+RNG = np.random.default_rng(3)
+
+
+def lines(figure: Figure, panel: int) -> list[np.ndarray]:
+    return [np.asarray(line.get_ydata(), float) for line in figure.axes[panel].lines]
+
+
+def test_loss_history_draws_every_cell_type_and_marks_the_kept_epoch():
+    losses = pd.DataFrame(
+        {"epoch": [1, 1, 2, 2], "step": [1, 1, 2, 2], "cell_type": ["a", "b"] * 2, "loss": [4.0, 3, 2, 1]}
+    )
+    held_out = pd.DataFrame(
+        {
+            "epoch": [1, 1, 2, 2],
+            "cell_type": ["a", "b"] * 2,
+            "loss": [5.0, 4, 3, 2],
+            "correlation": [0.1, 0.2, 0.3, 0.4],
+        }
+    )
+    figure = history.loss_history(losses, held_out, finished_epoch=2)
+    assert [list(y) for y in lines(figure, 2)[:2]] == [[0.1, 0.3], [0.2, 0.4]]
+    assert list(figure.axes[1].lines[-1].get_xdata()) == [2, 2]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 3
+    assert "dF/F" in figure.axes[0].get_ylabel()
+
+
+def test_tiles_stand_in_their_row_and_column():
+    kernels = RNG.normal(size=(2, 3, 4, 5))
+    canvas = weights.tiled(kernels)
+    assert canvas.shape == (2 * 5 - 1, 3 * 6 - 1)
+    np.testing.assert_array_equal(canvas[5:9, 6:11], kernels[1, 1])
+    assert np.isnan(canvas[4]).all()
+    assert np.isnan(canvas[:, 5]).all()
+
+
+def test_weight_grid_is_centred_at_zero_and_says_degrees():
+    kernels = RNG.normal(size=(3, 2, 7, 7))
+    axes = weights.weight_grid(weights.LayerWeights("layer", kernels, ["1", "2", "3"], spacing_deg=4.0)).axes[0]
+    low, high = axes.images[0].get_clim()
+    assert -low == high == pytest.approx(np.abs(kernels).max())
+    assert "28° × 28°" in axes.get_xlabel()
+    assert len(axes.get_yticks()) == 3
+
+
+def test_single_input_has_its_outputs_side_by_side():
+    axes = weights.weight_grid(weights.LayerWeights("layer", np.ones((6, 1, 3, 3)), list("abcdef"), 4.0)).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == list("abcdef")
+
+
+def test_kernels_are_drawn_over_milliseconds():
+    kernel = np.exp(-np.arange(50)[:, None] / np.array([10.0, 20.0]))
+    axes = weights.temporal_kernels({"layer 1": kernel}, rate_hz=500).axes[0]
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), kernel[:, 1])
+    assert np.asarray(axes.lines[0].get_xdata())[-1] == pytest.approx(98)
+    assert "ms" in axes.get_xlabel()
+
+
+def test_histogram_counts_every_value_and_draws_bounds():
+    values = np.array([5.0, 5.0, 20.0, 160.0])
+    parameter = weights.ParameterValues("tau", "ms", values, (5.0, None), log=True, initial=np.array([10.0, 300.0]))
+    axes = weights.parameter_histograms([parameter]).axes[0]
+    assert sum(bar.get_height() for bar in axes.patches if hasattr(bar, "get_height")) == len(values)
+    assert list(axes.lines[0].get_xdata()) == [5, 5]
+    assert axes.get_xscale() == "log"
+    edges = weights.histogram_edges(parameter)
+    assert edges[0] == pytest.approx(5)
+    assert edges[-1] == pytest.approx(300)
+
+
+def test_receptive_field_is_shown_at_its_strongest_lag_with_up_up():
+    field = np.zeros((6, 11, 21))
+    field[3, 2, 15] = -2.0
+    where, _, when = weights.receptive_fields({"lc4": field}, rate_hz=100, deg_per_px=2.0).axes
+    assert "30 ms" in where.get_title()
+    assert where.images[0].get_extent() == [-21, 21, -11, 11]
+    assert where.images[0].origin == "upper"
+    np.testing.assert_allclose(when.lines[0].get_ydata(), 1e3 * field[:, 2, 15])
+
+
+def test_mean_has_the_interval_of_its_standard_error_and_skips_missing_neurons():
+    measured = RNG.normal(size=(8, 5))
+    measured[2, 1] = np.nan
+    interval = traces.mean_interval(measured)
+    present = np.delete(measured[:, 1], 2)
+    assert interval.mean[1] == pytest.approx(present.mean())
+    assert interval.high[1] - interval.mean[1] == pytest.approx(1.96 * present.std(ddof=1) / np.sqrt(7))
+    alone = traces.mean_interval(measured[:1])
+    np.testing.assert_array_equal(alone.low, alone.high)
+
+
+def test_response_grid_has_the_layout_of_the_table_on_one_scale():
+    time_s = np.linspace(-1, 2, 4)
+    cell = traces.StimulusResponse("s", time_s, np.arange(4.0), RNG.normal(size=(3, 4)))
+    figure = traces.response_grid({"high": [cell, None], "low": [cell, cell]}, PALETTE[1], heading="sizes")
+    assert [axes.get_visible() for axes in figure.axes] == [True, False, True, True]
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    widths = [line.get_linewidth() for line in figure.axes[0].lines[:5]]
+    assert widths[0] < widths[3] < widths[4]
+    np.testing.assert_array_equal(figure.axes[0].lines[4].get_ydata(), np.arange(4.0))
+    assert to_hex(figure.axes[0].lines[4].get_color()).upper() == PALETTE[1]
+
+
+def test_prediction_overview_has_a_panel_per_stimulus_and_a_line_per_cell_type():
+    rows = [(s, c, t, t) for s in ("x", "y") for c in ("a", "b", "c") for t in (0.0, 1.0)]
+    figure = traces.prediction_overview(pd.DataFrame(rows, columns=["stimulus", "cell_type", "time_s", "dff"]))
+    assert [axes.get_title() for axes in figure.axes] == ["x", "y"]
+    assert all(len(axes.lines) == 4 for axes in figure.axes)
+
+
+def test_tuning_curves_lay_measurements_over_predictions():
+    x = np.array([10.0, 20, 40])
+    curve = tuning.TuningCurve(x, np.array([1.0, 2, 3]), np.array([1.0, 2, 2]), np.array([0.1, 0.1, 0.1]))
+    axes = tuning.tuning_curves({"lc4": curve}, "speed (deg/s)", log=True).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["10", "20", "40"]
+    assert axes.get_xlabel() == "speed (deg/s)"
+    assert len(axes.containers) == 1
+
+
+def test_size_maps_start_at_zero_with_the_smallest_height_below():
+    peaks = np.arange(6.0).reshape(2, 3)
+    axes = tuning.size_tuning({"lc4": peaks}, [2, 9], [2, 9, 30]).axes[0]
+    assert axes.images[0].get_clim() == (0, 5)
+    assert axes.images[0].origin == "lower"
+    assert "°" in axes.get_xlabel()
+
+
+def test_peaks_share_a_square_scale():
+    table = pd.DataFrame(
+        {
+            "cell_type": "a",
+            "stimulus": list("xyz"),
+            "measured": [1.0, 2, 3],
+            "low": [0.5, 1.5, 2.5],
+            "high": [1.5, 2.5, 3.5],
+            "predicted": [2.0, 4, 6],
+        }
+    )
+    axes = tuning.peak_agreement(table).axes[0]
+    assert axes.get_xlim() == axes.get_ylim()
+    assert "r = 1.00" in axes.get_title()
+
+
+def test_scores_show_neurons_their_mean_and_references():
+    neurons = pd.DataFrame({"cell_type": ["a", "a", "b"], "neuron": list("123"), "correlation": [0.2, 0.4, np.nan]})
+    neurons.loc[2, "correlation"] = 0.9
+    references = pd.DataFrame({"cell_type": ["a"], "reference": ["noise ceiling"], "correlation": [0.8]})
+    figure = scores.neuron_scores(neurons, references)
+    drawn = lines(figure, 0)
+    np.testing.assert_allclose(drawn[1], 0.3)
+    assert any(np.allclose(y, 0.8) for y in drawn)
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert "noise ceiling" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_ladder_has_the_best_model_on_top():
+    table = pd.DataFrame(
+        {"model": ["ln", "network"] * 2, "cell_type": ["a", "a", "b", "b"], "score": [0.2, 0.6, 0.3, 0.7]}
+    )
+    axes = scores.ladder(table.assign(low=table.score - 0.1, high=table.score + 0.1)).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["ln", "network"]
+
+
+def test_calibration_of_a_right_model_lies_on_the_diagonal():
+    predicted = RNG.normal(size=5000)
+    figure = scores.calibration(predicted, predicted + RNG.normal(size=5000) * 0.1)
+    line = figure.axes[0].lines[0]
+    np.testing.assert_allclose(line.get_ydata(), line.get_xdata(), atol=0.03)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_figures_follow_the_theme(theme: traces.Theme):
+    figure = scores.calibration(np.arange(20.0), np.arange(20.0), theme)
+    assert to_hex(figure.get_facecolor()).upper() == theme.paper
+
+
+def panel(n_frames: int = 20) -> Panel:
+    pictures = np.zeros((n_frames, 8, 8), np.uint8)
+    pictures[n_frames // 2 :] = 255
+    time_s = np.linspace(-0.5, 1.5, 50)
+    return Panel("dot", pictures, 10.0, -0.5, {"measured": (time_s, time_s), "lc4": (time_s, -time_s)})
+
+
+def test_traces_grow_while_the_pictures_run():
+    frames = list(animate([panel(), panel()], Clock(fps=10)))
+    assert len(frames) == 20
+    assert all(side % 2 == 0 for side in frames[0].shape[:2])
+    blank = frames[0].astype(int)
+    changed = [int((np.abs(frame.astype(int) - blank) > 30).sum()) for frame in frames]
+    assert changed[0] == 0
+    assert changed[10] > changed[9] > changed[3] > 0
+    assert (frames[15] == 255).mean() > (frames[5] == 255).mean()
+
+
+def test_slow_motion_has_more_frames():
+    assert len(list(animate([panel()], Clock(fps=10, speed=0.5)))) == 40
+
+
+def test_feature_maps_are_pale_at_zero_and_red_above():
+    maps = np.zeros((2, 3, 3, 4))
+    maps[1, 1, 1, 0], maps[1, 1, 1, 1] = 5.0, -0.1
+    pictures = coloured_maps(maps, n_columns=2)
+    assert pictures.shape == (2, 7, 7, 3)
+    assert pictures[0, 0, 0].min() > 240
+    assert int(pictures[1, 1, 1, 0]) - int(pictures[1, 1, 1, 2]) > 50
+    assert int(pictures[1, 1, 5, 2]) - int(pictures[1, 1, 5, 0]) > 50
+
+
+def test_grey_pictures_are_eight_bits():
+    np.testing.assert_array_equal(grey_pictures(np.array([[[0.0, 0.498, 1.2]]])), [[[0, 127, 255]]])
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_animation_files_hold_every_frame(ending: str, tmp_path: Path):
+    path = write_animation(tmp_path / f"film.{ending}", animate([panel()], Clock(fps=10)), fps=10)
+    with av.open(str(path)) as container:
+        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(shown) == 20
+    expected = list(animate([panel()], Clock(fps=10)))
+    assert np.abs(shown[12].astype(int) - expected[12]).mean() < 6
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_animation_of_nothing_or_to_another_ending_is_refused(tmp_path: Path):
+    with pytest.raises(FileError, match=r"expected an animation as .mp4 or .gif"):
+        write_animation(tmp_path / "film.avi", iter([]))
+    with pytest.raises(FileError, match="has no frame"):
+        write_animation(tmp_path / "film.mp4", iter([]))
+    assert not list(tmp_path.iterdir())
