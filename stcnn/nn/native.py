@@ -156,8 +156,6 @@ class NativeRun:
         self.arena = Arena()
         self.v: list[list[Tensor]] = []
         self.moments: list[tuple[Tensor, Tensor]] = []
-        self.last: list[Tensor] = []
-        """Maps ``y`` of the last layer on the window by span, ``(T, B, h, w, C)``."""
         self.decay = [1 - layer.leak.double() for layer in self.layers]
         self.spectra = [
             native.spectrum((layer.leak * layer.gain).double().view(-1, 1, 1, 1) * layer.weight)
@@ -168,10 +166,6 @@ class NativeRun:
         """Arrange maps ``(T, B, Y, X, C)`` in blocks ``(B, blocks, C, Y, X, LANES)``, zero behind the last frame."""
         padded = F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 0, 0, -maps.shape[0] % self.lanes))
         return padded.unflatten(0, (-1, self.lanes)).permute(2, 0, 5, 3, 4, 1).contiguous()
-
-    def from_blocks(self, blocks: Tensor, frames: int) -> Tensor:
-        """Arrange blocks ``(B, blocks, C, Y, X, LANES)`` in maps ``(T, B, Y, X, C)``."""
-        return blocks.permute(1, 5, 0, 3, 4, 2).flatten(0, 1)[:frames].contiguous()
 
     def scale_shift(self, i: int) -> tuple[Tensor, Tensor]:
         """Scale and shift per channel of the normalisation of layer ``i``."""
@@ -197,34 +191,23 @@ class NativeRun:
         with threads() as each:
             for i in range(len(self.layers)):
                 self.moments.append(self.integrate(i, each))
-        last = len(self.layers) - 1
-        windows = [self.from_blocks(self.window_of(v), s.frames) for v, s in zip(self.v[last], self.spans, strict=True)]
-        self.last = self.filtered(last, windows)
-        scale, shift = self.scale_shift(last)
-        maps = [torch.addcmul(shift, y, scale) for y in self.last]
+            maps = [self.last_maps(s, each) for s in range(len(self.spans))]
         if self.shared == self.whole:
             return tuple(maps)
         tail = self.shared - self.whole
         prefix = torch.cat([*maps[:-1], maps[-1][:tail, :1]])
         return prefix, maps[-1][tail:]
 
-    def window_of(self, blocks: Tensor) -> Tensor:
-        """View the window of blocks ``(B, blocks, C, Y, X, LANES)``."""
-        top, bottom, left, right = self.window
-        return blocks[:, :, :, top:bottom, left:right]
-
-    def filtered(self, i: int, v: list[Tensor]) -> list[Tensor]:
-        """Return ``y[t] = v[t] - r v[t - K]`` of maps ``v`` by span, ``(T, B, h, w, C)``."""
-        rest, taps = self.layers[i].rest, self.layers[i].taps
-        if rest is None:
-            return v
-        found, past = [], v[0].new_zeros(0, 1, *v[0].shape[2:])
-        for maps in v:
-            past = torch.cat([past.expand(-1, maps.shape[1], -1, -1, -1), maps])
-            old = past[: max(len(past) - taps, 0)][-len(maps) :]
-            found.append(maps.clone())
-            found[-1][len(maps) - len(old) :] -= rest * old
-        return found
+    def last_maps(self, s: int, each: Each) -> Tensor:
+        """Return the normalised window of the last layer in span ``s``, ``(T, B, h, w, C)``."""
+        (top, bottom, left, right), span, last = self.window, self.spans[s], len(self.layers) - 1
+        shape = (span.frames, len(span.weight), bottom - top, right - left, len(self.layers[last].leak))
+        maps, affine = torch.empty(shape), self.scale_shift(last)
+        each(
+            lambda b: self.native[last].read_window(self.maps(last, s, b), affine, self.window, maps[:, b]),
+            range(shape[1]),
+        )
+        return maps
 
     def integrate(self, i: int, each: Each) -> tuple[Tensor, Tensor]:
         """Run layer ``i``; return weighted mean and biased variance of ``y``."""
@@ -255,9 +238,9 @@ class NativeRun:
             first = rest.new_zeros(tail, *rest.shape[1:])
             first[:, 0] = prefix[self.whole :, 0]
             grads = (*[prefix[: self.whole]] * (len(self.spans) - 1), torch.cat([first, rest]))
-        adjoint = self.last_adjoint(grads)
         found: list[Tensor | None] = []
         with threads() as each:
+            adjoint = self.last_adjoint(grads, each)
             for i in reversed(range(len(self.layers))):
                 step = LayerBackward(self, i, adjoint, each)
                 found = step.gradients() + found
@@ -266,21 +249,31 @@ class NativeRun:
         self.arena.release()
         return found
 
-    def last_adjoint(self, grads: tuple[Tensor, ...]) -> LayerAdjoint:
-        """``dL/dz`` of the last layer."""
-        mean = self.moments[-1][0]
-        total = sum(g.sum((0, 1, 2, 3), dtype=torch.float64) for g in grads)
-        dots = [((y - mean) * g).sum((0, 1, 2, 3), dtype=torch.float64) for g, y in zip(grads, self.last, strict=True)]
-        dz = [self.to_blocks(g) for g in grads]
-        return LayerAdjoint(dz, self.window, torch.stack([torch.as_tensor(total), sum(dots[1:], dots[0])]))
+    def last_adjoint(self, grads: tuple[Tensor, ...], each: Each) -> LayerAdjoint:
+        """``dL/dz`` of the last layer, which is zero outside the window."""
+        last, mean = len(self.layers) - 1, self.moments[-1][0]
+        dz: list[list[Tensor]] = []
+        total = torch.zeros(2, len(mean), dtype=torch.float64)
+        for s, grad in enumerate(map(Tensor.contiguous, grads)):
+            clips = grad.shape[1]
+            sums, found = torch.zeros(clips, *total.shape, dtype=torch.float64), list(grad.unbind(1))
+
+            def clip(b: int, s: int = s, sums: Tensor = sums, found: list[Tensor] = found) -> None:
+                maps = self.maps(last, s, b)
+                found[b] = self.native[last].adjoint_of_window(maps, mean, self.window, found[b], sums[b])
+
+            each(clip, range(clips))
+            dz.append(found)
+            total += sums.sum(0)
+        return LayerAdjoint(dz, self.window, total)
 
 
 @dataclass
 class LayerAdjoint:
-    """``dL/dz`` of one layer by span, zero around a window, and its sums ``dz`` and ``dz (y - mu)``, ``(2, C)``."""
+    """``dL/dz`` of one layer by span and clip, zero around a window; sums of ``dz`` and ``dz (y - mu)``, ``(2, C)``."""
 
-    dz: list[Tensor]
-    window: tuple[int, int, int, int]
+    dz: list[list[Tensor]]
+    window: tuple[int, ...]
     sums: Tensor
 
 
@@ -291,7 +284,7 @@ class LayerBackward:
         self.run, self.i, self.adjoint, self.each = run, i, adjoint, each
         self.layer, self.native = run.layers[i], run.native[i]
         rows, columns = self.native.geometry.rows, self.native.geometry.columns
-        below = [self.room(s) for s in range(len(run.spans))] if i else []
+        below = [list(self.room(s)) for s in range(len(run.spans))] if i else []
         sums = torch.zeros(2, self.native.geometry.inputs, dtype=torch.float64)
         self.below = LayerAdjoint(below, (0, rows, 0, columns), sums)
         outputs = len(self.layer.leak)

@@ -46,6 +46,15 @@ class _Backward(ctypes.Structure):
     )  # fmt: skip
 
 
+class _Window(ctypes.Structure):
+    _fields_ = (
+        ("blocks", _int), ("last_frames", _int), ("output", _Maps),
+        ("scale", _pointer), ("shift", _pointer), ("mean", _pointer),
+        ("top", _int), ("bottom", _int), ("left", _int), ("right", _int),
+        ("frames", _pointer), ("stride", ctypes.c_int64), ("dz", _pointer), ("sums", _pointer),
+    )  # fmt: skip
+
+
 class Maps(NamedTuple):
     """Integrators of one layer for one clip, and the filter behind them."""
 
@@ -73,7 +82,7 @@ class Adjoint(NamedTuple):
     normalisation: Tensor
     dz: Tensor
     """On ``window``."""
-    window: tuple[int, int, int, int]
+    window: tuple[int, ...]
     after: Tensor
     p: Tensor | None
     later: Tensor | None
@@ -106,7 +115,7 @@ class NativeLayer:
         """Factor of each slot in the inverse transform."""
         self.chunks = -(-len(slots) // self.lanes)
         """Groups of LANES slots."""
-        for function in (library.forward, library.backward):
+        for function in (library.forward, library.backward, library.read_window, library.adjoint_of_window):
             function.argtypes, function.restype = [_pointer], None
 
     def spectrum(self, kernel: Tensor) -> Tensor:
@@ -148,9 +157,8 @@ class NativeLayer:
     ) -> None:
         """Run one clip backwards; see ``struct Backward``."""
         g, a, blocks = self.geometry, adjoint, -(-frames // self.lanes)
+        self._check_window(a.window)
         top, bottom, left, right = a.window
-        if not (0 <= top < bottom <= g.rows and 0 <= left < right <= g.columns):
-            raise ValueError(f"window {a.window} is not on the lattice {g.rows} x {g.columns}")
         window, whole = (bottom - top, right - left, self.lanes), (g.rows, g.columns, self.lanes)
         later_blocks = 0 if a.later is None else a.later.shape[0]
         outputs, below, double = (g.outputs,), a.dz_below is not None, torch.float64
@@ -167,6 +175,39 @@ class NativeLayer:
             _at(a.sums_below, (2, g.inputs), double, wanted=below),
         )  # fmt: skip
         self._library.backward(ctypes.byref(call))
+
+    def read_window(self, maps: Maps, affine: tuple[Tensor, Tensor], window: tuple[int, ...], out: Tensor) -> None:
+        """Fill ``out`` ``(T, h, w, O)`` with ``scale y + shift`` on the window, ``affine`` being scale and shift."""
+        call = self._window(maps, window, out)
+        call.scale, call.shift = (_at(tensor, (self.geometry.outputs,)) for tensor in affine)
+        self._library.read_window(ctypes.byref(call))
+
+    def adjoint_of_window(
+        self, maps: Maps, mean: Tensor, window: tuple[int, ...], grad: Tensor, sums: Tensor
+    ) -> Tensor:
+        """Return ``dz`` in blocks from ``grad`` ``(T, h, w, O)``; add to ``sums`` as in ``struct Window``."""
+        outputs, (h, w) = self.geometry.outputs, grad.shape[1:3]
+        call, dz = self._window(maps, window, grad), grad.new_empty(maps.v.shape[0], outputs, h, w, self.lanes)
+        call.mean, call.sums = _at(mean, (outputs,)), _at(sums, (2, outputs), torch.float64)
+        call.dz = dz.data_ptr()
+        self._library.adjoint_of_window(ctypes.byref(call))
+        return dz
+
+    def _window(self, maps: Maps, window: tuple[int, ...], frames: Tensor) -> _Window:
+        """What both have in common; ``frames`` are ``(T, h, w, O)``, each frame in one piece."""
+        self._check_window(window)
+        top, bottom, left, right = window
+        _at(frames[0], (bottom - top, right - left, self.geometry.outputs))
+        written = self._maps(maps, len(frames), self.geometry.outputs)
+        edges = {"top": top, "bottom": bottom, "left": left, "right": right}
+        return _Window(
+            *self._blocks(len(frames)), written, frames=frames.data_ptr(), stride=frames.stride(0), **edges
+        )  # fmt: skip
+
+    def _check_window(self, window: tuple[int, ...]) -> None:
+        (top, bottom, left, right), g = window, self.geometry
+        if not (0 <= top < bottom <= g.rows and 0 <= left < right <= g.columns):
+            raise ValueError(f"window {window} is not on the lattice {g.rows} x {g.columns}")
 
     def _blocks(self, frames: int) -> tuple[int, int]:
         """Number of blocks of so many frames, and frames of the last one."""

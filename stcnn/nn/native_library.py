@@ -63,8 +63,10 @@ def compiler() -> tuple[str, ...]:
     """Return the command of the C++ compiler: ``$CXX``, or the first that is found.
 
     Raises:
-        NotCompiled: there is none, or it is not GCC or Clang.
+        NotCompiled: there is none, or the system is one the core is not written for.
     """
+    if sys.platform == "win32":
+        raise NotCompiled("the native core is not built on Windows")
     candidates = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
     for candidate in candidates:
         command = shlex.split(candidate)
@@ -104,13 +106,13 @@ def libraries(geometries: Iterable[Geometry]) -> dict[Geometry, ctypes.CDLL]:
 @cache
 def library(geometry: Geometry) -> ctypes.CDLL:
     """Return the compiled layer of one geometry, from the cache or the compiler; errors as :func:`libraries`."""
-    file = library_file(geometry)
     try:
+        file = library_file(geometry)
         if not file.is_file():
             compile_layer(geometry, file)
         return ctypes.CDLL(str(file))
     except OSError as error:
-        raise NotCompiled(f"the compiled layer cannot be stored or loaded: {error}") from error
+        raise NotCompiled(f"a file of the native core is missing or cannot be written: {error}") from error
 
 
 def library_file(geometry: Geometry) -> Path:
@@ -156,8 +158,6 @@ def _complaint(error: Exception) -> str:
 
 def works_here() -> str | None:
     """Return why the core cannot be compiled here, None if it probably can."""
-    if sys.platform == "win32":
-        return "it is not built on Windows"
     try:
         machine()
     except NotCompiled as error:
