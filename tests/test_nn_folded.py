@@ -111,6 +111,15 @@ def test_evaluation_without_gradients_takes_the_folded_form_by_itself() -> None:
     assert model.voltage_of(contrast, RATE_HZ).requires_grad
 
 
+def test_under_autocast_only_the_products_are_short() -> None:
+    model = network().float()
+    contrast = frames_for(model, 200).float()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = model.voltage_of(contrast, RATE_HZ)
+    assert found.dtype == torch.float32
+    assert largest_error(found, plain(model, contrast).double()) < 0.05
+
+
 @pytest.mark.parametrize("n_grey", [1, 17, 18, 40])
 @pytest.mark.parametrize("filter", ["cut", "power"])
 def test_shared_grey_frames_change_nothing(filter: str, n_grey: int) -> None:
@@ -156,8 +165,7 @@ def test_steady_start_is_the_limit_of_long_grey(filter: str) -> None:
             if name.endswith("tau_s"):
                 value.clamp_(max=0.1)
     steady, waited = (Folded(model, RATE_HZ, clips=2) for _ in range(2))
-    settled = steady.reset("steady")
-    assert settled is not None
+    settled = steady.settle()
     after = waited.push_grey(900)[:, -1:]  # fifty of the longest time constants
     torch.testing.assert_close(settled, after, rtol=1e-11, atol=1e-12)
     contrast = frames_for(model, 60, clips=2)

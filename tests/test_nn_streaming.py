@@ -83,6 +83,16 @@ def test_any_chunks_are_the_whole(cuts: list[int], clips: int, filter: dict[str,
         torch.testing.assert_close(torch.cat(found, 1), right, rtol=1e-12, atol=1e-12)
 
 
+def test_steps_and_chunks_can_take_turns() -> None:
+    model, frames = network(), luminance(50)
+    stream = model.stream(rate_hz=RATE_HZ, start="rest")
+    found = shown(stream, frames[:10])["lc4"].calcium.tolist()
+    contrast = torch.from_numpy(Movie(frames, RATE_HZ).contrast())[None]
+    found += stream.advance(contrast[:, 10:40])[1][0, :, 1].tolist()
+    found += shown(stream, frames[40:])["lc4"].calcium.tolist()
+    assert_same({"lc4": np.array(found)}, {"lc4": model.predict(frames, RATE_HZ)["lc4"]}, 1e-12)
+
+
 def test_clips_in_lockstep_are_each_alone() -> None:
     model = network()
     movies = [luminance(40, seed) for seed in range(3)]

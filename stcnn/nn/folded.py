@@ -13,44 +13,34 @@ Convention: maps are pictures ``(T B, C, Y, X)``, channels last; the same memory
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from stcnn.errors import ShapeError
-from stcnn.nn.eye import Eye
 from stcnn.nn.fused_forward import CHUNK_PICTURES
 from stcnn.nn.layers import HiddenLayer
 from stcnn.nn.readout import Readouts, Window
 from stcnn.nn.spatial import correlate, use_fourier
-from stcnn.nn.stateful import Convolver, Integrator, State, StatefulFilter, stateful
-from stcnn.nn.temporal import exponential_gain, n_taps
+from stcnn.nn.stateful import Convolver, State, StatefulFilter, exponential, stateful
+from stcnn.nn.temporal import exponential_gain
 
 if TYPE_CHECKING:
     from stcnn.nn.model import STCNN
-
-Start = Literal["rest", "steady"]
-"""``rest``: nothing was ever shown, not even grey; ``steady``: grey was shown forever."""
 
 
 class FoldedEye:
     """Sampling by the columns of ``window``, and the photoreceptors' low-pass."""
 
-    def __init__(self, eye: Eye, deg_per_px: float, window: Window, like: Tensor, rate_hz: float, clips: int) -> None:
-        self.eye, self.deg_per_px, self.window = eye, deg_per_px, window
-        config, tau_s = eye.config.filter, eye.tau_s.to(like)
-        self.gain = exponential_gain(tau_s, 1 / rate_hz, config)
+    def __init__(self, model: STCNN, window: Window, rate_hz: float, clips: int, deg_per_px: float) -> None:
+        self.eye, self.deg_per_px, self.window = model.eye, deg_per_px, window
+        config, tau_s, dt_s = model.eye.config.filter, model.eye.tau_s.to(model.calcium.tau_s), 1 / rate_hz
+        self.gain = exponential_gain(tau_s, dt_s, config)
         self.shape = (window.bottom - window.top, window.right - window.left)
-        self.filter = Integrator(
-            tau_s,
-            1 / rate_hz,
-            n_taps(config.kernel_s, 1 / rate_hz),
-            torch.zeros_like(tau_s),
-            places=self.shape[0] * self.shape[1],
-            clips=clips,
-        )
+        places = self.shape[0] * self.shape[1]
+        self.filter = exponential(tau_s, dt_s, config.kernel_s, torch.zeros_like(tau_s), places=places, clips=clips)
         self._matrices: dict[torch.Size, tuple[Tensor, Tensor]] = {}
 
     def drive(self, contrast: Tensor) -> Tensor:
@@ -102,7 +92,7 @@ class FoldedLayer:
         if self.uneven:
             x = F.pad(x, self.margins)
         y = self._by_fourier(x) if self.wide else F.conv2d(x, self.kernel, offset, padding=self.padding)
-        return y.to(self.kernel.dtype).permute(0, 2, 3, 1).flatten(1)
+        return y.permute(0, 2, 3, 1).flatten(1)
 
     def _by_fourier(self, x: Tensor) -> Tensor:
         """Correlate, keep what the window makes, and add the offset."""
@@ -122,15 +112,15 @@ class FoldedReadouts:
     def __init__(self, readouts: Readouts, rate_hz: float, clips: int) -> None:
         self.slope = readouts.config.slope
         self.weights = readouts.weights(rate_hz).flatten(1).T.contiguous()
-        self.bias = torch.cat([readout.bias for readout in readouts.each])
         tau_s = torch.cat([readout.filter.tau_s for readout in readouts.each])
-        taps = n_taps(readouts.config.filter.kernel_s, 1 / rate_hz)
-        self.filter = Integrator(tau_s, 1 / rate_hz, taps, self.bias, places=1, clips=clips)
+        bias = torch.cat([readout.bias for readout in readouts.each])
+        kernel_s = readouts.config.filter.kernel_s
+        self.filter = exponential(tau_s, 1 / rate_hz, kernel_s, bias, places=1, clips=clips)
 
     def drive(self, pictures: Tensor) -> Tensor:
         """Rectify in place and read pictures ``(n, C, Y, X)``; return rows ``(n, N)``."""
-        rows = F.leaky_relu_(pictures, self.slope).permute(0, 2, 3, 1).flatten(1)
-        return torch.addmm(self.bias, rows, self.weights)
+        rows, offset = F.leaky_relu_(pictures, self.slope).permute(0, 2, 3, 1).flatten(1), self.filter.input_offset
+        return rows @ self.weights if offset is None else torch.addmm(offset, rows, self.weights)
 
 
 class Folded:
@@ -151,7 +141,7 @@ class Folded:
             windows.insert(0, seen_by(windows[0], layer.weight.shape[-1] // 2, model.readouts.lattice))
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
         self._like = model.calcium.tau_s.detach()
-        self._eye = FoldedEye(model.eye, deg_per_px, windows[0], self._like, rate_hz, clips)
+        self._eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
         self._layers = [
             FoldedLayer(layer, rate_hz, clips, reads, makes)
             for layer, reads, makes in zip(model.hidden, windows[:-1], windows[1:], strict=True)
@@ -195,14 +185,15 @@ class Folded:
         pieces = self._grey(n_frames).split(self.chunk)
         return torch.cat([self._advance(piece) for piece in pieces], 1)
 
-    @torch.no_grad()
-    def reset(self, start: Start = "rest") -> Tensor | None:
-        """Forget all frames; return the steady voltage ``(B, 1, N)`` if that is the start."""
-        if start == "steady":
-            return self._advance(self._grey(1), settle=True)
+    def reset(self) -> None:
+        """Forget all frames: nothing was ever shown, not even grey."""
         for filter in self._filters.values():
             filter.rest()
-        return None
+
+    @torch.no_grad()
+    def settle(self) -> Tensor:
+        """Go where grey without end leads, in closed form; return the steady voltage ``(B, 1, N)``."""
+        return self._advance(self._grey(1), settle=True)
 
     def state(self) -> State:
         """Return a copy of the state by the name of the filter."""
@@ -219,13 +210,14 @@ class Folded:
             filter.load(mine)
 
     def _grey(self, n_frames: int) -> Tensor:
-        return self._like.new_zeros(n_frames, self._eye.filter.last.numel())
+        rows, columns = self._eye.shape
+        return self._like.new_zeros(n_frames, self.clips * rows * columns)
 
     def _advance(self, seen: Tensor, settle: bool = False) -> Tensor:
         """Voltages ``(B, T, N)`` to what the columns see, ``(T, B Y X)``; ``settle``: to one frame shown forever."""
 
         def filtered(filter: StatefulFilter, drive: Tensor) -> Tensor:
-            rows = drive.view(len(seen), -1)
+            rows = drive.to(self._like).view(len(seen), -1)  # autocast may have made it short
             return filter.settle(rows[0]) if settle else filter.filter(rows)
 
         x = filtered(self._eye.filter, seen).view(-1, 1, *self._eye.shape)

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ShapeError
-from stcnn.nn.temporal import TemporalFilter, forgets, leak, n_taps, power_exponential_kernel
+from stcnn.nn.scan import Scan
+from stcnn.nn.temporal import SHORT_TAPS, TemporalFilter, forgets, leak, n_taps, power_exponential_kernel
 
-SHORT = 8
-"""Frames up to which a convolution in time is summed tap by tap; more go through the Fourier transform."""
+FEW_FRAMES = 8
+"""Frames up to which a convolution in time is summed frame by frame; more go through the Fourier transform."""
 
 State = dict[str, Tensor]
 """What a filter remembers: name to rows ``(n, B P C)``."""
@@ -102,9 +103,8 @@ class Integrator(StatefulFilter):
         self, tau_s: Tensor, dt_s: float, taps: int | None, offset: Tensor, *, places: int, clips: int
     ) -> None:
         super().__init__(offset, places, clips)
-        self.leak = self._row(leak(tau_s, dt_s))
-        self.start = self._row(offset)
-        self.last = self.start.clone()
+        self.scan = Scan(self._row(leak(tau_s, dt_s)))
+        self.start = self.last = self._row(offset)
         self.taps = taps or 0
         late = [c for c in range(tau_s.shape[0]) if taps and forgets(tau_s[c : c + 1], dt_s, taps)]
         self.late = torch.tensor(late, dtype=torch.long, device=tau_s.device)
@@ -117,11 +117,7 @@ class Integrator(StatefulFilter):
 
     def filter(self, rows: Tensor) -> Tensor:
         """Filter rows in place."""
-        previous = self.last
-        for row in rows.unbind(0):
-            torch.lerp(previous, row, self.leak, out=row)
-            previous = row
-        self.last.copy_(previous)
+        self.last = self.scan.forwards(self.last, rows, rows)
         start, frames = 0, rows.shape[0] if self.late.shape[0] else 0
         while start < frames:
             stop = min(frames, start + self.taps - self.place)
@@ -139,8 +135,7 @@ class Integrator(StatefulFilter):
 
     def settle(self, row: Tensor) -> Tensor:
         """Remember a constant input: ``q`` is that input."""
-        self.last.copy_(row)
-        settled = row.clone()
+        self.last, settled = row.clone(), row.clone()
         if self.late.shape[0]:
             q = settled.view(self.ring.shape[1], -1)
             self.ring.copy_(self.cut_start - self.cut * q.index_select(1, self.late))
@@ -149,7 +144,7 @@ class Integrator(StatefulFilter):
 
     def rest(self) -> None:
         """Start from the offset."""
-        self.last.copy_(self.start)
+        self.last = self.start
         self.ring.zero_()
 
     def state(self) -> State:
@@ -161,7 +156,7 @@ class Integrator(StatefulFilter):
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Remember what :meth:`state` returned."""
-        self.last.copy_(self._fitting(state, "last", self.last.unsqueeze(0))[0])
+        self.last = self._fitting(state, "last", self.last.unsqueeze(0))[0].clone()
         if self.late.shape[0]:
             self.ring.copy_(self._fitting(state, "history", self.ring.flatten(1)).view_as(self.ring))
             self.place = 0
@@ -178,11 +173,10 @@ class Convolver(StatefulFilter):
     def __init__(self, kernel: Tensor, offset: Tensor, *, places: int, clips: int) -> None:
         super().__init__(offset, places, clips)
         self.kernel = kernel
-        self.by_row = kernel.repeat(1, clips * places)
-        self.offset_row = self._row(offset)
-        self.to_come = torch.zeros_like(self.by_row)
+        self.by_place, self.offset_row = kernel.repeat(1, places).unsqueeze(1), offset.repeat(places)
+        self.to_come = kernel.new_zeros(kernel.shape[0], clips, self.by_place.shape[2])
         """Contributions to the next K - 1 frames, and a last row of zeros."""
-        self._spare = torch.zeros_like(self.by_row)
+        self._spare = torch.zeros_like(self.to_come)
 
     @property
     def input_offset(self) -> None:
@@ -190,30 +184,30 @@ class Convolver(StatefulFilter):
         return None
 
     def filter(self, rows: Tensor) -> Tensor:
-        """Filter rows, tap by tap or through the Fourier transform."""
-        if len(rows) > SHORT:
+        """Filter rows, frame by frame or through the Fourier transform."""
+        if rows.shape[0] > FEW_FRAMES:
             return self._by_fourier(rows)
-        for row in rows.unbind(0):
-            torch.addcmul(self.to_come[1:], self.by_row[1:], row, out=self._spare[:-1])
-            torch.addcmul(self.to_come[0] + self.offset_row, self.by_row[0], row, out=row)
+        for row in rows.view(-1, *self.to_come.shape[1:]).unbind(0):
+            torch.addcmul(self.to_come[1:], self.by_place[1:], row, out=self._spare[:-1])
+            torch.addcmul(self.to_come[0] + self.offset_row, self.by_place[0], row, out=row)
             self.to_come, self._spare = self._spare, self.to_come
         return rows
 
     def _by_fourier(self, rows: Tensor) -> Tensor:
-        frames, taps = len(rows), len(self.kernel)
+        frames, taps = rows.shape[0], self.kernel.shape[0]
         size = frames + taps - 1
         spectrum = torch.fft.rfft(rows.view(frames, -1, self.kernel.shape[1]), size, dim=0)
         spectrum *= torch.fft.rfft(self.kernel, size, dim=0).unsqueeze(1)
-        answer = torch.fft.irfft(spectrum, size, dim=0).flatten(1).contiguous()
+        answer = torch.fft.irfft(spectrum, size, dim=0).contiguous().view(size, *self.to_come.shape[1:])
         answer[: taps - 1] += self.to_come[:-1]
         self.to_come[:-1] = answer[frames:]
-        return answer[:frames] + self.offset_row
+        return (answer[:frames] + self.offset_row).flatten(1)
 
     def settle(self, row: Tensor) -> Tensor:
         """Remember a constant input: the sums of the taps that will still meet it."""
-        sums = self.by_row.flip(0).cumsum(0).flip(0)
-        self.to_come[:-1] = sums[1:] * row
-        return torch.addcmul(self.offset_row, sums[0], row)
+        still = self.by_place.flip(0).cumsum(0).flip(0) * row.view(self.clips, -1)
+        self.to_come[:-1] = still[1:]
+        return (still[0] + self.offset_row).flatten()
 
     def rest(self) -> None:
         """Expect nothing."""
@@ -221,11 +215,11 @@ class Convolver(StatefulFilter):
 
     def state(self) -> State:
         """Return ``to_come``."""
-        return {"to_come": self.to_come.clone()}
+        return {"to_come": self.to_come.flatten(1).clone()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Remember what :meth:`state` returned."""
-        self.to_come.copy_(self._fitting(state, "to_come", self.to_come))
+        self.to_come.copy_(self._fitting(state, "to_come", self.to_come.flatten(1)).view_as(self.to_come))
 
 
 class Instant(StatefulFilter):
@@ -250,12 +244,25 @@ class Instant(StatefulFilter):
         """There is nothing to remember."""
 
 
+def exponential(
+    tau_s: Tensor, dt_s: float, kernel_s: float | None, offset: Tensor, *, places: int, clips: int
+) -> StatefulFilter:
+    """Return the filter with kernel ``(1 - a) a^k``, as :func:`stcnn.nn.temporal.exponential_filter` computes it.
+
+    A kernel of a few taps is summed: as a difference of two integrators it would lose digits.
+    """
+    taps = n_taps(kernel_s, dt_s)
+    if taps is None or taps > SHORT_TAPS:
+        return Integrator(tau_s, dt_s, taps, offset, places=places, clips=clips)
+    k = torch.arange(taps, device=tau_s.device)[:, None]
+    return Convolver(leak(tau_s, dt_s) * torch.exp(-k * dt_s / tau_s), offset, places=places, clips=clips)
+
+
 def stateful(filter: TemporalFilter, rate_hz: float, offset: Tensor, *, places: int, clips: int) -> StatefulFilter:
     """Return what ``filter`` computes plus ``offset`` ``(C,)``, without gradients and with a state of its own."""
     config, dt_s = filter.config, 1 / rate_hz
     if config.kind == "exponential":
-        taps = n_taps(config.kernel_s, dt_s)
-        return Integrator(filter.tau_s.detach(), dt_s, taps, offset, places=places, clips=clips)
+        return exponential(filter.tau_s.detach(), dt_s, config.kernel_s, offset, places=places, clips=clips)
     if config.kind == "power_exponential":
         kernel = power_exponential_kernel(filter.tau_s.detach(), filter.n.detach(), dt_s, config)
         return Convolver(kernel, offset, places=places, clips=clips)

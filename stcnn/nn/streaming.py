@@ -18,8 +18,8 @@ from torch import Tensor
 from stcnn.errors import ConfigError, RateError, ShapeError, nearest
 from stcnn.movie import BACKGROUND
 from stcnn.nn.folded import Folded
-from stcnn.nn.stateful import Integrator, State
-from stcnn.nn.temporal import exponential_gain, n_taps
+from stcnn.nn.stateful import State, exponential
+from stcnn.nn.temporal import exponential_gain
 
 if TYPE_CHECKING:
     from stcnn.nn.model import STCNN
@@ -84,10 +84,10 @@ class Stream:
         """Go back to the start, before the first frame."""
         self.n_frames = 0
         """Number of frames since the start."""
-        voltage = self._folded.reset("steady" if self.config.start == "steady" else "rest")
-        if voltage is not None:
-            self._indicator.settle(voltage)
+        if self.config.start == "steady":
+            self._indicator.settle(self._folded.settle())
             return
+        self._folded.reset()
         self._indicator.filter.rest()
         if self._grey is not None:
             self._folded.load_state(self._grey.state)
@@ -190,9 +190,9 @@ class Indicator:
     def __init__(self, model: STCNN, config: StreamConfig) -> None:
         calcium, dt_s = model.calcium, 1 / config.rate_hz
         tau_s, kernel = calcium.time_constants().detach(), calcium.config.filter
-        taps = n_taps(kernel.kernel_s, dt_s)
+        zero = torch.zeros_like(tau_s)
         self.softplus = calcium.config.rectifier == "softplus"
-        self.filter = Integrator(tau_s, dt_s, taps, torch.zeros_like(tau_s), places=1, clips=config.clips)
+        self.filter = exponential(tau_s, dt_s, kernel.kernel_s, zero, places=1, clips=config.clips)
         self.places: dict[str, int | slice] = {}
         """Where the calcium of each cell type stands among all."""
         kernel_gain = exponential_gain(tau_s, dt_s, kernel)
