@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from stcnn import cli
 from stcnn.config import compose
 from stcnn.runs import Run
 from stcnn.training.fit import train
@@ -17,6 +20,9 @@ from tests.made_up_data import dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+cli._add_commands()
+COMMANDS = get_command(cli.app)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -28,18 +34,25 @@ def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-TRAININGS = [
-    line
-    for page in PAGES
-    for block in blocks(page, "bash")
-    for line in block.splitlines()
-    if "train.py " in line and "--" not in line
-]
+def command_lines(program: str) -> list[str]:
+    """The arguments of every call of a program (a pattern) in the fenced shell code of all pages."""
+    lines = [line for page in PAGES for block in blocks(page, "bash") for line in block.splitlines()]
+    return [line[call.end() :] for line in lines if (call := re.match(program, line))]
 
 
-@pytest.mark.parametrize("line", TRAININGS)
-def test_commands_compose(line: str) -> None:
-    compose(shlex.split(line.partition("train.py ")[2], comments=True))
+@pytest.mark.parametrize("overrides", [line for line in command_lines(".*python train.py ") if "--" not in line])
+def test_trainings_compose(overrides: str) -> None:
+    compose(shlex.split(overrides, comments=True))
+
+
+@pytest.mark.parametrize("line", command_lines("stcnn "))
+def test_commands_are_understood(line: str) -> None:
+    command, words = COMMANDS, shlex.split(line, comments=True)
+    context = command.make_context("stcnn", list(words))
+    while isinstance(command, TyperGroup):
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None, name
+        command, context = found, found.make_context(name, list(words), parent=context)
 
 
 @pytest.fixture(scope="session")
