@@ -67,8 +67,9 @@ class Predictions:
 
         Returns:
             One row per cell type that has recordings: ``cell_type``, ``n_neurons``, ``n_recordings``, ``loss`` (mean
-            squared error, mean over recordings) and ``correlation`` (all traces of a neuron joined, mean over neurons
-            for which it is defined).
+            squared error, mean over recordings), ``correlation`` (all traces of the type joined) and
+            ``neuron_correlation`` (those of each neuron joined, mean over neurons for which it is defined). The latter
+            is mostly one of noise where a neuron's few held-out stimuli are ones it does not answer to.
         """
         error = mean_squared_error(self.prediction, self.target, self.weight)
         rows = []
@@ -77,9 +78,14 @@ class Predictions:
             if not mine.any():
                 continue
             neurons, group = self.neuron[mine].unique(return_inverse=True)
-            r = correlation(self.prediction[mine], self.target[mine], self.weight[mine], group)
-            rows.append((name, len(neurons), int(mine.sum()), error[mine].mean().item(), r.nanmean().item()))
-        return pd.DataFrame(rows, columns=["cell_type", "n_neurons", "n_recordings", "loss", "correlation"])
+            joined, single = (
+                correlation(self.prediction[mine], self.target[mine], self.weight[mine], g)
+                for g in (torch.zeros_like(group), group)
+            )
+            counts = (name, len(neurons), int(mine.sum()))
+            rows.append((*counts, error[mine].mean().item(), joined.item(), single.nanmean().item()))
+        names = ("cell_type", "n_neurons", "n_recordings", "loss", "correlation", "neuron_correlation")
+        return pd.DataFrame(rows, columns=list(names))
 
 
 def predict(model: STCNN, dataset: Dataset, batching: BatchingConfig) -> Predictions:

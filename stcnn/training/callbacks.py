@@ -20,7 +20,8 @@ from stcnn.training.module import TrainingModule
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LOSS_COLUMNS = ["epoch", "step", "cell_type", "n_recordings", "loss"]
-SCORE_COLUMNS = ["epoch", "cell_type", "training_loss", "loss", "correlation", "n_neurons", "n_recordings"]
+SCORE_COLUMNS = ["epoch", "cell_type", "training_loss", "loss", "correlation", "neuron_correlation"]
+SCORE_COLUMNS += ["n_neurons", "n_recordings"]
 
 
 class TrainingStopped(StcnnError):
