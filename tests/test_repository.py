@@ -20,6 +20,7 @@ PARTS = {
     "cycler": "matplotlib",
     "hdmf": "pynwb",
     "markupsafe": "jinja2",
+    "nbformat": "nbclient",
     "numcodecs": "zarr",
     "omegaconf": "hydra-core",
     "packaging": "pytest",
