@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from stcnn.data import BatchingConfig, Dataset, loader
+from stcnn.data import BatchingConfig, Dataset, SplitConfig, loader, split_recordings
+from stcnn.data.recordings import MoviesOnDemand
 from stcnn.data.store import StoreDataConfig, open_store, provenance, read_store, write_store
 from stcnn.errors import DataError, FileError
 from stcnn.movie import Movie
@@ -84,6 +85,15 @@ def test_an_open_store_survives_pickling(stored: tuple[Dataset, Path]) -> None:
     assert len(opened.recordings[3].trace) > 0
     again = pickle.loads(pickle.dumps(opened.recordings))  # noqa: S301 - what the spawn start method does
     np.testing.assert_array_equal(again[3].trace, data.recordings[3].trace)
+
+
+def test_a_split_of_a_store_is_that_from_memory_and_reads_no_movie(stored: tuple[Dataset, Path]) -> None:
+    data, path = stored
+    opened = open_store(path)
+    assert isinstance(opened.movies, MoviesOnDemand)
+    config = SplitConfig(validation=0, test=0.3)
+    assert split_recordings(opened, config) == split_recordings(data, config)
+    assert not opened.movies.recent
 
 
 def test_trials_are_averaged_and_cell_types_chosen(stored: tuple[Dataset, Path]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Dataset:
         shape_px: rows and columns of the movies.
         deg_per_px: degrees of visual angle per pixel.
         known_hash: content hash where it is known without reading everything.
+        known_prints: fingerprints (:func:`stcnn.data.duplicates.fingerprint`) of movies where they are known.
     """
 
     movies: Mapping[str, Movie]
@@ -53,6 +54,7 @@ class Dataset:
     shape_px: tuple[int, int]
     deg_per_px: float
     known_hash: str | None = None
+    known_prints: Mapping[str, NDArray[np.uint64]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -133,7 +135,7 @@ def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_t
     recordings, table = averaged(data.recordings, data.table) if average_trials else (data.recordings, data.table)
     known = hashlib.sha256(f"{data.content_hash()} {wanted} {average_trials}".encode()).hexdigest()
     neurons = {t: data.neurons[t] for t in wanted}
-    return Dataset(data.movies, recordings, table, neurons, data.shape_px, data.deg_per_px, known)
+    return replace(data, recordings=recordings, table=table, neurons=neurons, known_hash=known)
 
 
 def joined(parts: Sequence[Dataset]) -> Dataset:

@@ -124,7 +124,8 @@ def _numbers(labels: pd.Series) -> np.ndarray:
 def _contents(dataset: Dataset, config: SplitConfig) -> dict[str, int]:
     """Number of the content of each stimulus; with families one number for all contents of a family."""
     used = list(dataset.table.stimulus.unique())
-    prints = {name: fingerprint(dataset.movies[name]) for name in used}
+    known = dataset.known_prints
+    prints = {name: known[name] if name in known else fingerprint(dataset.movies[name]) for name in used}
     content = same_content(prints, shifted=config.shifted_movies == "together")
     if config.kind != "family":
         return content

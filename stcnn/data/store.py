@@ -5,6 +5,7 @@ Layout, version 1::
     zarr.json                 attributes: see below
     movies/0000, 0001, ...    (T, Y, X) uint8 codes, or float16 luminance where a movie has more than 256 grey values;
                               one shard per movie, chunks of 64 frames; attribute ``track``: time courses of the object
+    fingerprints              (M, Y, X) uint64, by which copies of movies are found (stcnn.data.duplicates)
     recordings/COLUMN         (R,) one entry per single trial: int32 codes of ``categories`` for cell_type, neuron,
                               animal, session, stimulus and indicator; trial, azi_shift_px, ele_shift_px, n_samples,
                               start_s, end_s, rate_hz, exposure_s, even, azimuth_deg, elevation_deg; clock
@@ -29,7 +30,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +100,7 @@ def open_store(path: str | Path) -> Dataset:
         shape_px=tuple(attributes["shape_px"]),
         deg_per_px=float(attributes["deg_per_px"]),
         known_hash=attributes["content_hash"],
+        known_prints=StoredPrints(path, list(infos)),
     )
 
 
@@ -202,6 +204,28 @@ class StoredMovies(_Opened):
             parameters=info["parameters"],
             track={key: np.array(values) for key, values in track.items()},
         )
+
+
+class StoredPrints(_Opened, Mapping[str, NDArray[np.uint64]]):
+    """Fingerprints of the movies of a store, read when the first is asked for."""
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        super().__init__(path)
+        self.place = {name: i for i, name in enumerate(names)}
+
+    @cached_property
+    def prints(self) -> NDArray[np.uint64]:
+        """All fingerprints, ``(M, Y, X)``."""
+        return self.read("fingerprints")
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.place)
+
+    def __getitem__(self, name: str) -> NDArray[np.uint64]:
+        return self.prints[self.place[name]]
 
 
 class StoredTraces(_Opened):

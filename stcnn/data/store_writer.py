@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from stcnn.data.dataset import ContentDigest, Dataset
+from stcnn.data.duplicates import fingerprint
 from stcnn.data.store_layout import CATEGORIES, FORMAT, MOVIE_CHUNK, NUMBERS, SAMPLE_CHUNK, VERSION
 from stcnn.errors import DataError, FileError
 
@@ -68,7 +69,9 @@ def write_store(
 def _write(data: Dataset, path: Path, provenance: Mapping[str, Any], progress: Progress) -> None:
     group = zarr.create_group(path, overwrite=True)
     digest = ContentDigest(data)
-    movies = list(_write_movies(group, data, digest, progress))
+    prints = np.zeros((len(data.movies), *data.shape_px), np.uint64)
+    movies = list(_write_movies(group, data, digest, prints, progress))
+    group.create_array("fingerprints", data=prints, chunks=(min(64, len(prints)), *data.shape_px))
     _write_traces(group, data, digest, progress)
     categories = _write_columns(group, data.table)
     attributes = {
@@ -95,11 +98,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON does not know
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
-def _write_movies(group: zarr.Group, data: Dataset, digest: ContentDigest, progress: Progress) -> Iterator[dict]:
+def _write_movies(
+    group: zarr.Group, data: Dataset, digest: ContentDigest, prints: NDArray[np.uint64], progress: Progress
+) -> Iterator[dict]:
+    """Write the movies by name; fills in their fingerprints and yields what the root says of each."""
     folder = group.create_group("movies")
     for i, name in enumerate(sorted(data.movies)):
         movie = data.movies[name]
         digest.add_movie(name, movie)
+        prints[i] = fingerprint(movie)
         frames = movie.frames if movie.levels is not None else movie.frames.astype(np.float16)
         shard = -(-len(frames) // MOVIE_CHUNK) * MOVIE_CHUNK
         array = folder.create_array(
