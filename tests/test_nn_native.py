@@ -14,9 +14,9 @@ from torch import Tensor
 from stcnn.nn import native, native_library, native_memory
 from stcnn.nn.fused import StackOutput, run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
-from stcnn.nn.native import NotCompiled, available, run_native, unfit_for_native
+from stcnn.nn.native import available, run_native, unfit_for_native
 from stcnn.nn.native_layer import Input, Maps, NativeLayer
-from stcnn.nn.native_library import Geometry
+from stcnn.nn.native_library import Geometry, NotCompiled
 from stcnn.nn.readout import Window
 from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
 
@@ -164,6 +164,22 @@ def test_training_step_of_the_model_is_that_of_the_direct_form(n_grey: int) -> N
     assert largest_error(found.voltage, right.voltage) < 1e-5
     assert max(largest_error(found.running[name], value) for name, value in right.running.items()) < 1e-5
     assert max(gradient_errors(found.gradients, right.gradients).values()) < 1e-4
+
+
+@needs_core
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_evaluation_is_that_of_the_layers_in_double(norm: str) -> None:
+    case = Case(lattice=(5, 6), channels=(3, 2), hidden={"norm": {"kind": norm}, "bias": True}, n_frames=50)
+    model, contrast = case.model(torch.float32), case.contrast(torch.float64)
+    contrast[:, :20] = 0
+    model.voltage_of(contrast.float(), RATE_HZ)  # moves the running statistics
+    model.eval()
+    with torch.no_grad():
+        choose_implementation(model, "native")
+        found = [model.voltage_of(contrast.float(), RATE_HZ, n_grey=n_grey) for n_grey in (0, 20)]
+        choose_implementation(model, "modular")
+        right = model.double().voltage_of(contrast, RATE_HZ)
+    assert all(largest_error(voltage, right) < 1e-5 for voltage in found)
 
 
 @needs_core

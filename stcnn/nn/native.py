@@ -32,6 +32,9 @@ from stcnn.nn.readout import Window
 WORTH_COMPILING = 1e9
 """Multiplications of a pass in the direct form from which on the core is worth the seconds it is compiled in."""
 
+Moments = tuple[Tensor, Tensor]
+"""Mean and biased variance of a layer's maps before normalisation, ``(C,)`` each."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -95,13 +98,19 @@ def run_native(layers: list[FusedLayer], clips: Clips, window: Window) -> StackO
     Raises:
         NotCompiled: the compiled core cannot run these; the message says why.
     """
-    reason = unfit_for_native(layers, clips)
-    if reason:
-        raise NotCompiled(reason)
     run = NativeRun(layers, clips, window)
     maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
     prefix = maps[0] if clips.prefix is not None else None
     return StackOutput(prefix, maps[-1], run.moments, run.values)
+
+
+def answer_native(layers: list[FusedLayer], clips: Clips, window: Window, moments: list[Moments]) -> list[Tensor]:
+    """Run the stack without gradients, normalised with the ``moments`` given; return what :class:`HiddenStack` does.
+
+    Raises:
+        NotCompiled: as :func:`run_native`.
+    """
+    return list(NativeRun(layers, clips, window, moments).forward())
 
 
 class _Stack(torch.autograd.Function):
@@ -137,7 +146,12 @@ class Span:
 class NativeRun:
     """One forward and one backward pass, and the integrators ``v`` of all layers in between."""
 
-    def __init__(self, layers: list[FusedLayer], clips: Clips, window: Window) -> None:
+    def __init__(
+        self, layers: list[FusedLayer], clips: Clips, window: Window, moments: list[Moments] | None = None
+    ) -> None:
+        reason = unfit_for_native(layers, clips)
+        if reason:
+            raise NotCompiled(reason)
         self.layers = [_detached(layer) for layer in layers]
         self.native = compiled(layers, clips)
         self.window, self.lanes = window, self.native[0].lanes
@@ -155,7 +169,9 @@ class NativeRun:
         self.values = float(sum(s.weight.sum() * s.frames for s in self.spans)) * rest[0, 0].numel()
         self.arena = Arena()
         self.v: list[list[Tensor]] = []
-        self.moments: list[tuple[Tensor, Tensor]] = []
+        self.frozen = moments is not None
+        """Whether the moments are given; then nothing is remembered for a backward pass."""
+        self.moments: list[Moments] = [] if moments is None else moments
         self.decay = [1 - layer.leak.double() for layer in self.layers]
         self.spectra = [
             native.spectrum((layer.leak * layer.gain).double().view(-1, 1, 1, 1) * layer.weight)
@@ -190,8 +206,14 @@ class NativeRun:
         """Run all layers; return the normalised window of the last one, of the shared frames and of the rest."""
         with threads() as each:
             for i in range(len(self.layers)):
-                self.moments.append(self.integrate(i, each))
+                found = self.integrate(i, each)
+                if not self.frozen:
+                    self.moments.append(found)
+                elif i:
+                    self.arena.release(len(self.spans))  # of the layer before
             maps = [self.last_maps(s, each) for s in range(len(self.spans))]
+        if self.frozen:
+            self.arena.release()
         if self.shared == self.whole:
             return tuple(maps)
         tail = self.shared - self.whole
@@ -209,7 +231,7 @@ class NativeRun:
         )
         return maps
 
-    def integrate(self, i: int, each: Each) -> tuple[Tensor, Tensor]:
+    def integrate(self, i: int, each: Each) -> Moments:
         """Run layer ``i``; return weighted mean and biased variance of ``y``."""
         layer, native = self.layers[i], self.native[i]
         total = torch.zeros(2, len(layer.leak), dtype=torch.float64)
@@ -220,7 +242,7 @@ class NativeRun:
             sums = torch.zeros(clips, *total.shape, dtype=torch.float64)
 
             def clip(b: int, s: int = s, span: Span = span, sums: Tensor = sums) -> None:
-                wanted = None if layer.gamma is None else sums[b]
+                wanted = None if layer.gamma is None or self.frozen else sums[b]
                 native.forward(
                     span.frames, self.input(i, s, b), self.maps(i, s, b), self.spectra[i], self.decay[i], wanted
                 )

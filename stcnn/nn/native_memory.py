@@ -29,13 +29,14 @@ class Arena:
         self._taken.append(pages)
         return torch.frombuffer(pages, dtype=torch.float32, count=count).view(shape)
 
-    def release(self) -> None:
-        """Hand everything back for the next run; no array of this one may be used any more."""
-        for pages in self._taken:
+    def release(self, count: int | None = None) -> None:
+        """Hand the first ``count`` arrays back, or all; none of them may be used any more."""
+        free = self._taken[:count]
+        for pages in free:
             if hasattr(mmap, "MADV_FREE"):
                 pages.madvise(mmap.MADV_FREE)
-        _spare.extend(self._taken)
-        self._taken.clear()
+        _spare.extend(free)
+        del self._taken[: len(free)]
 
 
 def _take(size: int) -> mmap.mmap:
