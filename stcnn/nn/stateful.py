@@ -109,6 +109,7 @@ class Integrator(StatefulFilter):
         late = [c for c in range(tau_s.shape[0]) if taps and forgets(tau_s[c : c + 1], dt_s, taps)]
         self.late = torch.tensor(late, dtype=torch.long, device=tau_s.device)
         """Channels that still answer when they are cut off."""
+        self.forgets = bool(late)
         self.cut = torch.exp(-self.taps * dt_s / tau_s[self.late])
         self.cut_start = self.cut * offset[self.late]
         self.ring = self.last.new_zeros(self.taps if late else 0, clips * places, len(late))
@@ -117,9 +118,13 @@ class Integrator(StatefulFilter):
 
     def filter(self, rows: Tensor) -> Tensor:
         """Filter rows in place."""
-        self.last = self.scan.forwards(self.last, rows, rows)
-        start, frames = 0, rows.shape[0] if self.late.shape[0] else 0
-        while start < frames:
+        frames = rows.shape[0]
+        if frames == 1:  # live, where every call counts
+            self.last = torch.lerp(self.last, rows[0], self.scan.leak, out=rows[0]).clone()
+        else:
+            self.last = self.scan.forwards(self.last, rows, rows)
+        start = 0
+        while self.forgets and start < frames:
             stop = min(frames, start + self.taps - self.place)
             self._forget(rows[start:stop], self.ring[self.place : self.place + stop - start])
             self.place = (self.place + stop - start) % self.taps
@@ -136,7 +141,7 @@ class Integrator(StatefulFilter):
     def settle(self, row: Tensor) -> Tensor:
         """Remember a constant input: ``q`` is that input."""
         self.last, settled = row.clone(), row.clone()
-        if self.late.shape[0]:
+        if self.forgets:
             q = settled.view(self.ring.shape[1], -1)
             self.ring.copy_(self.cut_start - self.cut * q.index_select(1, self.late))
             q.index_add_(1, self.late, self.ring[0])
@@ -150,14 +155,14 @@ class Integrator(StatefulFilter):
     def state(self) -> State:
         """Return ``last`` and, of a kernel that forgets, K rows of ``history``, oldest first."""
         state = {"last": self.last.unsqueeze(0).clone()}
-        if self.late.shape[0]:
+        if self.forgets:
             state["history"] = self.ring.roll(-self.place, 0).flatten(1)
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Remember what :meth:`state` returned."""
         self.last = self._fitting(state, "last", self.last.unsqueeze(0))[0].clone()
-        if self.late.shape[0]:
+        if self.forgets:
             self.ring.copy_(self._fitting(state, "history", self.ring.flatten(1)).view_as(self.ring))
             self.place = 0
 
