@@ -29,7 +29,7 @@ def draw_ratios(axes: plt.Axes, rows: list[dict[str, Any]], what: str, title: st
         places = [clips.index(c) + (i - (len(paths) - 1) / 2) * 0.8 / len(paths) for c in mine]
         axes.bar(places, list(mine.values()), 0.8 / len(paths), label=path, color=COLOURS[path])
     axes.set(xticks=range(len(clips)), xticklabels=clips, xlabel="clips per step", ylabel="times faster than direct")
-    axes.set(yscale="log", title=title)
+    axes.set(title=title)
 
 
 def draw_memory(axes: plt.Axes, rows: list[dict[str, Any]]) -> None:
@@ -43,12 +43,12 @@ def draw_memory(axes: plt.Axes, rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Draw and write the figure."""
-    with theme.applied():
+    with theme.themed():
         figure, (train, infer, memory) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
         draw_ratios(train, load("paths"), "train", "Training step")
         draw_ratios(infer, load("paths"), "infer", "Inference")
         draw_memory(memory, load("memory"))
-        train.legend(frameon=False, fontsize="small")
+        figure.legend(*train.get_legend_handles_labels(), loc="outside lower left", ncols=5, frameon=False)
         memory.legend(frameon=False, fontsize="small")
         target = record.ROOT / "docs" / "images" / "performance.png"
         target.parent.mkdir(exist_ok=True)

@@ -1,9 +1,9 @@
 """Time of one training step and of inference per clip of 11 s, for every path, against the direct form in the same run.
 
 Paths: ``direct`` is the naive model of tests/reference, which does the work of the published program; ``recurrence``
-only exchanges its temporal convolutions (layer by layer through autograd); ``fused`` and ``native`` are one function for
-the whole stack; ``shared`` computes the grey frames all clips start with once. The direct form is measured on one clip:
-its time per clip does not depend on how many there are, and four of them take ten minutes.
+only exchanges its temporal convolutions (layer by layer through autograd); ``fused`` and ``native`` are one function
+for the whole stack; ``shared`` computes the grey frames all clips start with once. The direct form is measured on one
+clip: its time per clip does not depend on how many there are, and four of them take ten minutes.
 """
 
 from __future__ import annotations

@@ -23,8 +23,9 @@ from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_
 REASON = available()
 needs_core = pytest.mark.skipif(REASON is not None, reason=f"there is no native core: {REASON}")
 
-LATTICES = [((5, 6), 3, (3, 2)), ((4, 3), 5, (2, 2, 2)), ((1, 7), 1, (1, 6))]
-"""Lattice, width of the kernel and channels; few, since each is compiled."""
+LATTICES = [((5, 6), 3, (3, 2)), ((4, 3), 5, (2, 2, 2)), ((1, 7), 1, (2, 6))]
+"""Lattice, width of the kernel and channels; few, since each is compiled. A single weight in front of a normalisation
+has no gradient to speak of, so no layer above the first has only one."""
 PUBLISHED_SIZE = ((21, 21), 7, (10, 10, 10))
 RATE_HZ = 180.0
 

@@ -81,9 +81,9 @@ def test_test_recordings_are_never_predicted(findings: Findings):
 
 def test_scores_of_cell_types_are_those_of_the_kept_epoch(run: Run, findings: Findings):
     scores = run.scores()
-    kept = scores[scores.epoch == run.finished_epoch()].set_index("cell_type").neuron_correlation
-    for row in findings.cell_types().itertuples():
-        assert row.correlation == pytest.approx(kept[row.cell_type], abs=1e-4)
+    kept = scores[scores.epoch == run.finished_epoch()].set_index("cell_type")["neuron_correlation"].to_dict()
+    found = findings.cell_types().set_index("cell_type").correlation
+    assert found.to_dict() == pytest.approx(kept, abs=1e-4)
 
 
 def test_pictured_traces_go_from_worst_to_best(findings: Findings):

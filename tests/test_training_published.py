@@ -60,6 +60,7 @@ def retrained(folder: Path, expected: dict, precision: str, run: Run) -> Run:
             "epochs": expected["epochs"],
             "learning_rate": expected["lr"],
             "schedule": "constant",
+            "warmup_steps": 0,
             "clip_norm": expected["clip_max_norm"],
             "shuffle": False,
             "precision": precision,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from stcnn.errors import FileError
 from stcnn.viz import history, scores, traces, tuning, weights
 from stcnn.viz.animations import Clock, Panel, animate, coloured_maps, grey_pictures, write_animation
-from stcnn.viz.theme import DARK, LIGHT, PALETTE
+from stcnn.viz.theme import DARK, LIGHT, PALETTE, Theme
 
 RNG = np.random.default_rng(3)
 
@@ -35,7 +35,7 @@ def test_loss_history_draws_every_cell_type_and_marks_the_kept_epoch():
     )
     figure = history.loss_history(losses, held_out, finished_epoch=2)
     assert [list(y) for y in lines(figure, 2)[:2]] == [[0.1, 0.3], [0.2, 0.4]]
-    assert list(figure.axes[1].lines[-1].get_xdata()) == [2, 2]
+    assert np.asarray(figure.axes[1].lines[-1].get_xdata()) == pytest.approx([2, 2])
     assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 3
     assert "dF/F" in figure.axes[0].get_ylabel()
 
@@ -66,7 +66,7 @@ def test_single_input_has_its_outputs_side_by_side():
 def test_kernels_are_drawn_over_milliseconds():
     kernel = np.exp(-np.arange(50)[:, None] / np.array([10.0, 20.0]))
     axes = weights.temporal_kernels({"layer 1": kernel}, rate_hz=500).axes[0]
-    np.testing.assert_allclose(axes.lines[1].get_ydata(), kernel[:, 1])
+    assert np.asarray(axes.lines[1].get_ydata()) == pytest.approx(kernel[:, 1])
     assert np.asarray(axes.lines[0].get_xdata())[-1] == pytest.approx(98)
     assert "ms" in axes.get_xlabel()
 
@@ -76,7 +76,7 @@ def test_histogram_counts_every_value_and_draws_bounds():
     parameter = weights.ParameterValues("tau", "ms", values, (5.0, None), log=True, initial=np.array([10.0, 300.0]))
     axes = weights.parameter_histograms([parameter]).axes[0]
     assert sum(bar.get_height() for bar in axes.patches if hasattr(bar, "get_height")) == len(values)
-    assert list(axes.lines[0].get_xdata()) == [5, 5]
+    assert np.asarray(axes.lines[0].get_xdata()) == pytest.approx([5, 5])
     assert axes.get_xscale() == "log"
     edges = weights.histogram_edges(parameter)
     assert edges[0] == pytest.approx(5)
@@ -88,9 +88,9 @@ def test_receptive_field_is_shown_at_its_strongest_lag_with_up_up():
     field[3, 2, 15] = -2.0
     where, _, when = weights.receptive_fields({"lc4": field}, rate_hz=100, deg_per_px=2.0).axes
     assert "30 ms" in where.get_title()
-    assert where.images[0].get_extent() == [-21, 21, -11, 11]
+    assert tuple(where.images[0].get_extent()) == (-21, 21, -11, 11)
     assert where.images[0].origin == "upper"
-    np.testing.assert_allclose(when.lines[0].get_ydata(), 1e3 * field[:, 2, 15])
+    assert np.asarray(when.lines[0].get_ydata()) == pytest.approx(1e3 * field[:, 2, 15])
 
 
 def test_mean_has_the_interval_of_its_standard_error_and_skips_missing_neurons():
@@ -162,7 +162,7 @@ def test_scores_show_neurons_their_mean_and_references():
     references = pd.DataFrame({"cell_type": ["a"], "reference": ["noise ceiling"], "correlation": [0.8]})
     figure = scores.neuron_scores(neurons, references)
     drawn = lines(figure, 0)
-    np.testing.assert_allclose(drawn[1], 0.3)
+    assert drawn[1] == pytest.approx(np.full(2, 0.3))
     assert any(np.allclose(y, 0.8) for y in drawn)
     legend = figure.axes[0].get_legend()
     assert legend is not None
@@ -181,11 +181,11 @@ def test_calibration_of_a_right_model_lies_on_the_diagonal():
     predicted = RNG.normal(size=5000)
     figure = scores.calibration(predicted, predicted + RNG.normal(size=5000) * 0.1)
     line = figure.axes[0].lines[0]
-    np.testing.assert_allclose(line.get_ydata(), line.get_xdata(), atol=0.03)
+    assert np.asarray(line.get_ydata()) == pytest.approx(np.asarray(line.get_xdata()), abs=0.03)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_figures_follow_the_theme(theme: traces.Theme):
+def test_figures_follow_the_theme(theme: Theme):
     figure = scores.calibration(np.arange(20.0), np.arange(20.0), theme)
     assert to_hex(figure.get_facecolor()).upper() == theme.paper
 
