@@ -229,3 +229,18 @@ def test_a_checkpoint_that_lacks_a_tensor_is_named(published: Path, tmp_path: Pa
     torch.save(checkpoint, tmp_path / "model_chkpnt_10.pt")
     with pytest.raises(FileError, match=r"lacks hidden\.2\.filter\.tau_s"):
         open_published(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["missing section", "missing key", "wrong size"])
+def test_a_faulty_configuration_is_a_sentence(published: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copy(published / "model_chkpnt_10.pt", tmp_path)
+    described = json.loads((published / "config.json").read_text())
+    if damage == "missing section":
+        del described["ca_config"]
+    elif damage == "missing key":
+        del described["network_config"]["x_kernel_size"]
+    else:
+        described["network_config"]["out_channels"] = [12, 12, 12, 12]
+    (tmp_path / "config.json").write_text(json.dumps(described))
+    with pytest.raises(FileError):
+        open_published(tmp_path)

@@ -70,7 +70,15 @@ def read_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
     except (OSError, json.JSONDecodeError) as error:
         found = f"cannot read {folder / 'config.json'}: {error}"
         raise FileError(found, expected="the published config.json") from error
-    return convert(load_tensors(path), described, described["sampling_rate"], calcium_tau, str(path))
+    tensors = load_tensors(path)
+    try:
+        return convert(tensors, described, described["sampling_rate"], calcium_tau, str(path))
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        what = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        raise FileError(
+            f"{folder / 'config.json'} does not describe {path.name}: {what}",
+            expected="the config.json that the published program wrote with it",
+        ) from error
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
