@@ -79,13 +79,7 @@ class Movie:
                 raise ShapeError(f"movie has levels with {frames.dtype} frames", expected="uint8 codes")
             frames = frames.astype(np.float32)
             checked = frames
-        if not np.isfinite(checked).all() or checked.min() < -1e-6 or checked.max() > 1 + 1e-6:
-            raise ShapeError(
-                f"movie luminance runs from {np.nanmin(checked):.4g} to {np.nanmax(checked):.4g}"
-                + ("" if np.isfinite(checked).all() else " and holds values that are not finite"),
-                expected="luminance from 0 (black) to 1 (white)",
-                remedy="divide 8-bit pictures by 255 or pass them as uint8",
-            )
+        _require_luminance(checked)
         object.__setattr__(self, "frames", frames)
 
     @property
@@ -120,12 +114,48 @@ class Movie:
         """Return the same movie as uint8 codes if it has at most 256 grey values, else the movie itself."""
         if self.levels is not None:
             return self
-        levels, codes = np.unique(self.frames, return_inverse=True)
-        if len(levels) > 256:
-            return self
-        return replace(self, frames=codes.reshape(self.frames.shape).astype(np.uint8), levels=levels)
+        found = _codes_by_rounding(self.frames) or _codes_by_sorting(self.frames)
+        return self if found is None else replace(self, frames=found[0], levels=found[1])
 
     @classmethod
     def from_luminance(cls, luminance: ArrayLike, rate_hz: float, **fields: Any) -> Movie:
         """Make a movie from luminance 0..1 (or 8-bit grey values), coded in 8 bits where that is exact."""
         return cls(np.asarray(luminance), rate_hz, **fields).coded()
+
+
+def _require_luminance(values: NDArray[Any]) -> None:
+    if values.min() >= -1e-6 and values.max() <= 1 + 1e-6:  # false where a value is not a number
+        return
+    finite = values[np.isfinite(values)]
+    runs = f"runs from {finite.min():.4g} to {finite.max():.4g}" if len(finite) else "is not finite anywhere"
+    raise ShapeError(
+        f"movie luminance {runs}" + (" and holds values that are not finite" if 0 < len(finite) < values.size else ""),
+        expected="luminance from 0 (black) to 1 (white)",
+        remedy="divide 8-bit pictures by 255 or pass them as uint8",
+    )
+
+
+Coded = tuple[NDArray[np.uint8], NDArray[np.float32]]
+"""Codes ``(T, Y, X)`` and the luminance of each, ascending."""
+
+
+def _codes_by_rounding(frames: NDArray[np.float32]) -> Coded | None:
+    """Codes of a movie whose grey values all differ by more than 1/255, found without sorting; None for any other."""
+    nearest = np.empty(frames.shape, np.uint8)
+    luminance, used = np.zeros(256, np.float32), np.zeros(256, bool)
+    for picture, codes in zip(frames, nearest, strict=True):
+        np.rint(picture * 255, casting="unsafe", out=codes)
+        new = ~used[codes]
+        luminance[codes[new]], used[codes[new]] = picture[new], True
+        if not np.array_equal(luminance[codes], picture):
+            return None
+    place = (np.cumsum(used) - 1).astype(np.uint8)
+    return place[nearest], luminance[used]
+
+
+def _codes_by_sorting(frames: NDArray[np.float32]) -> Coded | None:
+    """Codes of a movie of at most 256 grey values, whatever they are; None for any other."""
+    if len(np.unique(frames[len(frames) // 2])) > 256:
+        return None
+    levels, codes = np.unique(frames, return_inverse=True)
+    return (codes.reshape(frames.shape).astype(np.uint8), levels) if len(levels) <= 256 else None
