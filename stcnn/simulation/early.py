@@ -48,7 +48,7 @@ class EarlyStage(BaseModel):
     adaptation_tau_s: float = Field(default=0.0204, gt=0)
     """Divisive adaptation of 7.8 Hz (LC18 model)."""
     adaptation_contrast: float = Field(default=0.033, gt=0)
-    """Weber contrast at which adaptation halves the gain. Chosen: weaker than the 0.005 of the LC18 model, so that
+    """Weber contrast of the recent past that halves the gain. Chosen: above the 0.005 of the LC18 model, so that
     signals still grow with contrast."""
     coincidence_tau_s: float = Field(default=0.03, gt=0)
     """How long a column remembers darkening while it waits for brightening; chosen, so that an object of 100 deg/s
@@ -91,17 +91,17 @@ class Columns:
 def early_stage(movie: Movie, stage: EarlyStage | None = None) -> Columns:
     """Compute what the columns of the eye report while the movie is shown.
 
-    The channels are ``off`` and ``on`` (transient darkening and brightening, adapted), ``thin`` (darkening shortly
-    before brightening at one place, the passage of something dark and narrow: the elementary small-target motion
-    detector of Wiederman, Shoemaker & O'Carroll 2008, doi 10.1371/journal.pone.0002784) and ``dark``
-    (darkening with the high-pass alone, which outlasts the edge).
+    The channels are ``off`` and ``on`` (the onset of darkening and of brightening: the excess over the recent past,
+    divided by it), ``thin`` (brightening shortly after darkening at one place, the passage of something dark and
+    narrow: the elementary small-target motion detector of Wiederman, Shoemaker & O'Carroll 2008,
+    doi 10.1371/journal.pone.0002784) and ``dark`` (darkening after the high-pass alone, which outlasts the edge).
 
     Args:
         movie: what is shown, at any rate and resolution.
         stage: the constants.
 
     Returns:
-        The signals at the rate of the movie, each the mean over the time its frame is shown.
+        The signals at ``stage.rate_hz`` or the next multiple of the movie's rate above it.
 
     Raises:
         ShapeError: the field of the movie is too small to hold three columns in each direction.
@@ -116,17 +116,18 @@ def early_stage(movie: Movie, stage: EarlyStage | None = None) -> Columns:
     seen = np.repeat(rows @ weber @ cols.T, n_hold, axis=0)
     received = low_pass(seen, stage.photoreceptor_tau_s, rate_hz)
     changes = received - low_pass(received, stage.high_pass_tau_s, rate_hz)
-    return Columns(_signals(changes, stage, rate_hz), -down_deg, right_deg, rate_hz).every(n_hold)
+    return Columns(_signals(changes, stage, rate_hz), -down_deg, right_deg, rate_hz)
 
 
 def _signals(changes: Array, stage: EarlyStage, rate_hz: float) -> dict[str, Array]:
     """Split high-passed Weber contrast ``(T, Y, X)`` into the signals of :class:`Columns`."""
 
-    def adapted(x: Array) -> Array:
-        return x / (stage.adaptation_contrast + low_pass(x, stage.adaptation_tau_s, rate_hz))
+    def onset(x: Array) -> Array:
+        recent = low_pass(x, stage.adaptation_tau_s, rate_hz)
+        return np.maximum(x - recent, 0) / (stage.adaptation_contrast + recent)
 
     dark = np.maximum(-changes, 0)
-    off, on = adapted(dark), adapted(np.maximum(changes, 0))
+    off, on = onset(dark), onset(np.maximum(changes, 0))
     thin = np.sqrt(low_pass(off, stage.coincidence_tau_s, rate_hz) * on)
     delayed = low_pass(off, stage.motion_tau_s, rate_hz)
     rightward = _correlate(off[..., :-1], off[..., 1:], delayed[..., :-1], delayed[..., 1:])
@@ -141,19 +142,22 @@ def _correlate(here: Array, there: Array, delayed_here: Array, delayed_there: Ar
 
 
 def low_pass(x: Array, tau_s: float, rate_hz: float) -> Array:
-    """First-order low-pass along the first axis, at rest at zero before: ``y[t] = y[t-1] + (1 - a) (x[t] - y[t-1])``.
+    """First-order low-pass along the first axis, at rest at zero before; exact for straight lines between samples.
+
+    ``y[t] = a y[t-1] + (1 - b) x[t] + (b - a) x[t-1]`` with ``a = exp(-d)``, ``b = (1 - a) / d``,
+    ``d = 1 / (rate_hz tau_s)``.
 
     Args:
         x: signal ``(T, ...)``.
-        tau_s: time constant; ``a = exp(-1 / (rate_hz tau_s))``.
+        tau_s: time constant.
         rate_hz: samples per second.
     """
-    gain = -math.expm1(-1 / (rate_hz * tau_s))
-    out = np.empty_like(x)
-    state = np.zeros(x.shape[1:])
-    for t, sample in enumerate(x):
-        state = state + gain * (sample - state)
-        out[t] = state
+    d = 1 / (rate_hz * tau_s)
+    a, b = math.exp(-d), -math.expm1(-d) / d
+    out = (1 - b) * x
+    out[1:] += (b - a) * x[:-1]
+    for t in range(1, len(out)):
+        out[t] += a * out[t - 1]
     return out
 
 

@@ -198,11 +198,13 @@ def voltages(
     movie: Movie, types: Mapping[str, CellType], neurons: Sequence[Neuron], early: EarlyStage | None = None
 ) -> NDArray[np.float64]:
     """Voltage ``(N, T)`` of neurons that see a movie, in units of dF/F; the neurons stand in the order of ``types``."""
-    lattice = Lattice.of(early_stage(movie, early))
+    columns = early_stage(movie, early)
+    lattice, n_steps = Lattice.of(columns), round(columns.rate_hz / movie.rate_hz)
     parts = []
     for name, cell in types.items():
         positions = torch.tensor([n.position_deg for n in neurons if n.cell_type == name], dtype=torch.float64)
-        parts.append(cell.reference_dff * voltage(cell.detector, lattice, positions))
+        volts = cell.reference_dff * voltage(cell.detector, lattice, positions)
+        parts.append(volts.unflatten(0, (-1, n_steps)).mean(1))
     return torch.cat(parts, dim=-1).numpy().T
 
 
