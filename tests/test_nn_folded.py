@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ShapeError
+from stcnn.nn.eye import EYE_FRAMES
 from stcnn.nn.folded import Folded
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.published import open_published
@@ -118,6 +119,32 @@ def test_under_autocast_only_the_products_are_short() -> None:
         found = model.voltage_of(contrast, RATE_HZ)
     assert found.dtype == torch.float32
     assert largest_error(found, plain(model, contrast).double()) < 0.05
+
+
+class Film:
+    """Clips that are expanded to contrast when asked for, as a batch of the data set is; remembers what was asked."""
+
+    def __init__(self, contrast: Tensor) -> None:
+        self.whole, self.asked = contrast, list[int]()
+
+    @property
+    def n_frames(self) -> int:
+        return self.whole.shape[1]
+
+    def contrast(self, start: int, stop: int) -> Tensor:
+        self.asked.append(stop - start)
+        return self.whole[:, start:stop]
+
+
+def test_a_film_is_expanded_piece_by_piece() -> None:
+    model = network()
+    film = Film(frames_for(model, 500, clips=2))
+    film.whole[:, :100] = 0
+    with torch.no_grad():
+        found = model.voltage_of(film, RATE_HZ, n_grey=100)
+    assert largest_error(found, plain(model, film.whole)) < 1e-12
+    assert max(film.asked) == max(EYE_FRAMES, Folded(model, RATE_HZ, clips=2).chunk)
+    assert sum(film.asked) == 401  # not the grey frames; one frame more to see how many clips there are
 
 
 @pytest.mark.parametrize("n_grey", [1, 17, 18, 40])
