@@ -175,7 +175,7 @@ def _read_recordings(file: Path, cell_type: str, config: PublishedDataConfig, fa
             shift_px = (round(float(neuron.get("azi_shift", 0))), round(float(neuron.get("ele_shift", 0))))
             for numbers, trace in _taken(trials, config.average_trials):
                 fields = (cell_type, str(uid), stimulus, trace, time_s, config.rate_hz, numbers, shift_px, file.stem)
-                recordings.append(Recording(*fields))
+                recordings.append(Recording(*fields, repeats=trials if len(numbers) > 1 else None))
     return recordings
 
 

@@ -39,6 +39,8 @@ class Recording:
         exposure_s: time over which the microscope collected each sample, centred on its time stamp; zero for a
             trace that was resampled to instants.
         position_deg: (azimuth, elevation) of the middle of the receptive field, NaN where not known.
+        repeats: the trials that were averaged, float32 ``(K, T)``; None where the trace is a single one, or they are
+            lost.
     """
 
     cell_type: str
@@ -54,6 +56,7 @@ class Recording:
     indicator: str = ""
     exposure_s: float = 0.0
     position_deg: tuple[float, float] = (float("nan"), float("nan"))
+    repeats: NDArray[np.float32] | None = None
 
 
 TABLE_COLUMNS = (
@@ -247,7 +250,8 @@ class AveragedTrials(_Lazy):
         """The mean of the trials at this place."""
         single = [self.recordings[i] for i in self.trials[index]]
         numbers = tuple(number for recording in single for number in recording.trials)
-        return replace(single[0], trace=np.stack([r.trace for r in single]).mean(0), trials=numbers)
+        repeats = np.stack([r.trace for r in single])
+        return replace(single[0], trace=repeats.mean(0), trials=numbers, repeats=repeats if len(repeats) > 1 else None)
 
 
 AVERAGED_BY = ("cell_type", "neuron", "animal", "session", "stimulus", "azi_shift_px", "ele_shift_px", "rate_hz")

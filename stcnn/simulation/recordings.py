@@ -108,6 +108,7 @@ class Simulation:
             replace(
                 self._recording(row, name, trials),
                 trace=self.responses[name].dff[row],
+                repeats=None,
                 time_s=self.movies[name].time_s,
                 rate_hz=self.config.rate_hz,
                 exposure_s=0.0,
@@ -126,11 +127,12 @@ class Simulation:
         neuron, imaging, named = self.neurons[row], self.config.imaging, self.config.indicator
         responses = self.responses[stimulus]
         own_clock = imaging.clock == "imaging"
+        repeats = np.stack([responses.trials[trial][row] for trial in trials])
         return Recording(
             cell_type=neuron.cell_type,
             neuron=neuron.name,
             stimulus=stimulus,
-            trace=np.mean([responses.trials[trial][row] for trial in trials], axis=0, dtype=np.float32),
+            trace=repeats.mean(0),
             time_s=responses.times_s[trials[0]],
             rate_hz=imaging.volume_rate_hz if own_clock else self.config.rate_hz,
             trials=trials,
@@ -139,6 +141,7 @@ class Simulation:
             indicator=named if isinstance(named, str) else "",
             exposure_s=imaging.exposure_s if own_clock else 0.0,
             position_deg=neuron.position_deg,
+            repeats=repeats if len(trials) > 1 else None,
         )
 
 
