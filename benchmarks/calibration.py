@@ -32,6 +32,7 @@ from stcnn.simulation import SimulatedDataConfig, Simulation, simulate
 from stcnn.simulation.detectors import Channel, Detector, Extent, Lattice, Radial, cell_types, voltage
 from stcnn.simulation.early import CHANNELS, EarlyStage, early_stage
 from stcnn.simulation.imaging import Imaging
+from stcnn.simulation.indicator import INDICATORS, fluorescence
 from stcnn.simulation.recordings import movies_of
 from stcnn.stimuli import load_protocol
 from stcnn.viz.theme import themed
@@ -42,8 +43,6 @@ SIZES = [str(5619 + i) for i in range(49)]
 LOOMING = ["321", "322", "325", "327", "329"]
 SIZES_DEG = ("2", "4.5", "9", "15", "30", "45", "90")
 PROTOCOLS = ("klapoetke2022_size", "klapoetke2022_looming")
-TAU_S = 0.4
-"""Calcium filter of the fits (Klapoetke et al. 2022)."""
 NOISE_DFF = {"lc11": 0.03, "lc12": 0.07, "lc17": 0.02, "lc18": 0.08, "lc21": 0.045}
 """Measured noise of three averaged trials (figures of the published notebooks; within 50 percent)."""
 
@@ -144,14 +143,17 @@ class Bench:
         self.lattice = Lattice(joined, y_deg, x_deg)
         self.position = torch.full((1, 2), off_deg)
         self.lengths = [len(c.signals["off"]) for c in columns]
-        steps = torch.arange(max(self.lengths), dtype=torch.float32)
-        self.calcium = torch.exp((steps - steps[:, None]).clamp(max=0) / (self.rate_hz * TAU_S)).tril()
+        indicator = INDICATORS["lobula"]
+        linear = indicator.model_copy(update={"dff_max": math.inf})
+        self.calcium = torch.from_numpy(fluorescence(np.eye(max(self.lengths)), linear, self.rate_hz)).float()
+        self.dff_max = indicator.dff_max
 
     def peaks(self, detector: Detector) -> Tensor:
-        """Peak calcium to every protocol, ``(54,)``."""
+        """Peak dF/F to every protocol, ``(54,)``."""
         volts = voltage(detector, self.lattice, self.position)[:, 0]
         together = pad_sequence(volts.split(self.lengths), batch_first=True)
-        return (together @ self.calcium.T).amax(1) / (self.rate_hz * TAU_S)
+        calcium = (together @ self.calcium.T).amax(1)
+        return calcium / (1 + calcium / self.dff_max)
 
 
 class Free(torch.nn.Module):
@@ -309,12 +311,12 @@ def main() -> None:
     if options.fit or options.held_out:
         benches = Bench(3), Bench(1)
     if options.held_out:
-        held_out(names, truth, benches)
+        return held_out(names, truth, benches)
     if options.fit:
         for name in names:
             write_type(name, fitted(name, truth, benches, looming=True)[0])
         cell_types.cache_clear()
-    judge(truth)
+    return judge(truth)
 
 
 if __name__ == "__main__":
