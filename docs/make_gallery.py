@@ -22,7 +22,8 @@ from stcnn.report.findings import Findings, find, peaks_by_stimulus
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.stimuli import Screen, load_protocol
 from stcnn.viz import history, scores, traces, tuning, weights
-from stcnn.viz.animations import Clock, Panel, animate, coloured_maps, grey_pictures, write_animation
+from stcnn.viz.animations import Clock, write_animation
+from stcnn.viz.panel import Panel, coloured_maps, grey_pictures
 from stcnn.viz.theme import DARK, colours
 
 PICTURES = Path(__file__).parent / "gallery"
@@ -73,7 +74,7 @@ def films(model: STCNN, rate_hz: float) -> None:
         answers = model.predict(movie, start="steady")
         shown = {kind: (movie.time_s, dff) for kind, dff in answers.items()}
         panels.append(Panel(LOOMING[name], grey_pictures(movie.luminance()), rate_hz, float(movie.time_s[0]), shown))
-    write_animation(PICTURES / "stimuli.gif", animate(panels, Clock(15, 0.5)), 15)
+    write_animation(PICTURES / "stimuli.gif", panels, Clock(15, 0.5))
     import torch
 
     movie = between_grey(protocol.movie("322", screen), 1.0, 0.4)
@@ -81,7 +82,7 @@ def films(model: STCNN, rate_hz: float) -> None:
         maps = model.maps(torch.from_numpy(movie.contrast())[None], rate_hz)["norm.1"][:, 0].numpy()
     onset = round(0.7 * rate_hz)
     panel = Panel("hidden layer 2", coloured_maps(maps[onset:] - maps[onset]), rate_hz, -0.3)
-    write_animation(PICTURES / "maps.gif", animate([panel], Clock(12, 0.5)), 12)
+    write_animation(PICTURES / "maps.gif", [panel], Clock(12, 0.5))
 
 
 def draw_published(folder: Path) -> None:

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from stcnn.errors import FileError
 from stcnn.viz import history, scores, traces, tuning, weights
-from stcnn.viz.animations import Clock, Panel, animate, coloured_maps, grey_pictures, write_animation
+from stcnn.viz.animations import Clock, animate
+from stcnn.viz.film import write_film
+from stcnn.viz.panel import Panel, coloured_maps, grey_pictures
 from stcnn.viz.theme import DARK, LIGHT, PALETTE, Theme
 
 RNG = np.random.default_rng(3)
@@ -228,7 +230,7 @@ def test_grey_pictures_are_eight_bits():
 
 @pytest.mark.parametrize("ending", ["mp4", "gif"])
 def test_animation_files_hold_every_frame(ending: str, tmp_path: Path):
-    path = write_animation(tmp_path / f"film.{ending}", animate([panel()], Clock(fps=10)), fps=10)
+    path = write_film(tmp_path / f"film.{ending}", animate([panel()], Clock(fps=10)), fps=10)
     with av.open(str(path)) as container:
         shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(shown) == 20
@@ -239,7 +241,7 @@ def test_animation_files_hold_every_frame(ending: str, tmp_path: Path):
 
 def test_animation_of_nothing_or_to_another_ending_is_refused(tmp_path: Path):
     with pytest.raises(FileError, match=r"expected an animation as .mp4 or .gif"):
-        write_animation(tmp_path / "film.avi", iter([]))
+        write_film(tmp_path / "film.avi", iter([]))
     with pytest.raises(FileError, match="has no frame"):
-        write_animation(tmp_path / "film.mp4", iter([]))
+        write_film(tmp_path / "film.mp4", iter([]))
     assert not list(tmp_path.iterdir())

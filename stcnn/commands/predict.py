@@ -168,11 +168,12 @@ def _draw(responses: pd.DataFrame, path: Path) -> None:
 
 
 def _film(movies: dict[str, Movie], responses: pd.DataFrame, path: Path) -> None:
-    from stcnn.viz.animations import Panel, animate, grey_pictures, write_animation
+    from stcnn.viz.animations import write_animation
+    from stcnn.viz.panel import Panel, grey_pictures
 
     panels = []
     for name, movie in movies.items():
         mine = responses[responses.stimulus == name].groupby("cell_type", sort=False)
         traces = {str(kind): (rows.time_s.to_numpy(), rows.dff.to_numpy()) for kind, rows in mine}
         panels.append(Panel(name, grey_pictures(movie.luminance()), movie.rate_hz, float(movie.time_s[0]), traces))
-    write_animation(path, animate(panels))
+    write_animation(path, panels)

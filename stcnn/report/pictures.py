@@ -17,7 +17,8 @@ from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.report.svg import Picture, inline_svg
 from stcnn.viz import weights
-from stcnn.viz.animations import Clock, Panel, animate, grey_pictures, write_animation
+from stcnn.viz.animations import Clock, write_animation
+from stcnn.viz.panel import Panel, grey_pictures
 from stcnn.viz.history import loss_history
 from stcnn.viz.scores import calibration, neuron_scores
 from stcnn.viz.tuning import peak_agreement
@@ -109,5 +110,5 @@ def _film(findings: Findings, trace: FittedTrace) -> str:
     title = f"r = {trace.correlation:.2f}"
     panel = Panel(title, grey_pictures(movie.luminance()), movie.rate_hz, -movie.onset_s, traces)
     with TemporaryDirectory() as folder:
-        path = write_animation(Path(folder) / "film.mp4", animate([panel], Clock(speed=0.5)))
+        path = write_animation(Path(folder) / "film.mp4", [panel], Clock(speed=0.5))
         return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
