@@ -122,12 +122,13 @@ def _is_cut_shift(whole: NDArray[np.uint64], part: NDArray[np.uint64]) -> bool:
     for mirror in MIRRORS:
         view = mirror(whole)
         for position in np.argwhere(view == rarest):
-            if np.array_equal(_shifted(view, *(anchor - position)), part):
+            if np.array_equal(shifted(view, *(anchor - position)), part):
                 return True
     return False
 
 
-def _shifted(print_: NDArray[np.uint64], down: int, right: int) -> NDArray[np.uint64]:
+def shifted(print_: NDArray[np.uint64], down: int, right: int) -> NDArray[np.uint64]:
+    """Move a picture ``(Y, X)`` by whole pixels; zero, which is grey, enters."""
     rows, columns = print_.shape
     out = np.zeros_like(print_)
     out[max(0, down) : rows + min(0, down), max(0, right) : columns + min(0, right)] = print_[
