@@ -95,9 +95,7 @@ class Population:
         if (stimulus, shift_px) not in self._contents:
             if stimulus not in self._prints:
                 known = dataset.known_prints
-                self._prints[stimulus] = (
-                    known[stimulus] if stimulus in known else fingerprint(dataset.movies[stimulus])
-                )
+                self._prints[stimulus] = known[stimulus] if stimulus in known else fingerprint(dataset.movies[stimulus])
             picture = shifted(self._prints[stimulus], shift_px[1], -shift_px[0])
             self._contents[stimulus, shift_px] = sha256(picture.tobytes()).digest()
         return self._contents[stimulus, shift_px], stimulus

@@ -46,7 +46,8 @@ def blocks(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:
     width_px = max(1, round(SPACING_DEG / deg_per_px))
     starts = range(0, frames.n_frames, EYE_FRAMES)
     pieces = (frames.contrast(t, min(t + EYE_FRAMES, frames.n_frames)) for t in starts)
-    return torch.cat([F.avg_pool2d(_window(piece, COLUMNS * width_px), width_px) for piece in pieces], 1).transpose(0, 1)
+    means = [F.avg_pool2d(_window(piece, COLUMNS * width_px), width_px) for piece in pieces]
+    return torch.cat(means, 1).transpose(0, 1)
 
 
 def _window(pictures: Tensor, width_px: int) -> Tensor:

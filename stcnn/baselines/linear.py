@@ -66,9 +66,7 @@ class LinearNonlinear(nn.Module):
         voltage = projected @ self.weight + self.bias
         return torch.cat([self.bias.expand(n_grey, voltage.shape[1], -1), voltage])
 
-    def voltage_of(
-        self, frames: Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
-    ) -> Tensor:
+    def voltage_of(self, frames: Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0) -> Tensor:
         """Return voltages ``(B, T, N)``; arguments as in :meth:`stcnn.nn.model.STCNN.voltage_of`."""
         return self.voltage(self.features(frames, rate_hz, self.deg_per_px) @ self.components).transpose(0, 1)
 
