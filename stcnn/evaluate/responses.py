@@ -1,0 +1,108 @@
+"""Predictions beside everything that was recorded: the trials of each neuron and stimulus at the scored samples.
+
+Axes: K trial, S scored sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stcnn.data.clocks import sampled_at_frames
+from stcnn.data.dataset import Dataset
+from stcnn.data.recordings import AVERAGED_BY, EVEN_WITHIN, Recording, rows_by
+from stcnn.evaluate.predictions import Predictions
+
+Samples = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What one neuron was predicted to do while a stimulus was shown, and what it did.
+
+    Args:
+        item: index of the (first) recording in the data set.
+        time_s: ``(S,)``, zero at stimulus onset.
+        predicted: dF/F, ``(S,)``.
+        mean: mean of all trials, dF/F, ``(S,)``; of a single one, that one.
+        trials: dF/F, ``(K, S)``; K is 0 where only their mean was kept.
+        n_trials: number of trials behind the mean.
+        rate_hz: samples per second.
+    """
+
+    item: int
+    time_s: Samples
+    predicted: Samples
+    mean: Samples
+    trials: Samples
+    n_trials: int
+    rate_hz: float
+
+
+def responses(predictions: Predictions, dataset: Dataset) -> list[Response]:
+    """Set predictions beside the trials that were recorded.
+
+    Single trials of one neuron and stimulus that were sampled at the same times are put together; others stand alone.
+
+    Args:
+        predictions: of recordings of the data set.
+        dataset: averages of trials, which bring the trials with them, or single trials.
+    """
+    at_frames = sampled_at_frames(dataset.table)
+    single: list[Response] = []
+    for row, item in enumerate(predictions.item.tolist()):
+        weight = predictions.weight[row].numpy() > 0
+        scored = scored_samples(dataset.recordings[item], weight, bool(at_frames[item]))
+        single.append(_alone(item, dataset.recordings[item], scored, predictions.prediction[row].numpy()[weight]))
+    table = dataset.table.iloc[[response.item for response in single]]
+    return [whole for rows in rows_by(table, *AVERAGED_BY).values() for whole in _together([single[i] for i in rows])]
+
+
+def scored_samples(recording: Recording, weight: NDArray[np.bool_], at_frames: bool) -> NDArray[np.intp]:
+    """Samples of a recording that are scored.
+
+    Args:
+        recording: the recording.
+        weight: which samples of its row in :class:`Predictions` are scored.
+        at_frames: whether it was sampled at the frames of its movie; then its samples lie somewhere in the row, and
+            the last of them is not scored.
+    """
+    if not at_frames:
+        return np.flatnonzero(weight)
+    last = len(recording.time_s) - 1
+    return np.arange(last - int(weight.sum()), last)
+
+
+def _alone(item: int, recording: Recording, scored: NDArray[np.intp], predicted: NDArray[np.floating]) -> Response:
+    trace = recording.trace[scored].astype(float)
+    n_trials = len(recording.trials)
+    trials = trace[None] if n_trials == 1 else np.empty((0, len(trace)))
+    repeats = recording.repeats
+    if repeats is not None and np.allclose(repeats.mean(0), recording.trace, atol=1e-5, equal_nan=True):
+        trials = repeats[:, scored].astype(float)  # else the trace was changed since, and they are not its trials
+    where = recording.time_s[scored]
+    return Response(item, where, predicted.astype(float), trace, trials, n_trials, recording.rate_hz)
+
+
+def _together(parts: list[Response]) -> list[Response]:
+    """One response of single trials at the same times; the parts as they are where that cannot be."""
+    first = parts[0]
+    if len(parts) == 1 or any(part.n_trials > 1 for part in parts):
+        return parts
+    within_s = EVEN_WITHIN / first.rate_hz
+    for part in parts[1:]:
+        if len(part.time_s) != len(first.time_s) or np.abs(part.time_s - first.time_s).max(initial=0) > within_s:
+            return parts
+    trials = np.concatenate([part.trials for part in parts])
+    return [Response(first.item, first.time_s, first.predicted, trials.mean(0), trials, len(trials), first.rate_hz)]
+
+
+def response_table(found: list[Response], dataset: Dataset) -> pd.DataFrame:
+    """Describe responses, one row each: ``cell_type``, ``neuron``, ``animal``, ``stimulus``, ``n_trials``, ``item``."""
+    items = [response.item for response in found]
+    columns = ["cell_type", "neuron", "animal", "stimulus"]
+    table = dataset.table.iloc[items][columns].reset_index(drop=True)
+    return table.assign(n_trials=[response.n_trials for response in found], item=items)
