@@ -27,6 +27,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
+from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, nearest
 from stcnn.runs import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
@@ -36,7 +37,7 @@ CONF = Path(__file__).parent / "conf"
 CHECKOUT = CONF.parents[1]
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
 
-DatasetConfig = Annotated[SimulatedDataConfig | PublishedDataConfig, Field(discriminator="kind")]
+DatasetConfig = Annotated[SimulatedDataConfig | PublishedDataConfig | StoreDataConfig, Field(discriminator="kind")]
 
 
 class Config(Recipe):
@@ -63,7 +64,13 @@ class Config(Recipe):
         Raises:
             StcnnError: they cannot be used; the message says why.
         """
-        return simulated_dataset(self.dataset) if self.dataset.kind == "simulated" else read_published(self.dataset)
+        match self.dataset:
+            case SimulatedDataConfig():
+                return simulated_dataset(self.dataset)
+            case StoreDataConfig():
+                return read_store(self.dataset)
+            case PublishedDataConfig():
+                return read_published(self.dataset)
 
     def new_run(self) -> Run:
         """Make the run folder."""

@@ -18,12 +18,13 @@ from stcnn.training.recipe import TrainingConfig
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
 HYDRA = ("defaults", "hydra")
 PATHS = ["dataset.ca_path=ca", "dataset.mov_path=mov"]
+NEEDED = {"dataset/published.yaml": PATHS, "dataset/store.yaml": ["dataset.path=set.zarr"]}
 
 
 def chosen(file: str) -> list[str]:
     """The overrides that use a file of ``conf``, complete but for keys of the file itself."""
     choice = [] if "/" not in file else [file.removesuffix(".yaml").replace("/", "=")]
-    return choice + (PATHS if file == "dataset/published.yaml" else [])
+    return choice + NEEDED.get(file, [])
 
 
 def keys(mapping: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

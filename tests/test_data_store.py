@@ -114,7 +114,8 @@ def test_trials_at_different_times_are_not_averaged(tmp_path: Path) -> None:
     late = replace(data.recordings[1], time_s=data.recordings[1].time_s + 0.01)
     write_store(Dataset.of(data.movies, [data.recordings[0], late]), tmp_path / "set.zarr")
     with pytest.raises(DataError, match=r"trials of neuron '0' .* were not sampled at the same times"):
-        read_store(StoreDataConfig(path=tmp_path / "set.zarr"))
+        read_store(StoreDataConfig(path=tmp_path / "set.zarr", average_trials=True))
+    assert len(read_store(StoreDataConfig(path=tmp_path / "set.zarr"))) == 2  # single trials
 
 
 def test_opening_takes_the_same_memory_whatever_the_size_of_movies(tmp_path: Path) -> None:

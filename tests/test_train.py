@@ -16,8 +16,9 @@ from matplotlib import image
 
 from stcnn import train
 from stcnn.config import CONF
+from stcnn.data import write_store
 from stcnn.runs import Run, open_run
-from tests.made_up_data import write_published
+from tests.made_up_data import dataset, write_published
 
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
 STIMULI = (
@@ -57,6 +58,9 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
     if file == "dataset/published.yaml":
         write_published(tmp_path / "data")
         choice = folders(tmp_path / "data")
+    elif file == "dataset/store.yaml":
+        store = write_store(dataset(trials=2), tmp_path / "set.zarr")
+        choice += [f"dataset.path={store}", "split.validation=0.2", "batching.loss_start_s=-0.2", *SMALL_NETWORK]
     elif file == "dataset/t4_stripes.yaml":
         request.getfixturevalue("shared")
         choice += ["dataset.cell_types=[t4_layer1]", "model.hidden.channels=[2,2]"]
@@ -191,7 +195,7 @@ def test_a_fault_in_a_process_of_its_own_has_no_traceback(tmp_path: Path):
 
 def test_help_names_choices_keys_and_examples():
     out, _ = start(["--help"]).communicate(timeout=100)
-    for expected in ("python train.py model=published", "dataset: published, simulated, t4_stripes", "epochs: "):
+    for expected in ("python train.py model=published", "dataset: published, simulated, store, t4_stripes", "epochs: "):
         assert expected in out
 
 

@@ -27,6 +27,7 @@ from stcnn.data.recordings import (
     averaged,
     neurons_of,
     recording_table,
+    sampled_apart,
 )
 from stcnn.errors import DataError, ShapeError, nearest
 from stcnn.movie import Movie
@@ -120,8 +121,13 @@ class Dataset:
         return digest.hexdigest()
 
 
-def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_trials: bool) -> Dataset:
+def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_trials: bool | None) -> Dataset:
     """The recordings of some cell types, in their order, with trials averaged or single.
+
+    Args:
+        data: single trials.
+        cell_types: names in their new order; None takes all.
+        average_trials: None averages where all trials of a neuron and stimulus were sampled at the same times.
 
     Raises:
         DataError: a cell type is not there, or trials to be averaged were sampled at different times.
@@ -132,6 +138,8 @@ def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_t
             raise DataError(f"the data set has no cell type '{name}'", remedy=nearest(name, data.neurons))
     if cell_types:
         data = data.subset([int(i) for t in wanted for i in np.flatnonzero(data.table.cell_type == t)])
+    if average_trials is None:
+        average_trials = sampled_apart(data.table) is None
     recordings, table = averaged(data.recordings, data.table) if average_trials else (data.recordings, data.table)
     known = hashlib.sha256(f"{data.content_hash()} {wanted} {average_trials}".encode()).hexdigest()
     neurons = {t: data.neurons[t] for t in wanted}

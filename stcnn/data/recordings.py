@@ -258,23 +258,32 @@ AVERAGED_BY = ("cell_type", "neuron", "animal", "session", "stimulus", "azi_shif
 """Trials are averaged where all of these agree."""
 
 
+def sampled_apart(table: pd.DataFrame) -> tuple[str, str, str] | None:
+    """Cell type, neuron and stimulus of the first trials that were not sampled at the same times; None without any."""
+    groups = table.groupby(list(AVERAGED_BY), sort=False, dropna=False)
+    jitter = (groups.start_s.max() - groups.start_s.min()) * groups.rate_hz.max()
+    unequal = (groups.n_samples.nunique() > 1) | (jitter > EVEN_WITHIN) | ~groups.even.min()
+    unequal &= groups.size() > 1
+    if not unequal.any():
+        return None
+    cell_type, neuron, _, _, stimulus, *_ = unequal.index[int(unequal.to_numpy().argmax())]
+    return str(cell_type), str(neuron), str(stimulus)
+
+
 def averaged(recordings: Sequence[Recording], table: pd.DataFrame) -> tuple[Sequence[Recording], pd.DataFrame]:
     """Average the trials of each neuron and stimulus.
 
     Raises:
         DataError: trials of one neuron and stimulus were not sampled at the same times.
     """
-    groups = table.groupby(list(AVERAGED_BY), sort=False, dropna=False)
-    jitter = (groups.start_s.max() - groups.start_s.min()) * groups.rate_hz.max()
-    unequal = (groups.n_samples.nunique() > 1) | (jitter > EVEN_WITHIN) | ~groups.even.min()
-    unequal &= groups.size() > 1
-    if unequal.any():
-        cell_type, neuron, _, _, stimulus, *_ = unequal.index[int(unequal.to_numpy().argmax())]
+    if (apart := sampled_apart(table)) is not None:
+        cell_type, neuron, stimulus = apart
         raise DataError(
             f"trials of neuron '{neuron}' ({cell_type}, stimulus '{stimulus}') were not sampled at the same times",
             expected="trials that can be averaged sample by sample",
             remedy="set average_trials to false and train on single trials",
         )
+    groups = table.groupby(list(AVERAGED_BY), sort=False, dropna=False)
     places = np.split(
         np.argsort(number := groups.ngroup().to_numpy(), kind="stable"), np.bincount(number).cumsum()[:-1]
     )

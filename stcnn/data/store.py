@@ -61,8 +61,9 @@ class StoreDataConfig(BaseModel):
     """The store, a folder."""
     cell_types: tuple[str, ...] | None = None
     """Cell types to take, in the order that numbers them; None takes all, in the order of the store."""
-    average_trials: bool = True
-    """One recording per neuron and stimulus, the mean of its trials; else one per trial."""
+    average_trials: bool | None = None
+    """One recording per neuron and stimulus, the mean of its trials; else one per trial. None averages where all
+    trials were sampled at the same times after onset, which needs a microscope triggered by the stimulus."""
 
 
 def read_store(config: StoreDataConfig) -> Dataset:
