@@ -41,18 +41,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def test_loss_is_the_mean_over_recordings_of_a_type_summed_over_types():
-    trained = module(recipe())
+@pytest.mark.parametrize("balance", ["none", "variance"])
+def test_loss_is_the_mean_over_recordings_of_a_type_summed_over_types(balance: str):
+    trained = module(recipe(balance=balance))
     batch = next(iter(loader(trained.train_data, trained.recipe.batching)))
     loss = trained.training_step(batch, 0)
     prediction = predict_batch(trained.model, batch).detach().numpy()
     expected = 0.0
-    for cell_type in batch.cell_type.unique():
+    for cell_type in batch.cell_type.unique().tolist():
         errors = [
             np.mean((prediction[i][batch.weight[i] > 0] - batch.target[i][batch.weight[i] > 0].numpy()) ** 2)
             for i in torch.nonzero(batch.cell_type == cell_type).flatten().tolist()
         ]
-        expected += np.mean(errors)
+        recordings = [r for r in trained.train_data.recordings if r.cell_type == trained.model.cell_types[cell_type]]
+        variance = np.var(np.concatenate([r.trace for r in recordings])) if balance == "variance" else 1.0
+        expected += np.mean(errors) / variance
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -78,17 +81,19 @@ def test_every_epoch_and_the_untrained_network_leave_a_checkpoint(finished: Run)
 
 
 def test_the_run_opens_with_the_epoch_of_lowest_held_out_loss(finished: Run):
-    losses = [finished.scores().query(f"epoch == {epoch}").loss.sum() for epoch in (1, 2, 3)]
+    importance = module(recipe()).importance
+    scores = [finished.scores().query(f"epoch == {epoch}") for epoch in (1, 2, 3)]
+    losses = [(table.loss * table.cell_type.map(importance)).sum() for table in scores]
     assert finished.finished_epoch() == 1 + int(np.argmin(losses))
     finished_model, of_epoch = finished.model().state_dict(), finished.checkpoint_weights(finished.finished_epoch())
     assert all(torch.equal(finished_model[name], of_epoch[name]) for name in of_epoch)
 
 
 def test_the_last_epoch_is_kept_where_that_is_asked_for_or_nothing_is_held_out():
-    scores = pd.DataFrame({"epoch": [0, 1, 2], "loss": [3.0, 1.0, 2.0]})
-    assert finished_epoch(scores, TrainingConfig(epochs=2)) == 1
-    assert finished_epoch(scores, TrainingConfig(epochs=2, keep="last")) == 2
-    assert finished_epoch(scores.assign(loss=math.nan), TrainingConfig(epochs=2)) == 2
+    scores = pd.DataFrame({"epoch": [0, 1, 2], "cell_type": "lc4", "loss": [3.0, 1.0, 2.0]})
+    assert finished_epoch(scores, TrainingConfig(epochs=2), {"lc4": 1}) == 1
+    assert finished_epoch(scores, TrainingConfig(epochs=2, keep="last"), {"lc4": 1}) == 2
+    assert finished_epoch(scores.assign(loss=math.nan), TrainingConfig(epochs=2), {"lc4": 1}) == 2
 
 
 def test_recorded_scores_are_those_of_the_saved_weights(finished: Run):

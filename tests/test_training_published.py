@@ -61,6 +61,8 @@ def retrained(folder: Path, expected: dict, precision: str, run: Run) -> Run:
             "learning_rate": expected["lr"],
             "schedule": "constant",
             "warmup_steps": 0,
+            "start": "drawn",
+            "balance": "none",
             "clip_norm": expected["clip_max_norm"],
             "shuffle": False,
             "precision": precision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import lightning.pytorch as L
@@ -16,11 +16,13 @@ from stcnn.data.splits import Split, split_recordings
 from stcnn.errors import ConfigError, DataError
 from stcnn.nn.model import STCNN, Population
 from stcnn.runs import Run
+from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
 from stcnn.training.environment import environment
 from stcnn.training.module import TrainingModule
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
+from stcnn.training.start import scale_to_movies
 
 PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixed"}
 
@@ -58,8 +60,10 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
     run.save_network(model)
     parts = Split.from_json(run.split(), dataset)
     module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
+    if recipe.training.start == "scaled" and not resume:
+        scale_to_movies(model, EpochBatches(module.train_loader, epoch=0))
     fit(module, run, resume)
-    run.finish(model, finished_epoch(run.scores(), recipe.training))
+    run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
     return run.model()
 
 
@@ -93,12 +97,19 @@ def fit(module: TrainingModule, run: Run, resume: bool = False) -> None:
         trainer.fit(module, ckpt_path=run.latest_checkpoint() if resume else None, weights_only=True)
 
 
-def finished_epoch(scores: pd.DataFrame, config: TrainingConfig) -> int:
-    """Return the epoch whose weights the finished run opens with."""
+def finished_epoch(scores: pd.DataFrame, config: TrainingConfig, importance: Mapping[str, float]) -> int:
+    """Return the epoch whose weights the finished run opens with.
+
+    Args:
+        scores: held-out scores of all epochs.
+        config: says whether the best or the last epoch is kept.
+        importance: factor on the loss of each cell type, as in training.
+    """
     trained = scores[scores.epoch > 0]
     if trained.empty or config.keep == "last" or trained.loss.isna().all():
         return int(config.epochs)
-    total = trained.groupby("epoch", as_index=False).loss.sum()
+    weighted = trained.assign(loss=trained.loss * trained.cell_type.map(importance))
+    total = weighted.groupby("epoch", as_index=False).loss.sum()
     return int(total.epoch[total.loss.argmin()])
 
 

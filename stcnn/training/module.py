@@ -1,7 +1,8 @@
 """The Lightning module: one training step, what is checked before it and what holds after it.
 
 The loss is that of the published program: the mean squared error of each recording over its scored samples, averaged
-over the recordings of a cell type in the batch, summed over cell types.
+over the recordings of a cell type in the batch, summed over cell types. With ``balance: variance`` each cell type's
+share is divided by the variance of its traces; what is recorded stays in units of dF/F squared.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from typing import Any
 
 import lightning.pytorch as L
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -44,20 +46,22 @@ class TrainingModule(L.LightningModule):
         if recipe.training.precision == "float64":
             model.double()  # Lightning would convert it only after it loaded a checkpoint, whose digits would be lost
         self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
+        self.importance = importances(train, recipe.training)
+        """Factor on the loss of each cell type."""
         self.step_losses: dict[str, tuple[float, int]] = {}
         """Loss and number of recordings of each cell type in the last training step."""
         self.held_out: pd.DataFrame | None = None
         """Scores of the last validation, see :meth:`stcnn.evaluate.Predictions.scores`."""
         self._predictions: list[Predictions] = []
         workers = recipe.training.n_workers
-        self._train_loader = loader(
+        self.train_loader = loader(
             train, recipe.batching, seed=recipe.seed, shuffle=recipe.training.shuffle, n_workers=workers
         )
         self._validation_loader = loader(validation, recipe.batching, n_workers=workers) if len(validation) else None
 
     def train_dataloader(self) -> EpochBatches:
         """Batches of the current epoch; Lightning asks anew before every epoch."""
-        return EpochBatches(self._train_loader, self.current_epoch)
+        return EpochBatches(self.train_loader, self.current_epoch)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Batch]:
         """Batches of the held-out recordings."""
@@ -78,7 +82,7 @@ class TrainingModule(L.LightningModule):
         }
         if not total.isfinite().all():
             raise self._not_finite(batch, error, batch_idx)
-        return total.sum()
+        return (total * total.new_tensor([self.importance[name] for name in self.step_losses])).sum()
 
     def _not_finite(self, batch: Batch, error: Tensor, batch_idx: int) -> TrainingError:
         name, value = next((name, value) for name, (value, _) in self.step_losses.items() if not math.isfinite(value))
@@ -105,7 +109,7 @@ class TrainingModule(L.LightningModule):
         config = self.recipe.training
         trained = [p for p in self.model.parameters() if p.requires_grad]
         optimiser = Adam(trained, lr=config.learning_rate, betas=config.betas)
-        n_steps = max(1, config.epochs * len(self._train_loader))
+        n_steps = max(1, config.epochs * len(self.train_loader))
         schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step, n_steps, config))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -151,6 +155,20 @@ class TrainingModule(L.LightningModule):
         torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
         if len(checkpoint["random"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([state.cpu() for state in checkpoint["random"]["cuda"]])
+
+
+def importances(train: Dataset, config: TrainingConfig) -> dict[str, float]:
+    """Return the factor on the loss of each cell type: one over the variance of its training traces, or 1.
+
+    NaN samples do not count; a cell type whose traces do not vary has factor 1.
+    """
+    factors = dict.fromkeys(train.neurons, 1.0)
+    if config.balance == "variance":
+        for name in factors:
+            traces = [recording.trace for recording in train.recordings if recording.cell_type == name]
+            variance = float(np.nanvar(np.concatenate(traces), dtype=np.float64)) if traces else 0.0
+            factors[name] = 1 / variance if variance > 0 else 1.0
+    return factors
 
 
 def learning_rate_factor(step: int, n_steps: int, config: TrainingConfig) -> float:

@@ -28,6 +28,11 @@ class TrainingConfig(BaseModel):
     """``cosine`` lets the learning rate fall to zero over the whole training."""
     warmup_steps: int = Field(50, ge=0)
     """Steps over which the learning rate first rises linearly from zero."""
+    start: Literal["drawn", "scaled"] = "scaled"
+    """``scaled``: layers without normalisation start with maps of unit variance on the first batches; else as drawn."""
+    balance: Literal["none", "variance"] = "variance"
+    """``variance``: the loss of a cell type counts as a share of the variance of its traces, so that weak types are
+    learned as well as strong ones; ``none``: in units of dF/F squared, as published."""
     clip_norm: PositiveFloat | None = 1.0
     """The gradient of all parameters together is scaled down to this norm; None leaves it as it is."""
     max_batches: PositiveInt | None = None
