@@ -39,7 +39,7 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
         variance, mean = torch.var_mean(samples, 0)
         scale = torch.where(variance > 0, variance.rsqrt(), 1)  # a channel that nothing drives stays as drawn
         shift = torch.zeros_like(mean) if layer.bias is None else -mean * scale
-        layer.weight *= scale.view(-1, 1, 1, 1)
+        layer.weight.mul_(scale.view(-1, 1, 1, 1))
         if layer.bias is not None:
             layer.bias.copy_(layer.bias * scale + shift)
         maps = [torch.addcmul(shift, x, scale) for x in maps]
