@@ -61,7 +61,7 @@ class Movie:
                 expected="(T, Y, X) with at least one frame and one pixel",
                 remedy="drop the colour axis and put time first",
             )
-        if not self.rate_hz > 0 or not self.deg_per_px > 0:
+        if not 0 < self.rate_hz < np.inf or not 0 < self.deg_per_px < np.inf:
             raise ShapeError(
                 f"movie has rate_hz={self.rate_hz} and deg_per_px={self.deg_per_px}", expected="two positive numbers"
             )

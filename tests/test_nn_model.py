@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,7 @@ def _drawn(seed: int) -> dict[str, Tensor]:
         (np.where(frames() > 0.5, np.nan, 0), ShapeError, "not finite"),
         (np.full((3, 11, 13), 127.0), ShapeError, "0 .black. to 1 .white.*Divide 8-bit pictures by 255"),
         (np.array(["a"]), DataError, "expected numbers"),
+        ([[[0.5]], [[0.5, 0.5]]], ShapeError, r"no array.*expected luminance \(T, Y, X\)"),
         (Movie(frames(), 60.0, deg_per_px=0.5), ShapeError, r"0\.5 degrees per pixel.*1\.0"),
     ],
 )
@@ -149,7 +152,24 @@ def test_a_range_the_wrong_way_round_is_refused() -> None:
         STCNN(ModelConfig.model_validate({"hidden": {"filter": filter_}}), POPULATION)
 
 
-@pytest.mark.parametrize("neurons", [{}, {"lc4": ()}, {"a.b": ("x",)}, {"keys": ("x",)}])
+NO_NAMES = ["", "a.b", "keys", "training", "each", "config", "window", "centre", "_modules"]
+
+
+@pytest.mark.parametrize("neurons", [{}, {"lc4": ()}, *({name: ("x",)} for name in NO_NAMES)])
 def test_a_population_that_cannot_be_is_refused(neurons: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(ValidationError, match="cell type"):
         Population(neurons=neurons)
+
+
+@pytest.mark.parametrize("rate_hz", [0.0, math.inf, math.nan])
+def test_a_rate_that_cannot_be_is_refused(model: STCNN, rate_hz: float) -> None:
+    with pytest.raises(ShapeError, match="two positive numbers"):
+        model.predict(frames(), rate_hz=rate_hz)
+
+
+def test_a_look_at_the_maps_in_training_leaves_no_trace() -> None:
+    model = STCNN(Case().config(), POPULATION)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    maps = model.maps(Case().contrast(torch.float32), 180.0)
+    assert maps["norm.0"].mean((0, 1, 2, 3)).abs().max() < 1e-5
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -74,8 +74,11 @@ class WeightedBatchNorm(nn.Module):
         self.running_mean: Tensor
         self.running_var: Tensor
 
-    def forward(self, x: Tensor, multiplicity: Tensor | None = None) -> Tensor:
-        """Normalise ``(T, B, Y, X, C)``; ``multiplicity`` ``(B,)`` weights the clips in the statistics."""
+    def forward(self, x: Tensor, multiplicity: Tensor | None = None, observe: bool = True) -> Tensor:
+        """Normalise ``(T, B, Y, X, C)``; ``multiplicity`` ``(B,)`` weights the clips in the statistics.
+
+        ``observe``: whether, in training, the running statistics move towards those of ``x``.
+        """
         if not self.training:
             scale, shift = self.affine()
             return torch.addcmul(shift, x, scale)
@@ -87,7 +90,8 @@ class WeightedBatchNorm(nn.Module):
         mean = (x * weight).sum((0, 1, 2, 3))
         centred = x - mean
         var = (centred.square() * weight).sum((0, 1, 2, 3))
-        self.observe(mean.detach(), var.detach(), float(count))
+        if observe:
+            self.observe(mean.detach(), var.detach(), float(count))
         return torch.addcmul(self.bias, centred, self.weight * torch.rsqrt(var + self.eps))
 
     def observe(self, mean: Tensor, var: Tensor, count: float) -> None:
@@ -145,6 +149,6 @@ class HiddenLayer(nn.Module):
         y, state = self.filter(convolve_columns(x, weight), rate_hz, state)
         return (y if self.bias is None else y + self.bias), state
 
-    def normalise(self, y: Tensor, multiplicity: Tensor | None = None) -> Tensor:
-        """Apply the normalisation, if the layer has one."""
-        return y if self.norm is None else self.norm(y, multiplicity)
+    def normalise(self, y: Tensor, multiplicity: Tensor | None = None, observe: bool = True) -> Tensor:
+        """Apply the normalisation, if the layer has one; arguments as of :class:`WeightedBatchNorm`."""
+        return y if self.norm is None else self.norm(y, multiplicity, observe)

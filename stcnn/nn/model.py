@@ -29,6 +29,9 @@ PUBLISHED_RATE_HZ = 180.0
 
 Traces = dict[str, NDArray[Any]]
 
+RESERVED = frozenset({*dir(nn.ModuleDict()), *dir(Readouts), *Readouts.__annotations__})
+"""Names of attributes, which cell types cannot have: their parts are found as ``readouts.NAME``."""
+
 
 class ModelConfig(BaseModel):
     """Everything that defines the network but the recorded neurons; YAML ``conf/model/*.yaml``, key by key."""
@@ -59,8 +62,8 @@ class Population(BaseModel):
         for name, neurons in self.neurons.items():
             if not neurons:
                 raise ValueError(f"cell type '{name}' has no neuron")
-            if "." in name or hasattr(nn.ModuleDict, name):
-                raise ValueError(f"'{name}' cannot name a cell type: choose a word without a full stop")
+            if not name or "." in name or name in RESERVED:
+                raise ValueError(f"'{name}' cannot name a cell type: choose another word, without a full stop")
         if not self.neurons:
             raise ValueError("there is no cell type")
         return self
@@ -146,13 +149,14 @@ class STCNN(nn.Module):
         """Return every intermediate map, named, for contrast ``(B, T, Y, X)``.
 
         ``eye`` is ``(T, B, Y, X)``; ``hidden.i`` (before) and ``norm.i`` (after normalisation) are ``(T, B, Y, X, C)``;
-        ``voltage`` and ``calcium`` (average neuron) are ``(T, B, N)``.
+        ``voltage`` and ``calcium`` (average neuron) are ``(T, B, N)``. In training mode maps are normalised by the
+        statistics of ``contrast``; the running ones stay as they are.
         """
         found = {"eye": self.eye(contrast, rate_hz, self.deg_per_px)[0]}
         x = found["eye"].unsqueeze(-1)
         for i, layer in enumerate(self.hidden):
             found[f"hidden.{i}"] = layer.linear(x, rate_hz)[0]
-            x = found[f"norm.{i}"] = layer.normalise(found[f"hidden.{i}"])
+            x = found[f"norm.{i}"] = layer.normalise(found[f"hidden.{i}"], observe=False)
         found["voltage"] = self.readouts([self.readouts.window.crop(x)], rate_hz)[0]
         gain, offset = self.calcium.average()
         found["calcium"] = offset + gain * self.calcium(found["voltage"], rate_hz)[0]
@@ -217,7 +221,10 @@ def as_movie(frames: Movie | ArrayLike | Tensor, rate_hz: float, deg_per_px: flo
     """Return a movie from a movie or from luminance ``(T, Y, X)`` in 0..1 (uint8: 0..255)."""
     if isinstance(frames, Movie):
         return frames
-    array = frames.detach().cpu().numpy() if isinstance(frames, Tensor) else np.asarray(frames)
+    try:
+        array = frames.detach().cpu().numpy() if isinstance(frames, Tensor) else np.asarray(frames)
+    except ValueError as error:  # a list of frames of unequal size
+        raise ShapeError(f"the frames are no array: {error}", expected="luminance (T, Y, X)") from error
     if array.dtype.kind not in "fiub":
         raise DataError(f"the frames are of type {array.dtype}", expected="numbers: luminance (T, Y, X) in 0..1")
     return Movie(array, rate_hz, deg_per_px=deg_per_px, background=BACKGROUND)

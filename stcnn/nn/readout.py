@@ -72,6 +72,12 @@ class Window(NamedTuple):
 class Readouts(nn.ModuleDict):
     """The readouts of all cell types, computed together at one place of the lattice."""
 
+    config: ReadoutConfig
+    lattice: tuple[int, int]
+    centre: tuple[int, int]
+    window: Window
+    """What the widest readout reads."""
+
     def __init__(
         self,
         channels: int,
