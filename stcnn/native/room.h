@@ -1,0 +1,21 @@
+// Memory that stays with the thread, so that its pages are touched once; on large pages where there are any.
+#pragma once
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <sys/mman.h>
+
+template <class Room> static Room& room() {
+    constexpr size_t PAGE = size_t(2) << 20, SIZE = (sizeof(Room) + PAGE - 1) / PAGE * PAGE;
+    struct Free { void operator()(void* memory) const { std::free(memory); } };
+    static thread_local const std::unique_ptr<void, Free> own([] {
+        void* memory = std::aligned_alloc(PAGE, SIZE);
+        if (!memory) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+        madvise(memory, SIZE, MADV_HUGEPAGE);
+#endif
+        return std::memset(memory, 0, SIZE);
+    }());
+    return *static_cast<Room*>(own.get());
+}
