@@ -33,9 +33,9 @@ class SplitConfig(BaseModel):
     """What is held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or
     sessions. ``repeat`` holds out single trials, whose movie and neuron are then trained on: it measures the fit to
     the noise of a trial, and nothing of generalisation."""
-    validation: float = Field(default=0.1, ge=0, lt=1)
+    validation: float = Field(default=0.15, ge=0, lt=1)
     """Share of the recordings of each cell type that chooses between epochs and settings."""
-    test: float = Field(default=0.1, ge=0, lt=1)
+    test: float = Field(default=0.15, ge=0, lt=1)
     """Share that is only looked at in the end."""
     seed: int = Field(default=0, ge=0)
     shifted_movies: Literal["together", "apart"] = "together"

@@ -22,7 +22,7 @@ class Population(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     n_animals: int = Field(default=5, ge=1)
-    neurons_per_animal: int = Field(default=1, ge=1)
+    neurons_per_animal: int = Field(default=2, ge=1)
     """Of each cell type."""
     position_sd_deg: float = Field(default=4.0, ge=0)
     """Spread of the places looked at."""
