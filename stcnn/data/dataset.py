@@ -146,6 +146,17 @@ def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_t
     return replace(data, recordings=recordings, table=table, neurons=neurons, known_hash=known)
 
 
+def in_order(data: Dataset) -> Dataset:
+    """The same recordings by cell type, animal, session, neuron, stimulus and trial, whatever order they came in.
+
+    Neurons are numbered anew, so that data brought in by different ways are the same to the last index.
+    """
+    keys = data.table.assign(trial=[trials[0] for trials in data.table.trials])
+    by = ["cell_type", "animal", "session", "neuron", "stimulus", "trial"]
+    ordered = data.subset(keys.sort_values(by, kind="stable").index.tolist())
+    return replace(ordered, neurons=neurons_of(ordered.table))
+
+
 def joined(parts: Sequence[Dataset]) -> Dataset:
     """Several data sets as one, such as the sessions of an experiment; nothing is read.
 

@@ -1,22 +1,24 @@
 """Ways into the program: each importer opens what a lab has as a data set of single trials, read when asked for.
 
 An importer is a configuration with a ``kind`` and a function that opens it. Movie files and stimulus generators are
-handed in by the caller, see :data:`stcnn.data.importers.movies.MakeMovie`.
+handed in by the caller, see :data:`stcnn.data.importers.movies.MakeMovie`. Several files or folders of one kind are
+imported together: a ``path`` with ``*`` stands for all that fit, and ``sessions`` lists the keys in which they differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from stcnn.data.dataset import Dataset
+from stcnn.data.dataset import Dataset, in_order
 from stcnn.data.importers.caiman import CaimanConfig, open_caiman
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
 from stcnn.data.importers.nwb import NwbConfig, open_nwb
+from stcnn.data.importers.sessions import together
 from stcnn.data.importers.suite2p import Suite2pConfig, open_suite2p
 from stcnn.data.importers.tables import TablesConfig, open_tables
 from stcnn.data.published import PublishedDataConfig, read_published
@@ -27,6 +29,17 @@ ImportConfig = Annotated[
     PublishedDataConfig | StoreDataConfig | NwbConfig | Suite2pConfig | CaimanConfig | TablesConfig,
     Field(discriminator="kind"),
 ]
+
+
+class Sessions(BaseModel):
+    """Several files or folders that are imported together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["sessions"] = "sessions"
+    sessions: tuple[ImportConfig, ...]
+
+
 _OPEN: dict[str, Callable[[Any, MakeMovie], Dataset]] = {
     "published": lambda config, _: read_published(config.model_copy(update={"average_trials": False})),
     "store": lambda config, _: read_store(config.model_copy(update={"average_trials": False})),
@@ -38,21 +51,47 @@ _OPEN: dict[str, Callable[[Any, MakeMovie], Dataset]] = {
 KINDS = tuple(_OPEN)
 
 
-def open_import(config: ImportConfig, make_movie: MakeMovie) -> Dataset:
-    """Open what a configuration describes, as single trials.
+def open_import(config: ImportConfig | Sessions, make_movie: MakeMovie) -> Dataset:
+    """Open what a configuration describes, as single trials, in an order that does not depend on the format.
 
     Raises:
         StcnnError: it cannot be used; the message says why.
     """
-    return _OPEN[config.kind](config, make_movie)
+    if isinstance(config, Sessions):
+        return in_order(together([_OPEN[session.kind](session, make_movie) for session in config.sessions]))
+    return in_order(_OPEN[config.kind](config, make_movie))
 
 
-def import_config(values: Mapping[str, Any], folder: Path | None = None) -> ImportConfig:
+def import_config(values: Mapping[str, Any], folder: Path | None = None) -> ImportConfig | Sessions:
     """Judge a configuration; paths are taken relative to a folder.
 
     Raises:
         ConfigError: a key is unknown or missing, or a value out of range.
+        FileError: no file fits a path with ``*``.
     """
+    sessions = _sessions(values, folder or Path())
+    if sessions is None:
+        return _import_config(values, folder)
+    return Sessions(sessions=tuple(_import_config(session, folder) for session in sessions))
+
+
+def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] | None:
+    """What is to be imported together, each with all its keys; None where there is only one."""
+    if "sessions" not in values:
+        path = str(values.get("path", ""))
+        if "*" not in path:
+            return None
+        found = sorted(file for file in folder.glob(path) if not file.name.startswith("."))
+        if not found:
+            raise FileError(f"no file fits {folder / path}", remedy="correct the path")
+        return [{**values, "path": file.relative_to(folder)} for file in found]
+    listed, shared = values["sessions"], {key: value for key, value in values.items() if key != "sessions"}
+    if not isinstance(listed, list) or not listed or not all(isinstance(session, Mapping) for session in listed):
+        raise ConfigError("sessions holds no list of keys", expected="the keys in which each session differs")
+    return [{**shared, **session} for session in listed]
+
+
+def _import_config(values: Mapping[str, Any], folder: Path | None) -> ImportConfig:
     kind = values.get("kind")
     if kind not in KINDS:
         raise ConfigError(f"kind is '{kind}'", expected=f"one of {', '.join(KINDS)}", remedy=nearest(str(kind), KINDS))
@@ -72,7 +111,7 @@ def import_config(values: Mapping[str, Any], folder: Path | None = None) -> Impo
     return config.model_copy(update=changes | ({"stimuli": stimuli} if stimuli else {}))
 
 
-_MODELS = {
+_MODELS: dict[str, type[BaseModel]] = {
     model.model_fields["kind"].default: model
     for model in (PublishedDataConfig, StoreDataConfig, NwbConfig, Suite2pConfig, CaimanConfig, TablesConfig)
 }
@@ -82,7 +121,7 @@ def _placed(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {key: folder / value if key == "file" else value for key, value in spec.items()}
 
 
-def read_import_config(path: Path) -> ImportConfig:
+def read_import_config(path: Path) -> ImportConfig | Sessions:
     """Read a configuration in YAML; paths in it are relative to its folder.
 
     Raises:

@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from stcnn.data.dataset import Dataset
+from stcnn.data.dataset import Dataset, joined
 from stcnn.data.importers.dff import DffConfig
 from stcnn.data.importers.movies import MovieInfo, require_one_screen
-from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of
+from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of, rows_by
 from stcnn.errors import DataError, FileError, RateError
 from stcnn.movie import Movie
 
@@ -183,6 +183,34 @@ class _Cut:
         roi = self.session.rois[index // len(self.windows)]
         start, stop, onset_s = self.windows[index % len(self.windows)]
         return np.array(self.session.trace(roi.number)[start:stop]), self.middle_s[start:stop] - onset_s
+
+
+def together(sessions: Sequence[Dataset]) -> Dataset:
+    """Several sessions as one data set.
+
+    Raises:
+        DataError: a neuron of one name stands in two animals, or two movies have one name.
+        ShapeError: the movies differ in size or resolution.
+    """
+    whole = joined(sessions)
+    animal_of: dict[tuple[str, str], str] = {}
+    for cell_type, neuron, animal in rows_by(whole.table, "cell_type", "neuron", "animal"):
+        if (first_animal := animal_of.setdefault((cell_type, neuron), animal)) != animal:
+            raise DataError(
+                f"neuron '{neuron}' ({cell_type}) stands in the animals '{first_animal}' and '{animal}'",
+                expected="a name of its own for each neuron of a cell type",
+                remedy="give each session its key 'session', or name the neurons in its table",
+            )
+    for name in whole.movies:
+        first, *others = (session.movies for session in sessions if name in session.movies)
+        if not all(_same_movie(first[name], movies[name]) for movies in others):
+            raise DataError(f"two sessions have different movies under the name '{name}'", remedy="rename one of them")
+    return whole
+
+
+def _same_movie(movie: Movie, other: Movie) -> bool:
+    units, others = ((m.frames.shape, m.rate_hz, m.background, m.onset_s) for m in (movie, other))
+    return units == others and np.array_equal(movie.luminance(), other.luminance())
 
 
 def read_csv(path: Path, needed: Sequence[str], what: str) -> pd.DataFrame:
