@@ -9,6 +9,7 @@
       scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type
       model.json           the network and its neurons; model.safetensors its weights
       report.html          what a person should know of it; loss.png, predictions.png
+      members/K/           of an ensemble: one such folder per model, and only the first three files above
 
 Every file is written beside its place and then moved there, so that none is ever seen half written.
 """
@@ -142,6 +143,15 @@ class Run:
         model = STCNN(config, population, facts["deg_per_px"])
         model.load_state_dict(self._weights() if epoch is None else self.checkpoint_weights(epoch))
         return model.eval()
+
+    def members(self) -> list[Run]:
+        """Return the runs that make up an ensemble, in their order; none for a run of one model."""
+        found = [path for path in (self.path / "members").glob("*") if (path / "config.yaml").is_file()]
+        return [Run(path) for path in sorted(found, key=lambda path: int(path.name))]
+
+    def models(self) -> list[STCNN]:
+        """Return the finished models of all members, or the one model of the run."""
+        return [member.model() for member in self.members()] or [self.model()]
 
     def _weights(self) -> dict[str, Tensor]:
         path = self._existing("model.safetensors", remedy="resume its training, or ask for the model of an epoch")

@@ -35,7 +35,7 @@ HELD_BACK = 5
 """One of so many training recordings is held back while the penalty is chosen."""
 STEPS = 100
 """Steps of L-BFGS for each penalty; it mostly stops before."""
-CLIPS = 64
+CLIPS = 128
 """Clips whose features are computed at a time."""
 
 
@@ -134,7 +134,7 @@ def _principal(maps: Sequence[Tensor]) -> Tensor:
 def fit_linear(features: Features, train: Dataset, batching: BatchingConfig) -> LinearNonlinear:
     """Fit weights, biases, time constants of the indicator, gains and offsets to recordings.
 
-    The ridge penalty is chosen on every fifth of the recordings given; then all of them are fitted.
+    The ridge penalty of each cell type is chosen on every fifth of the recordings given; then all of them are fitted.
 
     Args:
         features: inputs of the linear stage.
@@ -146,22 +146,23 @@ def fit_linear(features: Features, train: Dataset, batching: BatchingConfig) -> 
     everything = torch.ones(len(train), dtype=torch.bool)
     with torch.no_grad():
         unit = design.error(model, everything).clamp(min=1e-12)  # scale of the loss of each type
-    held_back = torch.arange(len(train)) % HELD_BACK == 0
-    best, best_error, best_ridge = model.state_dict(), float("inf"), RIDGES[0]
-    for ridge in RIDGES:
-        _minimise(model, design, ~held_back, unit, ridge)
-        with torch.no_grad():
-            error = float((design.error(model, held_back) / unit).sum())
-        if error >= best_error:
-            break
-        best = {name: value.clone() for name, value in model.state_dict().items()}
-        best_error, best_ridge = error, ridge
-    model.load_state_dict(best)
-    _minimise(model, design, everything, unit, best_ridge)
+    _minimise(model, design, everything, unit, _chosen_ridges(model, design, unit))
     return model.eval()
 
 
-def _minimise(model: LinearNonlinear, design: Design, kept: Tensor, unit: Tensor, ridge: float) -> None:
+def _chosen_ridges(model: LinearNonlinear, design: Design, unit: Tensor) -> Tensor:
+    """The penalty of each cell type ``(N,)`` that predicts best what is held back; types do not share a parameter."""
+    kept = torch.ones(1 + max(int(batch.item.max()) for batch in design.batches), dtype=torch.bool)
+    kept[::HELD_BACK] = False
+    errors = []
+    for ridge in RIDGES:
+        _minimise(model, design, kept, unit, torch.full_like(unit, ridge))
+        with torch.no_grad():
+            errors.append(design.error(model, ~kept) / unit)
+    return torch.tensor(RIDGES)[torch.stack(errors).argmin(0)]
+
+
+def _minimise(model: LinearNonlinear, design: Design, kept: Tensor, unit: Tensor, ridge: Tensor) -> None:
     """Minimise the error of the kept recordings in units of ``unit`` by L-BFGS-B, from where the model stands."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [p for _, p in named]
@@ -171,7 +172,7 @@ def _minimise(model: LinearNonlinear, design: Design, kept: Tensor, unit: Tensor
     def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
         vector_to_parameters(torch.from_numpy(vector).float(), parameters)
         model.zero_grad()
-        total = (design.error(model, kept) / unit).sum() + ridge * model.weight.square().sum()
+        total = (design.error(model, kept) / unit).sum() + (ridge * model.weight.square()).sum()
         total.backward()
         gradient = parameters_to_vector([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
         return total.item(), gradient.double().numpy()

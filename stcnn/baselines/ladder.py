@@ -1,0 +1,122 @@
+"""Models side by side on the same recordings: scores with intervals, and paired differences to one of them.
+
+Axes: R response, D bootstrap sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stcnn.data.dataset import Dataset
+from stcnn.errors import DataError
+from stcnn.evaluate import Evaluation, Predictions
+from stcnn.evaluate.tables import SCORES
+from stcnn.metrics.intervals import N_DRAWS, bootstrap_weights, interval
+
+ALL_TYPES = "mean of types"
+"""Name of the rows that average the cell types."""
+
+RESPONSE = ["cell_type", "neuron", "animal", "stimulus"]
+
+Draws = dict[str, NDArray[np.float64]]
+"""Score to its value on the recordings themselves and on each bootstrap sample, ``(1 + D,)``."""
+
+
+def evaluation(
+    predictions: Predictions, dataset: Dataset, families: Mapping[str, Sequence[str]] | None = None
+) -> Evaluation:
+    """Evaluate predictions in the order of the recordings, so that models with different batches can be paired."""
+    order = predictions.item.argsort(stable=True)
+    rows = Predictions(*(getattr(predictions, field.name)[order] for field in fields(Predictions)))
+    return Evaluation.of(rows, dataset, families)
+
+
+def ladder(models: Mapping[str, Evaluation], reference: str, n_draws: int = N_DRAWS) -> pd.DataFrame:
+    """Compare models on the same recordings.
+
+    The same units are drawn for all models, so that a difference is freed of what neurons and stimuli have in common.
+    The row :data:`ALL_TYPES` averages the cell types; where animals are the units, the same are drawn for all types.
+
+    Args:
+        models: name to evaluation, in the order of the rows.
+        reference: name of the model that is subtracted from each.
+        n_draws: number of bootstrap samples.
+
+    Returns:
+        One row per model and cell type: ``model``, ``cell_type``, ``n_neurons``, ``n_recordings``, ``unit``,
+        ``n_units``; for each of :data:`~stcnn.evaluate.tables.SCORES` the score, its ``_low`` and ``_high``, its
+        ``_difference`` to the reference and the ``_difference_low`` and ``_difference_high`` of that.
+
+    Raises:
+        DataError: the models were evaluated on different recordings.
+    """
+    first = next(iter(models.values()))
+    for name, model in models.items():
+        if not model.table[RESPONSE].equals(first.table[RESPONSE]):
+            raise DataError(
+                f"'{name}' was evaluated on other recordings than '{next(iter(models))}'",
+                expected="the same ones in the same order",
+                remedy="compare runs of one data set and split",
+            )
+    draws = {name: _draws(model, n_draws) for name, model in models.items()}
+    about = _about(first)
+    rows = [
+        {"model": name, **about[cell_type], **_row(mine, draws[reference][cell_type], about[cell_type]["n_units"])}
+        for name in models
+        for cell_type, mine in draws[name].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _draws(model: Evaluation, n_draws: int) -> dict[str, Draws]:
+    """Scores of each cell type and of their mean, with bootstrap samples."""
+    found: dict[str, Draws] = {}
+    for number, group in enumerate(model.groups("cell_type")):
+        seed = 0 if group.unit == "animal" else number
+        units = np.unique(model.table[group.unit].iloc[group.rows], return_inverse=True)[1]
+        weights = np.vstack([np.ones(len(group.rows)), bootstrap_weights(units, n_draws, seed)])
+        found[group.key[0]] = model.scores(group.rows, weights)
+    if len(found) > 1:
+        found[ALL_TYPES] = {score: np.mean([each[score] for each in found.values()], axis=0) for score in SCORES}
+    return found
+
+
+def _about(model: Evaluation) -> dict[str, dict]:
+    """What the rows of each cell type are about."""
+    found: dict[str, dict] = {}
+    for group in model.groups("cell_type"):
+        mine = model.table.iloc[group.rows]
+        counts = {"n_neurons": mine.neuron.nunique(), "n_recordings": len(mine)}
+        found[group.key[0]] = {
+            "cell_type": group.key[0],
+            **counts,
+            "unit": group.unit,
+            "n_units": int(group.units.max()) + 1,
+        }
+    if len(found) > 1:
+        together = pd.DataFrame(found.values())
+        found[ALL_TYPES] = {
+            "cell_type": ALL_TYPES,
+            "n_neurons": together.n_neurons.sum(),
+            "n_recordings": together.n_recordings.sum(),
+            "unit": " and ".join(together.unit.unique()),
+            "n_units": int(together.n_units.min()),  # the fewest, which makes the interval no narrower than it is
+        }
+    return found
+
+
+def _row(mine: Draws, reference: Draws, n_units: int) -> dict[str, float]:
+    row: dict[str, float] = {}
+    for score, scale in SCORES.items():
+        value, difference = mine[score], mine[score] - reference[score]
+        row[score] = value[0]
+        row[f"{score}_low"], row[f"{score}_high"] = interval(float(value[0]), value[1:], n_units, scale)
+        row[f"{score}_difference"] = difference[0]
+        ends = interval(float(difference[0]), difference[1:], n_units)
+        row[f"{score}_difference_low"], row[f"{score}_difference_high"] = ends
+    return row
