@@ -8,15 +8,58 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from stcnn.config import compose
+from stcnn.training.fit import train
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is finished but for its report."""
+    small = ["dataset.n_animals=1", "model.hidden.channels=[2]", "training.max_batches=2", "training.epochs=1"]
+    config = compose([*small, "training.device=cpu", f"experiments_dir={tmp_path_factory.mktemp('runs')}"])
+    run = config.new_run()
+    train(config.open_dataset(), config, run)
+    return run.path
+
+
+def execute(path: Path, **parameters: object) -> nbformat.NotebookNode:
+    """Run a notebook, with other values after its cell of parameters, and return it with its outputs."""
+    notebook = jupytext.read(path)
+    if parameters:
+        place = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+        given = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+        notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(given))
+    folder = {"metadata": {"path": str(ROOT)}}
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=folder).execute()
+    return notebook
+
+
+def outputs(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [output.data[kind] for cell in cells for output in cell.outputs if kind in output.get("data", {})]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_draws(path: Path):
-    notebook = jupytext.read(path)
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    assert any("image/png" in output.get("data", {}) for output in outputs)
+    notebook = execute(path)
+    assert outputs(notebook, "image/png")
+    assert ("write_animation" in path.read_text()) == any("<video" in html for html in outputs(notebook, "text/html"))
     if os.environ.get("STCNN_WRITE_NOTEBOOKS"):
         nbformat.write(notebook, path.with_suffix(".ipynb"))
+
+
+@pytest.mark.parametrize("name", ["visualize_dataset", "visualize_model_param"])
+def test_notebook_runs_on_a_run_folder(name: str, run_folder: Path):
+    notebook = execute(ROOT / "notebooks" / f"{name}.py", RUN=str(run_folder))
+    assert outputs(notebook, "image/png")
+
+
+def test_every_notebook_lies_there_executed():
+    for path in NOTEBOOKS:
+        executed = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+        sources = [cell.source for cell in jupytext.read(path).cells]
+        assert [cell.source for cell in executed.cells] == sources, f"{path.stem} has changed: STCNN_WRITE_NOTEBOOKS=1"
+        assert outputs(executed, "image/png")

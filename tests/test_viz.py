@@ -10,10 +10,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from stcnn.errors import FileError
+from stcnn.movie import Movie
 from stcnn.viz import history, scores, traces, tuning, weights
 from stcnn.viz.animations import Clock, animate
 from stcnn.viz.film import write_film
 from stcnn.viz.panel import Panel, coloured_maps, grey_pictures
+from stcnn.viz.stimuli import filmstrip
 from stcnn.viz.theme import DARK, LIGHT, PALETTE, Theme
 
 RNG = np.random.default_rng(3)
@@ -68,9 +70,30 @@ def test_single_input_has_its_outputs_side_by_side():
 def test_kernels_are_drawn_over_milliseconds():
     kernel = np.exp(-np.arange(50)[:, None] / np.array([10.0, 20.0]))
     axes = weights.temporal_kernels({"layer 1": kernel}, rate_hz=500).axes[0]
-    assert np.asarray(axes.lines[1].get_ydata()) == pytest.approx(kernel[:, 1])
+    assert np.asarray(axes.lines[1].get_ydata()) == pytest.approx(kernel[:, 1] / kernel[0, 1])
     assert np.asarray(axes.lines[0].get_xdata())[-1] == pytest.approx(98)
     assert "ms" in axes.get_xlabel()
+
+
+def test_kernels_of_the_untrained_network_are_drawn_beneath():
+    kernel = np.exp(-np.arange(50)[:, None] / np.array([10.0, 20.0]))
+    axes = weights.temporal_kernels({"layer 1": kernel}, 500, before={"layer 1": 3 * kernel[:, :1]}).axes[0]
+    assert len(axes.lines) == 3
+    assert np.asarray(axes.lines[0].get_ydata()) == pytest.approx(kernel[:, 0])
+    assert axes.lines[0].get_zorder() <= axes.lines[1].get_zorder()
+    assert axes.get_ylabel() == "impulse response / its peak"
+
+
+def test_weights_before_and_after_share_one_scale():
+    before, after = (
+        weights.LayerWeights("hidden layer 2", RNG.normal(size=(2, 3, 5, 5)), ["1", "2"], 4.0) for _ in "ab"
+    )
+    figure = weights.weight_change(before, after)
+    left, right = figure.axes[:2]
+    assert left.images[0].get_clim() == right.images[0].get_clim()
+    assert right.images[0].get_clim()[1] == pytest.approx(max(np.abs(w.weights).max() for w in (before, after)))
+    assert [axes.get_title() for axes in (left, right)] == ["hidden layer 2, untrained", "hidden layer 2, trained"]
+    np.testing.assert_array_equal(np.asarray(right.images[0].get_array())[:5, :5], after.weights[0, 0])
 
 
 def test_histogram_counts_every_value_and_draws_bounds():
@@ -88,11 +111,14 @@ def test_histogram_counts_every_value_and_draws_bounds():
 def test_receptive_field_is_shown_at_its_strongest_lag_with_up_up():
     field = np.zeros((6, 11, 21))
     field[3, 2, 15] = -2.0
-    where, _, when = weights.receptive_fields({"lc4": field}, rate_hz=100, deg_per_px=2.0).axes
+    where, _, when = weights.receptive_fields({"lc4": field}, rate_hz=100, deg_per_px=2.0).axes[:3]
     assert "30 ms" in where.get_title()
     assert tuple(where.images[0].get_extent()) == (-21, 21, -11, 11)
     assert where.images[0].origin == "upper"
     assert np.asarray(when.lines[0].get_ydata()) == pytest.approx(1e3 * field[:, 2, 15])
+    assert "10⁻³ voltage / contrast" in when.get_ylabel()
+    low, high = where.images[0].get_clim()
+    assert -low == high == pytest.approx(2000)
 
 
 def test_mean_has_the_interval_of_its_standard_error_and_skips_missing_neurons():
@@ -123,6 +149,39 @@ def test_prediction_overview_has_a_panel_per_stimulus_and_a_line_per_cell_type()
     figure = traces.prediction_overview(pd.DataFrame(rows, columns=["stimulus", "cell_type", "time_s", "dff"]))
     assert [axes.get_title() for axes in figure.axes] == ["x", "y"]
     assert all(len(axes.lines) == 4 for axes in figure.axes)
+
+
+def test_prediction_overview_follows_the_stimulus_table():
+    rows = [(s, "a", t, t) for s in ("x", "y", "z", "w") for t in (0.0, 1.0)]
+    table = pd.DataFrame(rows, columns=["stimulus", "cell_type", "time_s", "dff"])
+    figure = traces.prediction_overview(table, {"high": ["z", "w"], "low": ["x", "y"]}, ["narrow", "wide"])
+    assert [axes.get_title() for axes in figure.axes] == ["narrow", "wide", "", ""]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["high\ndF/F", "", "low\ndF/F", ""]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "time (s)", "time (s)"]
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+
+
+def test_filmstrip_shows_the_frames_in_which_something_is_seen():
+    frames = np.full((20, 8, 10), 0.5, np.float32)
+    frames[5:10, 3, 4] = 0
+    movie = Movie(frames, 10.0, deg_per_px=2.0, background=0.5, onset_s=0.5)
+    figure = filmstrip({"dot": movie, "coded": movie.coded()}, n_frames=3)
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["0.00 s", "0.20 s", "0.40 s"]
+    for axes in figure.axes:
+        np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), frames[7])
+        assert axes.images[0].get_clim() == (0, 1)
+        assert tuple(axes.images[0].get_extent()) == (-10, 10, -8, 8)
+
+
+def test_stimulus_peaks_show_every_neuron_and_the_mean():
+    table = pd.DataFrame(
+        {"cell_type": ["a", "a", "a", "b"], "neuron": list("1213"), "stimulus": list("xxyy"), "dff": [1.0, 3, 5, 7]}
+    )
+    figure = tuning.stimulus_peaks(table)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["peak dF/F"] * 2
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [2, 5]
+    assert list(figure.axes[0].lines[0].get_xdata()) == [1, 3, 5]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["x", "y"]
 
 
 def test_tuning_curves_lay_measurements_over_predictions():
@@ -171,14 +230,6 @@ def test_scores_show_neurons_their_mean_and_references():
     assert "noise ceiling" in [text.get_text() for text in legend.get_texts()]
 
 
-def test_ladder_has_the_best_model_on_top():
-    table = pd.DataFrame(
-        {"model": ["ln", "network"] * 2, "cell_type": ["a", "a", "b", "b"], "score": [0.2, 0.6, 0.3, 0.7]}
-    )
-    axes = scores.ladder(table.assign(low=table.score - 0.1, high=table.score + 0.1)).axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["ln", "network"]
-
-
 def test_calibration_of_a_right_model_lies_on_the_diagonal():
     predicted = RNG.normal(size=5000)
     figure = scores.calibration(predicted, predicted + RNG.normal(size=5000) * 0.1)
@@ -208,6 +259,15 @@ def test_traces_grow_while_the_pictures_run():
     assert changed[0] == 0
     assert changed[10] > changed[9] > changed[3] > 0
     assert (frames[15] == 255).mean() > (frames[5] == 255).mean()
+
+
+def test_many_panels_are_small_and_traces_keep_the_colours_they_were_given():
+    time_s = np.linspace(-0.5, 1.5, 50)
+    one = Panel("", np.zeros((20, 8, 8), np.uint8), 10.0, -0.5, {"lc4": (time_s, np.zeros(50))}, {"lc4": "#FF0000"})
+    few, many = (list(animate([one] * n, Clock(fps=1), n_columns=9))[-1] for n in (9, 63))
+    assert many.shape[0] < 7 * few.shape[0]
+    assert many.shape[1] < few.shape[1]
+    assert ((many == [255, 0, 0]).all(-1).any(0)).mean() > 0.3  # red lines cross all columns of panels
 
 
 def test_slow_motion_has_more_frames():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stcnn.movie import Movie
     from stcnn.nn.model import STCNN
     from stcnn.stimuli import Screen
+    from stcnn.stimuli.table import StimulusTable
 
 app = typer.Typer(help="Ask a trained model for its answer to stimuli.")
 
@@ -23,7 +24,7 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     run: Annotated[Path, typer.Argument(help="Run folder, or a folder with published checkpoints.")],
     stimulus: Annotated[list[str], typer.Argument(help="Protocol, PROTOCOL/STIMULUS, parameters, or a movie file.")],
     to: Annotated[Path, typer.Option(help="Table to write: .csv, .parquet or .npz.")] = Path("predictions.csv"),
-    figure: Annotated[Path | None, typer.Option(help="Figure to write, such as predictions.png.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Figure to write; by default beside the table, as .png.")] = None,
     film: Annotated[Path | None, typer.Option(help="Animation to write, .mp4 or .gif.")] = None,
     rate_hz: Annotated[float | None, typer.Option(help="Frames per second; by default those of the training.")] = None,
     file_deg_per_px: Annotated[float | None, typer.Option(help="Degrees per pixel of movie files.")] = None,
@@ -44,14 +45,14 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     screen = Screen(deg_per_px=model.deg_per_px, rate_hz=rate_hz or trained_hz, background=background)
     named = (pair for text in stimulus for pair in _movies(text, screen, file_deg_per_px))
     movies = {name: between_grey(movie, before_s, after_s) for name, movie in named}
-    responses = respond(model, movies.items())
+    responses, table = respond(model, movies.items()), _table(stimulus)
     write_responses(responses, to)
     typer.echo(f"{len(movies)} stimuli, {len(model.cell_types)} cell types in {to}")
-    if figure is not None:
-        _draw(responses, figure)
-        typer.echo(f"figure in {figure}")
+    figure = figure or to.with_suffix(".png")
+    _draw(responses, table, figure)
+    typer.echo(f"figure in {figure}")
     if film is not None:
-        _film(movies, responses, film)
+        _film(movies, responses, table, film)
         typer.echo(f"film in {film}")
 
 
@@ -97,6 +98,16 @@ def _movies(text: str, screen: Screen, file_deg_per_px: float | None) -> Iterato
             f"'{text}' is no protocol, no kind of stimulus and no file",
             remedy=nearest(kind, [*protocol_names(), *kinds()]),
         )
+
+
+def _table(stimuli: list[str]) -> StimulusTable | None:
+    """Rows and columns of the protocol, where there is one and nothing else."""
+    from stcnn.stimuli import load_protocol, protocol_names
+    from stcnn.stimuli.table import stimulus_table
+
+    (first, *others) = stimuli
+    is_protocol = first in protocol_names() or Path(first).suffix in {".yaml", ".yml"}
+    return stimulus_table(load_protocol(first)) if is_protocol and not others else None
 
 
 def _arguments(text: str) -> dict[str, Any]:
@@ -152,14 +163,15 @@ def _arrays(responses: pd.DataFrame) -> dict[str, Any]:
     return arrays
 
 
-def _draw(responses: pd.DataFrame, path: Path) -> None:
+def _draw(responses: pd.DataFrame, table: StimulusTable | None, path: Path) -> None:
     from stcnn.errors import FileError
     from stcnn.viz.traces import prediction_overview
 
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        prediction_overview(responses).savefig(part)
+        layout = (table.rows, table.columns) if table else ()
+        prediction_overview(responses, *layout).savefig(part)
         part.replace(path)
     except (OSError, ValueError) as error:
         raise FileError(f"'{path}' cannot be written ({error})", expected="a picture, such as .png or .pdf") from None
@@ -167,13 +179,14 @@ def _draw(responses: pd.DataFrame, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _film(movies: dict[str, Movie], responses: pd.DataFrame, path: Path) -> None:
+def _film(movies: dict[str, Movie], responses: pd.DataFrame, table: StimulusTable | None, path: Path) -> None:
     from stcnn.viz.animations import write_animation
     from stcnn.viz.panel import Panel, grey_pictures
 
     panels = []
-    for name, movie in movies.items():
-        mine = responses[responses.stimulus == name].groupby("cell_type", sort=False)
+    for name in table.stimuli if table else movies:
+        movie, mine = movies[name], responses[responses.stimulus == name].groupby("cell_type", sort=False)
         traces = {str(kind): (rows.time_s.to_numpy(), rows.dff.to_numpy()) for kind, rows in mine}
-        panels.append(Panel(name, grey_pictures(movie.luminance()), movie.rate_hz, float(movie.time_s[0]), traces))
-    write_animation(path, panels)
+        start_s = float(movie.time_s[0])
+        panels.append(Panel("" if table else name, grey_pictures(movie.luminance()), movie.rate_hz, start_s, traces))
+    write_animation(path, panels, n_columns=len(table.columns) if table else 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -59,23 +60,24 @@ def impulse_responses(model: STCNN) -> dict[str, NDArray[np.float32]]:
 def parameter_values(model: STCNN, untrained: STCNN, bounds: Bounds) -> list[ParameterValues]:
     """Values of all parameters by kind, trained and before."""
 
-    def values(network: STCNN, ending: str) -> NDArray[np.float32]:
-        named = ((n, p) for n, p in network.named_parameters() if p.requires_grad and ".norm.weight" not in n)
-        found = [_array(p).ravel() for n, p in named if n.endswith(ending)]
+    def values(network: STCNN, pattern: str) -> NDArray[np.float32]:
+        named = ((n, p) for n, p in network.named_parameters() if p.requires_grad)
+        found = [_array(p).ravel() for n, p in named if fnmatch(n, pattern)]
         return np.concatenate(found) if found else np.empty(0, np.float32)
 
-    def kind(title: str, unit: str, ending: str, **look: Any) -> ParameterValues:
+    def kind(title: str, unit: str, pattern: str, **look: Any) -> ParameterValues:
         scale = 1000 if unit == "ms" else 1
-        now, before = (scale * values(network, ending) for network in (model, untrained))
+        now, before = (scale * values(network, pattern) for network in (model, untrained))
         low, high = (None if limit is None else scale * limit for limit in look.pop("limits", (None, None)))
         return ParameterValues(title, unit, now, (low, high), initial=before, **look)
 
     kinds = [
-        kind("time constants", "ms", ".filter.tau_s", limits=bounds.filter_tau_s, log=True),
-        kind("spatial weights", "weight", ".weight"),
-        kind("biases", "bias", ".bias"),
-        kind("gains of neurons", "gain before softplus", ".gain"),
-        kind("offsets of neurons", "dF/F", ".offset"),
-        kind("exponents of kernels", "exponent", ".filter.n", limits=bounds.filter_n),
+        *(kind(f"weights, layer {i}", "weight", f"hidden.{i - 1}.weight") for i in range(1, len(model.hidden) + 1)),
+        kind("weights, readouts", "weight", "readouts.*.weight"),
+        kind("time constants", "ms", "*.filter.tau_s", limits=bounds.filter_tau_s, log=True),
+        kind("exponents of kernels", "exponent", "*.filter.n", limits=bounds.filter_n),
+        kind("biases", "bias", "*.bias"),
+        kind("gains of neurons", "gain before softplus", "*.gain"),
+        kind("offsets of neurons", "dF/F", "*.offset"),
     ]
     return [each for each in kinds if each.values.size]

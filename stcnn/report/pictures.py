@@ -18,8 +18,8 @@ from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_va
 from stcnn.report.svg import Picture, inline_svg
 from stcnn.viz import weights
 from stcnn.viz.animations import Clock, write_animation
-from stcnn.viz.panel import Panel, grey_pictures
 from stcnn.viz.history import loss_history
+from stcnn.viz.panel import Panel, grey_pictures
 from stcnn.viz.scores import calibration, neuron_scores
 from stcnn.viz.tuning import peak_agreement
 

@@ -1,4 +1,4 @@
-"""How good the fit is: scores of neurons beside what could be reached, ladders of models, calibration."""
+"""How good the fit is: scores of neurons beside what could be reached, and calibration."""
 
 from __future__ import annotations
 
@@ -42,31 +42,6 @@ def neuron_scores(neurons: pd.DataFrame, references: pd.DataFrame, theme: Theme 
         axes.set(ylabel="held-out correlation", ylim=(max(-1, lowest - 0.05), 1), xlim=(-0.6, len(names) - 0.4))
         axes.axhline(0, color=theme.faint, lw=0.8, zorder=0)
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
-
-
-def ladder(models: pd.DataFrame, score: str = "held-out correlation", theme: Theme = LIGHT) -> Figure:
-    """Draw models one below the other, best first, with their intervals, one colour per cell type.
-
-    Args:
-        models: ``model``, ``cell_type``, ``score``, ``low``, ``high``.
-        score: what the score is, with its unit.
-        theme: light or dark.
-    """
-    order = models.groupby("model").score.mean().sort_values().index.tolist()
-    names = list(dict.fromkeys(models.cell_type))
-    with themed(theme):
-        margins = Margins(left=0.25 + 0.075 * max(map(len, order)), right=1.0, top=0.1)
-        figure, ((axes,),) = panels(1, 1, (3.4, 0.42 * len(order)), margins)
-        for i, (name, colour) in enumerate(colours(names).items()):
-            mine = models[models.cell_type == name]
-            y = mine.model.map(order.index) + 0.5 * ((i + 0.5) / len(names) - 0.5)
-            error = np.array([mine.score - mine.low, mine.high - mine.score])
-            axes.errorbar(mine.score, y, xerr=error, fmt="o", ms=4, lw=1, color=colour, label=name)
-        axes.set_yticks(range(len(order)), order)
-        axes.set_xlabel(score)
-        axes.grid(axis="x", lw=0.5)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

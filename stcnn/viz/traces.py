@@ -103,7 +103,7 @@ def draw_response(axes: Axes, response: StimulusResponse, colour: str, theme: Th
     """Draw one stimulus into axes: neurons thin, their mean with its interval, the prediction bold."""
     time_s = response.time_s
     if response.measured is not None:
-        axes.plot(time_s, response.measured.T, color=theme.ink, lw=0.4, alpha=0.3, label="_neuron")
+        axes.plot(time_s, response.measured.T, color=theme.ink, lw=0.4, alpha=0.5, label="_neuron")
         interval = mean_interval(response.measured)
         axes.fill_between(time_s, interval.low, interval.high, color=theme.ink, alpha=0.2, lw=0)
         axes.plot(time_s, interval.mean, color=theme.ink, lw=1.1, label="measured, mean of neurons")
@@ -145,34 +145,52 @@ def response_grid(
     return figure
 
 
-def prediction_overview(responses: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
-    """Draw predicted dF/F, a panel per stimulus, a line per cell type.
+def prediction_overview(
+    responses: pd.DataFrame,
+    rows: Mapping[str, Sequence[str]] | None = None,
+    columns: Sequence[str] = (),
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Draw predicted dF/F, a panel per stimulus, a line per cell type, all on one scale.
 
     Args:
         responses: ``stimulus``, ``cell_type``, ``time_s``, ``dff``.
+        rows: label of each row of the stimulus table (top first) to its stimuli; by default they follow each other.
+        columns: label of each column of the stimulus table; by default each panel has its stimulus above it.
         theme: light or dark.
     """
     stimuli = list(dict.fromkeys(responses.stimulus))
-    n_columns = min(7, len(stimuli)) if len(stimuli) > 12 else min(4, len(stimuli))
-    n_rows = -(-len(stimuli) // n_columns)
-    size_in = (1.05, 0.7) if n_columns == 7 else (1.7, 1.1)
+    if rows is None:
+        across = 7 if len(stimuli) > 12 else 4
+        rows = {str(i): stimuli[i : i + across] for i in range(0, len(stimuli), across)}
+    n_columns, dense = max(map(len, rows.values())), len(stimuli) > 12
+    colour_of = colours(list(dict.fromkeys(responses.cell_type)))
+    left_in = 0.65 + (0.05 * max(map(len, rows)) if columns else 0)
     with themed(theme):
-        margins = Margins(right=0.8, across=0.15, down=0.32)
-        figure, grid = panels(n_rows, n_columns, size_in, margins, sharex=True, sharey=True)
-        for axes, stimulus in zip(grid.ravel(), stimuli, strict=False):
-            mine = responses[responses.stimulus == stimulus]
-            for name, colour in colours(list(dict.fromkeys(responses.cell_type))).items():
-                rows = mine[mine.cell_type == name]
-                axes.plot(rows.time_s, rows.dff, color=colour, label=name)
-            axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)
-            axes.set_title(stimulus if len(stimulus) < 30 else f"{stimulus[:28]}…", fontsize=7, pad=2)
-        for axes in grid.ravel()[len(stimuli) :]:
-            axes.set_visible(False)
-        for axes in grid[:, 0]:
-            axes.set_ylabel("dF/F", fontsize=8)
+        margins = Margins(left=left_in, right=0.8, across=0.12, down=0.12 if columns else 0.32)
+        figure, grid = panels(
+            len(rows), n_columns, (1.05, 0.7) if dense else (1.7, 1.1), margins, sharex=True, sharey=True
+        )
+        for line, (label, names) in zip(grid, rows.items(), strict=True):
+            for axes, stimulus in zip(line, names, strict=False):
+                _draw_predictions(axes, responses[responses.stimulus == stimulus], colour_of, theme)
+                if not columns:
+                    axes.set_title(stimulus if len(stimulus) < 30 else f"{stimulus[:28]}…", fontsize=7, pad=2)
+            for axes in line[len(names) :]:
+                axes.set_visible(False)
+            line[0].set_ylabel(f"{label}\ndF/F" if columns else "dF/F", fontsize=8)
+        for axes, label in zip(grid[0], columns, strict=False):
+            axes.set_title(label, fontsize=8)
         for column in range(n_columns):
-            lowest = grid[(len(stimuli) - 1 - column) // n_columns, column]
+            lowest = next(axes for axes in grid[::-1, column] if axes.get_visible())
             lowest.set_xlabel("time (s)", fontsize=8)
             lowest.tick_params(labelbottom=True)
-        legend_right(grid[0, -1])
+        legend_right(grid[0, max(i for i in range(n_columns) if grid[0, i].get_visible())])
     return figure
+
+
+def _draw_predictions(axes: Axes, responses: pd.DataFrame, colour_of: Mapping[str, str], theme: Theme) -> None:
+    for name, colour in colour_of.items():
+        mine = responses[responses.cell_type == name]
+        axes.plot(mine.time_s, mine.dff, color=colour, label=name)
+    axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)

@@ -104,6 +104,28 @@ def _size_map(figure: Figure, axes: Axes, peaks: Array) -> None:
     scale.tick_params(labelsize=6, length=2)
 
 
+def stimulus_peaks(peaks: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
+    """Draw what each cell type prefers: peaks to every stimulus, neurons as points and their mean as a bar.
+
+    Args:
+        peaks: ``cell_type``, ``neuron``, ``stimulus``, ``dff`` (peak dF/F).
+        theme: light or dark.
+    """
+    names, stimuli = (list(dict.fromkeys(peaks[column])) for column in ("cell_type", "stimulus"))
+    with themed(theme):
+        margins = Margins(left=0.35 + 0.06 * max(map(len, stimuli)), across=0.2, top=0.25, bottom=0.45)
+        size_in = (1.6, max(0.8, 0.15 * len(stimuli)))
+        figure, (row,) = panels(1, len(names), size_in, margins, sharey=True)
+        for axes, (name, colour) in zip(row, colours(names).items(), strict=True):
+            mine = peaks[peaks.cell_type == name]
+            mean = mine.groupby("stimulus").dff.mean().reindex(stimuli)
+            axes.barh(range(len(stimuli)), mean, color=colour, alpha=0.45, height=0.75)
+            axes.plot(mine.dff, mine.stimulus.map(stimuli.index), "o", color=theme.ink, ms=2, alpha=0.6)
+            axes.set(title=name, xlabel="peak dF/F", ylim=(len(stimuli) - 0.5, -0.5))
+        row[0].set_yticks(range(len(stimuli)), stimuli, fontsize=7)
+    return figure
+
+
 def peak_agreement(peaks: pd.DataFrame, theme: Theme = LIGHT) -> Figure:
     """Draw predicted against measured peaks, a point per stimulus, a panel per cell type.
 

@@ -6,12 +6,13 @@ Axes: O output channel, I input channel, Y row (top first), X column, K sample.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from stcnn.viz.theme import DIVERGING, LIGHT, PALETTE, Margins, Theme, panels, themed
@@ -51,49 +52,76 @@ class LayerWeights:
 def weight_grid(layer: LayerWeights, theme: Theme = LIGHT) -> Figure:
     """Draw spatial weights: a row of tiles per output, a column per input channel, zero pale.
 
-    A layer with a single input has its outputs side by side.
+    A layer with a single input has its outputs side by side. The top of a tile is up.
     """
+    return _weight_grids([layer], theme)
+
+
+def weight_change(before: LayerWeights, after: LayerWeights, theme: Theme = LIGHT) -> Figure:
+    """Draw spatial weights before and after training beside each other, on one scale."""
+    named = [replace(before, title=f"{before.title}, untrained"), replace(after, title=f"{after.title}, trained")]
+    return _weight_grids(named, theme)
+
+
+def _weight_grids(layers: Sequence[LayerWeights], theme: Theme) -> Figure:
+    outputs, inputs, height, width = layers[0].weights.shape
+    n_rows, n_columns = (1, outputs) if inputs == 1 else (outputs, inputs)
+    tile_in = 0.36 * max(1.0, width / 9)
+    size_in = max(n_columns * tile_in, 2.2), n_rows * tile_in * height / width
+    limit = layers[0].limit or max(float(np.nanmax(np.abs(layer.weights))) for layer in layers) or 1.0
+    with themed(theme):
+        margins = Margins(left=0.6, right=1.05, bottom=0.62, across=0.6)
+        figure, (row,) = panels(1, len(layers), size_in, margins)
+        for axes, layer in zip(row, layers, strict=True):
+            picture = _draw_tiles(axes, layer, limit)
+        bar_in = min(size_in[1], 1.6)
+        scale = axes.inset_axes((1 + 0.12 / size_in[0], 0, 0.1 / size_in[0], bar_in / size_in[1]))
+        bar = figure.colorbar(picture, cax=scale, ticks=MaxNLocator(5 if bar_in > 1 else 2, symmetric=True))
+        bar.set_label("weight", fontsize=8)
+        scale.tick_params(labelsize=7, length=2)
+    return figure
+
+
+def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> AxesImage:
     weights, rows, across = layer.weights, list(layer.outputs), "input channel"
     if weights.shape[1] == 1:
         weights, rows, across = weights.transpose(1, 0, 2, 3), [""], "output channel"
     n_rows, n_columns, height, width = weights.shape
     columns = list(layer.outputs) if rows == [""] else [str(i + 1) for i in range(n_columns)]
-    tile_in = 0.36 * max(1.0, width / 9)
-    size_in = max(n_columns * tile_in, 2.2), n_rows * tile_in * height / width
-    with themed(theme):
-        figure, ((axes,),) = panels(1, 1, size_in, Margins(left=0.55, right=1.05, bottom=0.62))
-        limit = layer.limit or float(np.nanmax(np.abs(weights))) or 1.0
-        picture = axes.imshow(
-            tiled(weights), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="auto"
-        )
-        axes.set_xticks((width + 1) * np.arange(n_columns) + (width - 1) / 2, columns)
-        axes.set_yticks((height + 1) * np.arange(n_rows) + (height - 1) / 2, rows)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        tile_deg = width * layer.spacing_deg
-        axes.set(title=layer.title, xlabel=f"{across} (a tile is {tile_deg:g}° × {tile_deg:g}°, up is up)")
-        axes.set_ylabel("output" if n_rows > 1 else "")
-        bar_in = min(size_in[1], 1.6)
-        scale = axes.inset_axes((1 + 0.12 / size_in[0], 0, 0.1 / size_in[0], bar_in / size_in[1]))
-        figure.colorbar(picture, cax=scale).set_label("weight", fontsize=8)
-        scale.tick_params(labelsize=7, length=2)
-    return figure
+    picture = axes.imshow(tiled(weights), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="auto")
+    axes.set_xticks((width + 1) * np.arange(n_columns) + (width - 1) / 2, columns)
+    axes.set_yticks((height + 1) * np.arange(n_rows) + (height - 1) / 2, rows)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    tile_deg = width * layer.spacing_deg
+    axes.set(title=layer.title, xlabel=f"{across}; tile {tile_deg:g}° × {tile_deg:g}°")
+    axes.set_ylabel("output" if n_rows > 1 else "")
+    return picture
 
 
-def temporal_kernels(kernels: Mapping[str, Array], rate_hz: float, theme: Theme = LIGHT) -> Figure:
-    """Draw what each filter makes of an impulse of unit area, one panel per layer, one line per channel.
+def temporal_kernels(
+    kernels: Mapping[str, Array],
+    rate_hz: float,
+    before: Mapping[str, Array] | None = None,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """Draw what each filter makes of an impulse, relative to its peak, one panel per layer, one line per channel.
 
     Args:
         kernels: name of the layer to its kernels, ``(K, C)``, in 1/s.
         rate_hz: samples per second of the kernels.
+        before: the same before training, drawn pale.
         theme: light or dark.
     """
     with themed(theme):
-        figure, (row,) = panels(1, len(kernels), (1.2, 1.4), Margins(across=0.42))
+        figure, (row,) = panels(1, len(kernels), (1.3, 1.4), Margins(across=0.2), sharey=True)
         for axes, (name, kernel) in zip(row, kernels.items(), strict=True):
-            axes.plot(np.arange(len(kernel)) * 1000 / rate_hz, kernel, color=PALETTE[0], alpha=0.7, lw=0.9)
-            axes.set(title=name, xlabel="time (ms)", ylim=(0, None), xlim=(0, len(kernel) * 1000 / rate_hz))
-        row[0].set_ylabel("impulse response (1/s)")
+            drawn = ([(before[name], theme.ink, 0.25)] if before else []) + [(kernel, PALETTE[0], 0.85)]
+            for values, colour, alpha in drawn:
+                time_ms = np.arange(len(values)) * 1000 / rate_hz
+                axes.plot(time_ms, values / np.abs(values).max(0), color=colour, alpha=alpha, lw=0.9)
+            axes.set(title=name, xlabel="time (ms)", ylim=(0, 1.02), xlim=(0, len(kernel) * 1000 / rate_hz))
+        row[0].set_ylabel("impulse response / its peak")
     return figure
 
 
@@ -130,7 +158,7 @@ def histogram_edges(parameter: ParameterValues, n_bins: int = 24) -> Array:
 
 def parameter_histograms(parameters: Sequence[ParameterValues], theme: Theme = LIGHT) -> Figure:
     """Draw how the values of each kind of parameter are spread, before training in outline, and their bounds."""
-    n_columns = min(3, len(parameters))
+    n_columns = min(4, len(parameters))
     n_rows = -(-len(parameters) // n_columns)
     with themed(theme):
         figure, grid = panels(n_rows, n_columns, (1.8, 1.15))
@@ -166,9 +194,10 @@ def receptive_fields(fields: Mapping[str, Array], rate_hz: float, deg_per_px: fl
         theme: light or dark.
     """
     with themed(theme):
-        figure, grid = panels(len(fields), 3, (1.6, 1.6), Margins(across=0.75))
+        figure, grid = panels(len(fields), 3, (1.5, 1.5), Margins(across=1.1, down=0.8))
         for row, (name, field) in zip(grid, fields.items(), strict=True):
-            _receptive_field(row, name, field, (rate_hz, deg_per_px))
+            _receptive_field(row, name, field * 1e3, (rate_hz, deg_per_px))
+        grid[0, 2].legend(fontsize=7, loc="lower right", bbox_to_anchor=(1.05, 1.0))
     return figure
 
 
@@ -181,13 +210,15 @@ def _receptive_field(row: NDArray[np.object_], name: str, field: Array, scale: t
     limit = float(np.abs(field).max()) or 1.0
     look = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
     where, slice_, when = row
-    where.imshow(field[lag], extent=(-half_x, half_x, -half_y, half_y), **look)
+    picture = where.imshow(field[lag], extent=(-half_x, half_x, -half_y, half_y), **look)
     where.set(title=f"{name}, {lag * 1000 / rate_hz:.0f} ms before", xlabel="azimuth (°)", ylabel="elevation (°)")
+    bar = where.inset_axes((1.05, 0, 0.05, 1))
+    where.figure.colorbar(picture, cax=bar, ticks=MaxNLocator(4, symmetric=True))
+    bar.tick_params(labelsize=6, length=2)
     slice_.imshow(field[:, y], extent=(-half_x, half_x, last_ms, 0), aspect="auto", **look)
     slice_.set(title=f"at {half_y - (y + 0.5) * deg_per_px:.0f}° elevation", xlabel="azimuth (°)", ylabel="lag (ms)")
     lags_ms = np.arange(n_lags) * 1000 / rate_hz
-    when.plot(lags_ms, field[:, y, x] * 1e3, label="strongest pixel")
-    when.plot(lags_ms, field.mean((1, 2)) * 1e3, label="mean of all pixels")
+    when.plot(lags_ms, field[:, y, x], label="strongest pixel")
+    when.plot(lags_ms, field.mean((1, 2)), label="mean of all pixels")
     when.axhline(0, color="0.5", lw=0.6)
-    when.set(title="10⁻³ voltage / contrast", xlabel="lag (ms)")
-    when.legend(fontsize=6)
+    when.set(xlabel="lag (ms)", ylabel="10⁻³ voltage / contrast")

@@ -1,0 +1,72 @@
+"""What an ensemble says that a single training cannot: how sure it is, and which of its numbers can be trusted."""
+
+from __future__ import annotations
+
+import pandas as pd
+from torch import Tensor
+
+from stcnn.data.batching import BatchingConfig
+from stcnn.data.dataset import Dataset
+from stcnn.data.splits import Split
+from stcnn.evaluate import Predictions
+from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_error
+from stcnn.experiments.parameters import parameter_table, per_neuron
+from stcnn.nn.bounds import Bounds
+from stcnn.runs import Run, whole_file
+from stcnn.viz.calibration import spread_calibration
+
+
+def write_ensemble_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds) -> str:
+    """Write ``parameters.csv``, ``calibration.csv`` and ``calibration.png`` into the folder of an ensemble.
+
+    Args:
+        run: an ensemble whose members are finished.
+        dataset: the recordings it was trained on.
+        batching: padding and scored window, as in training.
+        bounds: bounds of the parameters, as in training.
+
+    Returns:
+        The summary for the terminal.
+    """
+    table = parameter_table(run.models(), [m.model(epoch=0) for m in run.members()], bounds, dataset.rate_hz)
+    run.write_table("parameters.csv", table)
+    lines = [printed(table)]
+    held_out = dataset.subset(Split.from_json(run.split(), dataset).validation)
+    if len(held_out):
+        predictions = predict_together(run.models(), held_out, batching)
+        shares = calibration(predictions, noise_variance(predictions.mean, held_out))
+        ratio = spread_to_error(shares)
+        run.write_table("calibration.csv", shares)
+        with whole_file(run.path / "calibration.png") as draft:
+            spread_calibration(shares, ratio).savefig(draft)
+        lines.append(f"The spread of the members foretells {100 * ratio:.0f} % of the held-out error.")
+    return "\n".join([*lines, str(run.path)])
+
+
+def noise_variance(predictions: Predictions, dataset: Dataset) -> Tensor | None:
+    """Variance of the noise in each measured trace, ``(R,)``, from its repeats; None where there are none."""
+    repeats = [dataset.recordings[item].repeats for item in predictions.item.tolist()]
+    if any(trials is None or len(trials) < 2 for trials in repeats):
+        return None
+    return Tensor([trials.var(0, ddof=1).mean() / len(trials) for trials in repeats if trials is not None])
+
+
+def printed(table: pd.DataFrame) -> str:
+    """The parameters of types and layers as text, with those of neurons counted."""
+    alone = per_neuron(table)
+    neurons, rows = table[alone], [["quantity", "of", "value", "95 % interval", "caution"]]
+    for row in table[~alone].itertuples():
+        unit = f" {row.unit}" if row.unit not in ("", "1") else ""
+        rows.append(
+            [
+                str(row.quantity),
+                str(row.of),
+                f"{row.value:.3g}{unit}",
+                f"{row.low:.3g} to {row.high:.3g}",
+                str(row.caution),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    trusted = int((neurons.caution == "").sum())
+    return "\n".join([*lines, f"{trusted} of {len(neurons)} gains and offsets of neurons agree between the models."])
