@@ -1,6 +1,6 @@
 """Tables of scores per cell type, stimulus family and neuron, with ceilings and confidence intervals.
 
-Axes: R response (one neuron, one stimulus), D bootstrap sample, L lag.
+Axes: R response (one neuron, one stimulus), U unit that is drawn anew, D bootstrap sample, H halving, L lag.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,9 @@ from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError
 from stcnn.evaluate.predictions import Predictions
 from stcnn.evaluate.responses import Response, response_table, responses
-from stcnn.metrics.intervals import N_DRAWS, Scale, bootstrap_weights, interval
-from stcnn.metrics.moments import HalfMoments, Moments, Values
-from stcnn.metrics.tuning import LAGS_S, cross_covariance, latency_error_s, tuning_similarity
+from stcnn.metrics.intervals import N_DRAWS, Scale, bootstrap_counts, interval
+from stcnn.metrics.moments import Additive, HalfMoments, Moments, Values
+from stcnn.metrics.tuning import lagged_moments, latency_error_s, tuning_similarity
 
 Level = Literal["cell_type", "family", "neuron"]
 LEVELS: dict[Level, tuple[str, ...]] = {
@@ -32,14 +33,13 @@ LEVELS: dict[Level, tuple[str, ...]] = {
 
 SCORES: dict[str, Scale] = {
     "single_trial_correlation": "fisher",
-    "single_trial_ceiling": "fisher",
+    "single_trial_signal_share": "fisher",
     "single_trial_mse_dff2": "log",
     "trial_mean_correlation": "fisher",
-    "trial_mean_ceiling": "fisher",
+    "trial_mean_signal_share": "fisher",
     "trial_mean_mse_dff2": "log",
     "normalised_correlation": "plain",
     "feve": "plain",
-    "signal_share": "fisher",
     "split_half_reliability": "fisher",
     "tuning_similarity": "fisher",
     "latency_error_s": "plain",
@@ -47,18 +47,45 @@ SCORES: dict[str, Scale] = {
 }
 """Scores of a table, each with ``_low`` and ``_high``, and the scale of their interval; docs/scores.md says what they
 mean. ``neuron_correlation`` is the mean over neurons of ``trial_mean_correlation``."""
+CEILINGS = {
+    "single_trial_ceiling": "single_trial_signal_share",
+    "trial_mean_ceiling": "trial_mean_signal_share",
+}
+"""Largest correlation that any prediction can be expected to have: the root of the share of variance that is signal."""
 
 LEAST_ANIMALS = 3
 """With fewer animals an interval across animals says nothing; that across neurons holds for these animals only."""
+NAMES = ("cell_type", "family", "neuron")
+Sums = TypeVar("Sums", bound=Additive)
 
 
-class Groups(NamedTuple):
-    """The rows of one group and what is drawn again for its interval."""
+@dataclass(frozen=True)
+class Group:
+    """The responses of a row of a table, and what is drawn anew for its intervals.
 
-    key: tuple[str, ...]
+    Args:
+        level: level of the table.
+        names: ``cell_type``, ``family`` and ``neuron``, empty where the row is not about one.
+        rows: the responses, ``(R,)``.
+        unit: ``animal``, ``neuron`` or ``stimulus``.
+        units: number of the unit of each response, ``(R,)``.
+    """
+
+    level: Level
+    names: Mapping[str, str]
     rows: NDArray[np.intp]
     unit: str
     units: NDArray[np.intp]
+
+    @property
+    def n_units(self) -> int:
+        """Number of units."""
+        return int(self.units.max()) + 1
+
+    @property
+    def member(self) -> Values:
+        """Which responses belong to each unit, ``(U, R)``."""
+        return np.asarray(np.eye(self.n_units)[self.units].T)
 
 
 @dataclass(frozen=True)
@@ -71,14 +98,14 @@ class Evaluation:
         trial_mean: sums against the mean of the trials, ``(R,)``.
         single_trials: sums against each trial, ``(R,)``; zero where only the mean was kept.
         halves: sums of halves of the trials, ``(R, H)``.
-        covariance: cross-covariance of prediction and mean, ``(R, L)``.
+        lagged: sums against the mean of the trials with the prediction moved in time, ``(R, L)``.
     """
 
     table: pd.DataFrame
     trial_mean: Moments
     single_trials: Moments
     halves: HalfMoments
-    covariance: Values
+    lagged: Moments
 
     @classmethod
     def of(
@@ -104,73 +131,77 @@ class Evaluation:
     @classmethod
     def of_responses(cls, found: Sequence[Response], table: pd.DataFrame) -> Evaluation:
         """Sum up responses that are described by a table, see :func:`stcnn.evaluate.responses.response_table`."""
-        described = {
-            "n_kept": [len(response.trials) for response in found],
-            "peak_dff": [peak(response, response.mean) for response in found],
-            "predicted_peak_dff": [peak(response, response.predicted) for response in found],
-        }
+        table = table.assign(
+            n_kept=[len(response.trials) for response in found],
+            peak_dff=[peak(response, response.mean) for response in found],
+            predicted_peak_dff=[peak(response, response.predicted) for response in found],
+        )
         return cls(
-            table.assign(**described),
+            table,
             Moments.stacked([_trial_mean_moments(response) for response in found]),
             Moments.stacked([_single_trial_moments(response) for response in found]),
             HalfMoments.stacked([HalfMoments.of(response.trials) for response in found]),
-            np.stack([cross_covariance(r.predicted, r.mean, r.rate_hz) for r in found]),
+            Moments.stacked([lagged_moments(r.time_s, r.predicted, r.mean) for r in found]),
         )
 
-    def groups(self, level: Level) -> Iterator[Groups]:
-        """The groups of a level, each with the units that are drawn again."""
-        for key, places in self.table.groupby(list(LEVELS[level]), sort=False).indices.items():
-            mine = self.table.iloc[places]
-            if level == "neuron":
-                unit = "stimulus"
-            else:
-                unit = "animal" if mine.animal.nunique() >= LEAST_ANIMALS else "neuron"
-            key = tuple(map(str, key)) if isinstance(key, tuple) else (str(key),)
-            yield Groups(key, places, unit, pd.factorize(mine[unit])[0])
+    def groups(self, level: Level) -> Iterator[Group]:
+        """The groups of a level, each with the units that are drawn anew for its intervals."""
+        columns = LEVELS[level]
+        for key, places in self.table.groupby(list(columns), sort=False).indices.items():
+            names = dict(zip(columns, key if isinstance(key, tuple) else (key,), strict=True))
+            rows = np.asarray(places, np.intp)
+            mine = self.table.iloc[rows]
+            unit = "animal" if mine.animal.nunique() >= LEAST_ANIMALS else "neuron"
+            unit = "stimulus" if level == "neuron" else unit
+            units = pd.factorize(mine[unit].to_numpy(object))[0]
+            yield Group(level, {name: str(names.get(name, "")) for name in NAMES}, rows, unit, units)
 
-    def scores(self, rows: NDArray[np.intp], weights: Values) -> dict[str, Values]:
-        """Every score of :data:`SCORES` for some responses.
+    def scores(self, group: Group, counts: Values | None = None) -> dict[str, Values]:
+        """Every score of :data:`SCORES`; the responses are joined end to end.
 
         Args:
-            rows: the responses, joined end to end.
-            weights: how often each counts, ``(D, R)``; all responses of a neuron alike, or there is one neuron.
+            group: the responses and their units.
+            counts: how often each unit is drawn, ``(D, U)``; None takes each once.
 
         Returns:
             Name to score ``(D,)``, NaN where it is not defined.
         """
-        table = self.table.iloc[rows]
-        kept, n_trials = table.n_kept.to_numpy(), table.n_trials.to_numpy()
-        single, mean, repeated = kept > 0, n_trials > 1, kept > 1
-        of_single = self.single_trials.take(rows[single]).weighted(weights[:, single])
-        of_mean = self.trial_mean.take(rows[mean]).weighted(weights[:, mean])
-        of_repeats = self.trial_mean.take(rows[repeated]).weighted(weights[:, repeated])
-        of_single_repeats = self.single_trials.take(rows[repeated]).weighted(weights[:, repeated])
-        peaks = table.predicted_peak_dff.to_numpy(), table.peak_dff.to_numpy()
+        counts = np.ones((1, group.n_units)) if counts is None else counts
+        table = self.table.iloc[group.rows]
+        n_kept, n_trials = table.n_kept.to_numpy(), table.n_trials.to_numpy()
+
+        drawn = partial(_drawn, group, counts)
+
+        single = drawn(self.single_trials, n_kept > 0)
+        mean = drawn(self.trial_mean, n_trials > 1)
+        repeated = drawn(self.trial_mean, n_kept > 1)
         return {
-            "single_trial_correlation": of_single.correlation(),
-            "single_trial_ceiling": of_single_repeats.ceiling(),
-            "single_trial_mse_dff2": of_single.mean_squared_error(),
-            "trial_mean_correlation": of_mean.correlation(),
-            "trial_mean_ceiling": of_repeats.ceiling(),
-            "trial_mean_mse_dff2": of_mean.mean_squared_error(),
-            "normalised_correlation": of_repeats.normalised_correlation(),
-            "feve": of_repeats.explained(),
-            "signal_share": of_repeats.explainable(),
-            "split_half_reliability": self.halves.take(rows[repeated]).weighted(weights[:, repeated]).reliability(),
-            "tuning_similarity": tuning_similarity(*peaks, pd.factorize(table.stimulus)[0], weights),
-            "latency_error_s": latency_error_s(weights @ self.covariance[rows]),
-            "neuron_correlation": self._mean_over_neurons(rows[mean], weights[:, mean]),
+            "single_trial_correlation": single.correlation(),
+            "single_trial_signal_share": drawn(self.single_trials, n_kept > 1).explainable(),
+            "single_trial_mse_dff2": single.mean_squared_error(),
+            "trial_mean_correlation": mean.correlation(),
+            "trial_mean_signal_share": repeated.explainable(),
+            "trial_mean_mse_dff2": mean.mean_squared_error(),
+            "normalised_correlation": repeated.normalised_correlation(),
+            "feve": repeated.explained(),
+            "split_half_reliability": drawn(self.halves, n_kept > 1).reliability(),
+            "tuning_similarity": _tuning_similarity(table, group, counts),
+            "latency_error_s": latency_error_s(drawn(self.lagged, n_trials > 0)),
+            "neuron_correlation": self._mean_over_neurons(group, counts),
         }
 
-    def _mean_over_neurons(self, rows: NDArray[np.intp], weights: Values) -> Values:
-        neuron = pd.factorize(self.table.neuron.iloc[rows])[0]
+    def _mean_over_neurons(self, group: Group, counts: Values) -> Values:
+        if group.unit == "stimulus":
+            return np.full(len(counts), np.nan)
+        mean = self.table.n_trials.to_numpy()[group.rows] > 1
+        neuron, first = pd.factorize(self.table.neuron.to_numpy(object)[group.rows[mean]])[0], group.units[mean]
         if not len(neuron):
-            return np.full(len(weights), np.nan)
-        first = np.unique(neuron, return_index=True)[1]
-        each = self.trial_mean.take(rows).weighted(np.eye(len(first))[neuron].T).correlation()
-        counted, r = weights[:, first][:, np.isfinite(each)], each[np.isfinite(each)]
+            return np.full(len(counts), np.nan)
+        first = first[np.unique(neuron, return_index=True)[1]]  # the unit of each neuron
+        r = self.trial_mean.take(group.rows[mean]).weighted(np.eye(len(first))[neuron].T).correlation()
+        of_unit = np.eye(group.n_units)[first].T * np.isfinite(r)
         with np.errstate(invalid="ignore"):
-            return np.asarray(counted @ r / counted.sum(1))
+            return np.asarray(counts @ (of_unit @ np.nan_to_num(r)) / (counts @ of_unit.sum(1)))
 
     def scores_table(self, levels: Sequence[Level] = tuple(LEVELS), n_draws: int = N_DRAWS) -> pd.DataFrame:
         """Score every group of every level.
@@ -178,18 +209,15 @@ class Evaluation:
         Returns:
             One row per group: ``level``, ``cell_type``, ``family``, ``neuron``, ``n_animals``, ``n_neurons``,
             ``n_stimuli``, ``n_recordings``, ``n_repeated`` (with trials one by one), ``n_trials`` (mean), ``unit`` and
-            ``n_units`` of the interval; then each of :data:`SCORES` with ``_low`` and ``_high``. NaN is not available.
+            ``n_units`` of the interval; then each of :data:`SCORES` and :data:`CEILINGS` with ``_low`` and ``_high``.
+            NaN is not available.
         """
-        rows = []
-        for level in levels:
-            for group in self.groups(level):
-                row = dict.fromkeys(("cell_type", "family", "neuron"), "") | dict(
-                    zip(LEVELS[level], group.key, strict=True)
-                )
-                rows.append({"level": level, **row, **self._counts(group), **self._with_intervals(group, n_draws)})
-        return pd.DataFrame(rows)
+        groups = (group for level in levels for group in self.groups(level))
+        return pd.DataFrame(
+            [{"level": g.level, **g.names, **self._counts(g), **self._with_intervals(g, n_draws)} for g in groups]
+        )
 
-    def _counts(self, group: Groups) -> dict[str, object]:
+    def _counts(self, group: Group) -> dict[str, object]:
         mine = self.table.iloc[group.rows]
         return {
             "n_animals": mine.animal.nunique(),
@@ -199,16 +227,18 @@ class Evaluation:
             "n_repeated": int((mine.n_kept > 1).sum()),
             "n_trials": mine.n_trials.mean(),
             "unit": group.unit,
-            "n_units": int(group.units.max()) + 1,
+            "n_units": group.n_units,
         }
 
-    def _with_intervals(self, group: Groups, n_draws: int) -> dict[str, float]:
+    def _with_intervals(self, group: Group, n_draws: int) -> dict[str, float]:
         found: dict[str, float] = {}
-        score = self.scores(group.rows, np.ones((1, len(group.rows))))
-        draws = self.scores(group.rows, bootstrap_weights(group.units, n_draws))
+        score, draws = self.scores(group), self.scores(group, bootstrap_counts(group.n_units, n_draws))
         for name, scale in SCORES.items():
-            ends = interval(float(score[name][0]), draws[name], int(group.units.max()) + 1, scale)
+            ends = interval(float(score[name][0]), draws[name], group.n_units, scale)
             found |= {name: float(score[name][0]), f"{name}_low": ends.low, f"{name}_high": ends.high}
+        for name, share in CEILINGS.items():
+            found[name] = np.sqrt(found[share]) if found[share] > 0 else np.nan
+            found |= {f"{name}_{end}": np.sqrt(max(0, found[f"{share}_{end}"])) for end in ("low", "high")}
         return found
 
 
@@ -238,31 +268,25 @@ def paired_differences(
             remedy="evaluate both on the same data set and split",
         )
     rows = []
-    for level in levels:
-        for group in one.groups(level):
-            names = dict.fromkeys(("cell_type", "family", "neuron"), "") | dict(
-                zip(LEVELS[level], group.key, strict=True)
-            )
-            n_units = int(group.units.max()) + 1
-            weights = np.vstack([np.ones(len(group.rows)), bootstrap_weights(group.units, n_draws)])
-            ours, theirs = one.scores(group.rows, weights), other.scores(group.rows, weights)
-            for score in SCORES:
-                difference = ours[score] - theirs[score]
-                ends = interval(float(difference[0]), difference[1:], n_units)
-                values = {"one": ours[score][0], "other": theirs[score][0], "difference": difference[0]}
-                about = {"level": level, **names, "unit": group.unit, "n_units": n_units, "score": score}
-                rows.append({**about, **values, "low": ends.low, "high": ends.high})
+    for group in (group for level in levels for group in one.groups(level)):
+        counts = np.vstack([np.ones(group.n_units), bootstrap_counts(group.n_units, n_draws)])
+        ours, theirs = one.scores(group, counts), other.scores(group, counts)
+        about = {"level": group.level, **group.names, "unit": group.unit, "n_units": group.n_units}
+        for score in SCORES:
+            difference = ours[score] - theirs[score]
+            ends = interval(float(difference[0]), difference[1:], group.n_units)
+            values = {"one": ours[score][0], "other": theirs[score][0], "difference": difference[0]}
+            rows.append({**about, "score": score, **values, "low": ends.low, "high": ends.high})
     return pd.DataFrame(rows)
 
 
 def family_of(stimulus: str, dataset: Dataset, families: Mapping[str, Sequence[str]]) -> str:
-    """Family of a stimulus: that whose pattern fits, else its generator, else its name without the number at its end."""
+    """Family of a stimulus: that whose pattern fits, else its generator, else its name without a number at the end."""
     for family, patterns in families.items():
         if any(fnmatch(stimulus, pattern) for pattern in patterns):
             return family
-    return str(
-        dataset.movies[stimulus].parameters.get("kind") or stimulus.rstrip("0123456789").rstrip("_- ") or stimulus
-    )
+    stem = stimulus.rstrip("0123456789").rstrip("_- ")
+    return str(dataset.movies[stimulus].parameters.get("kind") or stem or stimulus)
 
 
 def peak(response: Response, trace: Values) -> float:
@@ -271,10 +295,21 @@ def peak(response: Response, trace: Values) -> float:
     return float((after if len(after) else trace).max())
 
 
+def _drawn(group: Group, counts: Values, sums: Sums, which: NDArray[np.bool_]) -> Sums:
+    """Sums over some responses of a group, its units drawn; summed over each unit first, which is fewer products."""
+    return sums.take(group.rows[which]).weighted(group.member[:, which]).weighted(counts)
+
+
+def _tuning_similarity(table: pd.DataFrame, group: Group, counts: Values) -> Values:
+    stimulus, names = pd.factorize(table.stimulus.to_numpy(object))
+    shown = np.eye(len(names))[stimulus]
+    columns = (table.predicted_peak_dff.to_numpy(), table.peak_dff.to_numpy(), np.ones(len(table)))
+    return tuning_similarity(*(counts @ (group.member @ (column[:, None] * shown)) for column in columns))
+
+
 def _trial_mean_moments(response: Response) -> Moments:
-    if len(response.trials):
-        return Moments.of_trial_mean(response.predicted, response.trials)
-    return Moments.of_trial_mean(response.predicted, response.mean[None])
+    trials = response.trials if len(response.trials) else response.mean[None]
+    return Moments.of_trial_mean(response.predicted, trials)
 
 
 def _single_trial_moments(response: Response) -> Moments:

@@ -6,7 +6,7 @@ scores that know of trials, their noise and their ceilings; :mod:`~stcnn.metrics
 """
 
 from stcnn.metrics.intervals import Interval as Interval
-from stcnn.metrics.intervals import bootstrap_weights as bootstrap_weights
+from stcnn.metrics.intervals import bootstrap_counts as bootstrap_counts
 from stcnn.metrics.intervals import interval as interval
 from stcnn.metrics.moments import HalfMoments as HalfMoments
 from stcnn.metrics.moments import Moments as Moments

@@ -7,10 +7,10 @@ within the units once more would count the variation within them twice (Davison 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from stcnn.metrics.moments import Values
@@ -32,20 +32,19 @@ class Interval(NamedTuple):
     high: float
 
 
-def bootstrap_weights(unit: NDArray[np.integer], n_draws: int = N_DRAWS, seed: int = 0) -> Values:
-    """How often each recording counts in each bootstrap sample of units.
+def bootstrap_counts(n_units: int, n_draws: int = N_DRAWS, seed: int = 0) -> Values:
+    """How often each unit is drawn in each bootstrap sample.
 
     Args:
-        unit: number of the unit of each recording, ``(R,)``, 0..G-1, all of them taken.
-        n_draws: number of bootstrap samples.
-        seed: the same seed and units give the same samples, so that differences between models can be paired.
+        n_units: number of units G.
+        n_draws: number of bootstrap samples D.
+        seed: the same seed gives the same samples, so that differences between models can be paired.
 
     Returns:
-        ``(n_draws, R)``.
+        ``(D, G)``; each row sums to G.
     """
-    n_units = int(unit.max()) + 1
-    counts = np.random.default_rng(seed).multinomial(n_units, np.full(n_units, 1 / n_units), n_draws)
-    return counts[:, unit].astype(float)
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_units, np.full(n_units, 1 / n_units), n_draws).astype(float)
 
 
 def interval(score: float, draws: Values, n_units: int, scale: Scale = "plain", level: float = LEVEL) -> Interval:
@@ -70,12 +69,12 @@ def interval(score: float, draws: Values, n_units: int, scale: Scale = "plain", 
     with np.errstate(over="ignore"):
         spread = float(forth(finite).std()) * np.sqrt(n_units / (n_units - 1))
         reach = stats.t.ppf(0.5 + level / 2, n_units - 1) * spread
-        centre = forth(np.float64(score))
+        centre = forth(np.asarray(score))
         return Interval(float(back(centre - reach)), float(back(centre + reach)))
 
 
 NEARLY_ONE = 1 - 1e-9
-SCALES = {
+SCALES: dict[Scale, tuple[Callable[[Values], Values], Callable[[Values], Values]]] = {
     "plain": (lambda x: x, lambda z: z),
     "fisher": (lambda x: np.arctanh(np.clip(x, -NEARLY_ONE, NEARLY_ONE)), np.tanh),
     "log": (lambda x: np.log(np.maximum(x, 1e-300)), np.exp),

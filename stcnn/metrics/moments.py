@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from itertools import combinations
 from math import comb
-from typing import Self
+from typing import Self, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,25 +81,25 @@ class Moments(Additive):
         The variance across trials, with K - 1 in the denominator, is an unbiased estimate of the noise of one trial
         whatever its time course; divided by K, of that of the mean.
         """
-        n_trials, n_samples = trials.shape
-        mean = trials.mean(0)
+        n_trials = len(trials)
         noise = level_noise = np.nan
         if n_trials > 1:
             noise = trials.var(0, ddof=1).sum() / n_trials
             level_noise = trials.sum(1).var(ddof=1) / n_trials
-        return cls(*_pair_sums(predicted.astype(float), mean, n_samples), np.float64(noise), np.float64(level_noise))
+        x, y = predicted.astype(float), trials.mean(0, dtype=float)
+        return cls._of(len(x), x.sum(), x @ x, y.sum(), y @ y, x @ y, noise, level_noise)
 
     @classmethod
     def of_single_trials(cls, predicted: Values, trials: Values) -> Self:
         """Sums of a prediction ``(S,)`` and each of the trials ``(K, S)``, over all K S samples."""
-        n_trials = len(trials)
-        mean = cls.of_trial_mean(predicted, trials)
-        many = cls(*(n_trials * getattr(mean, field.name) for field in fields(cls)))
+        n, mean = len(trials), cls.of_trial_mean(predicted, trials)
         yy = np.einsum("ks,ks->", trials, trials, dtype=float)
-        return cls(
-            *(many.n, many.x, many.xx, many.y, np.float64(yy), many.xy),
-            *(n_trials * many.noise, n_trials**2 * mean.level_noise),
-        )
+        noise, level_noise = n**2 * mean.noise, n**3 * mean.level_noise
+        return cls._of(n * mean.n, n * mean.x, n * mean.xx, n * mean.y, yy, n * mean.xy, noise, level_noise)
+
+    @classmethod
+    def _of(cls, *sums: SupportsFloat) -> Self:
+        return cls(*(np.asarray(float(total)) for total in sums))
 
     @property
     def error(self) -> Values:
@@ -156,11 +156,6 @@ class Moments(Additive):
         return np.where(signal > ROUNDING * self.yy, signal, np.nan)
 
 
-def _pair_sums(x: Values, y: Values, n: int) -> tuple[Values, ...]:
-    x, y = x.astype(float), y.astype(float)
-    return tuple(np.float64(value) for value in (n, x.sum(), x @ x, y.sum(), y @ y, x @ y))  # type: ignore[return-value]
-
-
 def _centred(n: Values, a: Values, b: Values, ab: Values) -> Values:
     """Sum of products of deviations; NaN where nothing but rounding is left."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -180,7 +175,7 @@ def _root(power: Values) -> Values:
 
 @dataclass(frozen=True)
 class HalfMoments(Additive):
-    """Sums over scored samples of the means a and b of two halves of the trials, each ``(..., H)``; zero without repeats.
+    """Sums over scored samples of the means a and b of two halves of the trials, ``(..., H)``; zero without repeats.
 
     Args:
         n: number of samples.

@@ -1,68 +1,72 @@
 """Whether a prediction has the right strength for each stimulus, and the right timing.
 
-Axes: R recording, S sample, L lag; ``...`` stands for any leading axes.
+Axes: U unit (such as a neuron), M stimulus, S sample, L lag; ``...`` stands for any leading axes.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import signal
 
-from stcnn.metrics.moments import Values
+from stcnn.metrics.moments import Moments, Values
 
-MOST_LAG_S = 0.5
-"""Longest delay that is looked for."""
-LAGS_S: Values = np.linspace(-MOST_LAG_S, MOST_LAG_S, 201)
-"""Delays at which cross-correlations of recordings of any rate are added up, every 5 ms."""
+LAGS_S: Values = np.linspace(-0.5, 0.5, 41)
+"""Delays at which prediction and measurement are compared."""
 
 
-def tuning_similarity(predicted: Values, measured: Values, stimulus: NDArray[np.integer], weights: Values) -> Values:
+def tuning_similarity(predicted: Values, measured: Values, count: Values) -> Values:
     """Pearson correlation across stimuli of predicted and measured peak responses.
 
-    Peaks to one stimulus are averaged over recordings first, as in a tuning curve of a cell type.
-
     Args:
-        predicted: largest predicted dF/F of each recording, ``(R,)``.
-        measured: largest measured dF/F of each recording, ``(R,)``.
-        stimulus: number of its stimulus, ``(R,)``, from 0.
-        weights: how often each recording counts, ``(..., R)``.
+        predicted: sum over recordings of the largest predicted dF/F, ``(..., M)``.
+        measured: sum over recordings of the largest measured dF/F, ``(..., M)``.
+        count: number of recordings of each stimulus, ``(..., M)``; the mean peak is a point of the tuning curve.
 
     Returns:
         ``(...)``; NaN for fewer than three stimuli, of which any two values are perfectly correlated.
     """
-    shown = np.eye(int(stimulus.max()) + 1)[stimulus]
-    count = weights @ shown
-    present = count > 0
+    shown = count > 0
+    n = shown.sum(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        x, y = (np.where(present, weights @ (peaks[:, None] * shown) / count, 0) for peaks in (predicted, measured))
-        n = present.sum(-1)
-        dx, dy = (np.where(present, values - (values.sum(-1) / n)[..., None], 0) for values in (x, y))
+        x, y = (np.where(shown, peaks / count, 0) for peaks in (predicted, measured))
+        dx, dy = (np.where(shown, values - (values.sum(-1) / n)[..., None], 0) for values in (x, y))
         r = (dx * dy).sum(-1) / np.sqrt((dx * dx).sum(-1) * (dy * dy).sum(-1))
     return np.where(n >= 3, r, np.nan)
 
 
-def cross_covariance(predicted: Values, measured: Values, rate_hz: float) -> Values:
-    """Cross-covariance of a predicted and a measured trace ``(S,)`` at :data:`LAGS_S`, ``(L,)``, summed over samples.
+def lagged_moments(time_s: Values, predicted: Values, measured: Values) -> Moments:
+    """Sums over samples ``(S,)`` of a measurement and of the prediction as it would be at each of :data:`LAGS_S`.
 
-    A prediction that comes late has its largest value at a positive lag.
+    The prediction is joined by straight lines. Samples where it would have to be known from before its first or after
+    its last one are left out, so that long delays are not at a disadvantage.
+
+    Returns:
+        Sums ``(L,)``, without those of the noise.
     """
-    x, y = predicted - predicted.mean(), measured - measured.mean()
-    products = signal.correlate(x, y, mode="full")
-    lags_s = signal.correlation_lags(len(x), len(y)) / rate_hz
-    return np.interp(LAGS_S, lags_s, products, left=0, right=0)
+    at_s = time_s + LAGS_S[:, None]
+    known = (at_s >= time_s[0]) & (at_s <= time_s[-1])
+    x = np.where(known, np.interp(at_s, time_s, predicted), 0)
+    y = np.where(known, measured, 0)
+    sums = (known.sum(1), x.sum(1), (x * x).sum(1), y.sum(1), (y * y).sum(1), (x * y).sum(1))
+    return Moments(*(total.astype(float) for total in sums), *np.zeros((2, len(LAGS_S))))
 
 
-def latency_error_s(covariance: Values) -> Values:
-    """How much later the prediction is than the measurement, in seconds: the peak of the cross-covariance ``(..., L)``.
+def latency_error_s(lagged: Moments) -> Values:
+    """How much later the prediction is than the measurement, in seconds: the lag at which they are correlated best.
 
-    The peak is placed between lags by a parabola. NaN where it is at either end, or nothing is correlated.
+    The peak of the cross-correlation is placed between lags by a parabola.
+
+    Args:
+        lagged: sums ``(..., L)``, see :func:`lagged_moments`.
+
+    Returns:
+        ``(...)``; NaN where the best lag is the first or the last, or nothing is correlated.
     """
-    place = covariance.argmax(-1)
+    r = np.nan_to_num(lagged.correlation(), nan=-1)
+    place = r.argmax(-1)
     inner = np.clip(place, 1, len(LAGS_S) - 2)[..., None]
-    before, peak, after = (np.take_along_axis(covariance, inner + step, -1)[..., 0] for step in (-1, 0, 1))
-    bend = before - 2 * peak + after
+    before, best, after = (np.take_along_axis(r, inner + step, -1)[..., 0] for step in (-1, 0, 1))
+    bend = before - 2 * best + after
     with np.errstate(invalid="ignore", divide="ignore"):
         offset = np.where(bend < 0, 0.5 * (before - after) / bend, 0)
     lag_s = LAGS_S[inner[..., 0]] + offset * (LAGS_S[1] - LAGS_S[0])
-    return np.where((peak > 0) & (place == inner[..., 0]), lag_s, np.nan)
+    return np.where((best > 0) & (place == inner[..., 0]), lag_s, np.nan)
