@@ -89,7 +89,7 @@ def noise(simulation: Simulation) -> pd.DataFrame:
 def figure(simulated: pd.DataFrame, truth: pd.DataFrame, scores: pd.DataFrame, path: Path) -> None:
     """Maps of the 49 sizes, measured above simulated, and the looming protocols, in percent of the reference."""
     with themed() as theme:
-        figure, axes = plt.subplots(3, 10, figsize=(17, 5.4), height_ratios=(3, 3, 2), layout="constrained")
+        figure, axes = plt.subplots(3, 10, figsize=(17, 5.6), height_ratios=(3, 3, 2), layout="constrained")
         for column, name in enumerate(truth.index):
             top = max(table.loc[name, SIZES].max() for table in (truth, simulated)) * 100
             for maps, table in zip(axes[:2, column], (truth, simulated), strict=True):
@@ -97,7 +97,7 @@ def figure(simulated: pd.DataFrame, truth: pd.DataFrame, scores: pd.DataFrame, p
                 image = maps.imshow(grid, origin="lower", vmin=0, vmax=top, cmap=SEQUENTIAL)
                 maps.set_xticks(range(7), SIZES_DEG, fontsize=6)
                 maps.set_yticks(range(7), SIZES_DEG, fontsize=6)
-            figure.colorbar(image, ax=axes[:2, column], location="bottom", aspect=30, pad=0.02, ticks=[0, round(top)])
+            figure.colorbar(image, ax=axes[:2, column], location="bottom", aspect=30, pad=0.02, ticks=[0, int(top)])
             bars, places = axes[2, column], np.arange(len(LOOMING))
             bars.bar(places - 0.2, truth.loc[name, LOOMING] * 100, 0.4, color=theme.ink, label="measured")
             bars.bar(places + 0.2, simulated.loc[name, LOOMING] * 100, 0.4, color=PALETTE[0], label="simulated")
@@ -107,7 +107,7 @@ def figure(simulated: pd.DataFrame, truth: pd.DataFrame, scores: pd.DataFrame, p
         axes[0, 0].set_ylabel("measured\nheight (°)")
         axes[1, 0].set_ylabel("simulated\nheight (°)")
         axes[2, 0].set_ylabel("looming\n(% of reference)")
-        axes[2, 0].legend(fontsize=6)
+        figure.legend(*axes[2, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
         figure.savefig(path, dpi=110)
 
 
