@@ -29,8 +29,9 @@ check: .venv/dev ## lint, format, types, direction of imports, documentation
 docs: .venv/dev ## serve the documentation at http://127.0.0.1:8000
 	$(BIN)/mkdocs serve
 
-bench: .venv/dev ## run every benchmark in benchmarks/
-	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script $(ARGS); done
+bench: .venv/dev ## run every benchmark in benchmarks/ and draw their figure
+	set -e; for script in $(filter-out %/record.py %/figure.py,$(wildcard benchmarks/*.py)) benchmarks/figure.py; do \
+		$(BIN)/python $$script; done
 
 lock: ## pin the newest releases that pyproject.toml allows
 	PYTHON=$(PYTHON) .ci/lock
