@@ -55,7 +55,7 @@ def test_without_noise_every_trial_is_the_truth() -> None:
 def test_recordings_and_truth_have_one_order() -> None:
     simulation = simulate(config(imaging=Imaging(noise_scale=0.3)))
     pairs = list(zip(simulation.dataset.recordings, simulation.truth.recordings, strict=True))
-    assert len(pairs) == 2 * 3 * 3
+    assert len(pairs) == len(simulation.neurons) * len(SMALL)
     correlations = [np.corrcoef(r.trace, t.trace)[0, 1] for r, t in pairs if np.ptp(t.trace) > 0.3]
     assert min(correlations) > 0.8
 
