@@ -151,7 +151,7 @@ def test_command_writes_the_folder_and_answers_faults_in_one_sentence(tmp_path: 
     for name, fault in (("small", None), ("wrong", "no key 'n_animal'.*'n_animals'")):
         result = CliRunner().invoke(app, [str(tmp_path / name), "--config", str(tmp_path / f"{name}.yaml")])
         if fault is None:
-            assert result.output.startswith("1 neurons and 3 stimuli in")
+            assert result.output.startswith("2 neurons and 3 stimuli in")
         else:
             assert isinstance(result.exception, ConfigError)
             assert re.search(fault, str(result.exception))
