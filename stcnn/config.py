@@ -23,7 +23,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, PositiveInt, ValidationError, field_validator
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
@@ -46,6 +46,8 @@ class Config(Recipe):
     dataset: DatasetConfig
     name: str = "run"
     """Part of the name of the run folder."""
+    n_models: PositiveInt = 1
+    """Models to train one after the other with the seeds ``seed``, ``seed + 1``, ...: an ensemble in one run folder."""
     experiments_dir: Path | None = None
     """Folder of the run folders; None is ``experiments/`` beside the package, or here if the package is installed."""
     resume: Path | None = None

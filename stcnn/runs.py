@@ -138,6 +138,9 @@ class Run:
         Raises:
             FileError: there is no such epoch, or the files are damaged.
         """
+        if self.members():
+            found = f"{self.path} is an ensemble of {len(self.members())} models"
+            raise FileError(found, remedy=f"open one of them, such as {self.members()[0].path}, or use models()")
         facts = self._read_json("model.json")
         config, population = ModelConfig(**facts["config"]), Population(**facts["population"])
         model = STCNN(config, population, facts["deg_per_px"])
@@ -148,6 +151,19 @@ class Run:
         """Return the runs that make up an ensemble, in their order; none for a run of one model."""
         found = [path for path in (self.path / "members").glob("*") if (path / "config.yaml").is_file()]
         return [Run(path) for path in sorted(found, key=lambda path: int(path.name))]
+
+    def member(self, number: int, seed: int) -> Run:
+        """Return the run of a member of an ensemble, its folder made if need be.
+
+        Args:
+            number: of the member, from 1.
+            seed: of its training, the only thing in which its configuration differs.
+        """
+        run = Run(self.path / "members" / str(number))
+        if not run.path.exists():
+            (run.path / "checkpoints").mkdir(parents=True)
+            run.save_config({**self.config(), "seed": seed, "n_models": 1})
+        return run
 
     def models(self) -> list[STCNN]:
         """Return the finished models of all members, or the one model of the run."""

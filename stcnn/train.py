@@ -20,11 +20,18 @@ def run_training(config: Config, overrides: Sequence[str]) -> None:
         config, run = resumed(config.resume, overrides)
     dataset = config.open_dataset()
     from stcnn.report import report_or_reason
-    from stcnn.training.fit import train  # Lightning takes seconds that --help and a misspelt key need not wait for
+    from stcnn.report.ensemble import write_ensemble_report
+    from stcnn.training.ensemble import train_members  # Lightning takes seconds that --help need not wait for
+    from stcnn.training.fit import train
 
     resume, run = run is not None, run or config.new_run()
-    train(dataset, config, run, resume=resume)
-    print(report_or_reason(run, dataset, config.batching, config.bounds))
+    if config.n_models == 1:
+        train(dataset, config, run, resume=resume)
+        print(report_or_reason(run, dataset, config.batching, config.bounds))
+        return
+    for member in train_members(dataset, config, run, config.n_models, resume):
+        print(report_or_reason(member, dataset, config.batching, config.bounds))
+    print(write_ensemble_report(run, dataset, config.batching, config.bounds))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

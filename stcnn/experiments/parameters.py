@@ -1,0 +1,170 @@
+"""Which fitted numbers one may trust: those on which trainings from different seeds agree.
+
+Only quantities that mean the same in every training are compared: those of a cell type or a neuron by its name. The
+channels of a hidden layer can be exchanged without changing any prediction, so channel K of one training is not channel
+K of another; of a layer only the order statistics of its channels are compared. A neuron's gain can be traded for the
+weights of its readout, so gains are given relative to the mean of the cell type.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+from torch.nn import functional as F
+
+from stcnn.experiments.receptive_field import receptive_fields
+from stcnn.nn.bounds import Bounds, Interval
+from stcnn.nn.model import STCNN
+
+AS_WIDE = 0.5
+"""A quantity whose spread over trained models exceeds this share of the spread they started with is not identified."""
+ON_BOUND = 1e-3
+"""Relative distance to a bound within which a value counts as on it."""
+
+
+class Quantity(NamedTuple):
+    """One number of a model that means the same in all trainings.
+
+    Args:
+        quantity: what it is.
+        of: the cell type, the neuron (``TYPE/NEURON``) or the layer.
+        unit: of the value; empty for a ratio.
+        matched: how it is found again in another training: by ``name``, or by ``rank`` among exchangeable channels.
+        value: the number.
+        on_bound: whether it sits on a bound of the training.
+    """
+
+    quantity: str
+    of: str
+    unit: str
+    matched: str
+    value: float
+    on_bound: bool = False
+
+    @property
+    def positive(self) -> bool:
+        """Whether it is positive by its nature, so that ratios count and not differences."""
+        return self.unit in ("s", "deg", "")
+
+
+def quantities(model: STCNN, bounds: Bounds, rate_hz: float) -> Iterator[Quantity]:
+    """Read off a model what can be compared with another training of the same recipe.
+
+    Args:
+        model: the model.
+        bounds: of its parameters, as in training.
+        rate_hz: frames per second at which receptive fields are computed.
+    """
+    for i, layer in enumerate(model.hidden):
+        if layer.filter.config.kind != "none":
+            taus = np.sort(layer.filter.tau_s.detach().double().numpy())
+            for rank, value in zip(("shortest", "median", "longest"), np.quantile(taus, (0, 0.5, 1)), strict=True):
+                bound = _touches(value, bounds.filter_tau_s)
+                yield Quantity(f"{rank} time constant", f"hidden layer {i + 1}", "s", "rank", float(value), bound)
+    for name, readout in zip(model.cell_types, model.readouts.each, strict=True):
+        tau_s = readout.filter.tau_s.item()
+        yield Quantity("readout time constant", name, "s", "name", tau_s, _touches(tau_s, bounds.filter_tau_s))
+        yield Quantity("resting voltage", name, "1", "name", readout.bias.item())
+    yield from _calcium(model, bounds)
+    for name, field in receptive_fields(model, rate_hz).items():
+        for axis, size_deg in zip(("height", "width"), field_size_deg(field, model.deg_per_px), strict=True):
+            yield Quantity(f"receptive field {axis}", name, "deg", "name", size_deg)
+
+
+def _calcium(model: STCNN, bounds: Bounds) -> Iterator[Quantity]:
+    shared = model.calcium.config.tau == "global"
+    limits = bounds.calcium_tau_s if shared else bounds.calcium_type_tau_s
+    taus = model.calcium.time_constants().tolist()
+    for name, tau_s in zip(["all cell types"] if shared else model.cell_types, taus, strict=False):
+        yield Quantity("calcium time constant", name, "s", "name", tau_s, _touches(tau_s, limits))
+    for name, neurons in zip(model.cell_types, model.calcium.each, strict=True):
+        gains = F.softplus(neurons.gain.detach().double())
+        for neuron, gain, offset in zip(
+            model.population.neurons[name], gains / gains.mean(), neurons.offset.tolist(), strict=True
+        ):
+            if len(gains) > 1:
+                yield Quantity("relative gain", f"{name}/{neuron}", "", "name", float(gain))
+            yield Quantity("offset", f"{name}/{neuron}", "dF/F", "name", offset)
+
+
+def _touches(value: float, limits: Interval) -> bool:
+    return any(limit is not None and abs(value - limit) <= ON_BOUND * abs(limit) for limit in limits)
+
+
+def field_size_deg(field: NDArray[np.floating], deg_per_px: float) -> tuple[float, float]:
+    """Height and width of a receptive field ``(K, Y, X)``: how much of each axis has half the largest power or more.
+
+    The power is the squared gradient, summed over lags and the other axis; NaN where the field is zero.
+    """
+    power = np.square(field.astype(float)).sum(0)
+    if not power.any():
+        return float("nan"), float("nan")
+    height, width = (
+        deg_per_px * float((profile >= profile.max() / 2).sum()) for profile in (power.sum(1), power.sum(0))
+    )
+    return height, width
+
+
+def parameter_table(
+    models: Sequence[STCNN], untrained: Sequence[STCNN], bounds: Bounds, rate_hz: float
+) -> pd.DataFrame:
+    """Compare what trainings from different seeds arrived at.
+
+    Args:
+        models: the finished models, at least two.
+        untrained: the same models before their first step.
+        bounds: of the parameters, as in training.
+        rate_hz: frames per second of the recordings' movies.
+
+    Returns:
+        One row per quantity: ``quantity``, ``of``, ``unit``, ``matched``, ``value`` (mean over models, geometric for
+        positive quantities), ``low`` and ``high`` (95 % interval for one more training, Student's t), ``n_models``,
+        ``n_on_bound``, ``narrowed_to`` (spread over models as a share of that before training; NaN where all started
+        alike) and ``caution``: why not to trust it, empty where nothing speaks against.
+    """
+    after, before = (_collected(each, bounds, rate_hz) for each in (models, untrained))
+    return pd.DataFrame([_judged(mine, before[key]) for key, mine in after.items()])
+
+
+def _collected(models: Sequence[STCNN], bounds: Bounds, rate_hz: float) -> dict[tuple[str, str], list[Quantity]]:
+    found: dict[tuple[str, str], list[Quantity]] = defaultdict(list)
+    for model in models:
+        for quantity in quantities(model, bounds, rate_hz):
+            found[quantity.quantity, quantity.of].append(quantity)
+    return found
+
+
+def _judged(after: list[Quantity], before: list[Quantity]) -> dict[str, object]:
+    first, n = after[0], len(after)
+    forth, back = (np.log, np.exp) if first.positive else (np.asarray, np.asarray)
+    values, starts = (forth(np.array([q.value for q in each])) for each in (after, before))
+    spread, start_spread = values.std(ddof=1), starts.std(ddof=1)
+    reach = stats.t.ppf(0.975, n - 1) * spread * np.sqrt(1 + 1 / n)
+    narrowed = float(spread / start_spread) if start_spread > 1e-9 else float("nan")
+    n_on_bound = sum(q.on_bound for q in after)
+    low, high = values.mean() - reach, values.mean() + reach
+    caution = ""
+    if not np.isfinite(values).all():
+        caution = "not defined in every model"
+    elif n_on_bound:
+        caution = f"on a bound in {n_on_bound} of {n} models"
+    elif narrowed > AS_WIDE:
+        caution = "not identified: the models differ about as much as before training"
+    elif np.isnan(narrowed) and low <= starts.mean() <= high:
+        caution = "not told from the value it started with"
+    return {
+        **{name: getattr(first, name) for name in ("quantity", "of", "unit", "matched")},
+        **{"value": float(back(values.mean())), "low": float(back(low)), "high": float(back(high))},
+        **{"n_models": n, "n_on_bound": n_on_bound, "narrowed_to": narrowed, "caution": caution},
+    }
+
+
+def per_neuron(table: pd.DataFrame) -> pd.Series:
+    """Which rows of a table are about single neurons."""
+    return table.of.str.contains("/", regex=False)

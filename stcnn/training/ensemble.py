@@ -1,0 +1,58 @@
+"""Several trainings of one recipe as one job; they differ by their seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stcnn.data.dataset import Dataset
+from stcnn.errors import FileError
+from stcnn.runs import Run
+from stcnn.training.callbacks import TrainingStopped
+from stcnn.training.fit import train
+from stcnn.training.recipe import Recipe
+
+
+def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, resume: bool = False) -> Iterator[Run]:
+    """Train the members of an ensemble one after the other, each an ordinary run inside the run folder.
+
+    Member K has the seed ``recipe.seed + K - 1``; the split is the same for all.
+
+    Args:
+        dataset: all recordings.
+        recipe: what the members share.
+        run: folder of the ensemble.
+        n_models: number of members.
+        resume: pass over members that are finished and go on with the one that was stopped.
+
+    Yields:
+        The run of each member that was trained, when it is finished.
+
+    Raises:
+        TrainingError, TrainingStopped, DataError: as :func:`stcnn.training.fit.train`.
+    """
+    for number in range(1, n_models + 1):
+        seed = recipe.seed + number - 1
+        member = run.member(number, seed)
+        if resume and _is_finished(member):
+            continue
+        try:
+            train(dataset, recipe.model_copy(update={"seed": seed}), member, resume=resume and _has_begun(member))
+        except TrainingStopped as stopped:
+            found = f"member {number} of {n_models}: {stopped.found}"
+            remedy = f"go on with: python train.py resume={run.path}"
+            raise TrainingStopped(found, remedy, stopped.exit_code - 128) from stopped
+        yield member
+    run.write_json("environment.json", member.environment())
+    run.write_json("split.json", member.split())
+
+
+def _has_begun(run: Run) -> bool:
+    return any((run.path / "checkpoints").glob("*.ckpt"))
+
+
+def _is_finished(run: Run) -> bool:
+    try:
+        run.finished_epoch()
+    except FileError:
+        return False
+    return True
