@@ -4,10 +4,15 @@
 //     p[t] = a p[t+1] + g[t],     q[t] = p[t] - r p[t+K] = dL/du[t]
 //     dL/db = sum_t q[t] (v[t] - v[t-1]) / b,     dL/dr = -sum_t g[t] v[t-K]
 //     dL/dX = conj(W) Q,     dL/dW = sum_t conj(Q) X                      (products.h)
+//
+// The last in three real products, for which lanes turn from frames into frequencies:
+//
+//     k0 = re Q (re X + im X),  k1 = (re Q + im Q) re X,  k2 = (re Q - im Q) im X,    conj(Q) X = k0 - k2 + i (k0 - k1).
 #pragma once
 #include "forward.h"
 
 constexpr int CHUNKS = (FREQUENCIES + LANES - 1) / LANES; // of LANES frequencies
+constexpr int PAIR_TILE = REGISTERS == 32 ? 5 : 3;        // pairs of that many channels stay in registers
 
 struct Backward {
     int32_t blocks, last_frames;
@@ -110,6 +115,45 @@ __attribute__((flatten, noinline)) static void adjoint_below(const Backward& cal
     }
     call.sums_below[i] += sum(sum_dz);
     call.sums_below[INPUTS + i] += sum(sum_dot);
+}
+
+template <int CHANNELS> INLINE void to_frames(const Spectrum<CHANNELS>* spectra, int channel, Complex* frames) {
+    V re[LANES], im[LANES];
+    unroll<LANES>([&](auto f) { re[f] = spectra[f][channel].re, im[f] = spectra[f][channel].im; });
+    transpose(re);
+    transpose(im);
+    unroll<LANES>([&](auto t) { frames[t] = {re[t], im[t]}; });
+}
+
+// d[3][OUTPUTS][INPUTS][LANES] += k0, k1, k2 summed over the frames of the block, at LANES frequencies.
+__attribute__((flatten, noinline)) static void add_weight_gradient(const Spectrum<OUTPUTS>* q_spectra,
+                                                                   const Spectrum<INPUTS>* x_spectra, V* d) {
+    Complex q[OUTPUTS][LANES], x[INPUTS][LANES];
+    for (int o = 0; o < OUTPUTS; o++) to_frames(q_spectra, o, q[o]);
+    for (int i = 0; i < INPUTS; i++) to_frames(x_spectra, i, x[i]);
+    tiles<OUTPUTS, PAIR_TILE>([&](auto o, auto n_o) {
+        tiles<INPUTS, PAIR_TILE>([&](auto i, auto n_i) {
+            constexpr int LEFT = n_o, RIGHT = n_i;
+            unroll<3>([&](auto kind) {
+                V pairs[LEFT][RIGHT] = {};
+                for (int t = 0; t < LANES; t++) {
+                    V right[RIGHT];
+                    unroll<RIGHT>([&](auto w) {
+                        const Complex z = x[i + w][t];
+                        right[w] = kind == 0 ? z.re + z.im : kind == 1 ? z.re : z.im;
+                    });
+                    unroll<LEFT>([&](auto u) {
+                        const Complex z = q[o + u][t];
+                        const V left = kind == 0 ? z.re : kind == 1 ? z.re + z.im : z.re - z.im;
+                        unroll<RIGHT>([&](auto w) { pairs[u][w] += left * right[w]; });
+                    });
+                }
+                unroll<LEFT>([&](auto u) {
+                    unroll<RIGHT>([&](auto w) { d[kind * PAIRS + (o + u) * INPUTS + i + w] += pairs[u][w]; });
+                });
+            });
+        });
+    });
 }
 
 template <int CHANNELS> static void to_spectra(const Halfway& halfway, int channel, Spectrum<CHANNELS>* spectra) {

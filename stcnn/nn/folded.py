@@ -43,14 +43,17 @@ class FoldedEye:
         self.filter = exponential(tau_s, dt_s, config.kernel_s, torch.zeros_like(tau_s), places=places, clips=clips)
         self._matrices: dict[torch.Size, tuple[Tensor, Tensor]] = {}
 
-    def drive(self, contrast: Tensor) -> Tensor:
-        """Sample contrast ``(B, T, Y, X)``: rows ``(T, B Y X)``."""
-        shape = contrast.shape[2:]
+    def matrices(self, shape: torch.Size, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what samples pictures of a shape, along columns ``(Y', Y)`` and along rows ``(X, X')``."""
         if shape not in self._matrices:
-            rows, columns = self.eye.sampling((shape[0], shape[1]), self.deg_per_px, contrast)
+            rows, columns = self.eye.sampling((shape[0], shape[1]), self.deg_per_px, like)
             top, bottom, left, right = self.window
             self._matrices[shape] = rows[top:bottom] * self.gain, columns[left:right].T
-        rows, columns = self._matrices[shape]
+        return self._matrices[shape]
+
+    def drive(self, contrast: Tensor) -> Tensor:
+        """Sample contrast ``(B, T, Y, X)``: rows ``(T, B Y X)``."""
+        rows, columns = self.matrices(contrast.shape[2:], contrast)
         return (rows @ (contrast @ columns)).transpose(0, 1).flatten(1)
 
 
@@ -73,7 +76,7 @@ class FoldedLayer:
             scale, shift = layer.norm.affine()
             factor, offset = factor * scale, shift + offset * scale
         self.kernel = channels_last(layer.weight * factor.view(-1, 1, 1, 1))
-        self.slope = layer.slope
+        self.slope, self.reads, self.makes = layer.slope, reads, makes
         self.shape = (makes.bottom - makes.top, makes.right - makes.left)
         self.filter = stateful(layer.filter, rate_hz, offset, places=self.shape[0] * self.shape[1], clips=clips)
         half = layer.weight.shape[-1] // 2
@@ -141,18 +144,18 @@ class Folded:
             windows.insert(0, seen_by(windows[0], layer.weight.shape[-1] // 2, model.readouts.lattice))
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
         self._like = model.calcium.tau_s.detach()
-        self._eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
-        self._layers = [
+        self.eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
+        self.layers = [
             FoldedLayer(layer, rate_hz, clips, reads, makes)
             for layer, reads, makes in zip(model.hidden, windows[:-1], windows[1:], strict=True)
         ]
-        self._readouts = FoldedReadouts(model.readouts, rate_hz, clips)
-        self._filters: dict[str, StatefulFilter] = {
-            "eye": self._eye.filter,
-            **{f"hidden.{i}": layer.filter for i, layer in enumerate(self._layers)},
-            "readouts": self._readouts.filter,
+        self.readouts = FoldedReadouts(model.readouts, rate_hz, clips)
+        self.filters: dict[str, StatefulFilter] = {
+            "eye": self.eye.filter,
+            **{f"hidden.{i}": layer.filter for i, layer in enumerate(self.layers)},
+            "readouts": self.readouts.filter,
         }
-        kernels = [len(f.kernel) for f in self._filters.values() if isinstance(f, Convolver)]
+        kernels = [len(f.kernel) for f in self.filters.values() if isinstance(f, Convolver)]
         self.chunk = max(1, CHUNK_PICTURES // clips, *kernels)
         """Number of frames that are computed together."""
 
@@ -176,8 +179,8 @@ class Folded:
             )
         contrast = contrast.to(self._like)
         if contrast.shape[1] <= self.chunk:
-            return self._advance(self._eye.drive(contrast))
-        return torch.cat([self._advance(self._eye.drive(piece)) for piece in contrast.split(self.chunk, 1)], 1)
+            return self._advance(self.eye.drive(contrast))
+        return torch.cat([self._advance(self.eye.drive(piece)) for piece in contrast.split(self.chunk, 1)], 1)
 
     @torch.no_grad()
     def push_grey(self, n_frames: int) -> Tensor:
@@ -187,7 +190,7 @@ class Folded:
 
     def reset(self) -> None:
         """Forget all frames: nothing was ever shown, not even grey."""
-        for filter in self._filters.values():
+        for filter in self.filters.values():
             filter.rest()
 
     @torch.no_grad()
@@ -197,7 +200,7 @@ class Folded:
 
     def state(self) -> State:
         """Return a copy of the state by the name of the filter."""
-        return {f"{name}.{key}": rows for name, filter in self._filters.items() for key, rows in filter.state().items()}
+        return {f"{name}.{key}": rows for name, filter in self.filters.items() for key, rows in filter.state().items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Continue from what :meth:`state` returned; the state of one clip serves all.
@@ -205,12 +208,12 @@ class Folded:
         Raises:
             ShapeError: the state is that of another network.
         """
-        for name, filter in self._filters.items():
+        for name, filter in self.filters.items():
             mine = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
             filter.load(mine)
 
     def _grey(self, n_frames: int) -> Tensor:
-        rows, columns = self._eye.shape
+        rows, columns = self.eye.shape
         return self._like.new_zeros(n_frames, self.clips * rows * columns)
 
     def _advance(self, seen: Tensor, settle: bool = False) -> Tensor:
@@ -220,10 +223,10 @@ class Folded:
             rows = drive.to(self._like).view(len(seen), -1)  # autocast may have made it short
             return filter.settle(rows[0]) if settle else filter.filter(rows)
 
-        x = filtered(self._eye.filter, seen).view(-1, 1, *self._eye.shape)
-        for layer in self._layers:
+        x = filtered(self.eye.filter, seen).view(-1, 1, *self.eye.shape)
+        for layer in self.layers:
             x = layer.pictures(filtered(layer.filter, layer.drive(x)))
-        voltage = filtered(self._readouts.filter, self._readouts.drive(x))
+        voltage = filtered(self.readouts.filter, self.readouts.drive(x))
         return voltage.view(len(seen), self.clips, -1).transpose(0, 1)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.native_library import Geometry
+from stcnn.nn.native_spectra import Grid, in_three
 
 _pointer, _int, _float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
 
@@ -105,26 +106,15 @@ class NativeLayer:
     def __init__(self, geometry: Geometry, library: ctypes.CDLL) -> None:
         self.geometry, self._library = geometry, library
         self.lanes = int(library.lanes())
-        ny, nx = geometry.ny, geometry.nx
-        real = range(ny // 2 + 1)
-        slots = [(ky, kx) for kx in range(nx // 2 + 1) for ky in (real if kx in (0, nx // 2) else range(ny))]
-        self.ky, self.kx = torch.tensor(slots).T
-        """Frequency of each slot: all of the half spectrum but the halves that are conjugate to others."""
-        single = torch.isin(self.kx, torch.tensor([0, nx // 2])) & torch.isin(self.ky, torch.tensor([0, ny // 2]))
-        self.share = torch.where(single, 1.0, 2.0).double() / (ny * nx)
-        """Factor of each slot in the inverse transform."""
-        self.chunks = -(-len(slots) // self.lanes)
+        self.grid = Grid(geometry.ny, geometry.nx)
+        self.chunks = -(-len(self.grid) // self.lanes)
         """Groups of LANES slots."""
         for function in (library.forward, library.backward, library.read_window, library.adjoint_of_window):
             function.argtypes, function.restype = [_pointer], None
 
     def spectrum(self, kernel: Tensor) -> Tensor:
         """Return the spectrum ``(F, 3, O, C)``, as the compiled code reads it, of a kernel ``(O, C, kY, kX)``."""
-        g, (h_y, h_x) = self.geometry, (k // 2 for k in kernel.shape[2:])
-        grid = kernel.new_zeros(*kernel.shape[:2], g.ny, g.nx, dtype=torch.float64)
-        grid[:, :, : kernel.shape[2], : kernel.shape[3]] = kernel
-        w = torch.fft.rfft2(grid.roll((-h_y, -h_x), (2, 3)))[:, :, self.ky, self.kx] * self.share
-        return torch.stack([w.real, w.real + w.imag, w.imag - w.real]).permute(3, 0, 1, 2).float().contiguous()
+        return in_three(self.grid.spectrum(kernel))
 
     @property
     def gradient_shape(self) -> tuple[int, ...]:
@@ -133,13 +123,8 @@ class NativeLayer:
 
     def kernel_gradient(self, d_weights: Tensor, kernel_shape: Sequence[int]) -> Tensor:
         """Return ``dL/dkernel`` ``(O, C, kY, kX)`` in float64 from the sums of the backward pass."""
-        g, (k_y, k_x) = self.geometry, kernel_shape[2:]
-        k0, k1, k2 = d_weights.double().permute(1, 2, 3, 0, 4).flatten(3)[..., : len(self.ky)]
-        d = torch.complex(k0 - k2, k1 - k0)  # conjugate: the sign of the exponent of torch
-        half = d.new_zeros(g.outputs, g.inputs, g.ny, g.nx // 2 + 1)
-        half[:, :, -self.ky % g.ny, self.kx] = d.conj()  # for the columns of real numbers; others are overwritten
-        half[:, :, self.ky, self.kx] = d
-        return torch.fft.irfft2(half, (g.ny, g.nx)).roll((k_y // 2, k_x // 2), (2, 3))[:, :, :k_y, :k_x]
+        k0, k1, k2 = d_weights.double().permute(1, 2, 3, 0, 4).flatten(3)[..., : len(self.grid)]
+        return self.grid.kernel(torch.complex(k0 - k2, k1 - k0), *kernel_shape[2:])
 
     def forward(
         self, frames: int, read: Input, written: Maps, weights: Tensor, decay: Tensor, sums: Tensor | None
@@ -216,7 +201,7 @@ class NativeLayer:
         return -(-frames // self.lanes), (frames - 1) % self.lanes + 1
 
     def _weights(self, weights: Tensor) -> int | None:
-        return _at(weights, (len(self.ky), 3, self.geometry.outputs, self.geometry.inputs))
+        return _at(weights, (len(self.grid), 3, self.geometry.outputs, self.geometry.inputs))
 
     def _input(self, read: Input, frames: int) -> _Input:
         channels, given = (self.geometry.inputs,), read.scale is not None

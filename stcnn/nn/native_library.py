@@ -1,4 +1,4 @@
-"""The C++ core of the hidden layers (``stcnn/native``): compiled on first use for this machine and this geometry.
+"""The C++ core (``stcnn/native``): compiled on first use for this machine and this geometry.
 
 Sizes are constants to the compiler, so every network runs at full speed and the code has one path. A library is kept
 in the cache under a name that says all it depends on: sources, compiler and its flags, processor, geometry.
@@ -32,7 +32,7 @@ COMPILE_LIMIT_S = 300
 
 
 class Geometry(NamedTuple):
-    """Everything that is a constant in a compiled layer; fields are the macros of ``layer.cpp`` in small letters."""
+    """Everything that is a constant in a layer compiled for training; fields are the macros of ``layer.cpp``."""
 
     rows: int
     columns: int
@@ -52,6 +52,35 @@ class Geometry(NamedTuple):
         grid = (max(size + k // 2, k) for size, k in zip(lattice, kernel, strict=True))
         ny, nx = (-(-points // 4) * 4 for points in grid)
         return cls(*lattice, ny, nx, inputs, outputs)
+
+    @property
+    def source(self) -> str:
+        """The file that is compiled."""
+        return "layer.cpp"
+
+
+class FrozenGeometry(NamedTuple):
+    """The same for a layer in evaluation, which computes only a window; ``source`` is the form it is compiled in."""
+
+    source: str
+    rows: int
+    columns: int
+    out_rows: int
+    out_columns: int
+    ny: int
+    nx: int
+    inputs: int
+    outputs: int
+
+
+class NetworkCode(NamedTuple):
+    """What has no constants: eye, readouts and the order of things in evaluation."""
+
+    source: str = "network.cpp"
+
+
+Code = Geometry | FrozenGeometry | NetworkCode
+"""Something that is compiled to a library of its own."""
 
 
 class NotCompiled(Exception):
@@ -92,37 +121,45 @@ def machine() -> bytes:
     return found
 
 
-def libraries(geometries: Iterable[Geometry]) -> dict[Geometry, ctypes.CDLL]:
-    """Return the compiled layer of each geometry, compiling side by side what is not in the cache.
+def libraries(codes: Iterable[Code]) -> dict[Code, ctypes.CDLL]:
+    """Return the library of each geometry, compiling side by side what is not in the cache.
 
     Raises:
         NotCompiled: there is no compiler, it failed, or the result cannot be stored or loaded.
     """
-    wanted = sorted(set(geometries))
+    wanted = list(dict.fromkeys(codes))
     with ThreadPoolExecutor(max(1, min(len(wanted), os.cpu_count() or 1))) as pool:
         return dict(zip(wanted, pool.map(library, wanted), strict=True))
 
 
 @cache
-def library(geometry: Geometry) -> ctypes.CDLL:
-    """Return the compiled layer of one geometry, from the cache or the compiler; errors as :func:`libraries`."""
+def library(code: Code) -> ctypes.CDLL:
+    """Return the library of one geometry, from the cache or the compiler; errors as :func:`libraries`."""
     try:
-        file = library_file(geometry)
+        file = library_file(code)
         if not file.is_file():
-            compile_layer(geometry, file)
+            compile_code(code, file)
         return ctypes.CDLL(str(file))
     except OSError as error:
         raise NotCompiled(f"a file of the native core is missing or cannot be written: {error}") from error
 
 
-def library_file(geometry: Geometry) -> Path:
-    """Return where the compiled layer of ``geometry`` is kept, whether it is there or not."""
+def library_file(code: Code) -> Path:
+    """Return where the library of ``code`` is kept, whether it is there or not."""
     digest = hashlib.sha256(machine())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
-    digest.update(repr((FLAGS, compiler())).encode())
-    name = "{rows}x{columns}_{ny}x{nx}_{inputs}to{outputs}".format(**geometry._asdict())
-    return cache_folder() / f"layer_{name}_{digest.hexdigest()[:16]}.so"
+    digest.update(repr((FLAGS, compiler(), constants(code))).encode())
+    sizes = code._asdict()
+    name = Path(code.source).stem
+    if "rows" in sizes:
+        name += "_{rows}x{columns}_{ny}x{nx}_{inputs}to{outputs}".format(**sizes)
+    return cache_folder() / f"{name}_{digest.hexdigest()[:16]}.so"
+
+
+def constants(code: Code) -> dict[str, int]:
+    """Return the macros that ``code`` is compiled with."""
+    return {name.upper(): value for name, value in code._asdict().items() if name != "source"}
 
 
 def cache_folder() -> Path:
@@ -131,18 +168,18 @@ def cache_folder() -> Path:
     return (Path(folder) if folder else platformdirs.user_cache_path("stcnn", appauthor=False)) / "native"
 
 
-def compile_layer(geometry: Geometry, file: Path, flags: Iterable[str] = FLAGS) -> None:
-    """Compile the layer of one geometry into ``file``, which appears whole or not at all.
+def compile_code(code: Code, file: Path) -> None:
+    """Compile ``code`` into ``file``, which appears whole or not at all.
 
     Raises:
         NotCompiled: the compiler fails; its first complaint is in the message.
         OSError: the file cannot be written.
     """
-    macros = [f"-D{name.upper()}={value}" for name, value in geometry._asdict().items()]
+    macros = [f"-D{name}={value}" for name, value in constants(code).items()]
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         made = Path(folder) / file.name
-        command = [*compiler(), *flags, *macros, str(SOURCES / "layer.cpp"), "-o", str(made)]
+        command = [*compiler(), *FLAGS, *macros, str(SOURCES / code.source), "-o", str(made)]
         try:
             subprocess.run(command, capture_output=True, check=True, timeout=COMPILE_LIMIT_S)
         except (OSError, subprocess.SubprocessError) as error:

@@ -1,0 +1,83 @@
+// Evaluation of one hidden layer (frozen.h), LANES frames at a time: a vector holds one channel and point in all of them.
+//
+// Maps are [channel][point][LANES]. What comes out may overwrite what came in.
+#include "frozen.h"
+#include "products.h"
+#include "room.h"
+
+struct Room {
+    Complex halfway[INPUTS][KX][ROWS], out_halfway[OUTPUTS][KX][OUT_ROWS];
+    Spectrum<std::max(INPUTS, OUTPUTS)> column[NY]; // all channels of a column of the half spectrum
+};
+constexpr int MOST = std::max(INPUTS, OUTPUTS);
+
+__attribute__((flatten, noinline)) static void to_halfway(const V* x, Complex (*halfway)[ROWS]) {
+    for (int row = 0; row < ROWS; row++) row_to_halfway<COLUMNS>(x + row * COLUMNS, 1, &halfway[0][row], ROWS);
+}
+__attribute__((flatten, noinline)) static void to_column(int kx, const Complex* z, Complex* spectrum) {
+    to_spectrum<ROWS, 1, MOST>(is_real(kx), z, spectrum);
+}
+__attribute__((flatten, noinline)) static void from_column(int kx, const Complex* spectrum, Complex* z) {
+    from_spectrum<OUT_ROWS, 1, MOST>(is_real(kx), spectrum, z);
+}
+
+// q of channel o, rectified if nothing is left to take back.
+__attribute__((flatten, noinline)) static void integrate(const Frozen& layer, int o, const Complex (*halfway)[OUT_ROWS],
+                                                         int frames, bool finite, V* z) {
+    const Recurrence recurrence(1 - double(layer.leak[o]));
+    const V slope = broadcast(layer.slope);
+    for (int row = 0; row < OUT_ROWS; row++) {
+        V u[OUT_COLUMNS];
+        row_from_halfway<OUT_COLUMNS>(&halfway[0][row], OUT_ROWS, u);
+        unroll<OUT_COLUMNS>([&](auto c) {
+            const int point = row * OUT_COLUMNS + c;
+            float* last = layer.last + point * PADDED + o;
+            const V q = recurrence.forwards(u[c], *last);
+            *last = frames == LANES ? q[LANES - 1] : q[frames - 1];
+            z[point] = finite ? q : rectified(q, slope);
+        });
+    }
+}
+
+// y of a kernel that ends, rectified: frame by frame, LANES points at a time.
+static void take_back(const Frozen& layer, int late, int frames, V* z) {
+    const V rest = broadcast(layer.past.rest[late]), start = broadcast(layer.past.start[late]), slope = broadcast(layer.slope);
+    for (int first = 0; first < OUT_POINTS; first += LANES) {
+        const int count = std::min(LANES, OUT_POINTS - first);
+        V y[LANES] = {};
+        std::copy(z + first, z + first + count, y);
+        transpose(y);
+        for (int t = 0; t < frames; t++) {
+            V* past = reinterpret_cast<V*>(layer.past.row(t, late) + first);
+            const V q = y[t];
+            y[t] = rectified(q + *past, slope);
+            *past = start - rest * q;
+        }
+        transpose(y);
+        std::copy(y, y + count, z + first);
+    }
+}
+
+extern "C" void blocks(Frozen* layer, const float* input, float* output, int32_t frames) {
+    Room& room = ::room<Room>();
+    const V* x = reinterpret_cast<const V*>(input);
+    V* z = reinterpret_cast<V*>(output);
+    for (int i = 0; i < INPUTS; i++) to_halfway(x + i * POINTS, room.halfway[i]);
+    for (int kx = 0; kx < KX; kx++) {
+        const float* weights = layer->weights + size_t(first_frequency(kx)) * WEIGHTS;
+        for (int i = 0; i < INPUTS; i++) to_column(kx, room.halfway[i][kx], &room.column[0][i]);
+        for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k], room.column[k]);
+        if (kx == 0)
+            for (int o = 0; o < OUTPUTS; o++) room.column[0][o].re += broadcast(layer->bias[o]);
+        for (int o = 0; o < OUTPUTS; o++) from_column(kx, &room.column[0][o], room.out_halfway[o][kx]);
+    }
+    const Past& past = layer->past;
+    for (int o = 0; o < OUTPUTS; o++) {
+        const int late = int(std::find(past.channel, past.channel + past.channels, o) - past.channel);
+        integrate(*layer, o, room.out_halfway[o], frames, late < past.channels, z + o * OUT_POINTS);
+        if (late < past.channels) take_back(*layer, late, frames, z + o * OUT_POINTS);
+    }
+    layer->past.advance(frames);
+}
+
+extern "C" int32_t lanes() { return LANES; }

@@ -1,0 +1,123 @@
+"""Builds the structs of one clip for the compiled evaluation (``stcnn/native/network.cpp``) from a folded network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from stcnn.nn.native_library import FrozenGeometry
+from stcnn.nn.native_spectra import Grid, in_three, in_two
+from stcnn.nn.native_structs import Band, Calcium, Clip, Eye, Frozen, Keeper, Readouts
+
+if TYPE_CHECKING:
+    from stcnn.nn.folded import Folded, FoldedLayer
+    from stcnn.nn.native_state import Memory
+    from stcnn.nn.streaming import Indicator
+
+Form = Literal["blocks", "frame"]
+"""Blocks of LANES frames, or one frame at a time: a vector holds frames, or channels."""
+
+BLIND = 1e-9
+"""What a pixel far from a column contributes, relative to the middle, may be left out below this (float32: 6e-8)."""
+
+
+class ClipBuilder:
+    """What all clips have in common.
+
+    Args:
+        folded: the network.
+        form: the form its layers are compiled in.
+        shape: rows and columns of the pictures.
+        codes: geometry of each layer.
+        lanes: numbers in a vector.
+    """
+
+    def __init__(
+        self, folded: Folded, form: Form, shape: tuple[int, ...], codes: list[FrozenGeometry], lanes: int
+    ) -> None:
+        self.folded, self.form, self.shape, self.lanes = folded, form, shape, lanes
+        self.keeper = Keeper()
+        layers = list(zip(folded.layers, codes, strict=True))
+        self._weights = [self.keeper.at(self._spectrum(layer, code)) for layer, code in layers]
+        self._bands = [self._band(matrix) for matrix in self._matrices()]
+        self._padded = [lanes, *[self.whole(len(layer.kernel)) for layer in folded.layers]]
+
+    def whole(self, n: int) -> int:
+        """``n`` filled up to whole vectors."""
+        return -(-n // self.lanes) * self.lanes
+
+    def build(self, b: int, memory: dict[str, Memory], functions: list[int]) -> Clip:
+        """Return the clip ``b``; ``functions`` are the compiled layers."""
+        layers = self.folded.layers
+        frozen = [self._frozen(i, b, memory[f"hidden.{i}"]) for i in range(len(layers))]
+        clip = Clip(
+            self._eye(b, memory["eye"]), self._readouts(b, memory["readouts"]), Calcium(), len(layers), self.lanes,
+            self.keeper.pointers(functions), self.keeper.pointers([self.keeper.struct(f) for f in frozen]),
+        )  # fmt: skip
+        if self.form == "frame":
+            places = [self.folded.eye.shape, *[layer.shape for layer in layers]]
+            maps = [torch.zeros(rows * columns * n) for (rows, columns), n in zip(places, self._padded, strict=True)]
+            clip.maps = self.keeper.pointers([self.keeper.memory(m) for m in maps])
+        return clip
+
+    def indicate(self, clip: Clip, b: int, indicator: Indicator, memory: Memory) -> None:
+        """Give the clip its indicator."""
+        types = torch.as_tensor(range(memory.channels))[indicator.types]
+        clip.calcium = Calcium(
+            len(indicator.gain), indicator.softplus, self.keeper.at(types, torch.int32),
+            self.keeper.at(indicator.gain), self.keeper.at(indicator.offset), memory.row_filter(b),
+        )  # fmt: skip
+        clip.filtered = self.keeper.memory(torch.zeros(memory.channels))
+
+    def _spectrum(self, layer: FoldedLayer, code: FrozenGeometry) -> Tensor:
+        leak = layer.filter.scan.leak[: len(layer.kernel)].double()  # type: ignore[attr-defined]
+        shift = (
+            layer.makes.top + code.out_rows // 2 - layer.reads.top - code.rows // 2,
+            layer.makes.left + code.out_columns // 2 - layer.reads.left - code.columns // 2,
+        )
+        w = Grid(code.ny, code.nx).spectrum(leak.view(-1, 1, 1, 1) * layer.kernel, shift)
+        return in_three(w) if self.form == "blocks" else in_two(w, self.lanes)
+
+    def _frozen(self, i: int, b: int, memory: Memory) -> Frozen:
+        layer, keeper = self.folded.layers[i], self.keeper
+        spare = torch.zeros(self.whole(memory.channels) - memory.channels)
+        bias = torch.cat([memory.leak * layer.filter.offset, spare])
+        above = self.folded.layers[i + 1].slope if i + 1 < len(self.folded.layers) else self.folded.readouts.slope
+        return Frozen(
+            self._weights[i], keeper.at(bias), keeper.at(torch.cat([memory.leak, spare])),
+            memory.last[b].data_ptr(), above, memory.past(b),
+        )  # fmt: skip
+
+    def _matrices(self) -> tuple[Tensor, Tensor]:
+        rows, columns = self.folded.eye.matrices(torch.Size(self.shape), self.folded.readouts.weights)
+        return rows, columns.T
+
+    def _band(self, matrix: Tensor) -> Band:
+        """A matrix whose rows are zero but for a stretch."""
+        felt = matrix.abs() > BLIND * matrix.abs().amax()
+        first = felt.int().argmax(1)
+        last = matrix.shape[1] - felt.flip(1).int().argmax(1)
+        last = torch.where(felt.any(1), last, first)
+        keeper = self.keeper
+        return Band(keeper.at(matrix), keeper.at(first, torch.int32), keeper.at(last, torch.int32), *matrix.shape)
+
+    def _eye(self, b: int, memory: Memory) -> Eye:
+        down, across = self._bands
+        width, strip_rows = self.whole(across.size), self.whole(down.rows)
+        room = [torch.zeros(down.size, width), torch.zeros(2, strip_rows, width), torch.zeros(memory.places)]
+        return Eye(down, across, *map(self.keeper.memory, room), memory.row_filter(b), width, strip_rows)
+
+    def _readouts(self, b: int, memory: Memory) -> Readouts:
+        """Weights ``(points, types)`` of maps in blocks, ``(types, points)`` of maps of a frame."""
+        readouts, layer = self.folded.readouts, self.folded.layers[-1]
+        types, channels = memory.channels, len(layer.kernel)
+        weights = readouts.weights.T.reshape(types, -1, channels)
+        if self.form == "blocks":
+            weights = weights.permute(2, 1, 0)
+        else:
+            weights = torch.cat([weights, weights.new_zeros(*weights.shape[:2], self._padded[-1] - channels)], 2)
+        points = weights.numel() // types
+        offset = readouts.filter.offset
+        return Readouts(types, points, self.keeper.at(weights), self.keeper.at(offset), memory.row_filter(b))
