@@ -1,9 +1,11 @@
 // Evaluation of one hidden layer (frozen.h), LANES frames at a time: a vector holds one channel and point in all of them.
 //
-// Maps are [channel][point][LANES]. What comes out may overwrite what came in.
+// Maps are [channel][point][LANES]. What comes out may overwrite what came in. Only the integrators know of the block
+// before; all else may run while another thread is still busy with that one.
 #include "frozen.h"
 #include "products.h"
 #include "room.h"
+#include "turns.h"
 
 struct Room {
     Complex halfway[INPUTS][KX][ROWS], out_halfway[OUTPUTS][KX][OUT_ROWS];
@@ -58,7 +60,7 @@ static void take_back(const Frozen& layer, int late, int frames, V* z) {
     }
 }
 
-extern "C" void blocks(Frozen* layer, const float* input, float* output, int32_t frames) {
+extern "C" void blocks(Frozen* layer, const float* input, float* output, int32_t frames, int64_t block) {
     Room& room = ::room<Room>();
     const V* x = reinterpret_cast<const V*>(input);
     V* z = reinterpret_cast<V*>(output);
@@ -72,12 +74,14 @@ extern "C" void blocks(Frozen* layer, const float* input, float* output, int32_t
         for (int o = 0; o < OUTPUTS; o++) from_column(kx, &room.column[0][o], room.out_halfway[o][kx]);
     }
     const Past& past = layer->past;
+    if (layer->done) wait_for(layer->done, block);
     for (int o = 0; o < OUTPUTS; o++) {
         const int late = int(std::find(past.channel, past.channel + past.channels, o) - past.channel);
         integrate(*layer, o, room.out_halfway[o], frames, late < past.channels, z + o * OUT_POINTS);
         if (late < past.channels) take_back(*layer, late, frames, z + o * OUT_POINTS);
     }
-    layer->past.advance(frames);
+    past.advance(frames);
+    if (layer->done) pass_on(layer->done, block + 1);
 }
 
 extern "C" int32_t lanes() { return LANES; }

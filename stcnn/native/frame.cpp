@@ -73,7 +73,7 @@ static void take_back(const Frozen& layer, int late, float* z) {
     }
 }
 
-extern "C" void frame(Frozen* layer, const float* input, float* output, int32_t) {
+extern "C" void frame(Frozen* layer, const float* input, float* output, int32_t, int64_t) {
     Room& room = ::room<Room>();
     to_halfway(reinterpret_cast<const V*>(input), room);
     for (int kx = 0; kx < KX; kx++) correlate_column(*layer, kx, room);

@@ -33,6 +33,7 @@ struct Frozen {
     float* last;          // q of the frame before, [OUT_POINTS][PADDED]
     float slope;          // of the rectifier for negative values
     Past past;
+    int64_t* done;        // blocks that are integrated, for threads that take turns; null where there is one
 };
 
 INLINE V rectified(V y, V slope) { return y > V{} ? y : y * slope; }

@@ -9,12 +9,12 @@
 // Calcium: offset + gain (filter of the rectified voltage), rectified as elu(v) + 1 or log(1 + exp(v)).
 //
 // `step` shows one frame and answers at once (maps of frame.cpp). `evaluate` goes through a clip in blocks of LANES frames
-// (maps of blocks.cpp); its layers can be shared out to stages that run side by side, each a few blocks behind the other.
+// (maps of blocks.cpp); several threads can deal the blocks among themselves (turns.h).
+#include "turns.h"
 #include "vectors.h"
 
 #include <algorithm>
 #include <cmath>
-#include <sched.h>
 
 // ---- filters of rows ----------------------------------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ struct Eye {
     Band down, across;
     float* picture; // [down.size][width], width = across.size filled up to whole vectors
     float* strips;  // [across.rows filled up][width]: the picture sampled along one axis
-    float* seen;    // [points]
+    float* seen;    // [LANES][points]: what the columns see in each frame of a block
     Filter filter;
     int32_t width, strip_rows;
 };
@@ -114,8 +114,8 @@ static void transposed(const float* from, int rows, int columns, float* to) {
         }
 }
 
-// What the columns see of the picture, into `seen`; `strips` serves as room for both directions.
-static void sample(const Eye& eye) {
+// What the columns see of the picture; `strips` serves as room for both directions.
+static void sample(const Eye& eye, float* seen) {
     float* turned = eye.strips + size_t(eye.strip_rows) * eye.width;
     for (int row = 0; row < eye.down.rows; row++)
         band_sums(eye.down, row, eye.picture, eye.width, reinterpret_cast<V*>(eye.strips + row * eye.width));
@@ -123,7 +123,7 @@ static void sample(const Eye& eye) {
     for (int column = 0; column < eye.across.rows; column++) {
         float* line = eye.strips; // one number per row of the lattice
         band_sums(eye.across, column, turned, eye.strip_rows, reinterpret_cast<V*>(line));
-        for (int row = 0; row < eye.down.rows; row++) eye.seen[row * eye.across.rows + column] = line[row];
+        for (int row = 0; row < eye.down.rows; row++) seen[row * eye.across.rows + column] = line[row];
     }
 }
 
@@ -185,7 +185,7 @@ static void indicate(const Calcium& calcium, const float* voltage, float* filter
 // ---- one frame at once --------------------------------------------------------------------------------------------
 
 struct Frozen; // of frame.cpp or blocks.cpp, for the geometry of each layer
-using Layer = void (*)(Frozen*, const float* x, float* z, int32_t frames);
+using Layer = void (*)(Frozen*, const float* x, float* z, int32_t frames, int64_t block);
 
 struct Clip {
     Eye eye;
@@ -208,10 +208,10 @@ extern "C" int32_t step(Clip* const* clips, int32_t n_clips, const void* frames,
     }
     for (int b = 0; b < n_clips; b++) {
         Clip& clip = *clips[b];
-        sample(clip.eye);
+        sample(clip.eye, clip.eye.seen);
         clip.eye.filter.advance(clip.eye.seen);
         for (int i = 0; i < clip.eye.filter.size; i++) clip.maps[0][i * clip.padded_eye] = clip.eye.seen[i];
-        for (int i = 0; i < clip.layers; i++) clip.layer[i](clip.frozen[i], clip.maps[i], clip.maps[i + 1], 1);
+        for (int i = 0; i < clip.layers; i++) clip.layer[i](clip.frozen[i], clip.maps[i], clip.maps[i + 1], 1, 0);
         float* v = voltage + b * clip.readouts.types;
         read_frame(clip.readouts, clip.maps[clip.layers], v);
         indicate(clip.calcium, v, clip.filtered, calcium + b * clip.calcium.neurons);
@@ -221,61 +221,43 @@ extern "C" int32_t step(Clip* const* clips, int32_t n_clips, const void* frames,
 
 // ---- a whole clip -------------------------------------------------------------------------------------------------
 
-constexpr int BEHIND = 4; // blocks that a stage may lie behind the one before it
-
 struct Passage {
-    Clip* clip;
     const float* contrast; // [frames][pixels]; null: grey
-    int64_t frames, size;  // size: of the largest map of a block
+    int64_t frames;
     float* voltage;        // [frames][types]
-    const int32_t* first;  // stage s runs steps first[s] .. first[s + 1] - 1: the eye, each layer, the readouts
-    float* handed_over;    // [stages][BEHIND][size], what each stage leaves for the next
-    int64_t* done;         // blocks that each stage is through with, [stages]; zero when called
+    float* map;            // the largest of a block
+    int64_t *seen, *read;  // blocks that the eye's filter and the readouts are through with
 };
 
-static bool see_block(const Clip& clip, const float* contrast, int frames, float* z) {
+static bool see_block(const Clip& clip, const Passage& call, int64_t block, int frames) {
     const Eye& eye = clip.eye;
-    const size_t pixels = size_t(eye.down.size) * eye.across.size, points = clip.eye.filter.size;
-    float* row = eye.seen;
+    const size_t pixels = size_t(eye.down.size) * eye.across.size, points = eye.filter.size;
     bool right = true;
-    if (frames < LANES) std::fill(z, z + points * LANES, 0.f);
     for (int t = 0; t < frames; t++) {
-        if (contrast) right &= take_picture(eye, contrast + t * pixels, CONTRAST, 0), sample(eye);
-        else std::fill(row, row + points, 0.f);
-        eye.filter.advance(row);
-        for (size_t i = 0; i < points; i++) z[i * LANES + t] = row[i];
+        float* row = eye.seen + t * points;
+        if (call.contrast) {
+            right &= take_picture(eye, call.contrast + (block * LANES + t) * pixels, CONTRAST, 0);
+            sample(eye, row);
+        } else std::fill(row, row + points, 0.f);
     }
+    wait_for(call.seen, block);
+    for (int t = 0; t < frames; t++) eye.filter.advance(eye.seen + t * points);
+    pass_on(call.seen, block + 1);
+    for (size_t i = 0; i < points; i++)
+        for (int t = 0; t < LANES; t++) call.map[i * LANES + t] = t < frames ? eye.seen[t * points + i] : 0;
     return right;
 }
 
-static void wait_for(const int64_t* count, int64_t wanted) {
-    for (int turns = 0; __atomic_load_n(count, __ATOMIC_ACQUIRE) < wanted; turns++)
-        if (turns > 1000) sched_yield();
-}
-
-// One stage of a clip; all stages must run side by side. 1 if the contrast is not finite.
-extern "C" int32_t evaluate(const Passage* call, int32_t stage, int32_t stages) {
-    Clip& clip = *call->clip;
-    const int first = call->first[stage], last = call->first[stage + 1];
+// Every `threads`th block from the first on; the clips of all threads share their state. 1 if the contrast is not finite.
+extern "C" int32_t evaluate(const Clip* clip, const Passage* call, int32_t first, int32_t threads) {
     bool right = true;
-    for (int64_t block = 0; block * LANES < call->frames; block++) {
+    for (int64_t block = first; block * LANES < call->frames; block += threads) {
         const int frames = int(std::min<int64_t>(LANES, call->frames - block * LANES));
-        const auto slot = [&](int s) {
-            return call->handed_over + (size_t(s) * BEHIND + (s + 1 < stages ? block % BEHIND : 0)) * call->size;
-        };
-        const float* x = nullptr;
-        if (stage) wait_for(&call->done[stage - 1], block + 1), x = slot(stage - 1);
-        if (stage + 1 < stages) wait_for(&call->done[stage + 1], block + 1 - BEHIND);
-        for (int i = first; i < last; i++) {
-            float* z = slot(stage);
-            if (i == 0) {
-                const size_t pixels = size_t(clip.eye.down.size) * clip.eye.across.size;
-                right &= see_block(clip, call->contrast ? call->contrast + block * LANES * pixels : nullptr, frames, z);
-            } else if (i <= clip.layers) clip.layer[i - 1](clip.frozen[i - 1], x, z, frames);
-            else read_block(clip.readouts, x, frames, call->voltage + block * LANES * clip.readouts.types);
-            x = z;
-        }
-        __atomic_store_n(&call->done[stage], block + 1, __ATOMIC_RELEASE);
+        right &= see_block(*clip, *call, block, frames);
+        for (int i = 0; i < clip->layers; i++) clip->layer[i](clip->frozen[i], call->map, call->map, frames, block);
+        wait_for(call->read, block);
+        read_block(clip->readouts, call->map, frames, call->voltage + block * LANES * clip->readouts.types);
+        pass_on(call->read, block + 1);
     }
     return !right;
 }

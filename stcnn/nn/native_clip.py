@@ -87,7 +87,7 @@ class ClipBuilder:
         above = self.folded.layers[i + 1].slope if i + 1 < len(self.folded.layers) else self.folded.readouts.slope
         return Frozen(
             self._weights[i], keeper.at(bias), keeper.at(torch.cat([memory.leak, spare])),
-            memory.last[b].data_ptr(), above, memory.past(b),
+            memory.last[b].data_ptr(), above, memory.past(b), memory.done[b:].data_ptr(),
         )  # fmt: skip
 
     def _matrices(self) -> tuple[Tensor, Tensor]:
@@ -106,7 +106,11 @@ class ClipBuilder:
     def _eye(self, b: int, memory: Memory) -> Eye:
         down, across = self._bands
         width, strip_rows = self.whole(across.size), self.whole(down.rows)
-        room = [torch.zeros(down.size, width), torch.zeros(2, strip_rows, width), torch.zeros(memory.places)]
+        room = [
+            torch.zeros(down.size, width),
+            torch.zeros(2, strip_rows, width),
+            torch.zeros(self.lanes, memory.places),
+        ]
         return Eye(down, across, *map(self.keeper.memory, room), memory.row_filter(b), width, strip_rows)
 
     def _readouts(self, b: int, memory: Memory) -> Readouts:

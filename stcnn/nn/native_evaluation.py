@@ -7,9 +7,9 @@ is made from the folded network, so weights are folded in one place only, and bo
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -32,8 +32,6 @@ _pointer, _int = ctypes.c_void_p, ctypes.c_int32
 
 BLOCKS_AT_ONCE = 32
 """Blocks of a clip whose contrast is made at a time: 14 MB in the published size."""
-BEHIND = 4
-"""Blocks between the stages of a clip, as in ``network.cpp``."""
 
 
 def unfit_for_native_evaluation(folded: Folded) -> str:
@@ -68,7 +66,15 @@ def frozen_geometry(layer: FoldedLayer, form: Form) -> FrozenGeometry:
     ]
     ny, nx = (n + n % 2 for n in reach)
     return FrozenGeometry(
-        f"{form}.cpp", bottom - top, right - left, bottom_ - top_, right_ - left_, ny, nx, inputs, outputs
+        f"{form}.cpp",
+        bottom - top,
+        right - left,
+        bottom_ - top_,
+        right_ - left_,
+        ny + ny % 2,
+        nx + nx % 2,
+        inputs,
+        outputs,
     )
 
 
@@ -89,7 +95,7 @@ class NativeEvaluation:
         self.folded, self.clips, self.indicator = folded, folded.clips, indicator
         self._code = library(NetworkCode())
         self._code.step.argtypes = [_pointer, _int, _pointer, _int, ctypes.c_float, _pointer, _pointer]
-        self._code.evaluate.argtypes = [_pointer, _int, _int]
+        self._code.evaluate.argtypes = [_pointer, _pointer, _int, _int]
         self.lanes = int(self._code.lanes())
         self.chunk = BLOCKS_AT_ONCE * self.lanes
         """Number of frames that are best computed together."""
@@ -162,56 +168,21 @@ class NativeEvaluation:
         return clips.voltage.copy(), clips.calcium.copy()
 
     def _evaluate(self, pictures: list[Tensor] | list[None], frames: int, shape: tuple[int, int]) -> Tensor:
-        clips = self.clips_for("blocks", shape).each
-        voltage = torch.empty(self.clips, frames, len(self.folded.readouts.filter.offset))
+        """Clip by clip on a thread each; threads that are left over deal the blocks of a clip among themselves."""
+        voltage = torch.empty(self.clips, frames, self.memory["readouts"].channels)
         threads = torch.get_num_threads()
         alone = self.clips - self.clips % threads
-        stages = max(1, threads // max(1, self.clips - alone))
-        calls = [
-            self._passage(clips[b], pictures[b], voltage[b], 1 if b < alone else stages) for b in range(self.clips)
-        ]
+        shared = threads // max(1, self.clips - alone)
+        for memory in self.memory.values():
+            memory.done.zero_()
+        clips, faults = self.clips_for("blocks", shape), []
         with ThreadPoolExecutor(threads) as pool:
-            faults = list(
-                pool.map(lambda call: self._code.evaluate(*call), [c for call in calls[:alone] for c in call])
-            )
-            faults += pool.map(lambda call: self._code.evaluate(*call), [c for call in calls[alone:] for c in call])
+            for group, workers in ((range(alone), 1), (range(alone, self.clips), shared)):
+                calls = [clips.passage(b, i, workers, pictures[b], voltage[b]) for b in group for i in range(workers)]
+                faults += pool.map(lambda call: self._code.evaluate(*call), calls)
         if any(faults):
             raise ShapeError("the contrast has values that are not finite", expected="numbers around zero, grey")
         return voltage
-
-    def _passage(
-        self, clip: Clip, contrast: Tensor | None, voltage: Tensor, stages: int
-    ) -> list[tuple[object, int, int]]:
-        """Return the arguments of the calls that take one clip through its stages, side by side."""
-        first = self._shares(stages)
-        stages, size = len(first) - 1, self._largest * self.lanes
-        room = [
-            torch.tensor(first, dtype=torch.int32),
-            torch.empty(stages, BEHIND, size),
-            torch.zeros(stages, dtype=torch.int64),
-        ]
-        passage = Passage(
-            ctypes.addressof(clip), None if contrast is None else contrast.data_ptr(), len(voltage), size,
-            voltage.data_ptr(), *(r.data_ptr() for r in room),
-        )  # fmt: skip
-        passage.kept = room
-        return [(ctypes.byref(passage), stage, stages) for stage in range(stages)]
-
-    def _shares(self, stages: int) -> list[int]:
-        """First step of each stage and the end, so that the longest stage is as short as it can be."""
-        costs = [EYE_COST, *[cost(frozen_geometry(layer, "blocks")) for layer in self.folded.layers], 0]
-        splits = combinations(range(1, len(costs) - 1), min(stages, len(costs) - 1) - 1)
-        ends = [(0, *split, len(costs)) for split in splits]
-        return list(min(ends, key=lambda end: max(sum(costs[a:b]) for a, b in pairwise(end))))
-
-    @property
-    def _largest(self) -> int:
-        """Numbers of the largest map of a frame."""
-        layers = self.folded.layers
-        return max(
-            self.folded.eye.shape[0] * self.folded.eye.shape[1],
-            *[l.shape[0] * l.shape[1] * len(l.kernel) for l in layers],
-        )
 
     def clips_for(self, form: Form, shape: tuple[int, ...]) -> Clips:
         """Return all clips for pictures of one shape; compiles what is missing.
@@ -238,29 +209,42 @@ class Clips:
     def __init__(self, network: NativeEvaluation, form: Form, shape: tuple[int, ...]) -> None:
         codes = [frozen_geometry(layer, form) for layer in network.folded.layers]
         found = libraries(codes)
-        functions = [ctypes.cast(getattr(found[code], form), ctypes.c_void_p).value or 0 for code in codes]
-        self._builder = builder = ClipBuilder(network.folded, form, shape, codes, network.lanes)
-        self.each = [builder.build(b, network.memory, functions) for b in range(network.clips)]
-        if form == "frame" and network.indicator is not None and network.calcium is not None:
-            for b, clip in enumerate(self.each):
-                builder.indicate(clip, b, network.indicator, network.calcium)
+        self._functions = [ctypes.cast(getattr(found[code], form), ctypes.c_void_p).value or 0 for code in codes]
+        self._network, self._builder = network, ClipBuilder(network.folded, form, shape, codes, network.lanes)
+        self._workers: dict[tuple[int, int], tuple[Clip, Tensor]] = {}
+        if form == "frame":
             self._room_for_frames(network.clips, shape)
 
     def _room_for_frames(self, clips: int, shape: tuple[int, ...]) -> None:
+        """Everything that a step needs, ready made."""
+        network = self._network
+        assert network.indicator is not None
+        assert network.calcium is not None
+        each = [self._worker(b, 0)[0] for b in range(clips)]
+        for b, clip in enumerate(each):
+            self._builder.indicate(clip, b, network.indicator, network.calcium)
         arrays = [np.zeros((clips, *shape), dtype) for dtype in (np.uint8, np.float32)]
         self.frames = [Picture(array, array.ctypes.data, kind) for kind, array in enumerate(arrays)]
-        self.addresses = (ctypes.c_void_p * clips)(*map(ctypes.addressof, self.each))
-        self.voltage = np.zeros((clips, self.each[0].readouts.types), np.float32)
-        self.calcium = np.zeros((clips, self.each[0].calcium.neurons), np.float32)
+        self.addresses = (ctypes.c_void_p * clips)(*map(ctypes.addressof, each))
+        self.voltage = np.zeros((clips, each[0].readouts.types), np.float32)
+        self.calcium = np.zeros((clips, each[0].calcium.neurons), np.float32)
         self.answers = self.voltage.ctypes.data, self.calcium.ctypes.data
 
+    def _worker(self, b: int, i: int) -> tuple[Clip, Tensor]:
+        """Clip ``b`` with room of its own for the ``i``-th thread that works on it, and room for its maps."""
+        if (b, i) not in self._workers:
+            layers = self._network.folded.layers
+            largest = max(self._network.memory["eye"].places, *(math.prod((*r.shape, len(r.kernel))) for r in layers))
+            room = torch.empty(largest * self._network.lanes)
+            self._workers[b, i] = self._builder.build(b, self._network.memory, self._functions), room
+        return self._workers[b, i]
 
-EYE_COST = 70_000
-"""Operations of the eye on a block, in vectors."""
-
-
-def cost(geometry: FrozenGeometry) -> int:
-    """Operations of one block of a layer, in vectors: transforms of all channels, and products at each frequency."""
-    g = geometry
-    lines = g.inputs * (g.rows + g.nx) + g.outputs * (g.out_rows + g.nx)
-    return 7 * g.nx * lines + g.ny * (g.nx // 2) * (3 * g.inputs * g.outputs + 25)
+    def passage(self, b: int, i: int, workers: int, contrast: Tensor | None, voltage: Tensor) -> tuple[object, ...]:
+        """Return the arguments of ``evaluate`` for the ``i``-th thread that works on clip ``b``."""
+        clip, room = self._worker(b, i)
+        memory = self._network.memory
+        passage = Passage(
+            None if contrast is None else contrast.data_ptr(), len(voltage), voltage.data_ptr(), room.data_ptr(),
+            memory["eye"].done[b:].data_ptr(), memory["readouts"].done[b:].data_ptr(),
+        )  # fmt: skip
+        return ctypes.byref(clip), ctypes.byref(passage), i, workers

@@ -1,7 +1,7 @@
 """What the filters of a network remember, as the compiled evaluation keeps it; the state dict is that of PyTorch.
 
-:mod:`stcnn.nn.stateful` keeps the last row ``(B P C,)`` and a ring of rows; compiled code keeps for each clip ``(P, C)``,
-for layers filled up to whole vectors, and for channels that forget a ring ``(K, C, P)`` with its own place.
+:mod:`stcnn.nn.stateful` keeps the last row ``(B P C,)`` and a ring of rows; compiled code keeps for each clip
+``(P, C)``, for layers filled up to whole vectors, and for channels that forget a ring ``(K, C, P)`` with its own place.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Memory:
         self.last = torch.zeros(self.clips, self.places, channels)
         self.ring = torch.zeros(self.clips, len(filter.ring), len(filter.late), places)
         self.place = torch.zeros(self.clips, dtype=torch.int32)
+        self.done = torch.zeros(self.clips, dtype=torch.int64)
+        """Blocks of the present passage that are through."""
         self.leak = filter.scan.leak[: self.channels]
 
     def load(self, state: Mapping[str, Tensor]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +11,8 @@ _pointer, _int, _long = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 
 
 class Past(ctypes.Structure):
+    """What a kernel that ends has still to take back."""
+
     _fields_ = (
         ("channels", _int), ("taps", _int), ("place", _pointer), ("channel", _pointer),
         ("rest", _pointer), ("start", _pointer), ("ring", _pointer),
@@ -19,13 +20,17 @@ class Past(ctypes.Structure):
 
 
 class Frozen(ctypes.Structure):
+    """A layer."""
+
     _fields_ = (
         ("weights", _pointer), ("bias", _pointer), ("leak", _pointer), ("last", _pointer),
-        ("slope", ctypes.c_float), ("past", Past),
+        ("slope", ctypes.c_float), ("past", Past), ("done", _pointer),
     )  # fmt: skip
 
 
 class Filter(ctypes.Structure):
+    """The filter of a row."""
+
     _fields_ = (
         ("size", _int), ("late", _int), ("taps", _int), ("place", _pointer), ("leak", _pointer), ("last", _pointer),
         ("index", _pointer), ("rest", _pointer), ("start", _pointer), ("ring", _pointer),
@@ -33,10 +38,14 @@ class Filter(ctypes.Structure):
 
 
 class Band(ctypes.Structure):
+    """A matrix whose rows are zero but for a stretch."""
+
     _fields_ = (("weights", _pointer), ("first", _pointer), ("last", _pointer), ("rows", _int), ("size", _int))
 
 
 class Eye(ctypes.Structure):
+    """Optics and photoreceptors."""
+
     _fields_ = (
         ("down", Band), ("across", Band), ("picture", _pointer), ("strips", _pointer), ("seen", _pointer),
         ("filter", Filter), ("width", _int), ("strip_rows", _int),
@@ -44,10 +53,14 @@ class Eye(ctypes.Structure):
 
 
 class Readouts(ctypes.Structure):
+    """The readouts of all cell types."""
+
     _fields_ = (("types", _int), ("points", _int), ("weights", _pointer), ("offset", _pointer), ("filter", Filter))
 
 
 class Calcium(ctypes.Structure):
+    """The indicator and the neurons."""
+
     _fields_ = (
         ("neurons", _int), ("softplus", _int), ("type", _pointer), ("gain", _pointer), ("offset", _pointer),
         ("filter", Filter),
@@ -55,6 +68,8 @@ class Calcium(ctypes.Structure):
 
 
 class Clip(ctypes.Structure):
+    """The network and the state of one clip."""
+
     _fields_ = (
         ("eye", Eye), ("readouts", Readouts), ("calcium", Calcium), ("layers", _int), ("padded_eye", _int),
         ("layer", _pointer), ("frozen", _pointer), ("maps", _pointer), ("filtered", _pointer),
@@ -62,17 +77,16 @@ class Clip(ctypes.Structure):
 
 
 class Passage(ctypes.Structure):
+    """Frames of one clip on their way through."""
+
     _fields_ = (
-        ("clip", _pointer), ("contrast", _pointer), ("frames", _long), ("size", _long), ("voltage", _pointer),
-        ("first", _pointer), ("handed_over", _pointer), ("done", _pointer),
+        ("contrast", _pointer), ("frames", _long), ("voltage", _pointer), ("map", _pointer),
+        ("seen", _pointer), ("read", _pointer),
     )  # fmt: skip
 
 
 class Keeper:
     """Turns tensors and structs into addresses and keeps alive what they point to."""
-
-    CODES: ClassVar[int] = 0
-    LUMINANCE: ClassVar[int] = 1
 
     def __init__(self) -> None:
         self._kept: list[object] = []
