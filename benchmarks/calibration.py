@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fitting import Bench, best_scale, fitted, plain, write_type
+from measured import LOOMING, SIZES, SIZES_DEG, measured
 from record import ROOT, write
 
 from stcnn.simulation import SimulatedDataConfig, Simulation, simulate
@@ -29,20 +30,9 @@ from stcnn.simulation.detectors import cell_types
 from stcnn.simulation.imaging import Imaging
 from stcnn.viz.theme import PALETTE, SEQUENTIAL, themed
 
-MEASURED = ROOT.parent / "shared" / "data" / "lc_tuning_klapoetke2022.csv"
-SIZES = [str(5619 + i) for i in range(49)]
-LOOMING = ["321", "322", "325", "327", "329"]
-SIZES_DEG = ("2", "4.5", "9", "15", "30", "45", "90")
 PROTOCOLS = ("klapoetke2022_size", "klapoetke2022_looming")
 NOISE_DFF = {"lc11": 0.03, "lc12": 0.07, "lc17": 0.02, "lc18": 0.08, "lc21": 0.045}
 """Measured noise of three averaged trials (figures of the published notebooks; within 50 percent)."""
-
-
-def measured() -> pd.DataFrame:
-    """Mean peaks as a fraction of the reference, a row per cell type and a column per protocol."""
-    table = pd.read_csv(MEASURED, dtype={"protocol": str})
-    peaks = table.pivot(index="cell_type", columns="protocol", values="mean_pct_ref") / 100
-    return peaks.rename(index=str.lower)[SIZES + LOOMING]
 
 
 def correlations(simulated: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -172,8 +162,6 @@ def main() -> None:
     parser.add_argument("--types", nargs="*", help="only these types are fitted")
     parser.add_argument("--steps", type=int, default=200, help="of the fit (default: 200)")
     options = parser.parse_args()
-    if not MEASURED.is_file():
-        raise SystemExit(f"needs the measured responses in {MEASURED}")
     torch.set_num_threads(1)
     truth = measured()
     names = options.types or list(truth.index)
