@@ -41,7 +41,7 @@ SCORES: dict[str, Scale] = {
     "normalised_correlation": "plain",
     "feve": "plain",
     "split_half_reliability": "fisher",
-    "tuning_similarity": "fisher",
+    "tuning_similarity": "bounded",
     "latency_error_s": "plain",
     "neuron_correlation": "fisher",
 }
