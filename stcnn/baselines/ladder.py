@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions
-from stcnn.evaluate.tables import SCORES
-from stcnn.metrics.intervals import N_DRAWS, bootstrap_weights, interval
+from stcnn.evaluate.tables import SCORES, ceilings
+from stcnn.metrics.intervals import N_DRAWS, bootstrap_counts, interval
 
 ALL_TYPES = "mean of types"
 """Name of the rows that average the cell types."""
@@ -78,9 +78,8 @@ def _draws(model: Evaluation, n_draws: int) -> dict[str, Draws]:
     found: dict[str, Draws] = {}
     for number, group in enumerate(model.groups("cell_type")):
         seed = 0 if group.unit == "animal" else number
-        units = np.unique(model.table[group.unit].iloc[group.rows], return_inverse=True)[1]
-        weights = np.vstack([np.ones(len(group.rows)), bootstrap_weights(units, n_draws, seed)])
-        found[group.key[0]] = model.scores(group.rows, weights)
+        counts = np.vstack([np.ones(group.n_units), bootstrap_counts(group.n_units, n_draws, seed)])
+        found[group.names["cell_type"]] = model.scores(group, counts)
     if len(found) > 1:
         found[ALL_TYPES] = {score: np.mean([each[score] for each in found.values()], axis=0) for score in SCORES}
     return found
@@ -92,11 +91,11 @@ def _about(model: Evaluation) -> dict[str, dict]:
     for group in model.groups("cell_type"):
         mine = model.table.iloc[group.rows]
         counts = {"n_neurons": mine.neuron.nunique(), "n_recordings": len(mine)}
-        found[group.key[0]] = {
-            "cell_type": group.key[0],
+        found[group.names["cell_type"]] = {
+            "cell_type": group.names["cell_type"],
             **counts,
             "unit": group.unit,
-            "n_units": int(group.units.max()) + 1,
+            "n_units": group.n_units,
         }
     if len(found) > 1:
         together = pd.DataFrame(found.values())
@@ -119,4 +118,4 @@ def _row(mine: Draws, reference: Draws, n_units: int) -> dict[str, float]:
         row[f"{score}_difference"] = difference[0]
         ends = interval(float(difference[0]), difference[1:], n_units)
         row[f"{score}_difference_low"], row[f"{score}_difference_high"] = ends
-    return row
+    return row | ceilings(row)

@@ -153,7 +153,7 @@ class Evaluation:
             mine = self.table.iloc[rows]
             unit = "animal" if mine.animal.nunique() >= LEAST_ANIMALS else "neuron"
             unit = "stimulus" if level == "neuron" else unit
-            units = pd.factorize(mine[unit].to_numpy(object))[0]
+            units = pd.factorize(mine[unit].to_numpy(object), sort=True)[0]  # animals alike in all cell types
             yield Group(level, {name: str(names.get(name, "")) for name in NAMES}, rows, unit, units)
 
     def scores(self, group: Group, counts: Values | None = None) -> dict[str, Values]:
@@ -236,10 +236,16 @@ class Evaluation:
         for name, scale in SCORES.items():
             ends = interval(float(score[name][0]), draws[name], group.n_units, scale)
             found |= {name: float(score[name][0]), f"{name}_low": ends.low, f"{name}_high": ends.high}
-        for name, share in CEILINGS.items():
-            found[name] = np.sqrt(found[share]) if found[share] > 0 else np.nan
-            found |= {f"{name}_{end}": np.sqrt(max(0, found[f"{share}_{end}"])) for end in ("low", "high")}
-        return found
+        return found | ceilings(found)
+
+
+def ceilings(scores: Mapping[str, float]) -> dict[str, float]:
+    """The ceilings, with ``_low`` and ``_high``, that follow from scores with theirs; NaN where there is no signal."""
+    found: dict[str, float] = {}
+    for name, share in CEILINGS.items():
+        found[name] = float(np.sqrt(scores[share])) if scores[share] > 0 else np.nan
+        found |= {f"{name}_{end}": float(np.sqrt(max(0, scores[f"{share}_{end}"]))) for end in ("low", "high")}
+    return found
 
 
 def paired_differences(
