@@ -73,10 +73,16 @@ class Calcium(nn.Module):
 
     def forward(self, voltage: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Rectify and filter voltages ``(T, B, N)``: dF/F of a neuron of gain one and offset zero, and the state."""
+        return self.filtered(voltage, self.time_constants(), rate_hz, state)
+
+    def filtered(
+        self, voltage: Tensor, tau_s: Tensor, rate_hz: float, state: FilterState | None = None
+    ) -> tuple[Tensor, FilterState]:
+        """Rectify and filter voltages ``(T, ..., C)`` with time constants ``(C,)``."""
         rate = F.softplus(voltage) if self.config.rectifier == "softplus" else F.elu(voltage) + 1
-        tau_s, dt_s = self.time_constants(), 1 / rate_hz
-        filtered, state = exponential_filter(rate, tau_s, dt_s, n_taps(self.config.filter.kernel_s, dt_s), state)
-        return filtered * exponential_gain(tau_s, dt_s, self.config.filter), state
+        dt_s = 1 / rate_hz
+        trace, state = exponential_filter(rate, tau_s, dt_s, n_taps(self.config.filter.kernel_s, dt_s), state)
+        return trace * exponential_gain(tau_s, dt_s, self.config.filter), state
 
     def neuron(self, cell_type: Tensor, neuron: Tensor) -> tuple[Tensor, Tensor]:
         """Return gain (after softplus) and offset of single neurons.

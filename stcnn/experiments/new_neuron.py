@@ -1,0 +1,237 @@
+"""New neurons on a trained core: what the core makes of the picture is kept, and five numbers are fitted per neuron.
+
+    dF/F = offset + gain * indicator(rectifier(rest + scale * drive(position)))
+
+The drive of a cell type is computed once for every candidate column (:func:`stcnn.nn.mosaic.drives`) and joined by
+straight lines between columns. Scale and position are searched on a grid, first coarse and then fine around the best;
+gain and offset are least squares. Axes: T frame, S sample, Q candidate (a position and a scale).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from stcnn.data.batching import BatchingConfig, loader
+from stcnn.data.clocks import sample_prediction
+from stcnn.data.dataset import Batch, Dataset
+from stcnn.errors import DataError, nearest
+from stcnn.evaluate import Predictions
+from stcnn.nn.model import STCNN
+from stcnn.nn.mosaic import drives
+
+REACH_DEG = 12.0
+"""How far from the expected position a neuron is looked for."""
+COARSE_SCALES = tuple(2.0**octave for octave in range(-3, 4))
+FINE_SCALES = tuple(2.0 ** (octave / 8) for octave in range(-4, 5))
+MOST_STEPS = 8
+"""Fine searches, each around the best of the one before, until it stays."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One recording of a new neuron beside what the core makes of its stimulus.
+
+    Args:
+        drive: of its cell type at the candidate columns, ``(T, h, w)``.
+        elevation_deg: of the rows of candidates from the place the readouts are trained for, ``(h,)``, falling.
+        azimuth_deg: of their columns, ``(w,)``, rising.
+        batch: the one recording, with its target, weights and clock; without pictures.
+        cell_type: index of the cell type in the model.
+    """
+
+    drive: Tensor
+    elevation_deg: Tensor
+    azimuth_deg: Tensor
+    batch: Batch
+    cell_type: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Cell type and neuron, as indices in the data set."""
+        return int(self.batch.cell_type), int(self.batch.neuron)
+
+    @property
+    def duration_s(self) -> float:
+        """How long was recorded and is scored."""
+        return float(self.batch.weight.sum()) / self.batch.rate_hz
+
+    def at_samples(self, trace: Tensor) -> Tensor:
+        """Bring ``(T, Q)`` to the samples of the recording, ``(S, Q)``."""
+        if self.batch.exposure is None:
+            return trace
+        start, stop = (ends.expand(trace.shape[1], -1) for ends in self.batch.exposure[:, 0])
+        return sample_prediction(trace.T, start, stop).T
+
+
+def show(
+    model: STCNN, dataset: Dataset, batching: BatchingConfig, cell_type: str | None = None, reach_deg: float = REACH_DEG
+) -> list[Shown]:
+    """Compute the drives of all recordings of a data set; each presentation passes through the core once.
+
+    Args:
+        model: the trained core, in evaluation mode.
+        dataset: recordings of new neurons.
+        batching: padding and scored window, as in the training of the core.
+        cell_type: cell type of the model that all of them are taken for; None goes by their names.
+        reach_deg: how far from the middle a neuron is looked for.
+
+    Raises:
+        DataError: the model knows no such cell type, or was trained at another resolution.
+    """
+    if dataset.deg_per_px != model.deg_per_px:
+        raise DataError(f"the movies have {dataset.deg_per_px:g} deg per pixel", expected=f"{model.deg_per_px:g}")
+    types = [cell_type or name for name in dataset.cell_types]
+    for name in types:
+        if name not in model.cell_types:
+            remedy = f"{nearest(name, model.cell_types)} Say which with --cell-type"
+            raise DataError(f"the model has no cell type '{name}'", remedy=remedy)
+    index = [model.cell_types.index(name) for name in types]
+    spacing_deg, lattice = model.config.eye.column_spacing_deg, model.config.eye.lattice
+    reach = int(reach_deg // spacing_deg)
+    down_deg, right_deg = (
+        spacing_deg * torch.arange(max(-c, -reach), min(n - c, reach + 1))
+        for c, n in zip(model.readouts.centre, lattice, strict=True)
+    )
+    shown = []
+    for batch in loader(dataset, batching.model_copy(update={"kind": "presentations"})):
+        found = drives(model, batch, batch.rate_hz, reach)
+        for row in range(len(batch.item)):
+            place = index[int(batch.cell_type[row])]
+            drive = found[:, batch.clip[row], :, :, place].clone()
+            shown.append(Shown(drive, -down_deg, right_deg, _single(batch, row), place))
+    return shown
+
+
+def _single(batch: Batch, row: int) -> Batch:
+    """One recording of a batch, without pictures."""
+    only = slice(row, row + 1)
+    return Batch(
+        *(batch.codes[:0], None, batch.multiplicity[:0], 0, torch.zeros(1, dtype=torch.long)),
+        *(batch.cell_type[only], batch.neuron[only], batch.target[only], batch.weight[only], batch.rate_hz),
+        *(batch.item[only], None if batch.exposure is None else batch.exposure[:, only]),
+    )
+
+
+class NeuronFit(NamedTuple):
+    """What was fitted to one neuron.
+
+    Args:
+        elevation_deg: of its position, from where the recordings put it, positive up.
+        azimuth_deg: of its position, positive right.
+        scale: of the drive, 1 for a neuron as those of the core.
+        gain: of the calcium.
+        offset_dff: of the calcium.
+    """
+
+    elevation_deg: float
+    azimuth_deg: float
+    scale: float
+    gain: float
+    offset_dff: float
+
+    @torch.no_grad()
+    def trace(self, model: STCNN, shown: Shown) -> Tensor:
+        """Predict dF/F at the samples of a recording, ``(S,)``."""
+        place = torch.tensor([[self.elevation_deg, self.azimuth_deg]])
+        return self.offset_dff + self.gain * _indicated(model, shown, place, torch.tensor([self.scale]))[:, 0]
+
+
+@torch.no_grad()
+def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
+    """Fit one neuron to its recordings.
+
+    Args:
+        model: the trained core.
+        shown: recordings of this neuron alone.
+    """
+    (top, *_, bottom), (left, *_, right) = (g.tolist() for g in (shown[0].elevation_deg, shown[0].azimuth_deg))
+    spacing_deg = model.config.eye.column_spacing_deg
+
+    def around(fit: NeuronFit, reach_deg: float, step_deg: float) -> Tensor:
+        steps = torch.arange(-reach_deg, reach_deg + step_deg / 2, step_deg)
+        rows = (fit.elevation_deg + steps).clamp(bottom, top).unique()
+        return torch.cartesian_prod(rows, (fit.azimuth_deg + steps).clamp(left, right).unique())
+
+    everywhere = around(NeuronFit(0, 0, 1, 1, 0), max(top - bottom, right - left), spacing_deg / 2)
+    fit = _best(model, shown, everywhere, torch.tensor(COARSE_SCALES))
+    for _ in range(MOST_STEPS):
+        near = around(fit, spacing_deg / 2, spacing_deg / 8)
+        former, fit = fit, _best(model, shown, near, fit.scale * torch.tensor(FINE_SCALES))
+        if fit == former:
+            break
+    return fit
+
+
+def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) -> NeuronFit:
+    """The candidate of least squared error, with its gain (not negative) and offset."""
+    n = y = yy = torch.zeros((), dtype=torch.float64)
+    x = xx = xy = torch.zeros(len(places) * len(scales), dtype=torch.float64)
+    for each in shown:
+        trace = _indicated(model, each, places, scales).double()
+        weight, target = each.batch.weight[0].double(), each.batch.target[0].double()
+        n, y, yy = n + weight.sum(), y + weight @ target, yy + weight @ target.square()
+        x, xx, xy = x + weight @ trace, xx + weight @ trace.square(), xy + (weight * target) @ trace
+    variance, covariance = xx - x * x / n, xy - x * y / n
+    gain = (covariance / variance.clamp(min=1e-12)).clamp(min=0)
+    error = yy - y * y / n - 2 * gain * covariance + gain.square() * variance
+    chosen = int(error.argmin())
+    elevation_deg, azimuth_deg = places[chosen // len(scales)].tolist()
+    offset_dff = (y - gain[chosen] * x[chosen]) / n
+    return NeuronFit(
+        elevation_deg, azimuth_deg, scales[chosen % len(scales)].item(), gain[chosen].item(), offset_dff.item()
+    )
+
+
+def _indicated(model: STCNN, shown: Shown, places: Tensor, scales: Tensor) -> Tensor:
+    """Calcium of gain one at the samples, ``(S, Q)``; Q counts scales fastest."""
+    drive = _between_columns(shown, places, model.config.eye.column_spacing_deg)
+    rest = model.readouts.each[shown.cell_type].bias
+    voltage = (rest + drive.unsqueeze(-1) * scales).flatten(1).unsqueeze(-1)
+    tau_s = model.calcium.time_constants()[shown.cell_type].reshape(1)
+    return shown.at_samples(model.calcium.filtered(voltage, tau_s, shown.batch.rate_hz)[0].squeeze(-1))
+
+
+def _between_columns(shown: Shown, places: Tensor, spacing_deg: float) -> Tensor:
+    """Drives at places ``(P, 2)``, elevation and azimuth in degrees, bilinear between columns, ``(T, P)``."""
+    rows, columns = (
+        torch.relu(1 - (place[:, None] - grid).abs() / spacing_deg)
+        for place, grid in zip(places.T, (shown.elevation_deg, shown.azimuth_deg), strict=True)
+    )
+    return torch.einsum("tyx,py,px->tp", shown.drive, rows, columns)
+
+
+def fit_neurons(model: STCNN, shown: Sequence[Shown]) -> dict[tuple[int, int], NeuronFit]:
+    """Fit every neuron on its own; keys are its cell type and neuron, as indices in the data set."""
+    return {key: fit_neuron(model, mine) for key, mine in by_neuron(shown).items()}
+
+
+def by_neuron(shown: Sequence[Shown]) -> dict[tuple[int, int], list[Shown]]:
+    """Recordings of each neuron."""
+    found: dict[tuple[int, int], list[Shown]] = defaultdict(list)
+    for each in shown:
+        found[each.key].append(each)
+    return found
+
+
+def predict_new(model: STCNN, shown: Sequence[Shown], fits: Mapping[tuple[int, int], NeuronFit]) -> Predictions:
+    """Predict recordings of fitted neurons."""
+    parts = [Predictions.of(fits[each.key].trace(model, each)[None], each.batch) for each in shown]
+    return Predictions.joined(parts)
+
+
+def fit_table(dataset: Dataset, fits: Mapping[tuple[int, int], NeuronFit], shown: Sequence[Shown]) -> pd.DataFrame:
+    """Describe fits, one row per neuron: ``cell_type``, ``neuron``, ``minutes`` recorded, and the fitted numbers."""
+    rows = []
+    for key, mine in by_neuron(shown).items():
+        name = dataset.cell_types[key[0]]
+        minutes = sum(each.duration_s for each in mine) / 60
+        about = {"cell_type": name, "neuron": dataset.neurons[name][key[1]], "minutes": minutes}
+        rows.append(about | fits[key]._asdict())
+    return pd.DataFrame(rows)
