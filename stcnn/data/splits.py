@@ -76,6 +76,31 @@ class Split:
         return cls(*(tuple(sorted(place[key] for key in sides[side])) for side in SIDES))
 
 
+def require_no_leak(split: Split, dataset: Dataset, config: SplitConfig) -> None:
+    """Check that nothing stands on two sides of a split, whoever made it.
+
+    Args:
+        split: a split of the data set, perhaps read from a file.
+        dataset: the recordings.
+        config: what was held out, by which recordings belong together.
+
+    Raises:
+        DataError: a recording is on two sides, or two that belong together are on different ones.
+    """
+    groups, keys = _groups(dataset, config), recording_keys(dataset.table)
+    seen: dict[int, tuple[str, int]] = {}
+    for side in SIDES:
+        for item in getattr(split, side):
+            other_side, other = seen.setdefault(int(groups[item]), (side, item))
+            if side != other_side:
+                same = "is" if other == item else f"belongs together with '{keys[other]}', which is"
+                raise DataError(
+                    f"the split leaks: '{keys[item]}' of the {side} part {same} in the {other_side} part",
+                    expected=f"parts that share no {WHAT[config.kind]}",
+                    remedy="split the recordings anew, by starting a new training",
+                )
+
+
 def recording_keys(table: pd.DataFrame) -> list[str]:
     """A lasting name for each recording: cell type, animal, neuron, stimulus and trials."""
     columns = (table.cell_type, table.animal, table.neuron, table.stimulus, table.trials)
