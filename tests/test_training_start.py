@@ -7,7 +7,7 @@ import torch
 from stcnn.data.batching import loader
 from stcnn.data.dataset import Batch
 from stcnn.nn.model import STCNN, Population
-from stcnn.training.start import N_BATCHES, scale_to_movies
+from stcnn.training.start import first_clips, scale_to_movies
 from tests.made_up_training import dataset, recipe
 
 
@@ -20,7 +20,7 @@ def network(norm: str) -> STCNN:
 
 
 def batches() -> list[Batch]:
-    return list(loader(dataset(), recipe().batching))[:N_BATCHES]
+    return list(first_clips(loader(dataset(), recipe().batching)))
 
 
 def test_every_hidden_map_has_mean_zero_and_variance_one() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
 
 import torch
 
 from stcnn.data.dataset import Batch
 from stcnn.nn.model import STCNN
 
-N_BATCHES = 2
-"""Batches whose statistics are taken; their maps are held in memory at once."""
+N_CLIPS = 8
+"""Presentations whose statistics are taken; their maps are held in memory at once."""
 
 
 @torch.no_grad()
@@ -30,11 +29,13 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
     """
     if model.config.hidden.norm.kind != "none":
         return
-    chosen = list(islice(batches, N_BATCHES))
     device = next(model.parameters()).device
-    maps = [model.eye(batch.to(device).contrast(), batch.rate_hz, model.deg_per_px)[0][..., None] for batch in chosen]
+    maps, rates = [], []
+    for batch in first_clips(batches):
+        maps.append(model.eye(batch.to(device).contrast()[:N_CLIPS], batch.rate_hz, model.deg_per_px)[0][..., None])
+        rates.append(batch.rate_hz)
     for layer in model.hidden:
-        maps = [layer.linear(x, batch.rate_hz)[0] for x, batch in zip(maps, chosen, strict=True)]
+        maps = [layer.linear(x, rate_hz)[0] for x, rate_hz in zip(maps, rates, strict=True)]
         samples = torch.cat([x.flatten(0, -2) for x in maps])
         variance, mean = torch.var_mean(samples, 0)
         scale = torch.where(variance > 0, variance.rsqrt(), 1)  # a channel that nothing drives stays as drawn
@@ -43,3 +44,13 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
         if layer.bias is not None:
             layer.bias.copy_(layer.bias * scale + shift)
         maps = [torch.addcmul(shift, x, scale) for x in maps]
+
+
+def first_clips(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches until there are :data:`N_CLIPS` clips; the last batch may bring more."""
+    n_clips = 0
+    for batch in batches:
+        yield batch
+        n_clips += len(batch.codes)
+        if n_clips >= N_CLIPS:
+            return
