@@ -244,7 +244,7 @@ def ceilings(scores: Mapping[str, float]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, share in CEILINGS.items():
         found[name] = float(np.sqrt(scores[share])) if scores[share] > 0 else np.nan
-        found |= {f"{name}_{end}": float(np.sqrt(max(0, scores[f"{share}_{end}"]))) for end in ("low", "high")}
+        found |= {f"{name}_{end}": float(np.sqrt(np.maximum(0, scores[f"{share}_{end}"]))) for end in ("low", "high")}
     return found
 
 

@@ -1,0 +1,104 @@
+"""``stcnn evaluate``: how good a trained model is, with ceilings and intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from stcnn.config import Config
+    from stcnn.runs import Run
+
+app = typer.Typer(help="Score a trained model on held-out recordings.")
+
+Part = Literal["validation", "test"]
+PRINTED = {
+    "n_neurons": "neurons",
+    "n_recordings": "recordings",
+    "single_trial_correlation": "single trials",
+    "single_trial_ceiling": "ceiling",
+    "trial_mean_correlation": "trial mean",
+    "trial_mean_ceiling": "ceiling",
+    "normalised_correlation": "normalised",
+    "feve": "FEVE",
+}
+"""Columns of the table in the terminal; those that are not available are left out."""
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    split: Annotated[Part, typer.Option(help="Held-out part of the recordings it was trained on.")] = "validation",
+    dataset: Annotated[
+        str | None, typer.Option(help="Other recordings instead: a choice of conf/dataset, or a store.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Look at the test part although someone did before.")] = False,
+) -> None:
+    """Score a run; write the scores of every cell type, stimulus family and neuron as CSV and Parquet into its folder.
+
+    The test part was scored when the training ended. Looking at its scores is recorded, and a second look at the same
+    recordings must be asked for with --again: make all choices on the validation part.
+    """
+    from rich.console import Console
+
+    from stcnn.config import judge
+    from stcnn.runs import open_run
+    from stcnn.training.held_out import look_at_test, score_part, sealed_scores
+
+    opened = open_run(run)
+    config = judge(opened.config())
+    title = f"{split} part of {opened.path.name}"
+    if dataset is not None:
+        name, table = f"{Path(dataset).stem}_scores", _other_data(opened, config, dataset)
+        title = f"{opened.path.name} on {dataset}"
+    elif split == "test":
+        n_looks = look_at_test([opened], again)
+        name, table = "test_scores", sealed_scores(opened, config.open_dataset(), config)
+        title += f" (look {n_looks} at it)"
+    else:
+        name, table = f"{split}_scores", score_part(opened, config.open_dataset(), config, split)
+    Console().print(printed(table, title))
+    typer.echo(f"scores of all cell types, families and neurons in {opened.path / name}.csv and .parquet")
+
+
+def _other_data(run: Run, config: Config, named: str) -> pd.DataFrame:
+    """Score a run on recordings it was not trained on, and write the scores."""
+    from stcnn.config import compose
+    from stcnn.training.held_out import score_other, write_scores
+
+    folder = Path(named).expanduser()
+    overrides = ["dataset=store", f"dataset.path={folder.absolute()}"] if folder.is_dir() else [f"dataset={named}"]
+    table = score_other(run, compose(overrides).open_dataset(), config)
+    write_scores(run, f"{folder.stem}_scores", table)
+    return table
+
+
+def printed(table: pd.DataFrame, title: str) -> Table:
+    """Scores of the cell types for the terminal, each with its interval where there is one."""
+    from rich.table import Table
+
+    mine = table[table.level == "cell_type"]
+    columns = [name for name in PRINTED if name in mine and mine[name].notna().any()]
+    shown = Table(title=f"{title}; 95 % interval")
+    shown.add_column("cell type")
+    for name in columns:
+        shown.add_column(PRINTED[name], justify="right")
+    for _, row in mine.iterrows():
+        shown.add_row(row.cell_type, *(_cell(row, name) for name in columns))
+    return shown
+
+
+def _cell(row: pd.Series, name: str) -> str:
+    import math
+
+    if name.startswith("n_"):
+        return f"{row[name]}"
+    value, low, high = (float(row[column]) for column in (name, f"{name}_low", f"{name}_high"))
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.2f}, {high:.2f}]"

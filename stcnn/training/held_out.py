@@ -1,0 +1,200 @@
+"""The parts of the split that were held out, scored; the test part is sealed.
+
+A training scores the test part once, with the finished model, and puts the scores away without showing them. Every
+look at them is recorded in the run, and a second look at the same recordings, whichever run of the folder it is
+through, must be asked for: who chooses between models by the test part no longer has one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+
+from stcnn.data.dataset import Dataset
+from stcnn.data.splits import Split, recording_keys, require_no_leak
+from stcnn.errors import DataError, ShapeError
+from stcnn.evaluate import Evaluation
+from stcnn.evaluate.ensemble import predict_together
+from stcnn.nn.model import STCNN, Population
+from stcnn.runs import Run, whole_file
+from stcnn.training.recipe import Recipe
+
+Part = Literal["validation", "test"]
+SEAL = "test_looks.json"
+"""File that says when the test part was scored and when it was looked at."""
+
+
+def score_part(run: Run, dataset: Dataset, recipe: Recipe, part: Part) -> pd.DataFrame:
+    """Score a held-out part with the finished model, the mean of its members for an ensemble.
+
+    Writes ``<part>_scores.csv`` and ``.parquet`` into the run folder; for the test part also that it was scored.
+
+    Args:
+        run: a finished run.
+        dataset: the recordings it was trained on.
+        recipe: with which it was trained.
+        part: which part.
+
+    Returns:
+        The table of :meth:`stcnn.evaluate.Evaluation.scores_table`; without rows where nothing was held out.
+
+    Raises:
+        DataError: the data are others, or the split leaks.
+    """
+    if run.environment()["data_sha256"] != dataset.content_hash():
+        raise DataError(
+            f"the recordings differ from those that {run.path} was trained on",
+            remedy="restore the data, or evaluate on them as other data with --dataset",
+        )
+    split = Split.from_json(run.split(), dataset)
+    require_no_leak(split, dataset, recipe.split)
+    items = getattr(split, part)
+    table = pd.DataFrame(columns=["level"])
+    if items:
+        held_out = dataset.subset(items)
+        predictions = predict_together(run.models(), held_out, recipe.batching).mean
+        table = Evaluation.of(predictions, held_out, recipe.split.families).scores_table()
+    if part == "test":
+        seal = _seal(run)
+        _write_seal(run, {**seal, "scored": [*seal["scored"], _now()]})
+    write_scores(run, f"{part}_scores", table)
+    return table
+
+
+def write_scores(run: Run, name: str, table: pd.DataFrame) -> None:
+    """Write a table as CSV and Parquet into a run folder."""
+    run.write_table(f"{name}.csv", table)
+    with whole_file(run.path / f"{name}.parquet") as draft:
+        table.to_parquet(draft, index=False)
+
+
+def looks(runs: Sequence[Run]) -> list[str]:
+    """When the test recordings of these runs were looked at, through any run beside them that holds out the same."""
+    tested = {_test_sha256(run) for run in runs}
+    found: set[str] = set()
+    for folder in {run.path.resolve().parent for run in runs}:
+        for file in folder.glob(f"*/{SEAL}"):
+            seal = json.loads(file.read_text())
+            found |= set(seal["looks"]) if seal["test_sha256"] in tested else set()
+    return sorted(found)
+
+
+def look_at_test(runs: Sequence[Run], again: bool = False) -> int:
+    """Record a look at the test scores of some runs together, before they are shown.
+
+    Args:
+        runs: finished runs.
+        again: look although someone did before.
+
+    Returns:
+        How many looks there were at these recordings, this one included.
+
+    Raises:
+        DataError: there was a look before and ``again`` is not set; nothing is recorded.
+    """
+    before = looks(runs)
+    if before and not again:
+        raise DataError(
+            f"the test part was looked at before ({len(before)} times, last on {before[-1]})",
+            expected="one look, when all choices are made; the validation part is there to choose by",
+            remedy="look once more with --again, and report how often you did",
+        )
+    now = _now()
+    for run in runs:
+        seal = _seal(run)
+        _write_seal(run, {**seal, "looks": [*seal["looks"], now]})
+    return len(before) + 1
+
+
+def sealed_scores(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
+    """Scores of the test part as the training left them, else made now; call :func:`look_at_test` before they are shown."""
+    path = run.path / "test_scores.parquet"
+    return pd.read_parquet(path) if path.is_file() else score_part(run, dataset, recipe, "test")
+
+
+def _seal(run: Run) -> dict[str, Any]:
+    path = run.path / SEAL
+    return json.loads(path.read_text()) if path.is_file() else {"scored": [], "looks": []}
+
+
+def _write_seal(run: Run, seal: Mapping[str, Any]) -> None:
+    run.write_json(SEAL, {"test_sha256": _test_sha256(run), **seal})
+
+
+def _test_sha256(run: Run) -> str:
+    """By which runs that hold out the same recordings of the same data know each other."""
+    held_out = [run.environment()["data_sha256"], sorted(run.split()["test"])]
+    return hashlib.sha256(json.dumps(held_out).encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
+    """Score a run on recordings of another data set; neurons it does not know answer as the average of their type.
+
+    Args:
+        run: a finished run.
+        dataset: recordings, all of which are scored.
+        recipe: with which the run was trained.
+
+    Returns:
+        The table of :meth:`stcnn.evaluate.Evaluation.scores_table`.
+
+    Raises:
+        DataError: the run knows none of the cell types, or was trained on some of the recordings.
+        ShapeError: the movies have another resolution than those of the training.
+    """
+    models = run.models()
+    known = [name for name in dataset.cell_types if name in models[0].cell_types]
+    if not known:
+        raise DataError(
+            f"the cell types of the data are {', '.join(dataset.cell_types)}",
+            expected=f"some of those that {run.path} was trained on: {', '.join(models[0].cell_types)}",
+        )
+    chosen = [i for i, name in enumerate(dataset.table.cell_type) if name in known]
+    neurons = {name: dataset.neurons.get(name, ("-",)) for name in models[0].cell_types}  # indices as in the model
+    others = replace(dataset.subset(chosen), neurons=neurons)
+    trained = set(run.split()["train"]) & set(recording_keys(others.table))
+    if trained:
+        raise DataError(
+            f"{len(trained)} of the recordings were trained on, first '{min(trained)}'",
+            expected="other recordings",
+            remedy="evaluate the held-out part of the run, without --dataset",
+        )
+    if models[0].deg_per_px != others.deg_per_px:
+        raise ShapeError(
+            f"the movies have {others.deg_per_px:g} degrees per pixel",
+            expected=f"{models[0].deg_per_px:g} as in the training",
+            remedy="resample the movies",
+        )
+    transferred = [with_neurons(model, others.neurons) for model in models]
+    predictions = predict_together(transferred, others, recipe.batching).mean
+    return Evaluation.of(predictions, others, recipe.split.families).scores_table()
+
+
+def with_neurons(model: STCNN, neurons: Mapping[str, Sequence[str]]) -> STCNN:
+    """The model with other neurons: those it knows as they are, others with gain and offset of the average one.
+
+    Args:
+        model: a trained model.
+        neurons: each cell type of the model to its neurons in index order.
+    """
+    population = Population(neurons={name: tuple(neurons[name]) for name in model.cell_types})
+    other = STCNN(model.config, population, model.deg_per_px)
+    state = dict(model.state_dict())
+    for name, places in population.neurons.items():
+        index = {neuron: i for i, neuron in enumerate(model.population.neurons[name])}
+        for key in (f"calcium.types.{name}.gain", f"calcium.types.{name}.offset"):
+            own = state[key]
+            state[key] = torch.stack([own[index[neuron]] if neuron in index else own.mean() for neuron in places])
+    other.load_state_dict(state)
+    return other.eval()
