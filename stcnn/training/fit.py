@@ -12,13 +12,14 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.splits import Split, split_recordings
+from stcnn.data.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
 from stcnn.nn.model import STCNN, Population
 from stcnn.runs import Run
 from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
 from stcnn.training.environment import environment
+from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
@@ -29,6 +30,8 @@ PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixe
 
 def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> STCNN:
     """Train a model and leave everything worth keeping in the run folder.
+
+    The test part is scored once, with the finished model, and its scores are sealed (:mod:`stcnn.training.held_out`).
 
     Args:
         dataset: all recordings; the split of the recipe divides them.
@@ -59,11 +62,13 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
     model = STCNN(recipe.model, population, dataset.deg_per_px)
     run.save_network(model)
     parts = Split.from_json(run.split(), dataset)
+    require_no_leak(parts, dataset, recipe.split)
     module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
     if recipe.training.start == "scaled" and not resume:
         scale_to_movies(model, EpochBatches(module.train_loader, epoch=0))
     fit(module, run, resume)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
+    score_part(run, dataset, recipe, "test")
     return run.model()
 
 
