@@ -113,7 +113,7 @@ class Moments(Additive):
         The power of y less that of its noise. Of the noise, the part that went into the mean of y was taken away with
         the mean. For one recording this is the signal power of Sahani & Linden (2003, eq. 1).
         """
-        return _centred(self.n, self.y, self.y, self.yy) - (self.noise - self.level_noise / self.n)
+        return _centred(self.n, self.y, self.y, self.yy) - (self.noise - _ratio(self.level_noise, self.n))
 
     def mean_squared_error(self) -> Values:
         """Mean of the squared difference, dF/F squared."""
