@@ -1,17 +1,24 @@
 // Evaluation of one hidden layer (frozen.h), one frame at a time: a vector holds the channels of one point.
 //
-// Maps are [point][channels, filled up to whole vectors]. At each frequency one input after the other is multiplied with
-// its weights to all outputs, which follow each other in memory; what a vector reads beyond the last of them ends up in
-// lanes that nobody looks at.
+// Maps are [point][channels, filled up to whole vectors]. At each frequency one input X after the other is multiplied with
+// its weights to all outputs o, real parts and then imaginary parts in one row W of 2 OUTPUTS numbers:
+//
+//     P = sum W re X,   Q = sum W im X,   re Y[o] = P[o] - Q[OUTPUTS + o],   im Y[o] = Q[o] + P[OUTPUTS + o]
+//
+// Lanes beyond the last output hold numbers that nobody looks at.
 #include "frozen.h"
 #include "room.h"
 
 constexpr int IN = vectors_of(INPUTS), OUT = vectors_of(OUTPUTS); // vectors per point
-constexpr int WEIGHTS = 2 * INPUTS * OUTPUTS;                      // per frequency
+constexpr int WHOLE = 2 * OUTPUTS / LANES, FOURS = (2 * OUTPUTS - WHOLE * LANES + 3) / 4; // vectors in a row, and the rest
+constexpr int ROW = WHOLE * LANES + FOURS * 4;
+constexpr int WEIGHTS = vectors_of(INPUTS * ROW) * LANES; // per frequency: [INPUTS][WHOLE][LANES], then [INPUTS][FOURS][4]
 
 struct Room {
     Complex halfway[KX][ROWS][IN], out_halfway[KX][OUT_ROWS][OUT];
     Complex column[NY][IN], out_column[NY][OUT];
+    float products[NY][2][ROW]; // P and Q
+    float behind[LANES];        // may be read, and is not used
 };
 
 __attribute__((flatten, noinline)) static void to_halfway(const V* x, Room& room) {
@@ -19,24 +26,40 @@ __attribute__((flatten, noinline)) static void to_halfway(const V* x, Room& room
         for (int i = 0; i < IN; i++) row_to_halfway<COLUMNS>(x + row * COLUMNS * IN + i, IN, &room.halfway[0][row][i], ROWS * IN);
 }
 
-// Y = W X at one frequency; w is [INPUTS][re, im][OUTPUTS].
-static INLINE void multiply(const float* w, const Complex* x, Complex* y) {
-    V rr[OUT] = {}, ii[OUT] = {}, ri[OUT] = {}, ir[OUT] = {};
+// P and Q at one frequency.
+static INLINE void multiply(const float* w, const Complex* x, float* p, float* q) {
+    V whole[2][WHOLE] = {};
+    V4 fours[2][FOURS] = {};
     unroll<INPUTS>([&](auto i) {
-        const V re = broadcast(x[i / LANES].re[i % LANES]), im = broadcast(x[i / LANES].im[i % LANES]);
-        unroll<OUT>([&](auto o) {
-            const V w_re = load_unaligned(w + 2 * i * OUTPUTS + o * LANES);
-            const V w_im = load_unaligned(w + (2 * i + 1) * OUTPUTS + o * LANES);
-            rr[o] += w_re * re, ii[o] += w_im * im, ri[o] += w_re * im, ir[o] += w_im * re;
+        const float* here = reinterpret_cast<const float*>(x + i / LANES) + i % LANES; // re, and LANES further im
+        const float *row = w + i * WHOLE * LANES, *rest = w + INPUTS * WHOLE * LANES + i * FOURS * 4;
+        unroll<WHOLE>([&](auto k) {
+            V w_k = reinterpret_cast<const V*>(row)[k];
+            keep(w_k);
+            whole[0][k] += w_k * broadcast(here[0]), whole[1][k] += w_k * broadcast(here[LANES]);
+        });
+        unroll<FOURS>([&](auto k) {
+            V4 w_k = reinterpret_cast<const V4*>(rest)[k];
+            keep(w_k);
+            fours[0][k] += w_k * broadcast<V4>(here[0]), fours[1][k] += w_k * broadcast<V4>(here[LANES]);
         });
     });
-    unroll<OUT>([&](auto o) { y[o] = {rr[o] - ii[o], ri[o] + ir[o]}; });
+    unroll<2>([&](auto part) {
+        float* to = part == 0 ? p : q;
+        std::memcpy(to, whole[part], sizeof whole[part]);
+        std::memcpy(to + WHOLE * LANES, fours[part], sizeof fours[part]);
+    });
 }
 
 __attribute__((flatten, noinline)) static void correlate_column(const Frozen& layer, int kx, Room& room) {
     const float* weights = layer.weights + size_t(first_frequency(kx)) * WEIGHTS;
     for (int i = 0; i < IN; i++) to_spectrum<ROWS, IN, IN>(is_real(kx), &room.halfway[kx][0][i], &room.column[0][i]);
-    for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k], room.out_column[k]);
+    for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k], room.products[k][0], room.products[k][1]);
+    for (int k = 0; k < frequencies(kx); k++)
+        for (int o = 0; o < OUT; o++) {
+            const float *p = room.products[k][0] + o * LANES, *q = room.products[k][1] + o * LANES;
+            room.out_column[k][o] = {load_unaligned(p) - load_unaligned(q + OUTPUTS), load_unaligned(q) + load_unaligned(p + OUTPUTS)};
+        }
     if (kx == 0)
         for (int o = 0; o < OUT; o++) room.out_column[0][o].re += load_unaligned(layer.bias + o * LANES);
     for (int o = 0; o < OUT; o++)

@@ -19,11 +19,19 @@ constexpr int LANES = 4, REGISTERS = 16;
 
 typedef float V __attribute__((vector_size(4 * LANES)));
 typedef int32_t Mask __attribute__((vector_size(4 * LANES)));                  // -1 where true, 0 elsewhere
+typedef float V4 __attribute__((vector_size(16)));
 typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 #define INLINE inline __attribute__((always_inline))
 
-INLINE V broadcast(float x) { return x - V{}; }
+template <class W> INLINE W broadcast(float x) { return x - W{}; }
+INLINE V broadcast(float x) { return broadcast<V>(x); }
+// Keeps a vector in its register, where GCC would load it again for each use.
+#if defined(__x86_64__)
+template <class W> INLINE void keep(W& x) { asm("" : "+x"(x)); }
+#else
+template <class W> INLINE void keep(W&) {}
+#endif
 INLINE V load_unaligned(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 INLINE V select(Mask where, V x) { return (V)((Mask)x & where); }              // zero elsewhere
 

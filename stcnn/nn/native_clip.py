@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.native_library import FrozenGeometry
-from stcnn.nn.native_spectra import Grid, in_three, in_two
+from stcnn.nn.native_spectra import Grid, in_rows, in_three
 from stcnn.nn.native_structs import Band, Calcium, Clip, Eye, Frozen, Keeper, Readouts
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ClipBuilder:
             layer.makes.left + code.out_columns // 2 - layer.reads.left - code.columns // 2,
         )
         w = Grid(code.ny, code.nx).spectrum(leak.view(-1, 1, 1, 1) * layer.kernel, shift)
-        return in_three(w) if self.form == "blocks" else in_two(w, self.lanes)
+        return in_three(w) if self.form == "blocks" else in_rows(w, self.lanes)
 
     def _frozen(self, i: int, b: int, memory: Memory) -> Frozen:
         layer, keeper = self.folded.layers[i], self.keeper

@@ -83,16 +83,15 @@ class NativeEvaluation:
 
     Args:
         folded: the network with its weights, and where it stands now.
-        indicator: from voltage to calcium, for :meth:`step`.
 
     Raises:
         NotCompiled: the compiled core cannot run this network.
     """
 
-    def __init__(self, folded: Folded, indicator: Indicator | None = None) -> None:
+    def __init__(self, folded: Folded) -> None:
         if reason := unfit_for_native_evaluation(folded):
             raise NotCompiled(reason)
-        self.folded, self.clips, self.indicator = folded, folded.clips, indicator
+        self.folded, self.clips = folded, folded.clips
         self._code = library(NetworkCode())
         self._code.step.argtypes = [_pointer, _int, _pointer, _int, ctypes.c_float, _pointer, _pointer]
         self._code.evaluate.argtypes = [_pointer, _pointer, _int, _int]
@@ -104,10 +103,9 @@ class NativeEvaluation:
         for name, filter in folded.filters.items():
             assert isinstance(filter, Integrator)
             self.memory[name] = Memory(filter, self.lanes if name.startswith("hidden") else 1, self._keeper)
+        self.indicator: Indicator | None = None
         self.calcium: Memory | None = None
-        """State of the indicator."""
-        if indicator is not None and isinstance(indicator.filter, Integrator):
-            self.calcium = Memory(indicator.filter, 1, self._keeper)
+        """State of the indicator, for :meth:`step`."""
         self._clips: dict[tuple[Form, tuple[int, ...]], Clips] = {}
         self.load_state(folded.state())
 
@@ -133,6 +131,22 @@ class NativeEvaluation:
         self.load_state(self.folded.state())
         return voltage
 
+    def indicate(self, indicator: Indicator) -> bool:
+        """Go from voltage to calcium with this in :meth:`step`; False if that cannot be. Compiles what is missing."""
+        if not isinstance(indicator.filter, Integrator):
+            return False
+        self.compile("frame")
+        self.indicator, self.calcium = indicator, Memory(indicator.filter, 1, self._keeper)
+        return True
+
+    def compile(self, form: Form) -> None:
+        """Compile what is missing.
+
+        Raises:
+            NotCompiled: see :func:`~stcnn.nn.native_library.libraries`.
+        """
+        libraries(frozen_geometry(layer, form) for layer in self.folded.layers)
+
     # ---- frames
 
     def push(self, contrast: Tensor) -> Tensor:
@@ -147,7 +161,7 @@ class NativeEvaluation:
                 expected=f"(B, T, Y, X) with B = {self.clips} clips and at least one frame",
             )
         pictures = [clip.to("cpu", torch.float32).contiguous() for clip in contrast.detach()]
-        return self._evaluate(pictures, contrast.shape[1], tuple(contrast.shape[2:]))
+        return self._evaluate(pictures, contrast.shape[1], (contrast.shape[2], contrast.shape[3]))
 
     def push_grey(self, n_frames: int) -> Tensor:
         """Advance by grey frames; return voltages ``(B, T, N)``."""
@@ -175,7 +189,8 @@ class NativeEvaluation:
         shared = threads // max(1, self.clips - alone)
         for memory in self.memory.values():
             memory.done.zero_()
-        clips, faults = self.clips_for("blocks", shape), []
+        clips = self.clips_for("blocks", shape)
+        faults: list[int] = []
         with ThreadPoolExecutor(threads) as pool:
             for group, workers in ((range(alone), 1), (range(alone, self.clips), shared)):
                 calls = [clips.passage(b, i, workers, pictures[b], voltage[b]) for b in group for i in range(workers)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -52,6 +53,14 @@ def in_three(w: Tensor) -> Tensor:
     return torch.stack([w.real, w.real + w.imag, w.imag - w.real]).permute(3, 0, 1, 2).float().contiguous()
 
 
-def in_two(w: Tensor, spare: int) -> Tensor:
-    """Return a spectrum ``(O, C, F)`` as ``(F, C, 2, O)``, flat and with ``spare`` zeros behind it (``frame.cpp``)."""
-    return torch.cat([torch.stack([w.real, w.imag]).permute(3, 2, 0, 1).float().flatten(), torch.zeros(spare)])
+def in_rows(w: Tensor, lanes: int) -> Tensor:
+    """Return a spectrum ``(O, C, F)`` as ``frame.cpp`` reads it, flat.
+
+    The real and imaginary parts to all outputs are a row of 2 O numbers. At each frequency stand first, of every input,
+    the whole vectors of its row, then the rest of them in groups of four; all is filled up to whole vectors.
+    """
+    rows = torch.cat([w.real, w.imag]).permute(2, 1, 0).float()
+    whole = rows.shape[2] // lanes * lanes
+    rest = F.pad(rows[..., whole:], (0, -(rows.shape[2] - whole) % 4))
+    flat = torch.cat([rows[..., :whole].flatten(1), rest.flatten(1)], 1)
+    return F.pad(flat, (0, -flat.shape[1] % lanes)).flatten()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from stcnn.nn.evaluator import evaluator
 from stcnn.nn.eye import EYE_FRAMES, Frames
-from stcnn.nn.folded import Folded
 from stcnn.nn.stateful import State
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class GreyStates:
         if key not in self._known:
             if len(self._known) == REMEMBERED:
                 self._known.pop(next(iter(self._known)))
-            folded = Folded(model, rate_hz)
+            folded = evaluator(model, rate_hz)
             self._known[key] = Grey(folded.push_grey(n_frames), folded.state())
         return self._known[key]
 
@@ -70,7 +70,7 @@ def evaluate(model: STCNN, frames: Frames, rate_hz: float, n_grey: int = 0) -> T
         n_grey: number of leading frames that are grey in all clips.
     """
     clips = frames.contrast(0, 1).shape[0]
-    folded = Folded(model, rate_hz, clips)
+    folded = evaluator(model, rate_hz, clips)
     voltages = []
     if n_grey:
         grey = model.grey_states.after(model, n_grey, rate_hz)

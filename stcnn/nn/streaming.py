@@ -6,6 +6,7 @@ The numbers are those of the offline pass; only where the clip starts is a choic
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,12 +18,13 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, RateError, ShapeError, nearest
 from stcnn.movie import BACKGROUND
-from stcnn.nn.folded import Folded
+from stcnn.nn.evaluator import evaluator, live
 from stcnn.nn.stateful import State, exponential
 from stcnn.nn.temporal import exponential_gain
 
 if TYPE_CHECKING:
     from stcnn.nn.model import STCNN
+    from stcnn.nn.native_evaluation import NativeEvaluation
 
 Start = Literal["grey", "steady", "rest"]
 """What was shown before the first frame: ``grey`` for ``grey_s`` seconds, as in the clips of training; grey forever
@@ -70,8 +72,10 @@ class Stream:
 
     def __init__(self, model: STCNN, config: StreamConfig) -> None:
         self.config, self.cell_types = config, model.cell_types
-        self._folded = Folded(model, config.rate_hz, config.clips, config.deg_per_px)
+        self._folded = evaluator(model, config.rate_hz, config.clips, config.deg_per_px)
         self._indicator = Indicator(model, config)
+        self._core: NativeEvaluation | None = None
+        """Answers single frames in compiled code, and has the state of the indicator while it does."""
         self._grey = None
         if config.start == "grey":
             self._grey = model.grey_states.after(model, max(1, round(config.grey_s * config.rate_hz)), config.rate_hz)
@@ -84,6 +88,7 @@ class Stream:
         """Go back to the start, before the first frame."""
         self.n_frames = 0
         """Number of frames since the start."""
+        self._leave_core()
         if self.config.start == "steady":
             self._indicator.settle(self._folded.settle())
             return
@@ -107,13 +112,45 @@ class Stream:
                 then as it was before.
         """
         array = frame.detach().cpu().numpy() if isinstance(frame, Tensor) else np.asarray(frame)
+        if array.shape != self._shape:
+            self._contrast(array)  # judges it
+        if self._core is None:
+            self._enter_core()
+        if self._core is not None and (array.dtype == np.uint8 or array.dtype.kind == "f"):
+            shown = self._core.step(array if array.ndim == 3 else array[None], self.config.background)
+            if shown is not None:
+                self.n_frames += 1
+                return self._samples(*shown, array.ndim)
         contrast = self._contrast(array)
         with torch.inference_mode():
             voltage, calcium = (x[:, 0].cpu().numpy() for x in self.advance(torch.from_numpy(contrast)))
-        if array.ndim == 2:
+        return self._samples(voltage, calcium, array.ndim)
+
+    def _samples(self, voltage: NDArray[Any], calcium: NDArray[Any], axes: int) -> dict[str, Sample]:
+        """Voltage ``(B, N)`` and calcium ``(B, M)`` by cell type."""
+        if axes == 2:
             voltage, calcium = voltage[0], calcium[0]
+        if not self.config.neurons:
+            return dict(zip(self.cell_types, map(Sample, voltage.T, calcium.T), strict=True))
         places = self._indicator.places
         return {name: Sample(voltage.T[i], calcium.T[places[name]].T) for i, name in enumerate(self.cell_types)}
+
+    def _enter_core(self) -> None:
+        """Let compiled code answer single frames, if it can."""
+        core = self._live
+        if core is not None and core.calcium is not None:
+            core.calcium.load(self._indicator.filter.state())
+        self._core = core
+
+    @cached_property
+    def _live(self) -> NativeEvaluation | None:
+        return live(self._folded, self._indicator)
+
+    def _leave_core(self) -> None:
+        """Take the state of the indicator back."""
+        if self._core is not None and self._core.calcium is not None:
+            self._indicator.filter.load(self._core.calcium.state())
+            self._core = None
 
     @torch.no_grad()
     def advance(self, contrast: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,12 +158,14 @@ class Stream:
 
         M counts the average neurons and given neurons, in the order of the cell types.
         """
+        self._leave_core()
         voltage = self._folded.push(contrast)
         self.n_frames += voltage.shape[1]
         return voltage, self._indicator.calcium(voltage)
 
     def state_dict(self) -> State:
         """Return a copy of the state, all tensors: save it with ``torch.save``, open it with ``weights_only=True``."""
+        self._leave_core()
         facts = {"n_frames": torch.tensor(self.n_frames), "rate_hz": torch.tensor(self.config.rate_hz)}
         calcium = {f"calcium.{key}": rows for key, rows in self._indicator.filter.state().items()}
         return {**facts, **self._folded.state(), **calcium}
@@ -145,6 +184,7 @@ class Stream:
                 expected=f"{self.config.rate_hz:g}",
                 remedy="open the stream at that rate",
             )
+        self._leave_core()
         self._folded.load_state(state)
         prefix = "calcium."
         self._indicator.filter.load({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})

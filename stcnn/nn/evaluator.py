@@ -1,0 +1,70 @@
+"""Chooses how a network is evaluated: in compiled code where that is possible and worth it, else in PyTorch."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING
+
+from stcnn.nn.folded import Folded
+from stcnn.nn.native_evaluation import NativeEvaluation, products_per_frame, unfit_for_native_evaluation
+from stcnn.nn.native_library import NotCompiled
+
+if TYPE_CHECKING:
+    from stcnn.nn.model import STCNN
+    from stcnn.nn.streaming import Indicator
+
+Evaluator = Folded | NativeEvaluation
+
+WORTH_COMPILING = 1e6
+"""Multiplications per frame in the direct form from which on compiled code is worth the seconds it is compiled in."""
+
+_log = logging.getLogger(__name__)
+
+
+def evaluator(model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> Evaluator:
+    """Return the frozen network as ``model.hidden.compute`` wants it.
+
+    Args:
+        model: the network; later changes of its weights do not reach what is returned.
+        rate_hz: frames per second.
+        clips: number of clips, which advance in lockstep.
+        deg_per_px: degrees per pixel of the frames; None is the resolution of the model.
+
+    Raises:
+        ValueError: compiled code is demanded and cannot be had.
+    """
+    folded, compute = Folded(model, rate_hz, clips, deg_per_px), model.hidden.compute
+    if compute not in ("auto", "native") or (compute == "auto" and products_per_frame(folded) < WORTH_COMPILING):
+        return folded
+    reason = unfit_for_native_evaluation(folded)
+    if not reason:
+        try:
+            native = NativeEvaluation(folded)
+            native.compile("blocks")
+        except NotCompiled as error:
+            reason = str(error)
+        else:
+            return native
+    if compute == "native":
+        raise ValueError(f"compute='native' cannot run: {reason}")
+    if not reason.startswith("it computes in"):  # double precision is a choice
+        say_once(f"evaluation runs in PyTorch, several times slower than in the native core: {reason}")
+    return folded
+
+
+def live(core: Evaluator, indicator: Indicator) -> NativeEvaluation | None:
+    """Return what answers single frames in compiled code; None where PyTorch does."""
+    if not isinstance(core, NativeEvaluation):
+        return None
+    try:
+        return core if core.indicate(indicator) else None
+    except NotCompiled as error:
+        say_once(f"a stream runs in PyTorch, twenty times slower than in the native core: {error}")
+        return None
+
+
+@cache
+def say_once(sentence: str) -> None:
+    """Write a sentence into the log, the first time."""
+    _log.warning(sentence)
