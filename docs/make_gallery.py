@@ -42,7 +42,7 @@ def draw_run(run: stcnn.runs.Run) -> None:
     model, rate_hz = found.model, found.dataset.rate_hz
     save(history.loss_history(run.losses(), run.scores(), run.finished_epoch()), "losses")
     save(history.loss_history(run.losses(), run.scores(), run.finished_epoch(), DARK), "losses_dark")
-    references = found.cell_types().assign(reference="mean of other neurons", correlation=lambda t: t.others)
+    references = found.cell_types.assign(reference="mean of other neurons", correlation=lambda t: t.others)
     save(scores.neuron_scores(found.neurons, references), "scores")
     save(tuning.peak_agreement(peaks_by_stimulus(found.traces)), "peaks")
     save(traces.response_grid(*measured_grid(found)), "traces")

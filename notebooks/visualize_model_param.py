@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
-from IPython.display import Video
+from IPython.display import Video, display
 
 import stcnn
 from stcnn.config import compose
@@ -58,10 +58,9 @@ print(
 
 # %%
 before, after = spatial_weights(untrained), spatial_weights(model)
-weights.weight_change(before["layer1"], after["layer1"])
-
-# %%
-weights.weight_change(before["layer2"], after["layer2"])
+for name in after:
+    if name != "readouts":
+        display(weights.weight_change(before[name], after[name]))
 
 # %% [markdown]
 # What each cell type reads from the last layer, centred on its column:
@@ -71,7 +70,7 @@ weights.weight_grid(after["readouts"])
 
 # %% [markdown]
 # ## Temporal filters
-# Impulse responses in milliseconds, each divided by its peak; the shaded ones are those of the untrained network.
+# Impulse responses in milliseconds, each divided by its peak; pale ones are those of the untrained network.
 
 # %%
 weights.temporal_kernels(impulse_responses(model), KERNEL_RATE_HZ, before=impulse_responses(untrained))

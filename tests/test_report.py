@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from stcnn.data import Dataset
+from stcnn.data.checks import AMBER, RED, Audit, Flag
 from stcnn.nn.bounds import Bounds
 from stcnn.report import report_or_reason, trace_pairs, write_report
-from stcnn.report.doubts import doubts
-from stcnn.report.findings import Findings, FittedTrace, bootstrap_interval, find, joined_correlation, with_others
-from stcnn.report.page import MOST_SAMPLES, explorer_data
+from stcnn.report.doubts import doubts, in_words
+from stcnn.report.findings import Findings, FittedTrace, find, joined_correlation, with_others
+from stcnn.report.page import MOST_SAMPLES, explorer_data, render
 from stcnn.runs import Run
 from stcnn.training.fit import train
 from tests import made_up_training
@@ -66,12 +68,6 @@ def test_other_neurons_are_averaged_at_the_times_of_the_neuron():
     assert with_others([mine, stranger])[0].others is None
 
 
-def test_bootstrap_interval_is_that_of_a_normal_mean():
-    values = np.random.default_rng(1).normal(2, 1, 400)
-    low, high = bootstrap_interval(values)
-    assert [low, high] == pytest.approx(values.mean() + np.array([-1.96, 1.96]) / 20, abs=0.02)
-
-
 def test_test_recordings_are_never_predicted(findings: Findings):
     test = {(r.cell_type, r.neuron, r.stimulus) for i in findings.split.test for r in [findings.dataset.recordings[i]]}
     assert test
@@ -81,9 +77,10 @@ def test_test_recordings_are_never_predicted(findings: Findings):
 
 def test_scores_of_cell_types_are_those_of_the_kept_epoch(run: Run, findings: Findings):
     scores = run.scores()
-    kept = scores[scores.epoch == run.finished_epoch()].set_index("cell_type")["neuron_correlation"].to_dict()
-    found = findings.cell_types().set_index("cell_type").correlation
-    assert found.to_dict() == pytest.approx(kept, abs=1e-4)
+    kept = scores[scores.epoch == run.finished_epoch()].set_index("cell_type")
+    found = findings.cell_types.set_index("cell_type")
+    for column in ("correlation", "neuron_correlation"):
+        assert found[column].to_dict() == pytest.approx(kept[column].to_dict(), abs=1e-4)
 
 
 def test_pictured_traces_go_from_worst_to_best(findings: Findings):
@@ -96,9 +93,53 @@ def test_parameters_on_bounds_and_poor_neurons_are_doubted(findings: Findings):
     tau_s = [layer.filter.tau_s for layer in findings.model.hidden]
     low = float(tau_s[0].detach().min())
     titles = {doubt.title: doubt for doubt in doubts(findings, Bounds(filter_tau_s=(low, None)))}
-    assert f"lower bound of {low:g}" in titles["1 parameter on a bound"].found
+    assert f"lower bound of {1000 * low:g} ms" in titles["1 parameter on a bound"].found
     poor = [title for title in titles if "fitted poorly" in title]
     assert bool(poor) == bool((~(findings.neurons.correlation >= 0.3)).any())
+
+
+def test_parameters_are_named_for_those_who_do_not_know_the_code():
+    assert in_words("hidden.0.filter.tau_s") == "time constants of hidden layer 1"
+    assert in_words("readouts.lc4.weight") == "weights of readout lc4"
+    assert in_words("calcium.tau_s") == "time constants of the calcium indicator"
+
+
+def test_flags_on_the_recordings_are_doubted_and_listed(findings: Findings):
+    flags = [Flag(AMBER, "drift", "lc4, neuron 1", "wanders"), Flag(RED, "NaN", "lc4, neuron 2", "is not finite")]
+    found = replace(findings, audit=Audit(flags))
+    (doubt,) = [doubt for doubt in doubts(found, Bounds()) if "flags on the recordings" in doubt.title]
+    assert doubt.title == "2 flags on the recordings, 1 of them red"
+    assert doubt.found.index("is not finite") < doubt.found.index("wanders")
+    page = render(found, Bounds())
+    assert "Flags on the recordings (2)" in page
+    assert page.index("is not finite</td>") < page.index("wanders</td>")
+
+
+def test_unchecked_recordings_are_said_to_be(findings: Findings):
+    titles = [doubt.title for doubt in doubts(replace(findings, audit=None), Bounds())]
+    assert "The recordings were not checked here" in titles
+
+
+def test_other_recordings_than_those_trained_on_are_named(findings: Findings):
+    other = replace(findings, dataset=findings.dataset.subset(range(len(findings.dataset) - 1)))
+    assert doubts(other, Bounds())[0].title == "These are not the recordings that were trained on"
+    assert "not the recordings" not in " ".join(doubt.title for doubt in doubts(findings, Bounds()))
+
+
+def test_ladder_of_a_comparison_is_shown(findings: Findings):
+    from stcnn.baselines.ladder import ladder
+
+    folder = findings.run.path / "comparison_validation"
+    folder.mkdir()
+    evaluations = {"run": findings.evaluation, "grand mean": findings.evaluation}
+    ladder(evaluations, "run", n_draws=20).to_csv(folder / "ladder.csv", index=False)
+    try:
+        page = render(findings, Bounds())
+    finally:
+        shutil.rmtree(folder)
+    assert "Beside simple models" in page
+    assert "grand mean" in page
+    assert "stcnn compare" in render(findings, Bounds())
 
 
 def test_long_traces_are_shortened_by_means_and_names_cannot_end_the_script():
@@ -108,6 +149,7 @@ def test_long_traces_are_shortened_by_means_and_names_cannot_end_the_script():
     shown = json.loads(text)
     assert "</script>" not in text
     assert shown["recordings"][0]["neuron"] == "</script>"
+    assert shown["table"] is None
     assert shown["recordings"][0]["measured"] == (1000 * values.reshape(-1, 3).mean(1)).astype(int).tolist()
 
 
@@ -159,6 +201,14 @@ addEventListener("load", () => setTimeout(() => {
   seen.sorted = [...document.querySelectorAll("table.sortable tbody tr")].map((r) => r.cells[3].textContent);
   document.querySelector("[data-neuron]").click();
   seen.neuron = of("neuron").value;
+  const small = [...document.querySelectorAll("#overview button")];
+  seen.small = small.map((b) => b.getAttribute("aria-label"));
+  small[small.length - 1].click();
+  seen.pressed = [of("stimulus").value, document.querySelector("#overview [aria-pressed=true]").title];
+  seen.posters = [...document.querySelectorAll("video")].map((v) => v.poster.startsWith("data:image/png"));
+  seen.unnamed = [...document.querySelectorAll("button, select, video, [role=img], [role=region]")].filter((e) =>
+    !(e.getAttribute("aria-label") || e.textContent.trim() || (e.labels && e.labels.length))).length;
+  seen.levels = [...document.querySelectorAll("h1, h2, h3")].map((h) => +h.tagName[1]);
   parent.postMessage(JSON.stringify(seen), "*");
 }, 1500));
 """
@@ -200,9 +250,22 @@ def test_page_reacts_to_hand_and_keyboard(seen: dict[int, dict], width: int):
     assert did["first"] != did["next"]
     assert "lc4" in did["other"]
     assert re.fullmatch(r"-?[\d.]+ s: measured -?[\d.]+, predicted -?[\d.]+", did["key"])
-    r = [float(text) for text in did["sorted"] if text != "–"]
+    r = [float(text.replace("−", "-")) for text in did["sorted"] if text != "–"]
     assert r == sorted(r)
     assert did["neuron"]
+    assert len(did["small"]) > 1
+    assert all(re.search(r"peak measured -?[\d.]+, predicted -?[\d.]+", label) for label in did["small"])
+    assert did["pressed"][0] == did["pressed"][1]
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_page_can_be_heard(seen: dict[int, dict], width: int):
+    did = seen[width]
+    assert did["unnamed"] == 0
+    assert did["posters"] == [True, True]
+    levels = did["levels"]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_page_prints_to_pdf(run: Run, tmp_path: Path):

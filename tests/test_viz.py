@@ -35,10 +35,16 @@ def test_loss_history_draws_every_cell_type_and_marks_the_kept_epoch():
             "cell_type": ["a", "b"] * 2,
             "loss": [5.0, 4, 3, 2],
             "correlation": [0.1, 0.2, 0.3, 0.4],
+            "training_loss": [np.nan, np.nan, 2.5, 1.5],
         }
     )
     figure = history.loss_history(losses, held_out, finished_epoch=2)
     assert [list(y) for y in lines(figure, 2)[:2]] == [[0.1, 0.3], [0.2, 0.4]]
+    raw, smooth = lines(figure, 0)[:2]
+    assert list(raw) == [4, 2]
+    assert len(smooth) == 2
+    assert lines(figure, 1)[0][1:] == pytest.approx([2.5])
+    assert list(lines(figure, 1)[1]) == [5, 3]
     assert np.asarray(figure.axes[1].lines[-1].get_xdata()) == pytest.approx([2, 2])
     assert [axes.get_xlabel() for axes in figure.axes] == ["epoch"] * 3
     assert "dF/F" in figure.axes[0].get_ylabel()

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import traceback
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
 from stcnn.nn.bounds import Bounds
-from stcnn.report.findings import Findings, FittedTrace, find
+from stcnn.report.findings import find
 from stcnn.report.page import render
+from stcnn.report.pictures import trace_pairs as trace_pairs
 from stcnn.runs import Run, whole_file
 from stcnn.viz.history import loss_history
-from stcnn.viz.traces import TracePair, prediction_grid
-
-QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Which held-out recordings of a cell type are drawn, ranked by their correlation."""
+from stcnn.viz.traces import prediction_grid
 
 
 def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds | None = None) -> str:
@@ -56,23 +53,6 @@ def report_or_reason(run: Run, dataset: Dataset, batching: BatchingConfig, bound
     except Exception:
         traceback.print_exc()
         return f"The training is finished, but its report failed. Try again: stcnn report {run.path}"
-
-
-def trace_pairs(findings: Findings) -> dict[str, list[TracePair]]:
-    """Choose held-out recordings of each cell type from the worst to the best predicted."""
-    chosen: dict[str, list[TracePair]] = {}
-    for cell_type in findings.dataset.cell_types:
-        mine = [t for t in findings.held_out if t.cell_type == cell_type and np.isfinite(t.correlation)]
-        ranked = sorted(mine, key=lambda trace: trace.correlation)
-        places = sorted({round(q * (len(ranked) - 1)) for q in QUANTILES} if ranked else ())
-        if places:
-            chosen[cell_type] = [_pair(ranked[place]) for place in places]
-    return chosen
-
-
-def _pair(trace: FittedTrace) -> TracePair:
-    title = f"{trace.neuron}, {trace.stimulus}\nr = {trace.correlation:.2f}"
-    return TracePair(title, trace.time_s, trace.measured, trace.predicted)
 
 
 def _table(scores: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from stcnn.data.checks import RED
 from stcnn.nn.bounds import Bounds, on_bounds
 from stcnn.report.findings import Findings
 
@@ -34,15 +35,28 @@ class Doubt(NamedTuple):
 def doubts(findings: Findings, bounds: Bounds) -> list[Doubt]:
     """Return all reasons for caution, the gravest first."""
     checks: tuple[Callable[[Findings], Iterator[Doubt]], ...] = (
+        _other_recordings,
         _nothing_held_out,
         _worse_than_other_neurons,
         _poor_neurons,
+        _flagged_recordings,
         lambda found: _on_bounds(found, bounds),
         _course_of_training,
         _few_recordings,
         _changed_code,
     )
     return [doubt for check in checks for doubt in check(findings)]
+
+
+def _other_recordings(findings: Findings) -> Iterator[Doubt]:
+    known, found = findings.run.environment().get("data_sha256"), findings.dataset.content_hash()
+    if known and found != known:
+        yield Doubt(
+            "These are not the recordings that were trained on",
+            f"Their SHA-256 is {found[:16]}…, that of the training was {known[:16]}…: files or the simulation have "
+            "changed since. Scores and traces are of the recordings as they are now.",
+            "Bring the recordings back, or train again.",
+        )
 
 
 def _nothing_held_out(findings: Findings) -> Iterator[Doubt]:
@@ -55,17 +69,17 @@ def _nothing_held_out(findings: Findings) -> Iterator[Doubt]:
 
 
 def _worse_than_other_neurons(findings: Findings) -> Iterator[Doubt]:
-    table = findings.cell_types()
-    worse = table[table.correlation < table.others] if len(table) else table
+    table = findings.cell_types
+    worse = table[table.neuron_correlation < table.others] if len(table) else table
     if len(worse):
         listed = ", ".join(
-            f"{row.cell_type} ({row.correlation:.2f} against {row.others:.2f})" for row in worse.itertuples()
+            f"{row.cell_type} ({row.neuron_correlation:.2f} against {row.others:.2f})" for row in worse.itertuples()
         )
         yield Doubt(
             "Other neurons predict better than the model",
-            f"The mean trace of the other neurons of the type, recorded to the same stimulus, follows held-out "
-            f"recordings more closely in {listed}. It knows the answer to the stimulus, which the model does not, but "
-            f"it shows how much is there to be explained.",
+            "In means over neurons, the mean trace of the other neurons of the type to the same stimulus follows "
+            f"held-out recordings more closely in {listed}. It knows the answer to the stimulus, which the model does "
+            "not, but it shows how much is there to be explained.",
             "Train longer, or on more kinds of stimulus.",
         )
 
@@ -83,6 +97,24 @@ def _poor_neurons(findings: Findings) -> Iterator[Doubt]:
         )
 
 
+def _flagged_recordings(findings: Findings) -> Iterator[Doubt]:
+    audit = findings.audit
+    if audit is None:
+        yield Doubt(
+            "The recordings were not checked here",
+            f"There are {len(findings.dataset):,} of them, which takes longer than a report may.",
+            "Check them with: stcnn data check",
+        )
+    elif audit.flags:
+        red = sum(flag.colour == RED for flag in audit.flags)
+        first = "; ".join(f"{flag.what}: {flag.reason}" for flag in audit.worst_first()[:3])
+        yield Doubt(
+            f"{len(audit.flags)} flag{'s' if len(audit.flags) > 1 else ''} on the recordings, {red} of them red",
+            f"A network fits its errors with its data. The gravest: {first}.",
+            "The table below lists them; leave out what is wrong and train again.",
+        )
+
+
 def _on_bounds(findings: Findings, bounds: Bounds) -> Iterator[Doubt]:
     sitting = on_bounds(findings.model, bounds)
     if not sitting:
@@ -90,7 +122,7 @@ def _on_bounds(findings: Findings, bounds: Bounds) -> Iterator[Doubt]:
     sizes = {name: parameter.numel() for name, parameter in findings.model.named_parameters()}
     counts = Counter((place.name, place.bound, place.value) for place in sitting)
     listed = "; ".join(
-        f"{n} of {sizes[name]} in {name} on the {bound} bound of {value:g}"
+        f"{n} of {sizes[name]} {in_words(name)} on the {bound} bound of {_with_unit(name, value)}"
         for (name, bound, value), n in counts.items()
     )
     yield Doubt(
@@ -98,6 +130,21 @@ def _on_bounds(findings: Findings, bounds: Bounds) -> Iterator[Doubt]:
         f"They would have gone further had they been allowed to, so their values are not estimates: {listed}.",
         "Read nothing into these values, or widen the bound and train again.",
     )
+
+
+def in_words(parameter: str) -> str:
+    """Name a parameter for somebody who does not know the code: ``time constants of hidden layer 1``."""
+    owner, _, kind = parameter.rpartition(".")
+    kinds = {"tau_s": "time constants", "n": "exponents", "weight": "weights", "bias": "biases"}
+    part = owner.removesuffix(".filter")
+    place, _, which = part.partition(".")
+    owners = {"hidden": f"hidden layer {int(which) + 1}" if which.isdigit() else which, "readouts": f"readout {which}"}
+    of = owners.get(place, "the calcium indicator" if place == "calcium" else place)
+    return f"{kinds.get(kind, kind)} of {of}"
+
+
+def _with_unit(parameter: str, value: float) -> str:
+    return f"{1000 * value:g} ms" if parameter.endswith("tau_s") else f"{value:g}"
 
 
 def _course_of_training(findings: Findings) -> Iterator[Doubt]:

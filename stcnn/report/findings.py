@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -15,16 +16,20 @@ import torch
 from numpy.typing import NDArray
 
 from stcnn.data.batching import BatchingConfig
+from stcnn.data.checks import Audit, audit
 from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
 from stcnn.data.splits import Split
-from stcnn.evaluate import Predictions, predict
+from stcnn.evaluate import Evaluation, Predictions, predict
 from stcnn.metrics import correlation
 from stcnn.nn.model import STCNN
 from stcnn.runs import Run
 
 MOST_TRACES = 600
 """Recordings that a report holds at most: all held-out ones first, then an even choice of those trained on."""
+
+MOST_CHECKED = 2000
+"""Recordings above which a report leaves the audit to ``stcnn data check``: it would take more than some seconds."""
 
 Trace = NDArray[np.floating]
 
@@ -79,6 +84,8 @@ class Findings:
         model: the finished model.
         traces: fitted traces, held-out ones first.
         neurons: ``cell_type``, ``neuron``, ``n_recordings``, ``correlation``, ``others`` of held-out recordings.
+        evaluation: held-out predictions beside the trials, for scores with ceilings; None if nothing was held out.
+        audit: what the audit of the recordings found; None where they are too many to be checked by the way.
     """
 
     run: Run
@@ -87,39 +94,40 @@ class Findings:
     model: STCNN
     traces: Sequence[FittedTrace]
     neurons: pd.DataFrame
+    evaluation: Evaluation | None = None
+    audit: Audit | None = None
 
     @property
     def held_out(self) -> list[FittedTrace]:
         """The fitted traces that the training never saw."""
         return [trace for trace in self.traces if trace.held_out]
 
+    @cached_property
     def cell_types(self) -> pd.DataFrame:
-        """Return a row per ``cell_type``: counts, mean ``correlation`` with ``low`` and ``high``, and ``others``."""
-        rows = []
-        for name, mine in self.neurons.groupby("cell_type", sort=False):
-            low, high = bootstrap_interval(mine.correlation.dropna().to_numpy())
-            both = mine.dropna(subset=["others"])
-            rows.append(
-                {
-                    "cell_type": name,
-                    "n_neurons": len(mine),
-                    "n_recordings": int(mine.n_recordings.sum()),
-                    "correlation": mine.correlation.mean(),
-                    "low": low,
-                    "high": high,
-                    "others": both.others.mean(),
-                }
-            )
-        return pd.DataFrame(rows)
+        """Return how good the fit of each cell type is, beside what could be had.
 
-
-def bootstrap_interval(values: NDArray[np.floating], n_draws: int = 2000) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a mean (Efron 1979); NaN for fewer than two values."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    draws = np.random.default_rng(0).choice(values, (n_draws, len(values))).mean(1)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(low), float(high)
+        Returns:
+            A row per ``cell_type``: ``n_neurons``, ``n_recordings``, ``correlation`` (all traces of the type joined;
+            with the mean of the trials, or with single trials where there is no other) with ``low`` and ``high``,
+            ``ceiling`` (what the noise of the recordings allows; NaN without repeats), ``share`` (correlation by
+            ceiling), and the means over neurons ``neuron_correlation`` and ``others``.
+        """
+        if self.evaluation is None:
+            return pd.DataFrame()
+        scores = self.evaluation.scores_table(["cell_type"])
+        kind = "trial_mean" if scores.trial_mean_correlation.notna().any() else "single_trial"
+        table = scores[["cell_type", "n_neurons", "n_recordings"]].assign(
+            correlation=scores[f"{kind}_correlation"],
+            low=scores[f"{kind}_correlation_low"],
+            high=scores[f"{kind}_correlation_high"],
+            ceiling=scores[f"{kind}_ceiling"],
+        )
+        means = self.neurons.groupby("cell_type")[["correlation", "others"]].mean()
+        return table.assign(
+            share=table.correlation / table.ceiling,
+            neuron_correlation=table.cell_type.map(means.correlation),
+            others=table.cell_type.map(means.others),
+        )
 
 
 def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
@@ -137,7 +145,13 @@ def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
     part = dataset.subset(shown)
     predictions = predict(model, part, batching)
     traces = fitted_traces(part, predictions, len(split.validation))
-    return Findings(run, dataset, split, model, traces, score_neurons(traces))
+    evaluation = None
+    if split.validation:
+        kept = predictions.item < len(split.validation)
+        held_out = Predictions(*(getattr(predictions, field.name)[kept] for field in fields(Predictions)))
+        evaluation = Evaluation.of(held_out, part)
+    checked = audit(dataset) if len(dataset) <= MOST_CHECKED else None
+    return Findings(run, dataset, split, model, traces, score_neurons(traces), evaluation, checked)
 
 
 def fitted_traces(dataset: Dataset, predictions: Predictions, n_held_out: int) -> list[FittedTrace]:

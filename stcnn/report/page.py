@@ -17,8 +17,10 @@ from stcnn.nn.bounds import Bounds
 from stcnn.report.doubts import doubts
 from stcnn.report.findings import Findings, FittedTrace
 from stcnn.report.pictures import animations, pictures
+from stcnn.stimuli.table import StimulusTable, table_of
 from stcnn.viz.theme import colours
 
+MOST_FLAGS = 40
 MOST_SAMPLES = 240
 """Samples of a trace on the page; longer ones are averaged in blocks."""
 
@@ -38,14 +40,16 @@ def render(findings: Findings, bounds: Bounds) -> str:
         name=run.path.name,
         version=stcnn.__version__,
         facts=_facts(findings),
-        types=findings.cell_types().to_dict("records") if findings.held_out else [],
+        types=findings.cell_types.to_dict("records") if findings.held_out else [],
         neurons=findings.neurons.sort_values("correlation").to_dict("records"),
         doubts=doubts(findings, bounds),
+        flags=findings.audit.worst_first()[:MOST_FLAGS] if findings.audit else [],
+        n_flags=len(findings.audit.flags) if findings.audit else 0,
         pictures={key: {"svg": Markup(p.svg), "alt": p.alt} for key, p in pictures(findings, bounds).items()},
         animations=animations(findings),
         config=yaml.safe_dump(run.config(), sort_keys=False, allow_unicode=True),
         environment=run.environment(),
-        traces=explorer_data(findings.traces),
+        traces=explorer_data(findings.traces, table_of(findings.dataset.table.stimulus.unique())),
     )
 
 
@@ -76,8 +80,13 @@ def _facts(findings: Findings) -> dict[str, Any]:
     }
 
 
-def explorer_data(traces: Sequence[FittedTrace]) -> str:
-    """Return the traces as JSON, dF/F in thousandths and times in milliseconds, each time axis once."""
+def explorer_data(traces: Sequence[FittedTrace], table: StimulusTable | None = None) -> str:
+    """Return the traces as JSON, dF/F in thousandths and times in milliseconds, each time axis once.
+
+    Args:
+        traces: what the page can show.
+        table: rows and columns of their stimuli, where they have them.
+    """
     axes: dict[tuple[int, ...], int] = {}
     rows = []
     for trace in traces:
@@ -94,7 +103,8 @@ def explorer_data(traces: Sequence[FittedTrace]) -> str:
             }
         )
     colour_of = colours(list(dict.fromkeys(trace.cell_type for trace in traces)))
-    data = {"times": list(axes), "recordings": rows, "colours": colour_of}
+    layout = {"rows": table.rows, "columns": table.columns} if table else None
+    data = {"times": list(axes), "recordings": rows, "colours": colour_of, "table": layout}
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # a name cannot close the script element
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib import image
 from matplotlib.figure import Figure
 
 from stcnn.experiments import receptive_fields
@@ -17,11 +19,20 @@ from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.report.svg import Picture, inline_svg
 from stcnn.viz import weights
-from stcnn.viz.animations import Clock, write_animation
+from stcnn.viz.animations import Clock, animate
+from stcnn.viz.film import write_film
 from stcnn.viz.history import loss_history
+from stcnn.viz.ladder import ladder_figure
 from stcnn.viz.panel import Panel, grey_pictures
 from stcnn.viz.scores import calibration, neuron_scores
+from stcnn.viz.stage import Look
+from stcnn.viz.theme import colours
+from stcnn.viz.traces import TracePair, prediction_grid
 from stcnn.viz.tuning import peak_agreement
+
+LADDER_SCORE = "trial_mean_correlation"
+QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Which held-out recordings of a cell type are drawn, ranked by their correlation."""
 
 Drawn = dict[str, tuple[Figure, str]]
 """Name of a place in the page to the figure there and what it shows, in words."""
@@ -33,10 +44,12 @@ class Animation(NamedTuple):
     Args:
         title: what it shows.
         data: mp4 as a data URL.
+        poster: its last frame, with the whole traces, as a data URL.
     """
 
     title: str
     data: str
+    poster: str
 
 
 def pictures(findings: Findings, bounds: Bounds) -> dict[str, Picture]:
@@ -46,7 +59,7 @@ def pictures(findings: Findings, bounds: Bounds) -> dict[str, Picture]:
 
 
 def _of_the_fit(findings: Findings) -> Drawn:
-    run = findings.run
+    run, held_out = findings.run, findings.held_out
     drawn: Drawn = {
         "history": (
             loss_history(run.losses(), run.scores(), run.finished_epoch()),
@@ -57,7 +70,6 @@ def _of_the_fit(findings: Findings) -> Drawn:
             "Predicted against measured peak of each stimulus, for each cell type.",
         ),
     }
-    held_out = findings.held_out
     if held_out:
         drawn["scores"] = (
             neuron_scores(findings.neurons, _references(findings)),
@@ -68,19 +80,34 @@ def _of_the_fit(findings: Findings) -> Drawn:
             calibration(predicted, measured),
             "Measured dF/F by predicted dF/F, in ten equal shares of all held-out samples.",
         )
+        drawn["predictions"] = (
+            prediction_grid(trace_pairs(findings), "from the worst to the best of each cell type"),
+            "Held-out traces, measured and predicted, from the worst to the best of each cell type.",
+        )
+    ladder = run.path / "comparison_validation" / "ladder.csv"
+    if ladder.is_file():
+        table = pd.read_csv(ladder)
+        drawn["ladder"] = (
+            ladder_figure(table, LADDER_SCORE),
+            "Simple models and this one on the same held-out recordings, best on top; numbers in ladder.csv.",
+        )
     return drawn
 
 
 def _of_the_network(findings: Findings, bounds: Bounds) -> Drawn:
-    model, rate_hz = findings.model, findings.dataset.rate_hz
+    model, untrained, rate_hz = findings.model, findings.run.model(0), findings.dataset.rate_hz
+    before, after = spatial_weights(untrained), spatial_weights(model)
     drawn: Drawn = {
-        name: (weights.weight_grid(layer), f"Grid of spatial weights, {layer.title}.")
-        for name, layer in spatial_weights(model).items()
+        name: (
+            weights.weight_change(before[name], layer),
+            f"Grids of spatial weights, {layer.title}, untrained and trained.",
+        )
+        for name, layer in after.items()
     }
-    kernels = weights.temporal_kernels(impulse_responses(model), KERNEL_RATE_HZ)
+    kernels = weights.temporal_kernels(impulse_responses(model), KERNEL_RATE_HZ, impulse_responses(untrained))
     drawn["kernels"] = (kernels, "Impulse responses of all temporal filters, by layer.")
-    histograms = weights.parameter_histograms(parameter_values(model, findings.run.model(0), bounds))
-    drawn["parameters"] = (histograms, "Histograms of time constants, weights, biases, gains and offsets, with bounds.")
+    histograms = weights.parameter_histograms(parameter_values(model, untrained, bounds))
+    drawn["parameters"] = (histograms, "Histograms of weights, time constants, biases, gains and offsets, with bounds.")
     fields = receptive_fields(model, rate_hz, shape_px=findings.dataset.shape_px, lags_s=0.6)
     drawn["fields"] = (
         weights.receptive_fields(fields, rate_hz, model.deg_per_px),
@@ -90,8 +117,31 @@ def _of_the_network(findings: Findings, bounds: Bounds) -> Drawn:
 
 
 def _references(findings: Findings) -> pd.DataFrame:
-    table = findings.cell_types().assign(reference="mean of other neurons", correlation=lambda t: t.others)
-    return table.loc[table.correlation.notna(), ["cell_type", "reference", "correlation"]]
+    """What the scores of a cell type are held against, where it is known."""
+    table = findings.cell_types
+    kinds = {"ceiling": "noise ceiling", "others": "mean of other neurons"}
+    parts = [
+        table.assign(reference=name, correlation=table[column])[["cell_type", "reference", "correlation"]].dropna()
+        for column, name in kinds.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def trace_pairs(findings: Findings) -> dict[str, list[TracePair]]:
+    """Choose held-out recordings of each cell type from the worst to the best predicted."""
+    chosen: dict[str, list[TracePair]] = {}
+    for cell_type in findings.dataset.cell_types:
+        mine = [t for t in findings.held_out if t.cell_type == cell_type and np.isfinite(t.correlation)]
+        ranked = sorted(mine, key=lambda trace: trace.correlation)
+        places = sorted({round(q * (len(ranked) - 1)) for q in QUANTILES} if ranked else ())
+        if places:
+            chosen[cell_type] = [_pair(ranked[place]) for place in places]
+    return chosen
+
+
+def _pair(trace: FittedTrace) -> TracePair:
+    title = f"{trace.neuron}, {trace.stimulus}\nr = {trace.correlation:.2f}"
+    return TracePair(title, trace.time_s, trace.measured, trace.predicted)
 
 
 def animations(findings: Findings) -> list[Animation]:
@@ -99,16 +149,26 @@ def animations(findings: Findings) -> list[Animation]:
     ranked = sorted((t for t in findings.held_out if np.isfinite(t.correlation)), key=lambda t: t.correlation)
     chosen = {"Worst prediction": ranked[0], "Best prediction": ranked[-1]} if len(ranked) > 1 else {}
     return [
-        Animation(f"{rank}: {trace.cell_type}, neuron {trace.neuron}, {trace.stimulus}", _film(findings, trace))
+        Animation(f"{rank}: {trace.cell_type}, neuron {trace.neuron}, {trace.stimulus}", *_film(findings, trace))
         for rank, trace in reversed(chosen.items())
     ]
 
 
-def _film(findings: Findings, trace: FittedTrace) -> str:
+def _film(findings: Findings, trace: FittedTrace) -> tuple[str, str]:
+    """A film and its poster, as data URLs."""
     movie = findings.dataset.movies[trace.stimulus]
     traces = {"measured": (trace.time_s, trace.measured), "predicted": (trace.time_s, trace.predicted)}
-    title = f"r = {trace.correlation:.2f}"
-    panel = Panel(title, grey_pictures(movie.luminance()), movie.rate_hz, -movie.onset_s, traces)
+    colour = {"predicted": colours(findings.dataset.cell_types)[trace.cell_type]}
+    pictures, start_s = grey_pictures(movie.luminance()), -movie.onset_s
+    panel = Panel(f"r = {trace.correlation:.2f}", pictures, movie.rate_hz, start_s, traces, colour)
+    clock = Clock(speed=0.5)
+    frames = list(animate([panel], clock, look=Look(dpi=160)))
+    poster = io.BytesIO()
+    image.imsave(poster, frames[-1], format="png")
     with TemporaryDirectory() as folder:
-        path = write_animation(Path(folder) / "film.mp4", [panel], Clock(speed=0.5))
-        return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
+        film = write_film(Path(folder) / "film.mp4", frames, clock.fps).read_bytes()
+    return _data_url("video/mp4", film), _data_url("image/png", poster.getvalue())
+
+
+def _data_url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -194,10 +194,10 @@ def receptive_fields(fields: Mapping[str, Array], rate_hz: float, deg_per_px: fl
         theme: light or dark.
     """
     with themed(theme):
-        figure, grid = panels(len(fields), 3, (1.5, 1.5), Margins(across=1.1, down=0.8))
+        figure, grid = panels(len(fields), 3, (1.5, 1.5), Margins(across=1.1, down=0.8, top=0.5))
         for row, (name, field) in zip(grid, fields.items(), strict=True):
             _receptive_field(row, name, field * 1e3, (rate_hz, deg_per_px))
-        grid[0, 2].legend(fontsize=7, loc="lower right", bbox_to_anchor=(1.05, 1.0))
+        grid[0, 2].legend(fontsize=7, loc="lower right", bbox_to_anchor=(1.05, 1.0), borderaxespad=0.1)
     return figure
 
 

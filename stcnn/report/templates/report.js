@@ -32,13 +32,14 @@
     const heldOut = (name) => mine.filter((r) => r.stimulus === name && r.heldOut).length;
     const mark = (name) => (neuronBox.value === ALL
       ? (heldOut(name) ? ` (${heldOut(name)} held out)` : "") : (heldOut(name) ? " (held out)" : ""));
-    fill(stimulusBox, unique(mine.map((r) => r.stimulus)).map((name) => [name, name + mark(name)]), wanted);
+    const byName = (a, b) => a.localeCompare(b, undefined, { numeric: true });
+    fill(stimulusBox, unique(mine.map((r) => r.stimulus)).sort(byName).map((name) => [name, name + mark(name)]), wanted);
   };
 
   const mean = (rows) => rows[0].map((_, i) => rows.reduce((sum, row) => sum + row[i], 0) / rows.length);
 
-  const chosen = () => {
-    const rows = ofType().filter((r) => r.stimulus === stimulusBox.value
+  const chosen = (stimulus) => {
+    const rows = ofType().filter((r) => r.stimulus === stimulus
       && (neuronBox.value === ALL || r.neuron === neuronBox.value));
     const times = data.times[rows[0].time];
     const aligned = rows.filter((r) => r.time === rows[0].time);  // others have their own clock
@@ -55,7 +56,7 @@
   };
 
   const draw = () => {
-    const { rows, times, measured, predicted, half } = chosen();
+    const { rows, times, measured, predicted, half } = chosen(stimulusBox.value);
     const width = plot.clientWidth || 600, height = plot.clientHeight || 288;
     const box = { left: 56, right: width - 12, top: 12, bottom: height - 40 };
     const every = rows.flatMap((r) => r.measured).concat(predicted);
@@ -99,6 +100,51 @@
     values.textContent = `${typeBox.value}, ${stimulusBox.value}: ${what}. Peak measured ${dff(Math.max(...measured))}, predicted ${dff(Math.max(...predicted))}.`;
   };
 
+  // The small plots: every stimulus of the chosen neurons, on one scale, in the table of the stimuli where there is one.
+  const overview = document.getElementById("overview");
+  const drawOverview = () => {
+    const stimuli = [...stimulusBox.options].map((option) => option.value);
+    const series = new Map(stimuli.map((name) => [name, chosen(name)]));
+    const every = [...series.values()].flatMap((s) => s.measured.concat(s.predicted));
+    const low = Math.min(...every), high = Math.max(...every);
+    const rows = data.table ? Object.entries(data.table.rows) : [["", stimuli]];
+    overview.replaceChildren();
+    overview.style.setProperty("--columns", data.table ? data.table.columns.length : "auto-fill");
+    overview.classList.toggle("table", Boolean(data.table));
+    if (data.table) ["", ...data.table.columns].forEach((text) => head(text));
+    rows.forEach(([label, names]) => {
+      if (data.table) head(label);
+      names.forEach((name) => (series.has(name) ? small(name, series.get(name), low, high) : overview.append(document.createElement("span"))));
+    });
+  };
+  const head = (text) => {
+    const made = document.createElement("span");
+    made.className = "head";
+    made.textContent = text;
+    overview.append(made);
+  };
+  const small = (name, { rows, times, measured, predicted }, low, high) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(name === stimulusBox.value));
+    button.setAttribute("aria-label", `${name}: peak measured ${dff(Math.max(...measured))}, predicted ${dff(Math.max(...predicted))}`);
+    button.title = name;
+    const picture = element("svg", { viewBox: "0 0 80 44", preserveAspectRatio: "none", "aria-hidden": "true" }, button);
+    const x = (t) => 80 * (t - times[0]) / (times[times.length - 1] - times[0] || 1);
+    const y = (v) => 42 - 40 * (v - low) / (high - low || 1);
+    const every = Math.max(1, Math.floor(times.length / 60));
+    const line = (values) => "M" + values.filter((_, i) => i % every === 0).map((v, i) => `${x(times[i * every]).toFixed(1)},${y(v).toFixed(1)}`).join("L");
+    element("line", { class: "grid", x1: 0, x2: 80, y1: y(0), y2: y(0) }, picture);
+    element("path", { class: "measured", d: line(measured) }, picture);
+    element("path", { class: "predicted", d: line(predicted), stroke: data.colours[typeBox.value] }, picture);
+    if (!data.table) button.append(name);
+    if (rows.some((r) => r.heldOut)) button.classList.add("held-out");
+    button.addEventListener("click", () => { stimulusBox.value = name; draw(); mark(); });
+    overview.append(button);
+  };
+  const mark = () => overview.querySelectorAll("button").forEach((button) =>
+    button.setAttribute("aria-pressed", String(button.title === stimulusBox.value)));
+
   const point = (index) => {
     cursor = Math.min(Math.max(index, 0), view.times.length - 1);
     const at = view.x(view.times[cursor]);
@@ -124,16 +170,18 @@
     fillNeurons(neuron);
     fillStimuli(stimulus);
     draw();
+    drawOverview();
   };
   const step = (by) => {
     const n = stimulusBox.options.length;
     stimulusBox.selectedIndex = (stimulusBox.selectedIndex + by + n) % n;
     draw();
+    mark();
   };
   fill(typeBox, Object.keys(data.colours).map((name) => [name, name]));
   typeBox.addEventListener("change", () => show(typeBox.value, ALL, stimulusBox.value));
-  neuronBox.addEventListener("change", () => { fillStimuli(stimulusBox.value); draw(); });
-  stimulusBox.addEventListener("change", draw);
+  neuronBox.addEventListener("change", () => { fillStimuli(stimulusBox.value); draw(); drawOverview(); });
+  stimulusBox.addEventListener("change", () => { draw(); mark(); });
   document.getElementById("previous").addEventListener("click", () => step(-1));
   document.getElementById("next").addEventListener("click", () => step(1));
   document.querySelectorAll("[data-neuron]").forEach((link) => link.addEventListener("click", () => {
@@ -158,6 +206,8 @@
     });
   }));
 
-  show(typeBox.value, ALL, undefined);
+  const strongest = data.recordings.filter((r) => r.heldOut && r.type === typeBox.value)
+    .reduce((best, r) => (!best || Math.max(...r.measured) > Math.max(...best.measured) ? r : best), null);
+  show(typeBox.value, ALL, strongest ? strongest.stimulus : undefined);
   document.documentElement.dataset.ready = "yes";
 })();
