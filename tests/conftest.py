@@ -15,6 +15,9 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+if not torch.cuda.is_available():  # Triton's kernels then run line by line on the CPU
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 torch.set_num_threads(min(4, torch.get_num_threads()))  # the tensors of the tests are too small for more
 
 

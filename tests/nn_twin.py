@@ -15,9 +15,10 @@ from stcnn.nn.model import STCNN, ModelConfig, Population
 from stcnn.nn.native import available
 from stcnn.nn.stack import Compute
 from stcnn.nn.temporal import FilterConfig, n_taps
+from stcnn.nn.triton_rows import interpreted, missing
 from tests.reference import direct
 
-IMPLEMENTATIONS = ("modular", "fused", "fused, recomputing", "native")
+IMPLEMENTATIONS = ("modular", "fused", "fused, recomputing", "native", "triton")
 """Every way to run the hidden layers in training; the whole battery runs for each."""
 FINEST = {name: torch.float32 if name == "native" else torch.float64 for name in IMPLEMENTATIONS}
 """The most exact numbers that each computes in."""
@@ -36,6 +37,10 @@ def choose_implementation(model: STCNN, name: str) -> None:
     compute, _, recomputing = name.partition(", ")
     if compute == "native" and (reason := available()):
         pytest.skip(f"the native core cannot be compiled here: {reason}")
+    if compute == "triton":
+        if reason := missing():
+            pytest.skip(f"the kernels of the GPU cannot run here: {reason}")
+        model.to("cpu" if interpreted() else "cuda")
     model.hidden.compute, model.hidden.recompute = cast(Compute, compute), bool(recomputing)
 
 
@@ -150,22 +155,24 @@ def ours(
     n_grey: int = 0,
 ) -> Outcome:
     """Run our network forward and, where it trains, backward."""
+    device = model.calcium.tau_s.device
+    contrast, recorded = contrast.to(device), Recordings(*(tensor.to(device) for tensor in recorded))
+    multiplicity = None if multiplicity is None else multiplicity.to(device)
     voltage = model.voltage_of(contrast, case.rate_hz, multiplicity, n_grey)
     traces = model.calcium_of(voltage, recorded.clip, recorded.cell_type, recorded.neuron, case.rate_hz)
     loss = (traces - recorded.target).square().mean()
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     gradients = torch.autograd.grad(loss, list(trained.values())) if model.training else ()
-    running = {name: value.clone() for name, value in model.state_dict().items() if "running" in name}
-    return Outcome(
-        voltage.detach(), traces.detach(), loss.detach(), dict(zip(trained, gradients, strict=False)), running
-    )
+    running = {name: value.cpu().clone() for name, value in model.state_dict().items() if "running" in name}
+    found = dict(zip(trained, (gradient.cpu() for gradient in gradients), strict=False))
+    return Outcome(voltage.detach().cpu(), traces.detach().cpu(), loss.detach().cpu(), found, running)
 
 
 def theirs(model: STCNN, contrast: Tensor, recorded: Recordings, case: Case) -> Outcome:
     """Run the twin of ``model`` in the direct form in float64; the model is left as it is."""
-    parameters = {name: value.detach().double().clone() for name, value in model.state_dict().items()}
+    parameters = {name: value.detach().double().cpu().clone() for name, value in model.state_dict().items()}
     trained = {name: parameters[name].requires_grad_() for name, p in model.named_parameters() if p.requires_grad}
-    parameters["eye.filter.tau_s"] = model.eye.tau_s.double()
+    parameters["eye.filter.tau_s"] = model.eye.tau_s.double().cpu()
     geometry = twin_geometry(model, case.rate_hz)
     answer = direct.forward(contrast.double(), parameters, geometry, model.training)
     traces = torch.stack(

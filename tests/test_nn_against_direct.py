@@ -67,6 +67,12 @@ ONLY_MODULAR = {
 }
 COMPILED_ANEW = ("channel", "map", "wide spatial kernel")
 """Cases of other sizes than most: the native core is compiled for each, which takes some seconds."""
+INTERPRETED = (
+    "random", "clip longer than the kernel", "kernel of one tap", "time constants at both bounds",
+    "long time constants, truncated", "thirteen channels", "published filters and biases", "no normalisation",
+    "one frame", "one layer",
+)  # fmt: skip
+"""Cases that show something of the kernels of the GPU, which take a second each where there is none."""
 
 
 def runs() -> Iterator[ParameterSet]:
@@ -77,6 +83,7 @@ def runs() -> Iterator[ParameterSet]:
             cases.items(), dict.fromkeys([torch.float32, FINEST[implementation]])
         ):
             takes_long = implementation == "native" and any(word in name for word in COMPILED_ANEW)
+            takes_long |= implementation == "triton" and (dtype == torch.float64 or name not in INTERPRETED)
             marks = [pytest.mark.slow] if takes_long else []
             yield pytest.param(implementation, case, dtype, marks=marks, id=f"{implementation}-{name}-{dtype}")
 
@@ -129,9 +136,17 @@ def test_evaluation_is_that_of_the_direct_form(case: Case, with_gradient: bool, 
     assert largest_error(found.traces, right.traces) < OUTPUT_TOLERANCE[dtype]
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("kernel_s", [None, 0.05, 0.15], ids=["endless", "shorter than the prefix", "longer"])
-@pytest.mark.parametrize("n_grey", [1, 16, 21, 39, 60])
+def shared() -> Iterator[ParameterSet]:
+    """Yield (implementation, kernel_s, number of grey frames)."""
+    kernels = {"endless": None, "shorter than the prefix": 0.05, "longer": 0.15}
+    for implementation, (name, kernel_s), n_grey in itertools.product(
+        IMPLEMENTATIONS, kernels.items(), [1, 16, 21, 39, 60]
+    ):
+        marks = [pytest.mark.slow] if implementation == "triton" and n_grey != 21 else []
+        yield pytest.param(implementation, kernel_s, n_grey, marks=marks, id=f"{implementation}-{name}-{n_grey}")
+
+
+@pytest.mark.parametrize(("implementation", "kernel_s", "n_grey"), list(shared()))
 def test_shared_grey_frames_change_nothing_in_training(
     implementation: str, kernel_s: float | None, n_grey: int
 ) -> None:
@@ -159,19 +174,20 @@ def test_multiplicity_counts_like_repeated_clips(implementation: str, n_grey: in
     assert max(gradients.values()) < GRADIENT_TOLERANCE[dtype], gradients
 
 
-@pytest.mark.parametrize("implementation", ["modular", "fused", "fused, recomputing"])
+@pytest.mark.parametrize("implementation", ["modular", "fused", "fused, recomputing", "triton"])
 def test_mixed_precision_rounds_convolutions_alone(implementation: str) -> None:
     """Sixteen bits hold three digits; a filter computed in them would lose those of a long time constant as well."""
     case = Case(n_frames=200, tau_s=(0.01, 1.0))
     model = case.model(torch.float32, implementation)
     contrast, recorded = case.contrast(torch.float32), recordings(case, torch.float32)
     right = theirs(model, contrast, recorded, case)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(model.calcium.tau_s.device.type, torch.bfloat16):
         found = ours(model, contrast, recorded, case)
     assert found.traces.dtype == torch.float32
     assert {gradient.dtype for gradient in found.gradients.values()} == {torch.float32}
     assert largest_error(found.traces, right.traces) < 0.01
-    assert max(gradient_errors(found.gradients, right.gradients).values()) < 0.2
+    tolerance = 0.3 if implementation == "triton" else 0.2  # its interpreter cuts bfloat16 off instead of rounding
+    assert max(gradient_errors(found.gradients, right.gradients).values()) < tolerance
 
 
 STREAMED = {
@@ -249,7 +265,7 @@ def test_any_shape(
     n_grey=st.integers(0, 70),
     kernel_s=st.none() | st.floats(0.06, 0.5),
     rate_hz=st.floats(60, 360),
-    implementation=st.sampled_from(IMPLEMENTATIONS),
+    implementation=st.sampled_from(["modular", "fused", "fused, recomputing", "native"]),
 )
 def test_any_length(
     n_frames: int, n_clips: int, n_grey: int, kernel_s: float | None, rate_hz: float, implementation: str

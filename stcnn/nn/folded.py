@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stcnn.errors import ShapeError
-from stcnn.nn.fused_forward import CHUNK_PICTURES
+from stcnn.nn.fused_forward import chunk_pictures
 from stcnn.nn.layers import HiddenLayer
 from stcnn.nn.readout import Readouts, Window
 from stcnn.nn.spatial import correlate, use_fourier
@@ -156,7 +156,7 @@ class Folded:
             "readouts": self.readouts.filter,
         }
         kernels = [len(f.kernel) for f in self.filters.values() if isinstance(f, Convolver)]
-        self.chunk = max(1, CHUNK_PICTURES // clips, *kernels)
+        self.chunk = max(1, chunk_pictures(self._like) // clips, *kernels)
         """Number of frames that are computed together."""
 
     @torch.no_grad()

@@ -28,7 +28,7 @@ starts all others and collects their adjoints. Memory: one array of frames x col
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -59,24 +59,50 @@ def run_fused(layers: list[FusedLayer], clips: Clips, window: Window, recompute:
         recompute: remember one row per chunk instead of all, and run forward again during the backward pass: less
             memory for more time. Finite kernels are remembered whole all the same.
     """
-    run = Run(layers, clips, window, recompute)
+    return train(FusedRun(layers, clips, window, recompute), layers)
+
+
+class FusedRun(Run):
+    """One training step in PyTorch."""
+
+    def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
+        """Return the gradient of every tensor of every layer, in order; uses up what the forward pass stored."""
+        return backward(self, grads)
+
+
+class TrainingRun(Protocol):
+    """What computes one training step and remembers what lies between its two passes."""
+
+    moments: list[tuple[Tensor, Tensor]]
+    values: float
+
+    def forward(self) -> tuple[Tensor, ...]:
+        """Return the normalised window of the last layer: of the frames all clips share, if any, then of the rest."""
+
+    def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
+        """Return the gradient of every tensor of every layer, in order."""
+
+
+def train(run: TrainingRun, layers: list[FusedLayer]) -> StackOutput:
+    """Run forward, with exact gradients for every tensor of ``layers`` through the run's own backward pass."""
     maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
-    prefix = maps[0] if clips.prefix is not None else None
-    return StackOutput(prefix, maps[-1], run.moments, run.values)
+    return StackOutput(maps[0] if len(maps) > 1 else None, maps[-1], run.moments, run.values)
 
 
 class _Stack(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, run: Run, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: torch.autograd.function.FunctionCtx, run: TrainingRun, *tensors: Tensor | None
+    ) -> tuple[Tensor, ...]:
         ctx.run = run  # type: ignore[attr-defined]
         return run.forward()
 
     @staticmethod
     def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        run: Run | None = ctx.run  # type: ignore[attr-defined]
+        run: TrainingRun | None = ctx.run  # type: ignore[attr-defined]
         if run is None:
             raise RuntimeError("the hidden stack keeps its maps for one backward pass: run the forward pass again")
         if torch.is_grad_enabled():
             raise NotImplementedError("the hidden stack has no second derivative: use compute='modular' for it")
         ctx.run = None  # type: ignore[attr-defined]
-        return None, *backward(run, grads)
+        return None, *run.backward(grads)

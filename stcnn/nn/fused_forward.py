@@ -21,6 +21,8 @@ from stcnn.nn.spatial import correlate
 
 CHUNK_PICTURES = 256
 """Pictures (frames x clips) per chunk: small enough for the cache, large enough to hide the cost of a call."""
+GPU_CHUNK_PICTURES = 8192
+"""The same on a GPU, where only calls cost."""
 
 
 class FusedLayer(NamedTuple):
@@ -72,7 +74,7 @@ class Span:
 
     def chunks(self) -> Iterator[tuple[int, int]]:
         """Yield first and last frame (exclusive) of each chunk."""
-        step = max(1, CHUNK_PICTURES // self.clips)
+        step = max(1, chunk_pictures(self.eye) // self.clips)
         for start in range(0, self.frames, step):
             yield start, min(start + step, self.frames)
 
@@ -201,6 +203,11 @@ class Run:
         """Sum a row over columns and clips, the latter times ``weight`` ``(B,)``: ``(C,)`` in float64."""
         per_clip = row.view(self.spans[s].clips, self.plane[0] * self.plane[1], -1).sum(1, dtype=torch.float64)
         return per_clip.sum(0) if weight is None else weight.double() @ per_clip
+
+
+def chunk_pictures(like: Tensor) -> int:
+    """Return the pictures per chunk for maps on the device of ``like``."""
+    return GPU_CHUNK_PICTURES if like.is_cuda else CHUNK_PICTURES
 
 
 def _detached(layer: FusedLayer) -> FusedLayer:

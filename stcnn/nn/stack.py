@@ -5,6 +5,7 @@ Implementations, same numbers:
 * ``modular``: layer by layer through autograd; every kind of layer, double precision of thought, most memory.
 * ``fused``: training as one autograd function (:mod:`stcnn.nn.fused`); exponential or no kernels only.
 * ``native``: the same in compiled code (:mod:`stcnn.nn.native`); float32 on the CPU, where there is a compiler.
+* ``triton``: the same in kernels for a GPU (:mod:`stcnn.nn.triton_stack`), where Triton is installed.
 
 Evaluation without gradients has a form of its own (:mod:`stcnn.nn.folded`).
 """
@@ -23,8 +24,9 @@ from stcnn.nn.layers import HiddenConfig, HiddenLayer
 from stcnn.nn.native import answer_native, prefers_native, run_native, unfit_for_native
 from stcnn.nn.readout import Window
 from stcnn.nn.temporal import SHORT_TAPS, forgets, leak, n_taps
+from stcnn.nn.triton_stack import prefers_triton, run_triton, unfit_for_triton
 
-Compute = Literal["auto", "modular", "fused", "native"]
+Compute = Literal["auto", "modular", "fused", "native", "triton"]
 
 
 class HiddenStack(nn.ModuleList):
@@ -63,7 +65,9 @@ class HiddenStack(nn.ModuleList):
         """
         if self.compute == "native" and not self.training and not torch.is_grad_enabled():
             return self._answer_native(clips, rate_hz, window)
-        if self.compute in ("fused", "native") or (self.compute == "auto" and self.prefers_fused(clips, rate_hz)):
+        if self.compute in ("fused", "native", "triton") or (
+            self.compute == "auto" and self.prefers_fused(clips, rate_hz)
+        ):
             return self._fused(clips, rate_hz, window)
         eye = clips.rest
         if clips.prefix is not None:
@@ -94,9 +98,13 @@ class HiddenStack(nn.ModuleList):
         layers = [self._tensors(layer, rate_hz) for layer in self]
         if self.compute == "native":
             reason = reason or unfit_for_native(layers, clips)
+        if self.compute == "triton":
+            reason = reason or unfit_for_triton(layers, clips)
         if reason:
             raise ValueError(f"compute='{self.compute}' cannot run: {reason}")
-        if self.compute == "native" or (
+        if self.compute == "triton" or (self.compute == "auto" and prefers_triton(layers, clips)):
+            output = run_triton(layers, clips, window, self.recompute)
+        elif self.compute == "native" or (
             self.compute == "auto" and not self.recompute and prefers_native(layers, clips)
         ):
             output = run_native(layers, clips, window)

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
+from stcnn.nn.triton_rows import leaky_integral, leaky_integral_backward, takes
 
 Scale = Literal["area", "energy"]
 Positive = Annotated[float, Field(gt=0)]
@@ -95,6 +96,10 @@ class _LeakyIntegrator(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, b: Tensor, start: Tensor) -> Tensor:
+        if takes(x):
+            v = leaky_integral(x.contiguous(), b, start)
+            ctx.save_for_backward(v, b, start)
+            return v
         v = torch.empty_like(x)
         previous = start
         for x_t, v_t in zip(x.unbind(0), v.unbind(0), strict=True):
@@ -112,6 +117,9 @@ class _LeakyIntegrator(torch.autograd.Function):
             )
         (g,) = grads
         v, b, start = ctx.saved_tensors  # type: ignore[attr-defined]
+        if takes(g):
+            h, total = leaky_integral_backward(g, v, b, start)
+            return h, total / b**2, h[0] * (1 - b) / b
         h = torch.empty_like(g, memory_format=torch.contiguous_format)
         following = torch.zeros_like(start)
         for g_t, h_t in zip(reversed(g.unbind(0)), reversed(h.unbind(0)), strict=True):
