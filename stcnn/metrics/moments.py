@@ -121,7 +121,7 @@ class Moments(Additive):
 
     def correlation(self) -> Values:
         """Pearson correlation of x and y; NaN where one of them is constant."""
-        covariance = self.xy - self.x * self.y / self.n
+        covariance = self.xy - _ratio(self.x * self.y, self.n)
         return _ratio(covariance, _root(self._power_x() * _centred(self.n, self.y, self.y, self.yy))).clip(-1, 1)
 
     def ceiling(self) -> Values:
@@ -133,7 +133,7 @@ class Moments(Additive):
 
     def normalised_correlation(self) -> Values:
         """Correlation of x with the noise-free y: CC_norm of Schoppe et al. (2016, eq. 6); may exceed 1 by chance."""
-        covariance = self.xy - self.x * self.y / self.n
+        covariance = self.xy - _ratio(self.x * self.y, self.n)
         return _ratio(covariance, _root(self._power_x() * self._positive_signal()))
 
     def explained(self) -> Values:
