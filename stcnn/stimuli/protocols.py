@@ -12,7 +12,7 @@ A protocol file lists stimuli by name, or says what to vary, or both::
     label: "{way}_{speed_deg_s}"                  # optional name of each; "{speed_deg_s_n}" counts its values from 1
     first_number: 100                             # or names are numbers that count up from here
     stimuli:
-      control: {kind: flash, luminance: 0, duration_s: 1}            # on top of ``common``
+      bright: {speed_deg_s: 80, luminance: 1}                        # on top of ``common``
 
 The protocols that come with the package lie in the folder ``protocols`` beside this file.
 """
