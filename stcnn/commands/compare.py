@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from stcnn.data.batching import BatchingConfig
+    from stcnn.config import Config
     from stcnn.data.dataset import Dataset
     from stcnn.data.splits import Split
     from stcnn.evaluate import Evaluation
@@ -32,31 +32,37 @@ def compare(
     baselines: Annotated[
         bool, typer.Option(help="Fit simple models to the training part and compare them too.")
     ] = False,
-    part: Annotated[Part, typer.Option(help="Held-out recordings that are scored.")] = "validation",
+    split: Annotated[Part, typer.Option(help="Held-out part of the recordings that is scored.")] = "validation",
     score: Annotated[str, typer.Option(help="Score to print and draw; the tables hold all of them.")] = "",
-    to: Annotated[Path | None, typer.Option(help="Folder to write to; by default RUN/comparison_PART.")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder to write to; by default RUN/comparison_SPLIT.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Look at the test part although someone did before.")] = False,
 ) -> None:
     """Score runs on the held-out recordings that they share; write tables and a figure.
 
     ladder.csv and ladder.parquet hold every score with its 95 % interval and its paired difference to the first run,
-    ladder.png and ladder.svg one of them.
+    ladder.png and ladder.svg one of them. Looks at the test part are counted, as by stcnn evaluate.
     """
     from rich.console import Console
 
     from stcnn.baselines.ladder import ladder
     from stcnn.config import judge
+    from stcnn.data.splits import require_no_leak
     from stcnn.runs import open_run
+    from stcnn.training.held_out import look_at_test
 
     opened = [open_run(path) for path in runs]
     config = judge(opened[0].config())
     dataset = config.open_dataset()
-    split = shared_split(opened, dataset)
-    models = evaluated(opened, dataset.subset(getattr(split, part)))
+    sides = shared_split(opened, dataset)
+    require_no_leak(sides, dataset, config.split)
+    if split == "test":
+        typer.echo(f"look {look_at_test(opened, again)} at the test part")
+    models = evaluated(opened, dataset.subset(getattr(sides, split)))
     if baselines:
-        models |= fitted(dataset, split, part, config.batching)
+        models |= fitted(dataset, sides, split, config)
     table = ladder(models, next(iter(models)))
     score = score or next((name for name in PREFERRED if table[name].notna().any()), PREFERRED[0])
-    folder = to or opened[0].path / f"comparison_{part}"
+    folder = to or opened[0].path / f"comparison_{split}"
     write(table, score, folder)
     Console().print(printed(table, score))
     typer.echo(f"tables and figure in {folder}")
@@ -107,16 +113,17 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     return [run.path.name if short.count(name) > 1 else name for name, run in zip(short, runs, strict=True)]
 
 
-def fitted(dataset: Dataset, split: Split, part: Part, batching: BatchingConfig) -> dict[str, Evaluation]:
+def fitted(dataset: Dataset, sides: Split, part: Part, config: Config) -> dict[str, Evaluation]:
     """Fit every simple model to the training part and evaluate it on the held-out one."""
     from stcnn.baselines import BASELINES
     from stcnn.baselines.ladder import evaluation
 
-    train, held_out = dataset.subset(split.train), dataset.subset(getattr(split, part))
+    train, held_out = dataset.subset(sides.train), dataset.subset(getattr(sides, part))
     found = {}
     for name, fit in BASELINES.items():
         typer.echo(f"fitting: {name}")
-        found[name] = evaluation(fit(train, batching).predict(held_out, batching), held_out)
+        predictions = fit(train, config.batching).predict(held_out, config.batching)
+        found[name] = evaluation(predictions, held_out, config.split.families)
     return found
 
 

@@ -23,6 +23,7 @@ from stcnn.data.clocks import sample_prediction
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.errors import DataError, nearest
 from stcnn.evaluate import Predictions
+from stcnn.metrics import correlation
 from stcnn.nn.model import STCNN
 from stcnn.nn.mosaic import drives
 
@@ -56,6 +57,11 @@ class Shown:
     def key(self) -> tuple[int, int]:
         """Cell type and neuron, as indices in the data set."""
         return int(self.batch.cell_type), int(self.batch.neuron)
+
+    @property
+    def item(self) -> int:
+        """Index of the recording in the data set."""
+        return int(self.batch.item)
 
     @property
     def duration_s(self) -> float:
@@ -235,3 +241,20 @@ def fit_table(dataset: Dataset, fits: Mapping[tuple[int, int], NeuronFit], shown
         about = {"cell_type": name, "neuron": dataset.neurons[name][key[1]], "minutes": minutes}
         rows.append(about | fits[key]._asdict())
     return pd.DataFrame(rows)
+
+
+def held_out_correlation(
+    model: STCNN, dataset: Dataset, held_out: Sequence[Shown], fits: Mapping[tuple[int, int], NeuronFit]
+) -> pd.DataFrame:
+    """Correlate the predictions of each fitted neuron with what was held out, its traces joined.
+
+    Returns:
+        ``cell_type``, ``neuron``, ``n_held_out`` recordings, ``correlation``.
+    """
+    rows = []
+    for key, mine in by_neuron([each for each in held_out if each.key in fits]).items():
+        found, name = predict_new(model, mine, fits), dataset.cell_types[key[0]]
+        joined = torch.zeros(len(mine), dtype=torch.long)
+        score = correlation(found.prediction, found.target, found.weight, joined).item()
+        rows.append((name, dataset.neurons[name][key[1]], len(mine), score))
+    return pd.DataFrame(rows, columns=["cell_type", "neuron", "n_held_out", "correlation"])

@@ -1,0 +1,51 @@
+"""``stcnn fit-neuron``: new neurons on a trained core, in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Fit new neurons to a trained model.")
+
+
+@app.command()
+def fit_neuron(
+    run: Annotated[Path, typer.Argument(help="Run folder of the trained core.")],
+    recordings: Annotated[
+        list[str], typer.Argument(help="Which recordings, as in training: dataset=store dataset.path=FILE")
+    ],
+    cell_type: Annotated[
+        str | None, typer.Option(help="Cell type of the core they are taken for, if not by name.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Table to write; by default RUN/new_neurons.csv.")] = None,
+) -> None:
+    """Find position, readout scale, gain and offset of new neurons; everything else of the model stays as it is.
+
+    Fitted to the training part of the recordings, scored on all that was held out:
+
+    stcnn fit-neuron experiments/RUN dataset=store dataset.path=new.zarr split.test=0
+    """
+    from stcnn.config import compose, judge
+    from stcnn.data.splits import split_recordings
+    from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation, show
+    from stcnn.runs import open_run, whole_file
+
+    opened, config = open_run(run), compose(recordings)
+    dataset = config.open_dataset()
+    split = split_recordings(dataset, config.split)
+    model = opened.model()
+    shown = show(model, dataset, judge(opened.config()).batching, cell_type)
+    train = set(split.train)
+    seen = [each for each in shown if each.item in train]
+    held_out = [each for each in shown if each.item not in train]
+    fits = fit_neurons(model, seen)
+    table = fit_table(dataset, fits, seen)
+    if held_out:
+        table = table.merge(held_out_correlation(model, dataset, held_out, fits), how="left")
+    path = to or opened.path / "new_neurons.csv"
+    with whole_file(path) as draft:
+        table.to_csv(draft, index=False)
+    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    typer.echo(f"table in {path}")
