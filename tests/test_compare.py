@@ -133,10 +133,7 @@ def test_no_baseline_sees_a_held_out_target(name: str):
     noise = [rng.normal(size=len(r.trace)).astype(np.float32) for r in data.recordings]
     changed = Dataset.of(
         data.movies,
-        [
-            replace(r, trace=np.float32(rng.normal(size=len(r.trace)))) if i in hidden else r
-            for i, r in enumerate(data.recordings)
-        ],
+        [replace(r, trace=noise[i]) if i in hidden else r for i, r in enumerate(data.recordings)],
     )
     predictions = []
     for dataset in (data, changed):
