@@ -54,5 +54,5 @@ def test_nwb_and_back_trains_to_the_same_losses(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_t4_stripes_to_nwb_and_back_trains_to_the_same_losses(shared: Path, tmp_path: Path) -> None:
     direct, again = both_ways(tmp_path, shared / "data" / "t4_stripes", rate_hz=60.0)
-    options = ("split.shifted_movies=apart", "batching.batch_size=8")
+    options = ("split.shifted_movies=apart", "batching.batch_size=16", "model.hidden.channels=[2,2]")
     assert_same(losses(direct, tmp_path / "a", *options), losses(again, tmp_path / "b", *options))

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from stcnn.data.checks import Audit, repeats, stimulus_change
+from stcnn.data.arrival import stimulus_changes
+from stcnn.data.checks import Audit, repeats
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import rows_by
 
@@ -91,7 +92,7 @@ def _responses(data: Dataset, cell_type: str, n_stimuli: int = 6) -> Figure:
             curves = np.stack([np.interp(clock, time_s, mean) for time_s, mean in means])
             top.plot(clock, curves.T, color="0.75", linewidth=0.5)
             top.plot(clock, curves.mean(0), color="0.1", linewidth=1.5)
-        change = stimulus_change(data.movies[stimulus])
+        (change,) = stimulus_changes(data.movies[stimulus], [(0, 0)])
         bottom.plot(change.time_s, change.darkening, color="0.1", label="darkening")
         bottom.plot(change.time_s, change.brightening, color="0.65", label="brightening")
         bottom.set_xlim(top.get_xlim())

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import signal
 
-from stcnn.data.batching import codes_with_grey
+from stcnn.data.arrival import Changes, StimulusChange, changes_of
 from stcnn.data.consistency import deviations, mean_responses, on_clock
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
-from stcnn.movie import Movie
 
 GREEN, AMBER, RED = "green", "amber", "red"
 SATURATED = 0.02
@@ -28,10 +26,10 @@ LEAST_RELIABILITY = 0.05
 """Mean correlation between repeats below which a neuron is flagged."""
 LARGEST_DRIFT = 1.5
 """Spread of the baseline over recordings, in units of the spread within them, above which a neuron is flagged."""
-LEAST_EXPLAINED = 0.05
+LEAST_EXPLAINED = 0.1
 """Share of a neuron's mean responses that stimulus changes must explain for a latency to be given."""
-INDICATOR_TAU_S = 0.5
-"""Decay with which stimulus changes are smoothed before they are compared with calcium."""
+LEAST_LEAD = 1.3
+"""A response leads the stimulus where that explains so many times more than any lag from zero on."""
 
 
 @dataclass(frozen=True)
@@ -82,47 +80,22 @@ def audit(data: Dataset, progress: Callable[[str, int, int], None] = lambda what
         progress: told what is done, how far, and of how much.
     """
     flags = list(_movie_flags(data))
-    changes = {name: stimulus_change(data.movies[name]) for name in data.table.stimulus.unique()}
+    changes = changes_of(data)
     traces: dict[str, str] = {}
     rows = []
     groups = rows_by(data.table, "cell_type", "neuron")
     for done, ((cell_type, neuron), numbers) in enumerate(groups.items(), 1):
         recordings = [data.recordings[i] for i in numbers]
         for recording in recordings:
-            flags += _recording_flags(recording, changes[recording.stimulus])
+            flags += _recording_flags(recording, changes[recording.stimulus, recording.shift_px])
             flags += _repeated_trace(recording, traces)
         rows.append(_neuron_row(cell_type, neuron, recordings, changes, flags))
         progress("neurons", done, len(groups))
-    for cell_type in data.cell_types:
-        responses = mean_responses(data, cell_type)
-        for found in deviations(responses, cell_type) if responses is not None else ():
-            what = f"{cell_type}, {found.member}"
-            flags.append(Flag(RED if found.red else AMBER, found.check, what, found.reason))
+    responses = mean_responses(data, changes)
+    for found in deviations(responses) if responses is not None else ():
+        flags.append(Flag(RED if found.red else AMBER, found.check, found.group, found.reason))
     neurons = pd.DataFrame(rows)
     return Audit(flags, neurons)
-
-
-@dataclass(frozen=True)
-class StimulusChange:
-    """How much a movie darkens and brightens, smoothed as an indicator would, ``(T,)`` each, at ``time_s``."""
-
-    time_s: NDArray[np.float64]
-    darkening: NDArray[np.float64]
-    brightening: NDArray[np.float64]
-
-
-def stimulus_change(movie: Movie) -> StimulusChange:
-    """Mean darkening and brightening of a movie from frame to frame, and from grey at its start and back at its end."""
-    grey = np.zeros((1, *movie.shape_px), np.float32)
-    contrast = movie.contrast() if movie.levels is None else codes_with_grey(movie)[0][movie.frames]
-    change = np.diff(contrast, axis=0, prepend=grey, append=grey)
-    after = np.zeros(round(4 * INDICATOR_TAU_S * movie.rate_hz))
-    decay = np.exp(-1 / (INDICATOR_TAU_S * movie.rate_hz))
-    smooth = [
-        signal.lfilter([1], [1, -decay], np.concatenate([part.mean((1, 2), dtype=float), after]))
-        for part in (np.maximum(-change, 0), np.maximum(change, 0))
-    ]
-    return StimulusChange(np.arange(len(smooth[0])) / movie.rate_hz - movie.onset_s, smooth[0], smooth[1])
 
 
 def _movie_flags(data: Dataset) -> Iterator[Flag]:
@@ -143,11 +116,10 @@ def _recording_flags(recording: Recording, change: StimulusChange) -> Iterator[F
     bad = np.flatnonzero(~np.isfinite(trace))
     if len(bad):
         yield Flag(RED, "NaN", what, f"{len(bad)} samples are not finite, the first is sample {bad[0]}")
-    end_s = change.time_s[-1] - 4 * INDICATOR_TAU_S
     if time_s[0] > 0 or time_s[-1] < 0:
         yield Flag(RED, "duration", what, f"lasts from {time_s[0]:.2f} to {time_s[-1]:.2f} s, without stimulus onset")
-    elif time_s[-1] < end_s - 1.5 / rate_hz:
-        yield Flag(AMBER, "duration", what, f"ends at {time_s[-1]:.2f} s, before its movie at {end_s:.2f} s")
+    elif time_s[-1] < change.end_s - 1.5 / rate_hz:
+        yield Flag(AMBER, "duration", what, f"ends at {time_s[-1]:.2f} s, before its movie at {change.end_s:.2f} s")
     if len(time_s) > 2:
         steps = np.diff(time_s) * rate_hz
         if abs(np.median(steps) - 1) > 0.05:
@@ -156,10 +128,16 @@ def _recording_flags(recording: Recording, change: StimulusChange) -> Iterator[F
         missing = int(np.rint(steps[steps > 1.5] - 1).sum())
         if missing:
             yield Flag(AMBER, "dropped frames", what, f"{missing} samples are missing between time stamps")
-    finite = trace[np.isfinite(trace)]
-    at_top = np.count_nonzero(finite == finite.max()) if len(finite) else 0
-    if at_top > max(3, SATURATED * len(finite)):
-        yield Flag(AMBER, "saturation", what, f"{at_top} samples are at the maximum of {finite.max():.3g}")
+    at_top = _samples_at_top(trace)
+    if at_top > max(3, SATURATED * len(trace)):
+        yield Flag(AMBER, "saturation", what, f"{at_top} samples are at the maximum of {np.nanmax(trace):.3g}")
+
+
+def _samples_at_top(trace: NDArray[np.float32]) -> int:
+    """How many samples are at the very maximum, but for runs at the ends, with which resampling continues a trace."""
+    changes = np.flatnonzero(np.diff(trace) != 0)
+    inner = trace[changes[0] + 1 : changes[-1] + 1] if len(changes) > 1 else trace[:0]
+    return int(np.count_nonzero(inner == np.nanmax(trace))) if np.isfinite(inner).any() else 0
 
 
 def _repeated_trace(recording: Recording, seen: dict[str, str]) -> Iterator[Flag]:
@@ -173,7 +151,7 @@ def _neuron_row(
     cell_type: str,
     neuron: str,
     recordings: list[Recording],
-    changes: dict[str, StimulusChange],
+    changes: Changes,
     flags: list[Flag],
 ) -> dict[str, object]:
     """What is said of one neuron; adds its flags."""
@@ -227,7 +205,7 @@ def baseline_drift(recordings: list[Recording]) -> float:
     return float(np.std([b.mean() for b in before]) / within) if within > 0 else float("nan")
 
 
-def polarity_and_latency(recordings: list[Recording], changes: dict[str, StimulusChange]) -> tuple[str, float]:
+def polarity_and_latency(recordings: list[Recording], changes: Changes) -> tuple[str, float]:
     """Whether responses follow darkening or brightening, and how long after it they come.
 
     At each lag, from half a second before to one second after, the mean responses are fitted by darkening and
@@ -238,7 +216,7 @@ def polarity_and_latency(recordings: list[Recording], changes: dict[str, Stimulu
     gram, products, power = np.zeros((len(lags), 2, 2)), np.zeros((len(lags), 2)), 0.0
     for first, trials in repeats(recordings):
         mean = trials.mean(0) - trials.mean()
-        change = changes[first.stimulus]
+        change = changes[first.stimulus, first.shift_px]
         times = first.time_s - lags[:, None] / rate_hz
         parts = (change.darkening, change.brightening)
         shifted = np.stack([np.interp(times, change.time_s, values, left=0, right=0) for values in parts], axis=1)
@@ -246,12 +224,22 @@ def polarity_and_latency(recordings: list[Recording], changes: dict[str, Stimulu
         gram += shifted @ shifted.swapaxes(1, 2)
         products += shifted @ mean
         power += float(mean @ mean)
-    gram += 1e-9 * np.trace(gram, axis1=1, axis2=2).max() * np.eye(2) + 1e-30 * np.eye(2)
-    weights = np.linalg.solve(gram, products[..., None])[..., 0]
-    explained = (weights * products).sum(1)
+    explained, weights = _explained(gram, products)
     best = int(explained.argmax())
     if power == 0 or explained[best] < LEAST_EXPLAINED * power:
         return "neither", float("nan")
-    dark, bright = np.maximum(weights[best], 0) * np.sqrt(np.diagonal(gram[best]))
+    dark, bright = weights[best] * np.sqrt(np.diagonal(gram[best]))
     follows = "darkening" if dark > 2 * bright else "brightening" if bright > 2 * dark else "both"
+    if lags[best] < 0 and explained[best] < LEAST_LEAD * explained[lags >= 0].max():
+        best = int(np.where(lags >= 0, explained, -np.inf).argmax())
     return follows, float(lags[best] / rate_hz)
+
+
+def _explained(gram: NDArray[np.float64], products: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+    """What the best weights that are not negative explain at each lag, ``(L,)``, and the weights, ``(L, 2)``."""
+    squares = np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-30)
+    alone = np.maximum(products, 0) / squares
+    better = (alone * products).argmax(1)[:, None] == np.arange(2)
+    both = np.linalg.solve(gram + (1e-9 * squares.max() + 1e-30) * np.eye(2), products[..., None])[..., 0]
+    weights = np.where((both >= 0).all(1, keepdims=True), both, np.where(better, alone, 0))
+    return (weights * products).sum(1), weights

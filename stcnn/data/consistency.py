@@ -1,43 +1,43 @@
 """Compares animals with each other: whose responses come late or early, upside down, or under a wrong label.
 
-The mean response of each animal to each stimulus is held against the mean of all animals (of the same cell type).
-An animal whose responses peak at another lag, with the other sign, or resemble the responses to another stimulus,
-stands out from the rest. Uncertainty comes from a jackknife over fifths of the recordings, so that noisy data raise
-no alarm. Where a cell type was recorded in fewer than three animals, its neurons are compared instead.
+The mean responses of each neuron, on a clock that starts when the stimulus reaches it, are held against the mean of all
+neurons of its cell type in other animals. An animal whose neurons all peak at another lag, have the other sign, or
+resemble the responses to another stimulus, stands out from the rest. What single neurons of an animal differ by is the
+yardstick, so that such differences raise no alarm. Where there are fewer than three animals, neurons are compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
+from stcnn.data.arrival import Changes, StimulusChange, cross_correlations, delay_s, peak
 from stcnn.data.dataset import Dataset
-from stcnn.data.recordings import Recording
+from stcnn.data.recordings import Recording, rows_by
 
-FOLDS = 5
 LARGEST_LAG_S = 0.5
-LEAST_MEMBERS = 3
+LEAST_GROUPS = 3
 SIGMAS = 4.0
 """A difference counts when it exceeds this many standard errors."""
 LEAST_LAG_SAMPLES = 1.5
-LEAST_SWAP_GAIN = 0.4
-"""Gain in correlation, summed over both stimuli, by which an exchange of labels must explain the responses better."""
 LEAST_MATCH = 0.3
 """Correlation with the mean of all below which nothing is said about lags."""
+MOST_LIKE_OTHER = -0.5
+"""Likeness to the own rather than to the other stimulus, 1 in the mean of all, below which labels look exchanged."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One way in which a member (an animal or a neuron) differs from the rest of its cell type."""
+    """One way in which a group (an animal, or a neuron) differs from the rest."""
 
-    cell_type: str
-    member: str
+    group: str
     check: str
     reason: str
     red: bool
@@ -45,63 +45,68 @@ class Deviation:
 
 @dataclass
 class Responses:
-    """Mean responses of the members of one cell type.
+    """Mean responses of all neurons.
 
     Args:
-        members: names of animals or neurons.
+        cell_type: of each neuron, ``(N,)``.
+        group: animal (or neuron) of each neuron, ``(N,)``.
         rate_hz: of the traces.
-        means: stimulus to ``(member, fold, T)``, the mean over the recordings of each fold; NaN without recordings.
+        means: stimulus to the mean response of each neuron less its mean, ``(N, T)``; NaN without recordings.
     """
 
-    members: list[str]
+    cell_type: NDArray[np.str_]
+    group: NDArray[np.str_]
     rate_hz: float
     means: dict[str, Array]
 
-    def without_fold(self, stimulus: str, member: int, fold: int | None) -> Array:
-        """Mean response of a member to a stimulus, ``(T,)``, leaving out one fold."""
-        folds = self.means[stimulus][member]
-        return _mean(folds if fold is None else np.delete(folds, fold, axis=0))
+    @cached_property
+    def expected(self) -> dict[str, Array]:
+        """For each stimulus and neuron the mean over the neurons of its cell type in other groups, ``(N, T)``."""
+        same_type = self.cell_type[:, None] == self.cell_type
+        others = (same_type & (self.group[:, None] != self.group)).astype(float)
+        found = {}
+        for stimulus, means in self.means.items():
+            recorded = ~np.isnan(means[:, 0])
+            counts = others[:, recorded].sum(1, keepdims=True)
+            total = others[:, recorded] @ means[recorded]
+            found[stimulus] = np.divide(total, counts, out=np.full_like(means, np.nan), where=counts > 0)
+        return found
 
-    def consensus(self, stimulus: str, leave_out: int | None = None) -> Array:
-        """Mean over members of their mean responses, ``(T,)``."""
-        members = [m for m in range(len(self.members)) if m != leave_out]
-        return _mean(np.stack([self.without_fold(stimulus, m, None) for m in members]))
+    def of_group(self, values: Array, group: str) -> Array:
+        """The values of the neurons of a group that have one."""
+        chosen = values[self.group == group]
+        return chosen[~np.isnan(chosen)]
 
 
-def _mean(rows: Array) -> Array:
-    """Mean over rows that are not NaN; NaN where there is none."""
-    kept = rows[~np.isnan(rows).all(axis=1)]
-    return kept.mean(0) if len(kept) else np.full(rows.shape[1], np.nan)
+def mean_responses(data: Dataset, changes: Changes) -> Responses | None:
+    """The mean responses of all neurons; one recording at a time is in memory. None with too few groups.
 
-
-def mean_responses(data: Dataset, cell_type: str) -> Responses | None:
-    """The responses of a cell type by member; one recording at a time is in memory. None with too few members."""
-    rows = data.table[data.table.cell_type == cell_type]
-    by = "animal" if rows.animal.nunique() >= LEAST_MEMBERS else "neuron"
-    members = list(rows[by].unique())
-    if len(members) < LEAST_MEMBERS:
+    Args:
+        data: single trials.
+        changes: what :func:`stcnn.data.arrival.changes_of` finds; the first shift of a stimulus is its reference.
+    """
+    by = "animal" if data.table.animal.nunique() >= LEAST_GROUPS else "neuron"
+    neurons = rows_by(data.table, "cell_type", "neuron", "animal")
+    groups = [animal if by == "animal" else neuron for _, neuron, animal in neurons]
+    if len(set(groups)) < LEAST_GROUPS:
         return None
-    place = {name: i for i, name in enumerate(members)}
     sums: dict[str, Array] = {}
     counts: dict[str, Array] = {}
     clocks: dict[str, Array] = {}
-    seen: dict[tuple[str, str], int] = {}
-    for index in rows.index:
-        recording = data.recordings[int(index)]
-        stimulus = recording.stimulus
-        clock = clocks.setdefault(stimulus, recording.time_s)
-        if stimulus not in sums:
-            sums[stimulus] = np.zeros((len(members), FOLDS, len(clock)))
-            counts[stimulus] = np.zeros((len(members), FOLDS, 1))
-        trace = on_clock(recording, clock)
-        if np.isfinite(trace).all():
-            member = str(getattr(recording, by))
-            fold = seen[member, stimulus] = (seen.get((member, stimulus), -1) + 1) % FOLDS
-            sums[stimulus][place[member], fold] += trace
-            counts[stimulus][place[member], fold] += 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = {name: sums[name] / counts[name] for name in sums}
-    return Responses(members, float(rows.rate_hz.median()), means)
+    reference: dict[str, StimulusChange] = {}
+    delays_s = {key: delay_s(change, reference.setdefault(key[0], change)) for key, change in changes.items()}
+    for place, rows in enumerate(neurons.values()):
+        for recording in (data.recordings[i] for i in rows):
+            stimulus = recording.stimulus
+            clock = clocks.setdefault(stimulus, recording.time_s)
+            trace = on_clock(recording, clock + delays_s[stimulus, recording.shift_px])
+            if np.isfinite(trace).all():
+                sums.setdefault(stimulus, np.zeros((len(neurons), len(clock))))[place] += trace
+                counts.setdefault(stimulus, np.zeros((len(neurons), 1)))[place] += 1
+    means = {s: np.divide(sums[s], n, out=np.full_like(sums[s], np.nan), where=n > 0) for s, n in counts.items()}
+    means = {stimulus: values - values.mean(1, keepdims=True) for stimulus, values in means.items()}
+    types = np.array([cell_type for cell_type, *_ in neurons])
+    return Responses(types, np.array(groups), float(data.table.rate_hz.median()), means)
 
 
 def on_clock(recording: Recording, clock: Array) -> Array:
@@ -111,114 +116,107 @@ def on_clock(recording: Recording, clock: Array) -> Array:
     return trace if same else np.interp(clock, recording.time_s, trace)
 
 
-def deviations(responses: Responses, cell_type: str) -> Iterator[Deviation]:
-    """Everything in which a member differs from the rest."""
-    late = [_lag(responses, m) for m in range(len(responses.members))]
-    middle = float(np.nanmedian([lag for lag, *_ in late]))
-    for member, (lag, error, match, match_error) in enumerate(late):
-        name = responses.members[member]
-        if match < -SIGMAS * match_error and match < -LEAST_MATCH:
-            yield Deviation(
-                cell_type,
-                name,
-                "polarity",
-                f"responses are upside down (correlation {match:.2f} with all others)",
-                True,
-            )
-        elif _counts(lag - middle, error):
-            yield _lag_deviation(responses, cell_type, member, lag - middle)
-    yield from _swapped(responses, cell_type)
+def deviations(responses: Responses) -> Iterator[Deviation]:
+    """Everything in which a group differs from the rest."""
+    lags, matches = lags_and_matches(responses)
+    groups = list(dict.fromkeys(responses.group.tolist()))
+    lag_error, match_error = _spread(responses, lags), _spread(responses, matches)
+    middle = float(np.nanmedian(lags)) if np.isfinite(lags).any() else 0.0
+    for group in groups:
+        match, lag = responses.of_group(matches, group), responses.of_group(lags, group) - middle
+        if len(match) and match.mean() < -max(LEAST_MATCH, SIGMAS * match_error / np.sqrt(len(match))):
+            reason = f"responses are upside down (correlation {match.mean():.2f} with those of all others)"
+            yield Deviation(group, "polarity", reason, True)
+        elif len(lag) and abs(lag.mean()) > max(LEAST_LAG_SAMPLES, SIGMAS * lag_error / np.sqrt(len(lag))):
+            yield _lag_deviation(group, float(lag.mean()), responses.rate_hz)
+    yield from _swapped(responses, groups)
 
 
-def _counts(lag: float, error: float) -> bool:
-    return abs(lag) > max(LEAST_LAG_SAMPLES, SIGMAS * error)
-
-
-def _lag_deviation(responses: Responses, cell_type: str, member: int, lag: float) -> Deviation:
-    n, rate_hz = abs(lag), responses.rate_hz
+def _lag_deviation(group: str, lag: float, rate_hz: float) -> Deviation:
+    by = f"{abs(lag):.1f} samples ({abs(lag) / rate_hz:.3f} s)"
+    red = abs(lag) > 2 * LEAST_LAG_SAMPLES
     if lag > 0:
-        return Deviation(
-            *(cell_type, responses.members[member], "latency"),
-            f"responses come {n:.1f} samples ({n / rate_hz:.3f} s) later than in the others",
-            lag > 2 * LEAST_LAG_SAMPLES,
-        )
-    return Deviation(
-        *(cell_type, responses.members[member], "dropped"),
-        f"responses come {n:.1f} samples ({n / rate_hz:.3f} s) earlier than in the others: frames may be missing",
-        -lag > 2 * LEAST_LAG_SAMPLES,
-    )
+        return Deviation(group, "latency", f"responses come {by} later than in the others", red)
+    reason = f"responses come {by} earlier than in the others: frames may be missing"
+    return Deviation(group, "dropped", reason, red)
 
 
-def _lag(responses: Responses, member: int) -> tuple[float, float, float, float]:
-    """Lag in samples at which a member resembles all others best, its error, the correlation at no lag, its error."""
-    whole = _lag_and_match(responses, member, None)
-    parts = np.array([_lag_and_match(responses, member, fold) for fold in range(FOLDS)])
-    errors = []
-    for values in parts.T:
-        known = values[~np.isnan(values)]
-        errors.append(float(np.sqrt((len(known) - 1) * known.var())) if len(known) > 2 else np.inf)
-    return whole[0], max(errors[0], 0.1), whole[1], errors[1]
+def _spread(responses: Responses, values: Array) -> float:
+    """Standard deviation of neurons within groups; over all groups, by their median, where no group has two neurons."""
+    inside = [responses.of_group(values, group) for group in np.unique(responses.group)]
+    freedom = sum(max(0, len(v) - 1) for v in inside)
+    if freedom:
+        return float(np.sqrt(sum(((v - v.mean()) ** 2).sum() for v in inside if len(v)) / freedom))
+    known = values[~np.isnan(values)]
+    return 1.4826 * float(np.median(np.abs(known - np.median(known)))) if len(known) else 0.0
 
 
-def _lag_and_match(responses: Responses, member: int, fold: int | None) -> tuple[float, float]:
+def lags_and_matches(responses: Responses) -> tuple[Array, Array]:
+    """For each neuron the lag in samples at which it resembles the others best, and the correlation at no lag."""
     largest = round(LARGEST_LAG_S * responses.rate_hz)
-    total, at_zero, weight = np.zeros(2 * largest + 1), 0.0, 0.0
-    for stimulus in responses.means:
-        x, r = responses.without_fold(stimulus, member, fold), responses.consensus(stimulus, member)
-        if np.isnan(x).any() or np.isnan(r).any() or len(x) < 2:
-            continue
-        x, r = x - x.mean(), r - r.mean()
-        full = signal.correlate(x, r, mode="full")
-        middle = len(r) - 1
-        reach = min(largest, middle)
-        total[largest - reach : largest + reach + 1] += full[middle - reach : middle + reach + 1]
-        at_zero += full[middle]
-        weight += np.sqrt((x @ x) * (r @ r))
-    if weight == 0:
-        return np.nan, np.nan
-    best = int(total.argmax())
-    strong = total[best] / weight > LEAST_MATCH
-    return (_peak(total, best) - largest if strong else np.nan), at_zero / weight
+    n_neurons = len(responses.group)
+    total, weight = np.zeros((n_neurons, 2 * largest + 1)), np.zeros(n_neurons)
+    for stimulus, means in responses.means.items():
+        expected = np.nan_to_num(np.where(np.isnan(means), np.nan, responses.expected[stimulus]))
+        own = np.where(expected.any(1, keepdims=True), np.nan_to_num(means), 0)
+        total += cross_correlations(own, expected, largest)
+        weight += np.sqrt((own**2).sum(1) * (expected**2).sum(1))
+    known = weight > 0
+    total[known] /= weight[known, None]
+    strong = known & (total.max(1) > LEAST_MATCH)
+    lags = [peak(row) - largest if ok else np.nan for row, ok in zip(total, strong, strict=True)]
+    return np.array(lags), np.where(known, total[:, largest], np.nan)
 
 
-def _peak(values: Array, best: int) -> float:
-    """Place of the maximum to a part of a sample: the top of the parabola through it and its neighbours."""
-    if best in (0, len(values) - 1):
-        return float(best)
-    before, top, after = values[best - 1 : best + 2]
-    curvature = before - 2 * top + after
-    return best + (0.5 * (before - after) / curvature if curvature else 0.0)
-
-
-def _swapped(responses: Responses, cell_type: str) -> Iterator[Deviation]:
-    """Pairs of stimuli whose responses each resemble what all others give to the other one."""
+def _swapped(responses: Responses, groups: list[str]) -> Iterator[Deviation]:
+    """Pairs of stimuli whose responses in a group each resemble what all others give to the other one."""
     names = list(responses.means)
-    for member, name in enumerate(responses.members):
-        consensus = {s: responses.consensus(s, member) for s in names}
-        own = {s: responses.without_fold(s, member, None) for s in names}
-        fits = {a: {b: _correlation(own[a], consensus[b]) for b in names} for a in names}
-        best = {a: max(fits[a], key=lambda b: fits[a][b]) for a in names}
-        for i, a in enumerate(names):
-            for b in names[i + 1 :]:
-                if best[a] == b and best[b] == a and _swap_counts(responses, member, (a, b), consensus):
-                    yield Deviation(cell_type, name, "label", f"the responses to '{a}' and '{b}' look exchanged", True)
+    own, other, scale = likeness(responses, groups)
+    if len(groups) < LEAST_GROUPS:
+        return
+    known = scale > 0
+    mean_likeness = np.divide(own + other, scale, out=np.ones_like(scale), where=known)
+    for place, group in enumerate(groups):
+        rest = np.delete(mean_likeness, place, axis=0)
+        usual, spread = np.median(rest, axis=0), np.std(rest, axis=0)
+        found = mean_likeness[place]
+        suspect = (found < MOST_LIKE_OTHER) & (found < usual - SIGMAS * spread) & (usual > -MOST_LIKE_OTHER)
+        suspect &= (own[place] < 0) & (other[place] < 0)
+        taken: set[int] = set()
+        pairs = [(a, b) for a, b in combinations(range(len(names)), 2) if suspect[a, b]]
+        for a, b in sorted(pairs, key=lambda pair: float((own + other)[place][pair])):
+            if not taken & {a, b}:
+                taken |= {a, b}
+                reason = f"the responses to '{names[a]}' and '{names[b]}' look exchanged"
+                yield Deviation(group, "label", reason, True)
 
 
-def _swap_counts(responses: Responses, member: int, pair: tuple[str, str], consensus: dict[str, Array]) -> bool:
-    """Whether the exchange explains the responses better in every fifth of the data."""
-    a, b = pair
-    gains = []
-    for fold in [None, *range(FOLDS)]:
-        x, y = (responses.without_fold(s, member, fold) for s in pair)
-        straight = _correlation(x, consensus[a]) + _correlation(y, consensus[b])
-        gains.append(_correlation(x, consensus[b]) + _correlation(y, consensus[a]) - straight)
-    gains = [gain for gain in gains if not np.isnan(gain)]
-    parts = np.array(gains[1:])
-    return len(parts) > 2 and gains[0] > max(LEAST_SWAP_GAIN, SIGMAS * np.sqrt((len(parts) - 1) * parts.var()))
+def likeness(responses: Responses, groups: list[str]) -> tuple[Array, Array, Array]:
+    """How far the responses x of each group are those to their own stimulus rather than to another, ``(G, S, S)`` each.
 
-
-def _correlation(x: Array, y: Array) -> float:
-    n = min(len(x), len(y))
-    x, y = x[:n] - x[:n].mean(), y[:n] - y[:n].mean()
-    norm = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / norm) if norm > 0 else float("nan")
+    With the expected responses r to stimuli a and b and their difference d = r_a - r_b, summed over neurons:
+    ``x_a . d`` less its value halfway between both, the same for ``-x_b . d``, and the squared length of d, which the
+    sum of the two is where all responses are as expected; it is minus that where labels were exchanged.
+    """
+    stimuli, longest = list(responses.means), max(means.shape[1] for means in responses.means.values())
+    shape = len(groups), len(stimuli), len(stimuli)
+    own, other, scale = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for neuron, group in enumerate(responses.group):
+        x, r = np.zeros((2, len(stimuli), longest))
+        for row, stimulus in enumerate(stimuli):
+            mean, expected = responses.means[stimulus][neuron], responses.expected[stimulus][neuron]
+            if not (np.isnan(mean).any() or np.isnan(expected).any()):
+                x[row, : len(mean)], r[row, : len(mean)] = mean, expected
+        both = np.outer(x.any(1), x.any(1)) & np.outer(r.any(1), r.any(1))
+        power, product = r @ r.T, x @ r.T
+        gain = np.trace(product) / max(np.trace(power), 1e-30)
+        if gain <= 0:
+            continue
+        squares = np.diagonal(power)
+        halfway = (squares[:, None] - squares[None, :]) / 2  # (r_a + r_b) / 2 . d
+        toward_own = (np.diagonal(product)[:, None] - product) / gain - halfway
+        place = groups.index(group)
+        own[place] += both * toward_own
+        other[place] += both * toward_own.T
+        scale[place] += both * (squares[:, None] - 2 * power + squares[None, :])
+    return own, other, scale
