@@ -1,58 +1,40 @@
-"""A synthetic set of the published size on disk: size, time to open, samples per second, peak memory of loading.
+"""A synthetic set of the published size on disk: size, time to open, loading against the training step, peak memory.
 
-250 movies of 1,600 frames at 83 x 83 pixels and 14,303 recordings (``--movies`` makes a part), as a store and as plain
-``.pt`` folders. Everything is measured in a process of its own, so that peak memory is that of the reading alone; the
-memory of an interpreter that has imported the package is subtracted.
+250 movies of 1,600 frames at 83 x 83 pixels and 14,303 recordings (``--movies`` makes a part of them), as a store or as
+plain ``.pt`` folders (``--form published``), made where ``--place`` says unless they are there already. Each number of
+workers is measured in a fresh process: first the network of published size trains on one batch that is in memory, then
+it trains from the data; what the second takes above the first is the memory that the data cost.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import record
 import torch
 
-from stcnn.data.dataset import Dataset
+from stcnn.data import BatchingConfig, PublishedDataConfig, loader, open_store, read_published
+from stcnn.data.dataset import Batch, Dataset
 from stcnn.data.exporters import export_published
 from stcnn.data.recordings import TABLE_COLUMNS, MoviesOnDemand, RecordingsOnDemand, Samples, neurons_of
 from stcnn.data.store import write_store
+from stcnn.evaluate import predict_batch
+from stcnn.metrics import mean_squared_error
 from stcnn.movie import Movie
 
 N_MOVIES, N_RECORDINGS, N_FRAMES, RATE_HZ, N_NEURONS = 250, 14_303, 1600, 180.0, 66
 
-READ = """
-import json, resource, sys, time
-kind, path, workers, clips = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-import torch
-from stcnn.data import BatchingConfig, PublishedDataConfig, loader, open_store, read_published
-torch.set_num_threads(1)
-def peak_mb(who=resource.RUSAGE_SELF): return resource.getrusage(who).ru_maxrss / 1024
-before_mb, start = peak_mb(), time.perf_counter()
-if kind == "store":
-    data = open_store(path)
-else:
-    data = read_published(PublishedDataConfig(ca_path=path + "/ca", mov_path=path + "/mov", average_trials=False))
-open_s, open_mb = time.perf_counter() - start, peak_mb() - before_mb
-batches = loader(data, BatchingConfig(kind="recordings", batch_size=4), shuffle=True, n_workers=workers)
-frames, start, seen = 0, time.perf_counter(), 0
-reading = iter(batches)
-for batch in reading:
-    frames += batch.codes.shape[0] * batch.codes.shape[1]
-    seen += len(batch.item)
-    if seen >= clips:
-        break
-load_s = time.perf_counter() - start
-del reading, batches
-print(json.dumps({"open_s": open_s, "open_mb": open_mb, "samples_per_s": seen / load_s, "frames_per_s": frames / load_s,
-    "peak_mb": peak_mb() - before_mb, "worker_mb": peak_mb(resource.RUSAGE_CHILDREN) - before_mb if workers else 0.0}))
-"""
+BATCH = 4
 
 
 def make_movie(name: str) -> Movie:
@@ -101,30 +83,97 @@ def size_mb(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
 
+def memory_mb(key: str, pid: int | str | None = "self", file: str = "status") -> float:
+    """An entry of what Linux knows of the memory of a process: VmRSS, VmHWM (its peak), Private_Dirty, ..."""
+    text = Path(f"/proc/{pid}/{file}").read_text()
+    return sum(int(value) for value in re.findall(rf"^{key}:\s+(\d+) kB", text, re.MULTILINE)) / 1000
+
+
+class Training:
+    """Steps of the network of published size; remembers the seconds of each."""
+
+    def __init__(self, compute: str) -> None:
+        self.model = record.published_size_model().train()
+        self.model.hidden.compute = compute
+        self.optimiser = torch.optim.Adam(p for p in self.model.parameters() if p.requires_grad)
+        self.seconds: list[float] = []
+
+    def step(self, batch: Batch) -> None:
+        """One step on a batch; neurons are numbered as the network knows them."""
+        start = time.perf_counter()
+        self.optimiser.zero_grad()
+        mean_squared_error(predict_batch(self.model, batch), batch.target, batch.weight).mean().backward()
+        self.optimiser.step()
+        self.seconds.append(time.perf_counter() - start)
+
+
+def measure(form: str, path: str, n_workers: int, n_clips: int, n_steps: int, compute: str) -> dict[str, Any]:
+    """Train from memory, open, load, train from the data."""
+    training, config = Training(compute), BatchingConfig(kind="recordings", batch_size=BATCH)
+    (batch, *_) = loader(made_up(1).subset(range(BATCH)), config)
+    for _ in range(3):
+        training.step(batch)
+    alone_mb, start = memory_mb("VmHWM"), time.perf_counter()
+    del batch
+    folders = {"ca_path": Path(path) / "ca", "mov_path": Path(path) / "mov", "average_trials": False}
+    data = open_store(path) if form == "store" else read_published(PublishedDataConfig.model_validate(folders))
+    open_s = time.perf_counter() - start
+    reading = iter(loader(data, config, shuffle=True, n_workers=n_workers))
+    for _ in range(2):  # workers have started, files are open
+        next(reading)
+    start = time.perf_counter()
+    for _ in range(n_clips // BATCH):
+        next(reading)
+    load_s = (time.perf_counter() - start) / (n_clips // BATCH * BATCH)
+    training.seconds.clear()
+    for _ in range(n_steps):
+        training.step(next(reading))
+    workers = [memory_mb("Private_(?:Clean|Dirty)", c.pid, "smaps_rollup") for c in multiprocessing.active_children()]
+    return {
+        **{"form": form, "workers": n_workers, "open_s": open_s, "clips_per_s": 1 / load_s, "load_s_per_clip": load_s},
+        "step_s_per_clip": float(np.median(training.seconds)) / BATCH,
+        "training_alone_mb": alone_mb,
+        "beyond_the_model_mb": memory_mb("VmHWM") - alone_mb,
+        "each_worker_mb": max(workers, default=0.0),
+    }
+
+
 def main() -> None:
     """Write the set in both forms, read each in fresh processes, and write the table."""
+    if sys.argv[1:2] == ["--case"]:
+        case = json.loads(sys.argv[2])
+        torch.set_num_threads(case.pop("threads"))
+        print(json.dumps(measure(**case)))
+        return
     options = record.arguments(
-        __doc__, movies=(N_MOVIES, "movies that are made"), clips=(200, "recordings that are loaded")
+        __doc__,
+        form=("store", "store or published"),
+        movies=(N_MOVIES, "movies that are made"),
+        clips=(200, "clips that are loaded"),
+        steps=(8, "training steps from the data"),
+        path=("native", "implementation of the hidden stack"),
+        place=("", "folder for the data, kept; by default a temporary one"),
     )
-    rows = []
     with TemporaryDirectory(dir=Path.cwd()) as temporary:
-        data = made_up(options.movies)
-        for kind, write in (("store", write_store), ("published", export_published)):
-            path, start = Path(temporary) / kind, time.perf_counter()
-            write(data, path)
-            written = {"form": kind, "write_s": time.perf_counter() - start, "disk_mb": size_mb(path)}
-            for workers in (0, 2):
-                arguments = [kind, str(path), str(workers), str(options.clips)]
-                answer = subprocess.run(
-                    [sys.executable, "-c", READ, *arguments],
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                    cwd=record.ROOT,
-                )
-                rows.append({**written, "workers": workers, **json.loads(answer.stdout.splitlines()[-1])})
-                print(rows[-1], flush=True)
-    record.write("data_loading", rows, part=f"{options.movies} of {N_MOVIES} movies", torch=torch.__version__)
+        place = Path(options.place or temporary) / f"{options.form}_{options.movies}"
+        start = time.perf_counter()
+        if not place.exists():
+            {"store": write_store, "published": export_published}[options.form](made_up(options.movies), place)
+            print(f"written in {time.perf_counter() - start:.0f} s")
+        rows = []
+        for n_workers in (0, 2):
+            case = {"form": options.form, "path": str(place), "n_workers": n_workers, "n_clips": options.clips}
+            case |= {"n_steps": options.steps, "compute": options.path, "threads": options.threads}
+            rows.append({**in_a_fresh_process(case), "movies": options.movies, "disk_mb": size_mb(place)})
+    notes = {"clip": f"{N_FRAMES} frames and 2 s of grey, 83 x 83 px", "batch": BATCH}
+    record.write(f"data_loading_{options.form}", rows, **notes)
+
+
+def in_a_fresh_process(case: dict[str, Any]) -> dict[str, Any]:
+    """Measure one case."""
+    command = [sys.executable, __file__, "--case", json.dumps(case)]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=record.ROOT)
+    return json.loads(answer.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":
