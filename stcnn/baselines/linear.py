@@ -8,7 +8,7 @@ with one weight vector per cell type and one gain and offset per neuron. Axes: T
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -98,11 +98,11 @@ class Design:
     def of(cls, features: Features, dataset: Dataset, batching: BatchingConfig) -> Design:
         """Compute the features of every presentation once."""
         by_presentation = batching.model_copy(update={"kind": "presentations", "batch_size": CLIPS})
-        batches = list(loader(dataset, by_presentation))
-        with torch.no_grad():
-            maps = [features(b, b.rate_hz, dataset.deg_per_px)[b.n_grey :].clone() for b in batches]
-        for batch in batches:
-            batch.codes = batch.codes[:, :0]  # the pictures are not needed any more
+        batches, maps = [], []
+        for batch in loader(dataset, by_presentation):
+            with torch.no_grad():
+                maps.append(features(batch, batch.rate_hz, dataset.deg_per_px)[batch.n_grey :].clone())
+            batches.append(replace(batch, codes=batch.codes[:0].clone()))  # the pictures are not needed any more
         components = _principal(maps)
         return cls(batches, [each @ components for each in maps], components)
 

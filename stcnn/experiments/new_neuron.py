@@ -119,7 +119,7 @@ def _single(batch: Batch, row: int) -> Batch:
     """One recording of a batch, without pictures."""
     only = slice(row, row + 1)
     return Batch(
-        *(batch.codes[:0], None, batch.multiplicity[:0], 0, torch.zeros(1, dtype=torch.long)),
+        *(batch.codes[:0].clone(), None, batch.multiplicity[:0], 0, torch.zeros(1, dtype=torch.long)),
         *(batch.cell_type[only], batch.neuron[only], batch.target[only], batch.weight[only], batch.rate_hz),
         *(batch.item[only], None if batch.exposure is None else batch.exposure[:, only]),
     )
