@@ -1,6 +1,6 @@
 """How often a 95 % interval holds the true score: simulated experiments whose true scores are known.
 
-    python benchmarks/coverage.py            1,000 experiments of each size, about five minutes on one core
+    python benchmarks/coverage.py            400 experiments of each size, some minutes on one core
     python benchmarks/coverage.py --sets 200
 
 An experiment has a few animals with a few neurons each, six stimuli and three trials; gains, noise and how well a fixed
@@ -101,7 +101,7 @@ def coverage(n_sets: int, size: tuple[int, int], truth: dict[str, float], seed: 
 
 
 def main() -> None:
-    options = arguments(__doc__, sets=(1000, "experiments of each size"), name=("coverage", "name of the results"))
+    options = arguments(__doc__, sets=(400, "experiments of each size"), name=("coverage", "name of the results"))
     rows = []
     for number, (name, size) in enumerate(SIZES.items()):
         whole = experiment(4000 // size[1], size[1], np.random.default_rng(99))

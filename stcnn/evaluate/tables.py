@@ -39,7 +39,7 @@ SCORES: dict[str, Scale] = {
     "trial_mean_signal_share": "fisher",
     "trial_mean_mse_dff2": "log",
     "normalised_correlation": "plain",
-    "feve": "plain",
+    "feve": "log_unexplained",
     "split_half_reliability": "fisher",
     "tuning_similarity": "bounded",
     "latency_error_s": "plain",

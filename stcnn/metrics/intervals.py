@@ -15,9 +15,9 @@ from scipy import stats
 
 from stcnn.metrics.moments import Values
 
-Scale = Literal["plain", "bounded", "fisher", "log"]
+Scale = Literal["plain", "bounded", "fisher", "log", "log_unexplained"]
 """On which a score is closest to normal: as it is, perhaps within -1..1; correlations by Fisher's z; errors by their
-logarithm."""
+logarithm; explained fractions by the logarithm of the rest, ``-log(1 - x)``, unless they may be 1."""
 
 N_DRAWS = 2000
 LEVEL = 0.95
@@ -66,6 +66,8 @@ def interval(score: float, draws: Values, n_units: int, scale: Scale = "plain", 
     finite = draws[np.isfinite(draws)]
     if n_units < 2 or not np.isfinite(score) or len(finite) < (1 - MOST_UNDEFINED) * len(draws):
         return Interval(float("nan"), float("nan"))
+    if scale == "log_unexplained" and max(score, np.quantile(finite, MIDDLE[1])) >= 1:
+        scale = "plain"
     forth, back = SCALES[scale]
     with np.errstate(over="ignore"):
         lower, upper = np.quantile(forth(finite), MIDDLE)
@@ -82,4 +84,5 @@ SCALES: dict[Scale, tuple[Callable[[Values], Values], Callable[[Values], Values]
     "bounded": (lambda x: x, lambda z: np.clip(z, -1, 1)),
     "fisher": (lambda x: np.arctanh(np.clip(x, -NEARLY_ONE, NEARLY_ONE)), np.tanh),
     "log": (lambda x: np.log(np.maximum(x, 1e-300)), np.exp),
+    "log_unexplained": (lambda x: -np.log(np.maximum(1 - x, 1e-6)), lambda z: 1 - np.exp(-z)),
 }

@@ -94,7 +94,7 @@ class Moments(Additive):
         """Sums of a prediction ``(S,)`` and each of the trials ``(K, S)``, over all K S samples."""
         n, mean = len(trials), cls.of_trial_mean(predicted, trials)
         yy = np.einsum("ks,ks->", trials, trials, dtype=float)
-        noise, level_noise = n**2 * mean.noise, n**3 * mean.level_noise
+        noise, level_noise = n**2 * mean.noise, n**2 * mean.level_noise
         return cls._of(n * mean.n, n * mean.x, n * mean.xx, n * mean.y, yy, n * mean.xy, noise, level_noise)
 
     @classmethod
