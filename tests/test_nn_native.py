@@ -82,9 +82,7 @@ def trained(run: object, net: Network) -> tuple[StackOutput, dict[str, Tensor]]:
     """Output of ``run_native`` or ``run_fused``, and the gradients of a loss that is neither linear nor even."""
     output: StackOutput = run(net.layers, net.clips, net.window)  # type: ignore[operator]
     maps = [m for m in (output.prefix, output.rest) if m is not None]
-    loss = sum(
-        ((m - 0.3).square() * torch.linspace(0.5, 1, len(m), dtype=m.dtype).view(-1, 1, 1, 1, 1)).sum() for m in maps
-    )
+    loss = sum(((m - 0.3).square() * torch.linspace(0.5, 1, len(m)).to(m).view(-1, 1, 1, 1, 1)).sum() for m in maps)
     names = [
         (i, name)
         for i, layer in enumerate(net.layers)
