@@ -89,6 +89,24 @@ def test_figure_and_film_are_written(run: Run, tmp_path: Path):
     assert (tmp_path / "p.gif").stat().st_size > 1000
 
 
+def test_protocol_is_drawn_beside_the_table_in_its_rows_and_columns(run: Run, tmp_path: Path):
+    protocol = tmp_path / "four.yaml"
+    protocol.write_text(
+        "description: four\ncommon: {kind: flash, duration_s: 0.1}\n"
+        "vary: {polarity: {dark: {luminance: 0}, bright: {luminance: 1}}, patch_deg: [[5, 5], [40, 40]]}\n"
+    )
+    assert len(set(ask(run, protocol, "--film", tmp_path / "four.mp4").stimulus)) == 4
+    height, width, _ = image.imread(run.path / "table.png").shape
+    assert width > height
+    assert (tmp_path / "four.mp4").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("option", ["--figure", "--film"])
+def test_endings_are_refused_before_anything_is_computed(run: Run, option: str, tmp_path: Path):
+    with pytest.raises(FileError, match=r"ends in '.docx'"):
+        ask(run, "nowhere.mp4", option, tmp_path / "answer.docx")
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet", "npz"])
 def test_tables_read_back(ending: str, tmp_path: Path):
     rows = [("s", c, t / 10, float(t), t / 3) for c in ("a", "b") for t in range(3)]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from stcnn.stimuli import Screen
     from stcnn.stimuli.table import StimulusTable
 
+TABLES = (".csv", ".parquet", ".npz")
+"""Endings of tables."""
+
 app = typer.Typer(help="Ask a trained model for its answer to stimuli.")
 
 
@@ -41,6 +44,8 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     from stcnn.experiments import between_grey, respond
     from stcnn.stimuli import Screen
 
+    figure = figure or to.with_suffix(".png")
+    _check_endings(to, figure, film)
     model, trained_hz = _open(run)
     screen = Screen(deg_per_px=model.deg_per_px, rate_hz=rate_hz or trained_hz, background=background)
     named = (pair for text in stimulus for pair in _movies(text, screen, file_deg_per_px))
@@ -48,12 +53,23 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     responses, table = respond(model, movies.items()), _table(stimulus)
     write_responses(responses, to)
     typer.echo(f"{len(movies)} stimuli, {len(model.cell_types)} cell types in {to}")
-    figure = figure or to.with_suffix(".png")
     _draw(responses, table, figure)
     typer.echo(f"figure in {figure}")
     if film is not None:
         _film(movies, responses, table, film)
         typer.echo(f"film in {film}")
+
+
+def _check_endings(table: Path, figure: Path, film: Path | None) -> None:
+    """Refuse what could not be written before anything is computed."""
+    from matplotlib.figure import Figure
+
+    from stcnn.errors import FileError, nearest
+
+    pictures = [f".{ending}" for ending in Figure().canvas.get_supported_filetypes()]
+    for path, endings in ((table, [*TABLES]), (figure, pictures), (film, [".mp4", ".gif"])):
+        if path is not None and path.suffix.lower() not in endings:
+            raise FileError(f"'{path}' ends in '{path.suffix}'", remedy=nearest(path.suffix, endings))
 
 
 def _open(folder: Path) -> tuple[STCNN, float]:

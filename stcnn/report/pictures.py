@@ -72,7 +72,7 @@ def _of_the_fit(findings: Findings) -> Drawn:
     }
     if held_out:
         drawn["scores"] = (
-            neuron_scores(findings.neurons, _references(findings)),
+            neuron_scores(findings.neurons, references(findings)),
             "Held-out correlation of every neuron and mean of each cell type; the tables have the numbers.",
         )
         measured, predicted = (np.concatenate([getattr(t, s) for t in held_out]) for s in ("measured", "predicted"))
@@ -116,15 +116,12 @@ def _of_the_network(findings: Findings, bounds: Bounds) -> Drawn:
     return drawn
 
 
-def _references(findings: Findings) -> pd.DataFrame:
-    """What the scores of a cell type are held against, where it is known."""
-    table = findings.cell_types
+def references(findings: Findings) -> pd.DataFrame:
+    """Return what the scores of a cell type are held against: ``cell_type``, ``reference``, ``correlation``."""
     kinds = {"ceiling": "noise ceiling", "others": "mean of other neurons"}
-    parts = [
-        table.assign(reference=name, correlation=table[column])[["cell_type", "reference", "correlation"]].dropna()
-        for column, name in kinds.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
+    table = findings.cell_types
+    parts = [table.assign(reference=name, correlation=table[column]) for column, name in kinds.items()]
+    return pd.concat(parts, ignore_index=True)[["cell_type", "reference", "correlation"]].dropna()
 
 
 def trace_pairs(findings: Findings) -> dict[str, list[TracePair]]:

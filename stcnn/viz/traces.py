@@ -167,7 +167,8 @@ def prediction_overview(
     colour_of = colours(list(dict.fromkeys(responses.cell_type)))
     left_in = 0.65 + (0.05 * max(map(len, rows)) if columns else 0)
     with themed(theme):
-        margins = Margins(left=left_in, right=0.8, across=0.12, down=0.12 if columns else 0.32)
+        more_in = 0.14 if any(":" in stimulus for stimulus in stimuli) and not columns else 0.0
+        margins = Margins(left_in, 0.8, top=0.3 + more_in, across=0.12, down=0.12 if columns else 0.32 + more_in)
         figure, grid = panels(
             len(rows), n_columns, (1.05, 0.7) if dense else (1.7, 1.1), margins, sharex=True, sharey=True
         )
@@ -175,7 +176,7 @@ def prediction_overview(
             for axes, stimulus in zip(line, names, strict=False):
                 _draw_predictions(axes, responses[responses.stimulus == stimulus], colour_of, theme)
                 if not columns:
-                    axes.set_title(stimulus if len(stimulus) < 30 else f"{stimulus[:28]}…", fontsize=7, pad=2)
+                    axes.set_title(_in_lines(stimulus), fontsize=7, pad=2)
             for axes in line[len(names) :]:
                 axes.set_visible(False)
             line[0].set_ylabel(f"{label}\ndF/F" if columns else "dF/F", fontsize=8)
@@ -187,6 +188,11 @@ def prediction_overview(
             lowest.tick_params(labelbottom=True)
         legend_right(grid[0, max(i for i in range(n_columns) if grid[0, i].get_visible())])
     return figure
+
+
+def _in_lines(stimulus: str) -> str:
+    """Kind and arguments of a stimulus below each other, long ones cut."""
+    return "\n".join(line if len(line) < 30 else f"{line[:28]}…" for line in stimulus.split(":", 1))
 
 
 def _draw_predictions(axes: Axes, responses: pd.DataFrame, colour_of: Mapping[str, str], theme: Theme) -> None:
