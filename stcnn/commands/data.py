@@ -30,8 +30,8 @@ def import_recordings(
 ) -> None:
     """Import recordings into a store and check them.
 
-    Kinds: published, nwb, suite2p, caiman, tables, store. Paths in the YAML are relative to it. For instance, with
-    recordings.yaml holding
+    Kinds: published, nwb, suite2p, caiman, tables, store. Paths in the YAML are relative to it; one with * stands for
+    all files that fit. For instance, with recordings.yaml holding
 
     kind: published
     ca_path: ca
@@ -42,8 +42,10 @@ def import_recordings(
     """
     from stcnn.data import open_store, write_store
     from stcnn.data.importers import open_import, read_import_config
+    from stcnn.data.store_writer import require_free
 
     chosen = read_import_config(config)
+    require_free(to, overwrite=overwrite or dry_run)
     data = open_import(chosen, make_movie)
     _print_description(data)
     if dry_run:
@@ -119,7 +121,9 @@ def split(
         table.add_row(cell_type, *map(str, counts))
     Console().print(table)
     if to is not None:
-        to.write_text(json.dumps({"config": config.model_dump(mode="json")} | sides.to_json(data), indent=1))
+        partial = to.with_name(f".{to.name}.partial")
+        partial.write_text(json.dumps({"config": config.model_dump(mode="json")} | sides.to_json(data), indent=1))
+        partial.replace(to)
         typer.echo(f"Split: {to}")
 
 
@@ -140,10 +144,13 @@ def export(
     _print_description(data)
     if dry_run:
         typer.echo("Nothing was written.")
-    elif layout == "nwb":
-        typer.echo(f"{len(export_nwb(data, to))} files in {to}")
-    else:
-        typer.echo(f"Recordings in {export_published(data, to)}")
+        return
+    with _progress() as progress:
+        if layout == "nwb":
+            done = f"{len(export_nwb(data, to, progress=progress))} files in {to}"
+        else:
+            done = f"Recordings in {export_published(data, to, progress=progress)}"
+    typer.echo(done)
 
 
 def _split_config(keys: list[str]) -> SplitConfig:

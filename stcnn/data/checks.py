@@ -7,7 +7,7 @@ Recordings are read one at a time, so that the audit of a large store needs litt
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,7 +66,7 @@ class Audit:
         return sorted(self.flags, key=lambda flag: flag.colour != RED)
 
 
-def worst(colours: Iterator[str]) -> str:
+def worst(colours: Iterable[str]) -> str:
     """The worst of some colours, green if there is none."""
     found = set(colours)
     return next((colour for colour in (RED, AMBER) if colour in found), GREEN)
@@ -91,10 +91,12 @@ def audit(data: Dataset, progress: Callable[[str, int, int], None] = lambda what
             flags += _repeated_trace(recording, traces)
         rows.append(_neuron_row(cell_type, neuron, recordings, changes, flags))
         progress("neurons", done, len(groups))
+    neurons = pd.DataFrame(rows)
     responses = mean_responses(data, changes)
     for found in deviations(responses) if responses is not None else ():
-        flags.append(Flag(RED if found.red else AMBER, found.check, found.group, found.reason))
-    neurons = pd.DataFrame(rows)
+        flags.append(flag := Flag(RED if found.red else AMBER, found.check, found.group, found.reason))
+        members = (neurons.animal == found.group) | (neurons.neuron == found.group)
+        neurons.loc[members, "colour"] = [worst((c, flag.colour)) for c in neurons.colour[members]]
     return Audit(flags, neurons)
 
 

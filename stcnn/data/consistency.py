@@ -171,52 +171,65 @@ def lags_and_matches(responses: Responses) -> tuple[Array, Array]:
 def _swapped(responses: Responses, groups: list[str]) -> Iterator[Deviation]:
     """Pairs of stimuli whose responses in a group each resemble what all others give to the other one."""
     names = list(responses.means)
-    own, other, scale = likeness(responses, groups)
-    if len(groups) < LEAST_GROUPS:
-        return
-    known = scale > 0
-    mean_likeness = np.divide(own + other, scale, out=np.ones_like(scale), where=known)
+    found = [Likeness(len(names)) for _ in groups]
+    for neuron, group in enumerate(responses.group.tolist()):
+        found[groups.index(group)].add(responses, neuron)
     for place, group in enumerate(groups):
-        rest = np.delete(mean_likeness, place, axis=0)
+        rest = np.stack([other.share for i, other in enumerate(found) if i != place])
         usual, spread = np.median(rest, axis=0), np.std(rest, axis=0)
-        found = mean_likeness[place]
-        suspect = (found < MOST_LIKE_OTHER) & (found < usual - SIGMAS * spread) & (usual > -MOST_LIKE_OTHER)
-        suspect &= (own[place] < 0) & (other[place] < 0)
+        own = found[place]
+        suspect = own.is_reversed & (usual > -MOST_LIKE_OTHER) & (own.share < usual - SIGMAS * spread)
         taken: set[int] = set()
         pairs = [(a, b) for a, b in combinations(range(len(names)), 2) if suspect[a, b]]
-        for a, b in sorted(pairs, key=lambda pair: float((own + other)[place][pair])):
+        for a, b in sorted(pairs, key=lambda pair: float(own.total[pair])):
             if not taken & {a, b}:
                 taken |= {a, b}
                 reason = f"the responses to '{names[a]}' and '{names[b]}' look exchanged"
                 yield Deviation(group, "label", reason, True)
 
 
-def likeness(responses: Responses, groups: list[str]) -> tuple[Array, Array, Array]:
-    """How far the responses x of each group are those to their own stimulus rather than to another, ``(G, S, S)`` each.
+class Likeness:
+    """How far the responses of a group are those to their own stimulus rather than to another, for all pairs.
 
-    With the expected responses r to stimuli a and b and their difference d = r_a - r_b, summed over neurons:
-    ``x_a . d`` less its value halfway between both, the same for ``-x_b . d``, and the squared length of d, which the
-    sum of the two is where all responses are as expected; it is minus that where labels were exchanged.
+    With the responses x and the expected ones r to stimuli a and b, and ``d = r_a - r_b``, each neuron adds
+    ``(x_a - (r_a + r_b) / 2) . d`` (toward the own stimulus), the same for b, and the squared length of d, which the
+    two sum up to where responses are as expected; they sum up to minus that where the labels were exchanged.
     """
-    stimuli, longest = list(responses.means), max(means.shape[1] for means in responses.means.values())
-    shape = len(groups), len(stimuli), len(stimuli)
-    own, other, scale = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for neuron, group in enumerate(responses.group):
-        x, r = np.zeros((2, len(stimuli), longest))
-        for row, stimulus in enumerate(stimuli):
-            mean, expected = responses.means[stimulus][neuron], responses.expected[stimulus][neuron]
+
+    def __init__(self, n_stimuli: int) -> None:
+        self.n_neurons = 0
+        self.own, self.total, self.scale = np.zeros((3, n_stimuli, n_stimuli))
+        self.squares = np.zeros((3, n_stimuli, n_stimuli))
+
+    def add(self, responses: Responses, neuron: int) -> None:
+        """Add a neuron; one that answers upside down says nothing about labels."""
+        x, r = np.zeros((2, len(responses.means), max(means.shape[1] for means in responses.means.values())))
+        for row, (stimulus, means) in enumerate(responses.means.items()):
+            mean, expected = means[neuron], responses.expected[stimulus][neuron]
             if not (np.isnan(mean).any() or np.isnan(expected).any()):
                 x[row, : len(mean)], r[row, : len(mean)] = mean, expected
-        both = np.outer(x.any(1), x.any(1)) & np.outer(r.any(1), r.any(1))
         power, product = r @ r.T, x @ r.T
         gain = np.trace(product) / max(np.trace(power), 1e-30)
         if gain <= 0:
-            continue
-        squares = np.diagonal(power)
-        halfway = (squares[:, None] - squares[None, :]) / 2  # (r_a + r_b) / 2 . d
-        toward_own = (np.diagonal(product)[:, None] - product) / gain - halfway
-        place = groups.index(group)
-        own[place] += both * toward_own
-        other[place] += both * toward_own.T
-        scale[place] += both * (squares[:, None] - 2 * power + squares[None, :])
-    return own, other, scale
+            return
+        both = np.outer(x.any(1) & r.any(1), x.any(1) & r.any(1))
+        lengths = np.diagonal(power)
+        own = both * ((np.diagonal(product)[:, None] - product) / gain - (lengths[:, None] - lengths) / 2)
+        total, scale = own + own.T, both * (lengths[:, None] - 2 * power + lengths)
+        self.n_neurons += 1
+        self.own, self.total, self.scale = self.own + own, self.total + total, self.scale + scale
+        self.squares += np.stack([total**2, total * scale, scale**2])
+
+    @property
+    def share(self) -> Array:
+        """1 where responses are as expected, -1 where exchanged, ``(S, S)``; 1 where nothing is known."""
+        return np.divide(self.total, self.scale, out=np.ones_like(self.scale), where=self.scale > 0)
+
+    @property
+    def is_reversed(self) -> NDArray[np.bool_]:
+        """Whether both responses are like the other one's by more than neurons differ in that, ``(S, S)``."""
+        n, share = self.n_neurons, self.share
+        residual = self.squares[0] - 2 * share * self.squares[1] + share**2 * self.squares[2]
+        error = np.sqrt(np.maximum(residual, 0) * n / (n - 1)) if n > 1 else np.zeros_like(share)
+        surely = self.total < -SIGMAS * error
+        return (share < MOST_LIKE_OTHER) & surely & (self.own < 0) & (self.own.T < 0)

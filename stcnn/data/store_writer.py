@@ -48,8 +48,7 @@ def write_store(
         DataError: the recordings are averages of trials.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileError(f"{path} exists already", remedy="choose another name, or overwrite it on purpose")
+    require_free(path, overwrite=overwrite)
     if data.table.trials.map(len).max() > 1:
         raise DataError("the recordings are averages of trials", expected="single trials", remedy="read single trials")
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
@@ -64,6 +63,16 @@ def write_store(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return path
+
+
+def require_free(path: Path, *, overwrite: bool) -> None:
+    """Refuse to write where there is something already, before any work is done.
+
+    Raises:
+        FileError: there is something, and it is not to be replaced.
+    """
+    if path.exists() and not overwrite:
+        raise FileError(f"{path} exists already", remedy="choose another name, or overwrite it on purpose")
 
 
 def _write(data: Dataset, path: Path, provenance: Mapping[str, Any], progress: Progress) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,20 @@ GAP_S = 5.0
 """Time between presentations on the session clock."""
 
 
-def export_nwb(data: Dataset, folder: str | Path, *, species: str = "Drosophila melanogaster") -> list[Path]:
+def export_nwb(
+    data: Dataset,
+    folder: str | Path,
+    *,
+    species: str = "Drosophila melanogaster",
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> list[Path]:
     """Write one NWB file per animal and session into a folder.
 
     Args:
         data: single trials.
         folder: where the files go; made if needed.
         species: of the subjects, in Latin.
+        progress: told what is done, how far, and of how much.
 
     Raises:
         FileError: a file exists already or cannot be written.
@@ -41,8 +48,9 @@ def export_nwb(data: Dataset, folder: str | Path, *, species: str = "Drosophila 
     if data.table.trials.map(len).max() > 1:
         raise DataError("the recordings are averages of trials", expected="single trials", remedy="read single trials")
     folder = Path(folder)
-    paths = []
-    for (animal, session), rows in rows_by(data.table, "animal", "session").items():
+    paths: list[Path] = []
+    files = rows_by(data.table, "animal", "session")
+    for (animal, session), rows in files.items():
         name = "_".join(part for part in (animal, session) if part) or "recordings"
         path = folder / f"{name.replace('/', '-')}.nwb"
         if path.exists():
@@ -50,6 +58,7 @@ def export_nwb(data: Dataset, folder: str | Path, *, species: str = "Drosophila 
         folder.mkdir(parents=True, exist_ok=True)
         _write(data, rows, path, {"subject_id": animal or "unknown", "species": species})
         paths.append(path)
+        progress("files", len(paths), len(files))
     return paths
 
 

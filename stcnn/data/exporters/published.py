@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,18 @@ from stcnn.data.recordings import rows_by
 from stcnn.errors import DataError, FileError
 
 
-def export_published(data: Dataset, folder: str | Path) -> Path:
+def export_published(
+    data: Dataset,
+    folder: str | Path,
+    *,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Path:
     """Write ``ca/TYPE/ANIMAL.pt`` and ``mov/NAME.pt``; reading them gives the same recordings.
 
     Args:
         data: single trials, sampled at the movie frames.
         folder: folder to make.
+        progress: told what is done, how far, and of how much.
 
     Raises:
         FileError: the folder exists already.
@@ -35,15 +42,19 @@ def export_published(data: Dataset, folder: str | Path) -> Path:
             remedy="export to NWB",
         )
     partial = folder.with_name(f".{folder.name}.partial")
-    for (cell_type, animal), rows in rows_by(data.table, "cell_type", "animal").items():
+    files = rows_by(data.table, "cell_type", "animal")
+    for done, ((cell_type, animal), rows) in enumerate(files.items(), 1):
         path = partial / "ca" / cell_type.upper() / f"{animal or 'animal'}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(_stimuli(data, rows), path)
+        progress("files", done, len(files))
     (partial / "mov").mkdir()
-    for name, movie in data.movies.items():
+    for done, name in enumerate(data.movies, 1):
+        movie = data.movies[name]
         entry = {"rect_mov": torch.from_numpy(movie.luminance()), "t_axis": torch.from_numpy(movie.time_s)}
         stem = name if name.startswith("vstim_") else f"vstim_{name}"
         torch.save({name: entry}, partial / "mov" / f"{stem}.pt")
+        progress("movies", done, len(data.movies))
     partial.replace(folder)
     return folder
 
