@@ -112,7 +112,7 @@ def measured_grid(found: Findings) -> tuple[dict[str, list[traces.StimulusRespon
         together = [trace for trace in mine if trace.stimulus == stimulus]
         measured = np.array([trace.measured for trace in together])
         predicted = np.mean([trace.predicted for trace in together], axis=0)
-        responses.append(traces.StimulusResponse(stimulus[:16], together[0].time_s, predicted, measured))
+        responses.append(traces.StimulusResponse(stimulus[:20], together[0].time_s, predicted, measured))
     return {name: responses[:4], f"{name} ": responses[4:]}, colours(found.dataset.cell_types)[name]
 
 
