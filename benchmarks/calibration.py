@@ -46,7 +46,7 @@ def correlations(simulated: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 
 def population() -> Simulation:
     """Ten neurons of every type, centred within a degree or two, imaged as published, after 2 s of grey."""
-    fields = {"n_animals": 10, "position_sd_deg": 1.5, "rate_hz": 180.0, "before_s": 2.0}
+    fields = {"n_animals": 10, "neurons_per_animal": 1, "position_sd_deg": 1.5, "rate_hz": 180.0, "before_s": 2.0}
     imaging = Imaging(volume_rate_hz=5.6)
     return simulate(SimulatedDataConfig(cell_types=tuple(cell_types()), stimuli=PROTOCOLS, imaging=imaging, **fields))
 
