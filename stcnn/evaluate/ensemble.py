@@ -58,7 +58,7 @@ def calibration(predictions: EnsemblePredictions, noise_variance: Tensor | None 
 
     Were the members draws from what is possible given the data, the expected squared error of their mean at a sample
     would be ``(1 + 1/M)`` times their variance there plus that of the noise of the recording (Fortin et al. 2014,
-    doi 10.1175/JHM-D-14-0008.1, eq. 15).
+    doi 10.1175/JHM-D-14-0008.1).
 
     Args:
         predictions: of held-out recordings.

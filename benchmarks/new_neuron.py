@@ -1,0 +1,127 @@
+"""How many minutes of recording a new neuron needs on a trained core.
+
+    python benchmarks/new_neuron.py --run experiments/RUN     a run of the simulated data set; a minute on one core
+
+New neurons of the core's cell types are simulated in other animals, at positions that the fit is not told. A quarter of
+the stimuli is held out; position, readout scale, gain and offset are fitted to more and more of the other recordings,
+single trials in random order, and the held-out predictions are correlated with the noise-free truth.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import matplotlib
+
+matplotlib.use("Agg")
+import numpy as np
+import pandas as pd
+import torch
+from record import RESULTS, arguments, write
+
+from stcnn.config import judge
+from stcnn.data import Dataset
+from stcnn.experiments.new_neuron import NeuronFit, Shown, by_neuron, fit_neuron, show
+from stcnn.nn.model import STCNN
+from stcnn.runs import open_run
+from stcnn.simulation import Simulation, simulate
+from stcnn.viz.theme import Margins, colours, panels, themed
+
+N_RECORDINGS = (1, 3, 9, 27, 54)
+HELD_OUT = 4
+"""One stimulus of so many is held out."""
+
+
+def unplaced(dataset: Dataset) -> Dataset:
+    """The same recordings without the shift that brings each neuron to the middle."""
+    return Dataset.of(dataset.movies, [replace(r, shift_px=(0, 0)) for r in dataset.recordings])
+
+
+def held_out_score(model: STCNN, fit: NeuronFit, held_out: list[Shown], truth: Dataset) -> float:
+    """Correlation of the predictions of a neuron with its noise-free traces, joined."""
+    predicted, true = [], []
+    for each in held_out:
+        scored = each.batch.weight[0] > 0
+        predicted.append(fit.trace(model, each)[scored].numpy())
+        true.append(truth.recordings[each.item].trace[-1 - int(scored.sum()) : -1])
+    return float(np.corrcoef(np.concatenate(predicted), np.concatenate(true))[0, 1])
+
+
+def curve(model: STCNN, simulation: Simulation, shown: list[Shown], n_draws: int) -> pd.DataFrame:
+    """Score every neuron after fits to more and more of its recordings."""
+    stimuli = list(simulation.movies)
+    hidden = set(stimuli[::HELD_OUT])
+    truth, recordings, rows = simulation.truth, simulation.dataset.recordings, []
+    for (cell_type, number), mine in by_neuron(shown).items():
+        held_out = [e for e in mine if recordings[e.item].stimulus in hidden and recordings[e.item].trials == (0,)]
+        pool = [e for e in mine if recordings[e.item].stimulus not in hidden]
+        name = simulation.dataset.cell_types[cell_type]
+        known = next(n for n in simulation.neurons if n.name == simulation.dataset.neurons[name][number])
+        rng = np.random.default_rng([cell_type, number])
+        average = held_out_score(model, NeuronFit(0, 0, 1, 1, 0), held_out, truth)
+        rows.append({"cell_type": name, "neuron": number, "n": 0, "minutes": 0.0, "correlation": average})
+        for _ in range(n_draws):
+            order = rng.permutation(len(pool))
+            for n in (n for n in N_RECORDINGS if n <= len(pool)):
+                seen = [pool[i] for i in order[:n]]
+                start = time.perf_counter()
+                fit = fit_neuron(model, seen)
+                off = np.hypot(fit.azimuth_deg - known.position_deg[0], fit.elevation_deg - known.position_deg[1])
+                rows.append(
+                    {
+                        "cell_type": name,
+                        "neuron": number,
+                        "n": n,
+                        "minutes": sum(e.duration_s for e in seen) / 60,
+                        "correlation": held_out_score(model, fit, held_out, truth),
+                        "position_error_deg": float(off),
+                        "fit_s": time.perf_counter() - start,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def draw(table: pd.DataFrame) -> None:
+    """The curve: mean over neurons and draws of each cell type, and the error of the position."""
+    with themed():
+        figure, ((scores, places),) = panels(1, 2, (2.7, 2.1), Margins(right=0.9, top=0.1, across=0.7))
+        for name, colour in colours(list(table.cell_type.unique())).items():
+            mine = table[(table.cell_type == name) & (table.n > 0)].groupby("n")
+            scores.plot(mine.minutes.mean(), mine.correlation.mean(), "o-", ms=3.5, color=colour, label=name)
+            low, high = mine.correlation.quantile(0.25), mine.correlation.quantile(0.75)
+            scores.fill_between(mine.minutes.mean(), low, high, color=colour, alpha=0.15, lw=0)
+            untold = table[(table.cell_type == name) & (table.n == 0)].correlation.mean()
+            scores.axhline(untold, color=colour, lw=0.9, ls=":")
+            places.plot(mine.minutes.mean(), mine.position_error_deg.median(), "o-", ms=3.5, color=colour, label=name)
+        for axes in (scores, places):
+            axes.set_xscale("log")
+            axes.set_xlabel("minutes of recording")
+        scores.set_ylabel("correlation with the truth,\nheld-out stimuli")
+        places.set(ylabel="error of the position (deg, median)", ylim=(0, None))
+        places.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    figure.savefig(RESULTS / "new_neuron.png")
+
+
+def main() -> None:
+    options = arguments(
+        __doc__, run=("", "run folder of the core"), draws=(1, "orders of the recordings"), seed=(100, "")
+    )
+    run = open_run(options.run)
+    config = judge(run.config())
+    assert config.dataset.kind == "simulated"
+    model = run.model()
+    new = {"seed": options.seed, "average_trials": False, "n_trials": 3, "n_animals": 3, "neurons_per_animal": 1}
+    simulation = simulate(config.dataset.model_copy(update=new))
+    start = time.perf_counter()
+    with torch.no_grad():
+        shown = show(model, unplaced(simulation.dataset), config.batching)
+    show_s = time.perf_counter() - start
+    table = curve(model, simulation, shown, options.draws)
+    draw(table)
+    means = table.groupby(["cell_type", "n"], sort=False).mean(numeric_only=True).drop(columns="neuron").reset_index()
+    write("new_neuron", means.to_dict("records"), core=run.path.name, drives_s=show_s, n_neurons=len(by_neuron(shown)))
+
+
+if __name__ == "__main__":
+    main()
