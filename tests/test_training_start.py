@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from stcnn.data.batching import loader
 from stcnn.data.dataset import Batch
 from stcnn.nn.model import STCNN, Population
-from stcnn.training.start import first_clips, scale_to_movies
+from stcnn.training.start import first_clips, fit_neurons_to_traces, scale_to_movies
 from tests.made_up_training import dataset, recipe
 
 
@@ -51,3 +52,38 @@ def test_channels_that_nothing_drives_stay_finite() -> None:
     grey = [replace(batch, codes=torch.zeros_like(batch.codes), levels=0 * batch.levels) for batch in batches()]
     scale_to_movies(model, grey)
     assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_every_neuron_rests_at_the_mean_of_its_traces() -> None:
+    model, data = network("none"), dataset()
+    fit_neurons_to_traces(model, data)
+    resting = torch.cat([readout.bias for readout in model.readouts.each]).expand(1, 2000, -1)
+    for i, (name, neurons) in enumerate(data.neurons.items()):
+        for j, neuron in enumerate(neurons):
+            traces = [r.trace for r in data.recordings if (r.cell_type, r.neuron) == (name, neuron)]
+            index = [torch.tensor([n]) for n in (0, i, j)]
+            with torch.no_grad():
+                predicted = model.calcium_of(resting, index[0], index[1], index[2], data.rate_hz)[0, -1].item()
+            np.testing.assert_allclose(predicted, np.mean(np.concatenate(traces)), atol=1e-5)
+
+
+def test_a_voltage_of_one_is_a_standard_deviation_of_the_type() -> None:
+    model, data = network("none"), dataset()
+    fit_neurons_to_traces(model, data)
+    for name, neurons in zip(model.cell_types, model.calcium.each, strict=True):
+        spread = np.std(np.concatenate([r.trace for r in data.recordings if r.cell_type == name]))
+        gain = torch.nn.functional.softplus(neurons.gain.detach())
+        np.testing.assert_allclose(gain, np.full(len(gain), spread), rtol=1e-5)
+
+
+def test_neurons_without_a_recording_rest_at_zero_and_types_without_one_stay() -> None:
+    model, untouched, data = network("none"), network("none"), dataset()
+    kept = [i for i, r in enumerate(data.recordings) if r.cell_type == "lc4" and r.neuron != data.neurons["lc4"][0]]
+    fit_neurons_to_traces(model, data.subset(kept))
+    assert torch.equal(model.calcium.types["lc11"].gain, untouched.calcium.types["lc11"].gain)
+    readout = model.readouts["lc4"]
+    silent = [torch.tensor([n]) for n in (0, model.cell_types.index("lc4"), 0)]
+    with torch.no_grad():
+        resting = readout.bias.expand(1, 2000, len(model.cell_types))
+        predicted = model.calcium_of(resting, silent[0], silent[1], silent[2], data.rate_hz)[0, -1].item()
+    assert abs(predicted) < 1e-5

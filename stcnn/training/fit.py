@@ -23,7 +23,7 @@ from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
-from stcnn.training.start import scale_to_movies
+from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
 
 PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixed"}
 
@@ -66,6 +66,7 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
     module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
     if recipe.training.start == "scaled" and not resume:
         scale_to_movies(model, EpochBatches(module.train_loader, epoch=0))
+        fit_neurons_to_traces(model, module.train_data)
     fit(module, run, resume)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
     score_part(run, dataset, recipe, "test")

@@ -114,7 +114,7 @@ def look_at_test(runs: Sequence[Run], again: bool = False) -> int:
 
 
 def sealed_scores(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
-    """Scores of the test part as the training left them, else made now; call :func:`look_at_test` before they are shown."""
+    """Scores of the test part as the training left them, else made now; :func:`look_at_test` comes before it."""
     path = run.path / "test_scores.parquet"
     return pd.read_parquet(path) if path.is_file() else score_part(run, dataset, recipe, "test")
 
@@ -163,12 +163,12 @@ def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
     chosen = [i for i, name in enumerate(dataset.table.cell_type) if name in known]
     neurons = {name: dataset.neurons.get(name, ("-",)) for name in models[0].cell_types}  # indices as in the model
     others = replace(dataset.subset(chosen), neurons=neurons)
-    trained = set(run.split()["train"]) & set(recording_keys(others.table))
+    trained = _without_trials(run.split()["train"]) & _without_trials(recording_keys(others.table))
     if trained:
         raise DataError(
-            f"{len(trained)} of the recordings were trained on, first '{min(trained)}'",
+            f"neurons and stimuli of {len(trained)} of the recordings were trained on, first '{min(trained)}'",
             expected="other recordings",
-            remedy="evaluate the held-out part of the run, without --dataset",
+            remedy="evaluate the held-out part of the run, without --dataset; give other animals other names",
         )
     if models[0].deg_per_px != others.deg_per_px:
         raise ShapeError(
@@ -179,6 +179,10 @@ def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
     transferred = [with_neurons(model, others.neurons) for model in models]
     predictions = predict_together(transferred, others, recipe.batching).mean
     return Evaluation.of(predictions, others, recipe.split.families).scores_table()
+
+
+def _without_trials(keys: Sequence[str]) -> set[str]:
+    return {key.rpartition("/")[0] for key in keys}
 
 
 def with_neurons(model: STCNN, neurons: Mapping[str, Sequence[str]]) -> STCNN:

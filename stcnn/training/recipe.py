@@ -29,7 +29,8 @@ class TrainingConfig(BaseModel):
     warmup_steps: int = Field(50, ge=0)
     """Steps over which the learning rate first rises linearly from zero."""
     start: Literal["drawn", "scaled"] = "scaled"
-    """``scaled``: layers without normalisation start with maps of unit variance on the first batches; else as drawn."""
+    """``scaled``: layers without normalisation start with maps of unit variance on the first batches, neurons at the
+    mean of their traces (:mod:`stcnn.training.start`); ``drawn``: as they were drawn."""
     balance: Literal["none", "variance"] = "variance"
     """``variance``: the loss of a cell type counts as a share of the variance of its traces, so that weak types are
     learned as well as strong ones; ``none``: in units of dF/F squared, as published."""

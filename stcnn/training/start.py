@@ -1,12 +1,13 @@
-"""Where a training starts: initial weights scaled to the movies they will see."""
+"""Where a training starts: weights scaled to the movies they will see, neurons to the traces they will predict."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 
-from stcnn.data.dataset import Batch
+from stcnn.data.dataset import Batch, Dataset
 from stcnn.nn.model import STCNN
 
 N_CLIPS = 8
@@ -44,6 +45,35 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
         if layer.bias is not None:
             layer.bias.copy_(layer.bias * scale + shift)
         maps = [torch.addcmul(shift, x, scale) for x in maps]
+
+
+@torch.no_grad()
+def fit_neurons_to_traces(model: STCNN, train: Dataset) -> None:
+    """Let every neuron rest at the mean of its traces, and a voltage of one be one standard deviation of its type's.
+
+    Otherwise the first steps would lower or raise all predictions at once, by way of all weights, and drive voltages
+    to where the rectifier is flat and nothing is learned any more.
+
+    Args:
+        model: the untrained model, changed in place.
+        train: the recordings to learn from; a neuron that has none rests at zero.
+    """
+    bias = torch.cat([readout.bias for readout in model.readouts.each])
+    settled_frames = int(20 * float(model.calcium.time_constants().max()) * train.rate_hz) + 1
+    resting = model.calcium(bias.expand(settled_frames, 1, -1), train.rate_hz)[0][-1, 0].tolist()
+    traces: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in model.cell_types}
+    for recording in train.recordings:
+        traces[recording.cell_type].setdefault(recording.neuron, []).append(recording.trace)
+    for name, neurons, rest in zip(model.cell_types, model.calcium.each, resting, strict=True):
+        everything = [trace for of_neuron in traces[name].values() for trace in of_neuron]
+        spread = float(np.nanstd(np.concatenate(everything), dtype=np.float64)) if everything else 0.0
+        if not spread > 0:
+            continue
+        neurons.gain.fill_(float(np.log(np.expm1(spread))))  # the inverse of softplus
+        for i, neuron in enumerate(model.population.neurons[name]):
+            mine = traces[name].get(neuron)
+            mean = float(np.nanmean(np.concatenate(mine), dtype=np.float64)) if mine else 0.0
+            neurons.offset[i] = mean - spread * rest
 
 
 def first_clips(batches: Iterable[Batch]) -> Iterator[Batch]:
