@@ -115,6 +115,13 @@ def test_flags_on_the_recordings_are_doubted_and_listed(findings: Findings):
     assert page.index("is not finite</td>") < page.index("wanders</td>")
 
 
+def test_page_says_where_no_ceiling_is_known(findings: Findings):
+    assert findings.cell_types.ceiling.isna().all()
+    page = render(findings, Bounds())
+    assert "these recordings have no repeats" in page
+    assert "beside the most that the noise" not in page
+
+
 def test_unchecked_recordings_are_said_to_be(findings: Findings):
     titles = [doubt.title for doubt in doubts(replace(findings, audit=None), Bounds())]
     assert "The recordings were not checked here" in titles

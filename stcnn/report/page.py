@@ -32,7 +32,7 @@ def render(findings: Findings, bounds: Bounds) -> str:
         findings: what the run amounts to.
         bounds: bounds of the parameters in the training.
     """
-    run = findings.run
+    run, table = findings.run, findings.cell_types
     environment = Environment(
         loader=PackageLoader("stcnn.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -40,7 +40,8 @@ def render(findings: Findings, bounds: Bounds) -> str:
         name=run.path.name,
         version=stcnn.__version__,
         facts=_facts(findings),
-        types=findings.cell_types.to_dict("records") if findings.held_out else [],
+        types=table.to_dict("records"),
+        ceilings=bool(len(table) and table.ceiling.notna().any()),
         neurons=findings.neurons.sort_values("correlation").to_dict("records"),
         doubts=doubts(findings, bounds),
         flags=findings.audit.worst_first()[:MOST_FLAGS] if findings.audit else [],
