@@ -20,7 +20,7 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: PositiveInt = 20
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 3e-3
     """Step size of Adam at the top of the schedule."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Decay per step of Adam's running mean of the gradient and of its square."""
