@@ -85,7 +85,8 @@ def test_recurrence_of_any_input_type_keeps_its_state_in_float32(dtype: torch.dt
 @pytest.mark.parametrize("dtype", list(ROUNDING))
 def test_activation_rounds_once(dtype: torch.dtype) -> None:
     given = maps(rows(9, 42, dtype=torch.promote_types(dtype, torch.float32)))
-    norm = Normalisation(*rows(3, 3, dtype=given.v.dtype), 0.01)
+    scale, shift, mean = rows(3, 3, dtype=given.v.dtype)
+    norm = Normalisation(scale, shift, mean, 0.01)
     found = triton_rows.activate(given, norm, dtype)
     z = given.v.double() * norm.scale.double().repeat(14) + norm.shift.double().repeat(14)
     assert found.dtype == dtype
@@ -95,7 +96,8 @@ def test_activation_rounds_once(dtype: torch.dtype) -> None:
 @pytest.mark.usefixtures("small_programs")
 def test_window_is_cut_out_of_every_clip_and_put_back() -> None:
     given, window = maps(rows(6, 2 * 4 * 5 * 3)), Window(1, 4, 2, 5)
-    plain = Normalisation(torch.ones_like(given.leak), *torch.zeros(2, 3, device=DEVICE), 1.0)
+    zero = torch.zeros_like(given.leak)
+    plain = Normalisation(zero + 1, zero, zero, 1.0)
     found = triton_rows.activate(given, plain, torch.float32, (window, 5))
     pictures = given.v.view(6, 2, 4, 5, 3)
     assert torch.equal(found, window.crop(pictures).flatten(1))
