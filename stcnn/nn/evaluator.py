@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stcnn.nn.folded import Folded
 from stcnn.nn.native_evaluation import NativeEvaluation, products_per_frame, unfit_for_native_evaluation
-from stcnn.nn.native_library import NotCompiled
+from stcnn.nn.native_library import NotCompiled, compiler
 
 if TYPE_CHECKING:
     from stcnn.nn.model import STCNN
@@ -45,6 +45,7 @@ def evaluator(model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | 
         except NotCompiled as error:
             reason = str(error)
         else:
+            say_once(f"evaluation runs in compiled code: '{compiler()[0]}' is here", logging.INFO)
             return native
     if compute == "native":
         raise ValueError(f"compute='native' cannot run: {reason}")
@@ -65,6 +66,6 @@ def live(core: Evaluator, indicator: Indicator) -> NativeEvaluation | None:
 
 
 @cache
-def say_once(sentence: str) -> None:
+def say_once(sentence: str, level: int = logging.WARNING) -> None:
     """Write a sentence into the log, the first time."""
-    _log.warning(sentence)
+    _log.log(level, sentence)

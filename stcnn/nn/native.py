@@ -25,7 +25,7 @@ from torch import Tensor
 from stcnn.nn.fused import StackOutput
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native_layer import Adjoint, Input, Maps, NativeLayer
-from stcnn.nn.native_library import Geometry, NotCompiled, libraries, library, works_here
+from stcnn.nn.native_library import Geometry, NotCompiled, compiler, libraries, library, works_here
 from stcnn.nn.native_memory import Arena
 from stcnn.nn.readout import Window
 
@@ -70,13 +70,15 @@ def prefers_native(layers: list[FusedLayer], clips: Clips) -> bool:
         return False
     reason = unfit_for_native(layers, clips)
     if reason:
-        _say_once(f"training runs in PyTorch, several times slower than in the native core: {reason}")
+        _say_once(logging.WARNING, f"training runs in PyTorch, several times slower than in the native core: {reason}")
+    else:
+        _say_once(logging.INFO, f"hidden layers train in compiled code: '{compiler()[0]}' is here")
     return not reason
 
 
 @cache
-def _say_once(sentence: str) -> None:
-    _log.warning(sentence)
+def _say_once(level: int, sentence: str) -> None:
+    _log.log(level, sentence)
 
 
 def compiled(layers: list[FusedLayer], clips: Clips) -> list[NativeLayer]:
@@ -102,15 +104,6 @@ def run_native(layers: list[FusedLayer], clips: Clips, window: Window) -> StackO
     maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
     prefix = maps[0] if clips.prefix is not None else None
     return StackOutput(prefix, maps[-1], run.moments, run.values)
-
-
-def answer_native(layers: list[FusedLayer], clips: Clips, window: Window, moments: list[Moments]) -> list[Tensor]:
-    """Run the stack without gradients, normalised with the ``moments`` given; return what :class:`HiddenStack` does.
-
-    Raises:
-        NotCompiled: as :func:`run_native`.
-    """
-    return list(NativeRun(layers, clips, window, moments).forward())
 
 
 class _Stack(torch.autograd.Function):
@@ -146,9 +139,7 @@ class Span:
 class NativeRun:
     """One forward and one backward pass, and the integrators ``v`` of all layers in between."""
 
-    def __init__(
-        self, layers: list[FusedLayer], clips: Clips, window: Window, moments: list[Moments] | None = None
-    ) -> None:
+    def __init__(self, layers: list[FusedLayer], clips: Clips, window: Window) -> None:
         reason = unfit_for_native(layers, clips)
         if reason:
             raise NotCompiled(reason)
@@ -169,9 +160,7 @@ class NativeRun:
         self.values = float(sum(s.weight.sum() * s.frames for s in self.spans)) * rest[0, 0].numel()
         self.arena = Arena()
         self.v: list[list[Tensor]] = []
-        self.frozen = moments is not None
-        """Whether the moments are given; then nothing is remembered for a backward pass."""
-        self.moments: list[Moments] = [] if moments is None else moments
+        self.moments: list[Moments] = []
         self.decay = [1 - layer.leak.double() for layer in self.layers]
         self.spectra = [
             native.spectrum((layer.leak * layer.gain).double().view(-1, 1, 1, 1) * layer.weight)
@@ -206,14 +195,8 @@ class NativeRun:
         """Run all layers; return the normalised window of the last one, of the shared frames and of the rest."""
         with threads() as each:
             for i in range(len(self.layers)):
-                found = self.integrate(i, each)
-                if not self.frozen:
-                    self.moments.append(found)
-                elif i:
-                    self.arena.release(len(self.spans))  # of the layer before
+                self.moments.append(self.integrate(i, each))
             maps = [self.last_maps(s, each) for s in range(len(self.spans))]
-        if self.frozen:
-            self.arena.release()
         if self.shared == self.whole:
             return tuple(maps)
         tail = self.shared - self.whole
@@ -242,7 +225,7 @@ class NativeRun:
             sums = torch.zeros(clips, *total.shape, dtype=torch.float64)
 
             def clip(b: int, s: int = s, span: Span = span, sums: Tensor = sums) -> None:
-                wanted = None if layer.gamma is None or self.frozen else sums[b]
+                wanted = None if layer.gamma is None else sums[b]
                 native.forward(
                     span.frames, self.input(i, s, b), self.maps(i, s, b), self.spectra[i], self.decay[i], wanted
                 )

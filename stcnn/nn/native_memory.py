@@ -29,14 +29,13 @@ class Arena:
         self._taken.append(pages)
         return torch.frombuffer(pages, dtype=torch.float32, count=count).view(shape)
 
-    def release(self, count: int | None = None) -> None:
-        """Hand the first ``count`` arrays back, or all; none of them may be used any more."""
-        free = self._taken[:count]
-        for pages in free:
+    def release(self) -> None:
+        """Hand all arrays back; none of them may be used any more."""
+        for pages in self._taken:
             if hasattr(mmap, "MADV_FREE"):
                 pages.madvise(mmap.MADV_FREE)
-        _spare.extend(free)
-        del self._taken[: len(free)]
+        _spare.extend(self._taken)
+        self._taken.clear()
 
 
 def _take(size: int) -> mmap.mmap:

@@ -7,7 +7,7 @@ Implementations, same numbers:
 * ``native``: the same in compiled code (:mod:`stcnn.nn.native`); float32 on the CPU, where there is a compiler.
 * ``triton``: the same in kernels for a GPU (:mod:`stcnn.nn.triton_stack`), where Triton is installed.
 
-Evaluation without gradients has a form of its own (:mod:`stcnn.nn.folded`).
+Evaluation without gradients has forms of its own, in PyTorch and in compiled code (:mod:`stcnn.nn.evaluator`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from stcnn.nn.fused import run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.layers import HiddenConfig, HiddenLayer
-from stcnn.nn.native import answer_native, prefers_native, run_native, unfit_for_native
+from stcnn.nn.native import prefers_native, run_native, unfit_for_native
 from stcnn.nn.readout import Window
 from stcnn.nn.temporal import SHORT_TAPS, forgets, leak, n_taps
 from stcnn.nn.triton_stack import prefers_triton, run_triton, unfit_for_triton
@@ -63,8 +63,6 @@ class HiddenStack(nn.ModuleList):
             Normalised maps ``(T, B, h, w, C)`` of the last layer on ``window``: of the shared frames (B = 1, only if
             there are any), then of the rest.
         """
-        if self.compute == "native" and not self.training and not torch.is_grad_enabled():
-            return self._answer_native(clips, rate_hz, window)
         if self.compute in ("fused", "native", "triton") or (
             self.compute == "auto" and self.prefers_fused(clips, rate_hz)
         ):
@@ -115,21 +113,6 @@ class HiddenStack(nn.ModuleList):
                 bias = 0 if layer.bias is None else layer.bias.detach()
                 layer.norm.observe(mean + bias, var, output.values)
         return [output.rest] if output.prefix is None else [output.prefix, output.rest]
-
-    def _answer_native(self, clips: Clips, rate_hz: float, window: Window) -> list[Tensor]:
-        """Evaluate with the running statistics."""
-        reason = self.unfit(clips)
-        layers = [] if reason else [self._tensors(layer, rate_hz) for layer in self]
-        if reason or (reason := unfit_for_native(layers, clips)):
-            raise ValueError(f"compute='native' cannot run: {reason}")
-        moments = []
-        for layer in self:
-            mean, var = torch.zeros(2, len(layer.weight))
-            if layer.norm is not None:
-                mean, var = layer.norm.running_mean, layer.norm.running_var
-                mean = mean if layer.bias is None else mean - layer.bias
-            moments.append((mean, var))
-        return answer_native(layers, clips, window, moments)
 
     def _tensors(self, layer: HiddenLayer, rate_hz: float) -> FusedLayer:
         """What the fused form needs of one layer."""

@@ -1,0 +1,53 @@
+"""``stcnn doctor`` says what a machine has, what is missing, and what compiled code gains."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from stcnn.commands import doctor
+from stcnn.nn import native_library
+from stcnn.nn.native import available
+
+REMEMBERED = (native_library.compiler, native_library.machine)
+
+
+def asked(*options: str) -> str:
+    result = CliRunner().invoke(doctor.app, list(options))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_says_what_the_machine_has() -> None:
+    answer = asked("--no-measure")
+    for name in ("stcnn", "packages", "system", "processor", "compiler", "GPU"):
+        assert f"\n{name} " in f"\n{answer}"
+    assert "cores" in answer
+    assert "torch" in answer
+
+
+@pytest.mark.skipif(available() is not None, reason=f"there is no native core: {available()}")
+def test_names_the_vector_unit_and_where_compiled_code_is_kept() -> None:
+    answer = asked("--no-measure")
+    assert any(unit in answer for unit in doctor.UNITS.values())
+    assert "nothing compiled so far" in answer or str(native_library.cache_folder()) in answer
+
+
+def test_without_a_compiler_it_says_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    for remembered in REMEMBERED:
+        remembered.cache_clear()
+    try:
+        answer = asked("--no-measure")
+    finally:
+        for remembered in REMEMBERED:
+            remembered.cache_clear()
+    assert "no C++ compiler is installed (no-such-compiler): training, evaluation and streams run in PyTorch" in answer
+
+
+@pytest.mark.slow
+def test_measures_training_evaluation_and_a_stream() -> None:
+    answer = asked()
+    for task in ("a training step", "evaluation", "a frame of a stream"):
+        assert f"{task}: " in answer
+    assert answer.count("times as long") == 3
