@@ -8,10 +8,19 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from nwbinspector import Importance, inspect_nwbfile  # type: ignore[import-untyped]
 from pynwb import NWBHDF5IO, NWBFile
-from pynwb.image import ImageSeries, OpticalSeries
-from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel, RoiResponseSeries
+from pynwb.base import Images
+from pynwb.image import GrayscaleImage, ImageSeries, OpticalSeries
+from pynwb.ophys import (
+    DfOverF,
+    Fluorescence,
+    ImageSegmentation,
+    OpticalChannel,
+    RoiResponseSeries,
+    TwoPhotonSeries,
+)
 
 from stcnn.data import BatchingConfig, Dataset, PublishedDataConfig, loader, read_published
 from stcnn.data.exporters import export_nwb, export_published
@@ -116,6 +125,128 @@ class Written:
             self.write()
         values = {"kind": "nwb", "path": str(self.path), "cell_type": "lc4", "background": GREY}
         return open_import(import_config(values | config), make_movie)
+
+
+def as_the_tutorial_of_pynwb(path: Path) -> NDArray:
+    """Write what pynwb's tutorial on calcium imaging does: raw images, two planes of neurons, Fluorescence of one.
+
+    https://pynwb.readthedocs.io/en/stable/tutorials/domain/ophys.html
+    """
+    nwb = NWBFile("my first synthetic recording", "EXAMPLE_ID", datetime.now(UTC), session_id="LONELYMTN")
+    channel = OpticalChannel(name="OpticalChannel", description="an optical channel", emission_lambda=500.0)
+    plane = nwb.create_imaging_plane(
+        name="ImagingPlane",
+        optical_channel=channel,
+        imaging_rate=30.0,
+        description="a very interesting part of the brain",
+        device=nwb.create_device(name="Microscope"),
+        excitation_lambda=600.0,
+        indicator="GFP",
+        location="V1",
+        grid_spacing=[0.01, 0.01],
+        grid_spacing_unit="meters",
+    )
+    images = {"imaging_plane": plane, "rate": 30.0, "unit": "normalized amplitude"}
+    nwb.add_acquisition(TwoPhotonSeries(name="TwoPhotonSeries1", data=np.ones((50, 9, 9)), **images))
+    segmentation = ImageSegmentation()
+    module = nwb.create_processing_module(name="ophys", description="optical physiology processed data")
+    module.add(segmentation)
+    first, _ = (
+        segmentation.create_plane_segmentation(name=name, description="segmentation of my plane", imaging_plane=plane)
+        for name in ("PlaneSegmentation", "PlaneSegmentation2")
+    )
+    for _ in range(30):
+        first.add_roi(image_mask=np.eye(9))
+    region = first.create_roi_table_region(region=[3, 1], description="the fourth and the second of the neurons")
+    fluorescence = 100 + np.random.default_rng(1).random((900, 2))
+    series = RoiResponseSeries(
+        name="RoiResponseSeries", description="Fluorescence", data=fluorescence, rois=region, unit="lumens", rate=30.0
+    )
+    module.add(Fluorescence(roi_response_series=series))
+    with NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return fluorescence
+
+
+def test_a_file_as_the_tutorial_of_pynwb_writes_it(tmp_path: Path) -> None:
+    fluorescence = as_the_tutorial_of_pynwb(tmp_path / "ophys.nwb")
+    pd.DataFrame({"stimulus": ["spot", "bar"], "onset_s": [9.0, 20.0]}).to_csv(tmp_path / "onsets.csv", index=False)
+    values = {"kind": "nwb", "path": str(tmp_path / "ophys.nwb"), "cell_type": "lc4", "stimuli": STIMULI}
+    values |= {"onsets": str(tmp_path / "onsets.csv"), "dff": {"baseline": "percentile", "percentile": 0}}
+    data = open_import(import_config(values | {"animal": "a", "session": "s", "pre_s": 0.5}), make_movie)
+    assert data.neurons == {"lc4": ["s/1", "s/3"]}
+    assert data.recordings[0].rate_hz == pytest.approx(30)
+    trace = fluorescence[:, 1]  # of the neuron in row 1
+    spot = next(r for r in data.recordings if (r.neuron, r.stimulus) == ("s/1", "spot"))
+    expected = (trace / trace.min() - 1)[255 : 255 + len(spot.trace)]
+    np.testing.assert_allclose(spot.trace, expected, rtol=1e-4, atol=1e-6)
+
+
+def as_suite2p_exports(path: Path, n_planes: int = 2) -> dict[str, NDArray]:
+    """Write the structure of ``suite2p.io.save_nwb``, three ROIs a plane, of which the last is no cell."""
+    nwb = NWBFile("suite2p_proc", "/data/fly1", datetime.now(UTC))
+    channel = OpticalChannel(name="OpticalChannel", description="an optical channel", emission_lambda=500.0)
+    plane = nwb.create_imaging_plane(
+        name="ImagingPlane",
+        optical_channel=channel,
+        imaging_rate=10.0,
+        description="standard",
+        device=nwb.create_device(name="Microscope"),
+        excitation_lambda=600.0,
+        indicator="GCaMP",
+        location="V1",
+    )
+    raw = TwoPhotonSeries(
+        name="TwoPhotonSeries",
+        dimension=[9, 9],
+        external_file=["raw.tif"],
+        imaging_plane=plane,
+        starting_frame=[0],
+        format="external",
+        rate=10.0 * n_planes,
+        num_samples=600 * n_planes,
+        unit="lumens",
+    )
+    nwb.add_acquisition(raw)
+    segmentation = ImageSegmentation()
+    rois = segmentation.create_plane_segmentation(
+        name="PlaneSegmentation", description="suite2p output", imaging_plane=plane, reference_images=raw
+    )
+    module = nwb.create_processing_module(name="ophys", description="optical physiology processed data")
+    module.add(segmentation)
+    for number in range(3 * n_planes):
+        rois.add_roi(voxel_mask=[(1, 1, number // 3, 1.0)])
+    rois.add_column("iscell", "two columns - iscell & probcell", np.array([[1, 0.9], [1, 0.8], [0, 0.1]] * n_planes))
+    rng = np.random.default_rng(2)
+    values = {name: 200 + rng.random((600, 3 * n_planes)) for name in ("Fluorescence", "Neuropil", "Deconvolved")}
+    regions = [list(range(3 * p, 3 * p + 3)) for p in range(n_planes)]
+    tables = [rois.create_roi_table_region(region=r, description=f"ROIs for plane{p}") for p, r in enumerate(regions)]
+    for name, traces in values.items():
+        series = [
+            RoiResponseSeries(name=f"plane{p}", data=traces[:, r], rois=tables[p], unit="lumens", rate=10.0)
+            for p, r in enumerate(regions)
+        ]
+        module.add(Fluorescence(name=name, roi_response_series=series))
+    backgrounds = Images(name="Backgrounds_0")
+    backgrounds.add_image(GrayscaleImage(name="meanImg", data=np.zeros((9, 9))))
+    module.add(backgrounds)
+    with NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return values
+
+
+def test_a_file_as_suite2p_exports_it(tmp_path: Path) -> None:
+    written = as_suite2p_exports(tmp_path / "ophys.nwb")
+    pd.DataFrame({"stimulus": ["spot"], "onset_s": [30.0]}).to_csv(tmp_path / "onsets.csv", index=False)
+    values = {"kind": "nwb", "path": str(tmp_path / "ophys.nwb"), "cell_type": "lc4", "stimuli": STIMULI}
+    values |= {"onsets": str(tmp_path / "onsets.csv"), "dff": {"baseline": "percentile", "percentile": 0}}
+    data = open_import(import_config(values | {"animal": "a", "session": "s"}), make_movie)
+    assert data.neurons == {"lc4": ["s/0", "s/1", "s/3", "s/4"]}  # cells of both planes
+    corrected = written["Fluorescence"][:, 4] - 0.7 * written["Neuropil"][:, 4]
+    expected = corrected / corrected.min() - 1
+    found = next(r for r in data.recordings if r.neuron == "s/4")
+    first = round((found.time_s[0] + 30 - 0.05) * 10)
+    np.testing.assert_allclose(found.trace, expected[first : first + len(found.trace)], rtol=1e-3, atol=1e-5)
 
 
 @pytest.fixture

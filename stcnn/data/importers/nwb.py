@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -63,7 +64,8 @@ def open_nwb(config: NwbConfig, make_movie: MakeMovie) -> Dataset:
     with opened(config.path) as root:
         series = response_series(root, config)
         stored = movie_series(root, config.path, config.deg_per_px, config.background)
-        parts = [_session(root, path, config) for path in series]
+        regions = {path: _region(root, path) for path in series}
+        parts = [_session(root, path, config, regions) for path in series]
         onsets = [_onsets(root, path, config, stored) for path in series]
     movies, infos = _movies(config, stored, make_movie, pd.concat(onsets).stimulus.unique())
     return joined([s.cut(o, movies, infos) for s, o in zip(parts, onsets, strict=True)])
@@ -95,10 +97,24 @@ def response_series(root: Node, config: NwbConfig) -> list[str]:
 KINDS = ("DfOverF", "Fluorescence")
 
 
-def _session(root: Node, path: str, config: NwbConfig) -> Session:
+Region = tuple[str, NDArray[np.int64]]
+"""Path of a plane segmentation, empty where there is none, and the rows of it that a series has."""
+
+
+def _region(root: Node, path: str) -> Region:
+    rois = root[path]["rois"]
+    rows = np.asarray(rois[:]).ravel().astype(int)
+    tables = [p for p, node in walk(root, "processing") if text(node, "neurodata_type") == "PlaneSegmentation"]
+    table = rois.attrs.get("table")
+    if isinstance(table, h5py.Reference):
+        return root[table].name.strip("/"), rows
+    return (tables[0] if tables else ""), rows
+
+
+def _session(root: Node, path: str, config: NwbConfig, regions: Mapping[str, Region]) -> Session:
     node = root[path]
     note = json.loads(text(node, "comments") or "{}") if text(node, "comments").startswith("{") else {}
-    rows = np.asarray(node["rois"][:]).ravel().astype(int)
+    rows = regions[path][1]
     shape = node["data"].shape
     by_neuron = len(shape) == 2 and shape[0] == len(rows) and shape[1] != len(rows)  # as Suite2p once wrote them
     time_s = times_of(node, shape[1] if by_neuron else shape[0])
@@ -115,17 +131,15 @@ def _session(root: Node, path: str, config: NwbConfig) -> Session:
     named = {key: getattr(config, key) or (text(root[at], "") if at in root else "") for key, at in said.items()}
     named |= changes
     config = config.model_copy(update=named)
-    return Session(time_s, read, _rois(root, rows, config), config, note.get("rate_hz"))
+    return Session(time_s, read, _rois(root, path, config, regions), config, note.get("rate_hz"))
 
 
-def _rois(root: Node, rows: NDArray[np.int64], config: NwbConfig) -> list[Roi]:
+def _rois(root: Node, path: str, config: NwbConfig, regions: Mapping[str, Region]) -> list[Roi]:
     """The neurons of a series: from the CSV of the configuration, else from columns of the plane segmentation."""
-    tables = [node for _, node in walk(root, "processing") if text(node, "neurodata_type") == "PlaneSegmentation"]
-    if config.neurons is not None or not tables or "cell_type" not in tables[0]:
-        cells = np.asarray(tables[0]["iscell"][:]) if tables and "iscell" in tables[0] else None  # from Suite2p
-        wanted = range(len(rows)) if cells is None else np.flatnonzero(cells[rows, 0] > 0).tolist()
-        return chosen_rois(config, wanted if config.neurons is None else range(len(rows)))
-    table = tables[0]
+    at, rows = regions[path]
+    table = root[at] if at else {}
+    if config.neurons is not None or "cell_type" not in table:
+        return _chosen_rows(table, path, config, regions)
     columns = {name: np.asarray(table[name][:])[rows] for name in ("cell_type", "neuron") if name in table}
     position = [np.asarray(table[n][:])[rows] if n in table else np.full(len(rows), np.nan) for n in POSITION]
     shift = [np.asarray(table[n][:])[rows] for n in SHIFT if n in table]
@@ -139,6 +153,21 @@ def _rois(root: Node, rows: NDArray[np.int64], config: NwbConfig) -> list[Roi]:
         )
         for number in range(len(rows))
     ]
+
+
+def _chosen_rows(table: Node, path: str, config: NwbConfig, regions: Mapping[str, Region]) -> list[Roi]:
+    """Neurons named after their rows, and after their segmentation where there are several."""
+    at, rows = regions[path]
+    if config.neurons is not None:
+        wanted = np.concatenate([others for _, others in regions.values()]).tolist()
+    elif "iscell" in table:  # from Suite2p
+        wanted = rows[np.asarray(table["iscell"][:])[rows, 0] > 0].tolist()
+    else:
+        wanted = rows.tolist()
+    place = {row: number for number, row in enumerate(rows.tolist())}
+    chosen = [replace(roi, number=place[roi.number]) for roi in chosen_rois(config, wanted) if roi.number in place]
+    several = len({segmentation for segmentation, _ in regions.values()}) > 1 and config.neurons is None
+    return [replace(roi, neuron=f"{at.rpartition('/')[2]}/{roi.neuron}") if several else roi for roi in chosen]
 
 
 POSITION, SHIFT = ("azimuth_deg", "elevation_deg"), ("azi_shift_px", "ele_shift_px")

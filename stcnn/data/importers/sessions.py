@@ -35,8 +35,9 @@ class SessionConfig(BaseModel):
     cell_type: str = ""
     """Cell type of neurons whose type is given nowhere else."""
     neurons: Path | None = None
-    """CSV with a row per neuron: ``roi`` (its number in the file), and any of ``neuron``, ``cell_type``,
-    ``azimuth_deg``, ``elevation_deg`` (middle of the receptive field). Only neurons listed there are taken."""
+    """CSV with a row per neuron: ``roi`` (its number in the file; in NWB its row in the plane segmentation), and any of
+    ``neuron``, ``cell_type``, ``azimuth_deg``, ``elevation_deg`` (middle of the receptive field). Only neurons listed
+    there are taken."""
     onsets: Path | None = None
     """CSV with a row per presentation: ``stimulus``, ``onset_s`` on the imaging clock; optionally ``trial``."""
     animal: str = ""
