@@ -41,7 +41,7 @@ def test_there_is_no_interval_of_one_unit_of_no_score_or_of_mostly_undefined_dra
 
 
 def _neurons(n_neurons: int, rng: np.random.Generator) -> Moments:
-    """Sums of neurons that differ in gain, noise and tuning, three trials of four stimuli each, and one model for all."""
+    """Sums of neurons that differ in gain, noise and tuning, three trials of four stimuli, and one model for all."""
     course = np.exp(-0.5 * ((np.arange(30) / 20 - 0.7) / 0.2) ** 2)
     predicted = np.broadcast_to(np.outer(np.linspace(0, 1, 4), course), (n_neurons, 4, 30))
     gain = rng.lognormal(0, 0.25, (n_neurons, 1)) * rng.lognormal(0, 0.15, (n_neurons, 4)) * np.linspace(0.3, 1, 4)

@@ -54,9 +54,9 @@ def responses(predictions: Predictions, dataset: Dataset) -> list[Response]:
     at_frames = sampled_at_frames(dataset.table)
     single: list[Response] = []
     for row, item in enumerate(predictions.item.tolist()):
-        weight = predictions.weight[row].numpy() > 0
-        scored = scored_samples(dataset.recordings[item], weight, bool(at_frames[item]))
-        single.append(_alone(item, dataset.recordings[item], scored, predictions.prediction[row].numpy()[weight]))
+        weight, recording = predictions.weight[row].numpy() > 0, dataset.recordings[item]
+        scored = scored_samples(recording, weight, bool(at_frames[item]))
+        single.append(_alone(item, recording, scored, predictions.prediction[row].numpy()[weight]))
     table = dataset.table.iloc[[response.item for response in single]]
     return [whole for rows in rows_by(table, *AVERAGED_BY).values() for whole in _together([single[i] for i in rows])]
 
