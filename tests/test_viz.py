@@ -276,6 +276,12 @@ def test_many_panels_are_small_and_traces_keep_the_colours_they_were_given():
     assert ((many == [255, 0, 0]).all(-1).any(0)).mean() > 0.3  # red lines cross all columns of panels
 
 
+def test_panels_without_traces_have_a_narrow_line_of_time():
+    bare = Panel("maps", panel().pictures, 10.0, -0.5)
+    with_traces, without = (next(iter(animate([one]))) for one in (panel(), bare))
+    assert without.shape[0] < with_traces.shape[0] - 70
+
+
 def test_slow_motion_has_more_frames():
     assert len(list(animate([panel()], Clock(fps=10, speed=0.5)))) == 40
 

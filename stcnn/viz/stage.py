@@ -40,6 +40,8 @@ class Look:
 DENSE = Look(picture_in=0.85, trace_in=0.5, gap_in=0.24)
 """For more panels than :data:`MANY`."""
 MANY = 20
+TIMELINE_IN = 0.12
+"""Height of what shows the time where no panel has traces."""
 
 
 class Box(NamedTuple):
@@ -114,10 +116,11 @@ def _layout(
     n_rows = -(-len(panels) // n_columns)
     aspect = max(p.pictures.shape[2] / p.pictures.shape[1] for p in panels)
     gap_in, named = look.gap_in, any(panel.traces for panel in panels)
+    trace_in = look.trace_in if named else TIMELINE_IN
     top_in = (0.25 if named else 0.05) + (0.2 if any(panel.title for panel in panels) else 0.0)
     column_in = look.picture_in * aspect
     width_in = n_columns * column_in + (n_columns - 1) * 0.1 + 0.75
-    row_in = look.picture_in + look.trace_in + 0.05
+    row_in = look.picture_in + trace_in + 0.05
     height_in = n_rows * row_in + (n_rows - 1) * gap_in + top_in + 0.45
     even = [2 * round(side_in * look.dpi / 2) / look.dpi for side_in in (width_in, height_in)]  # H.264 wants even sides
     figure = Figure(figsize=(even[0], even[1]), dpi=look.dpi)
@@ -127,7 +130,7 @@ def _layout(
     cells = []
     for i, panel in enumerate(panels):
         inner = outer[i // n_columns, i % n_columns].subgridspec(
-            2, 1, height_ratios=[look.picture_in, look.trace_in], hspace=0.05
+            2, 1, height_ratios=[look.picture_in, trace_in], hspace=0.05
         )
         pictures, traces = figure.add_subplot(inner[0]), figure.add_subplot(inner[1])
         pictures.set_axis_off()
