@@ -5,8 +5,13 @@ The whole network in these kernels is compared with the direct form in ``test_nn
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +31,7 @@ REASON = missing()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"the kernels cannot run here: {REASON}")
 DEVICE = "cpu" if REASON is not None or interpreted() else "cuda"
 RATE_HZ = 180.0
+KERNELS = ("endless", "finite")
 TAU_S = torch.tensor([0.005, 0.05, 1.0])
 
 ROUNDING = {torch.float64: 1e-13, torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 8e-3}
@@ -242,3 +248,16 @@ def test_auto_takes_the_kernels_on_a_gpu() -> None:
     right = theirs(model, contrast, recorded, case)
     assert largest_error(ours(model, contrast, recorded, case).voltage, right.voltage) < 1e-5
     choose_implementation(model, "triton")
+
+
+@pytest.mark.parametrize(
+    ("batch", "kernel"), [(2, "finite"), *(pytest.param(triton_rows.BATCH, k, marks=pytest.mark.slow) for k in KERNELS)]
+)
+def test_kernels_compile_for_a_hopper_gpu_and_keep_everything_in_registers(batch: int, kernel: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.compiled_kernels", str(batch), kernel]
+    root, variables = Path(__file__).resolve().parents[1], os.environ | {"TRITON_INTERPRET": "0"}
+    made = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    found = json.loads(made.stdout)
+    assert len(found) == 4
+    assert {name: used["stack"] for name, used in found.items()} == dict.fromkeys(found, 0)
