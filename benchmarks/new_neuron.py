@@ -22,7 +22,7 @@ from record import RESULTS, arguments, write
 
 from stcnn.config import judge
 from stcnn.data import Dataset
-from stcnn.experiments.new_neuron import NeuronFit, Shown, by_neuron, fit_neuron, show
+from stcnn.experiments.new_neuron import NeuronFit, Shown, average_neuron, by_neuron, fit_neuron, show
 from stcnn.nn.model import STCNN
 from stcnn.runs import open_run
 from stcnn.simulation import Simulation, simulate
@@ -38,14 +38,16 @@ def unplaced(dataset: Dataset) -> Dataset:
     return Dataset.of(dataset.movies, [replace(r, shift_px=(0, 0)) for r in dataset.recordings])
 
 
-def held_out_score(model: STCNN, fit: NeuronFit, held_out: list[Shown], truth: Dataset) -> float:
-    """Correlation of the predictions of a neuron with its noise-free traces, joined."""
-    predicted, true = [], []
+def held_out_score(model: STCNN, fit: NeuronFit, held_out: list[Shown], truth: Dataset) -> dict[str, float]:
+    """Share of the variance of a neuron's noise-free traces that the predictions explain, and their correlation."""
+    parts = []
     for each in held_out:
         scored = each.batch.weight[0] > 0
-        predicted.append(fit.trace(model, each)[scored].numpy())
-        true.append(truth.recordings[each.item].trace[-1 - int(scored.sum()) : -1])
-    return float(np.corrcoef(np.concatenate(predicted), np.concatenate(true))[0, 1])
+        true = truth.recordings[each.item].trace[-1 - int(scored.sum()) : -1]
+        parts.append((fit.trace(model, each)[scored].numpy(), true))
+    predicted, true = (np.concatenate(side) for side in zip(*parts, strict=True))
+    explained = 1 - np.mean((predicted - true) ** 2) / np.var(true)
+    return {"explained": float(explained), "correlation": float(np.corrcoef(predicted, true)[0, 1])}
 
 
 def curve(model: STCNN, simulation: Simulation, shown: list[Shown], n_draws: int) -> pd.DataFrame:
@@ -59,8 +61,9 @@ def curve(model: STCNN, simulation: Simulation, shown: list[Shown], n_draws: int
         name = simulation.dataset.cell_types[cell_type]
         known = next(n for n in simulation.neurons if n.name == simulation.dataset.neurons[name][number])
         rng = np.random.default_rng([cell_type, number])
-        average = held_out_score(model, NeuronFit(0, 0, 1, 1, 0), held_out, truth)
-        rows.append({"cell_type": name, "neuron": number, "n": 0, "minutes": 0.0, "correlation": average})
+        untold = held_out_score(model, average_neuron(model, mine[0].cell_type), held_out, truth)
+        away = float(np.hypot(*known.position_deg))
+        rows.append({"cell_type": name, "neuron": number, "n": 0, "minutes": 0.0, **untold, "position_error_deg": away})
         for _ in range(n_draws):
             order = rng.permutation(len(pool))
             for n in (n for n in N_RECORDINGS if n <= len(pool)):
@@ -74,7 +77,7 @@ def curve(model: STCNN, simulation: Simulation, shown: list[Shown], n_draws: int
                         "neuron": number,
                         "n": n,
                         "minutes": sum(e.duration_s for e in seen) / 60,
-                        "correlation": held_out_score(model, fit, held_out, truth),
+                        **held_out_score(model, fit, held_out, truth),
                         "position_error_deg": float(off),
                         "fit_s": time.perf_counter() - start,
                     }
@@ -83,22 +86,23 @@ def curve(model: STCNN, simulation: Simulation, shown: list[Shown], n_draws: int
 
 
 def draw(table: pd.DataFrame) -> None:
-    """The curve: mean over neurons and draws of each cell type, and the error of the position."""
+    """Median and middle half over the neurons of each cell type; dotted: the average neuron, nothing fitted."""
     with themed():
-        figure, ((scores, places),) = panels(1, 2, (2.7, 2.1), Margins(right=0.9, top=0.1, across=0.7))
+        figure, ((scores, places),) = panels(1, 2, (2.7, 2.1), Margins(left=0.8, right=0.9, top=0.1, across=0.75))
         for name, colour in colours(list(table.cell_type.unique())).items():
             mine = table[(table.cell_type == name) & (table.n > 0)].groupby("n")
-            scores.plot(mine.minutes.mean(), mine.correlation.mean(), "o-", ms=3.5, color=colour, label=name)
-            low, high = mine.correlation.quantile(0.25), mine.correlation.quantile(0.75)
+            scores.plot(mine.minutes.mean(), mine.explained.median(), "o-", ms=3.5, color=colour, label=name)
+            low, high = mine.explained.quantile(0.25), mine.explained.quantile(0.75)
             scores.fill_between(mine.minutes.mean(), low, high, color=colour, alpha=0.15, lw=0)
-            untold = table[(table.cell_type == name) & (table.n == 0)].correlation.mean()
-            scores.axhline(untold, color=colour, lw=0.9, ls=":")
+            untold = table[(table.cell_type == name) & (table.n == 0)].median(numeric_only=True)
+            scores.axhline(untold.explained, color=colour, lw=0.9, ls=":")
+            places.axhline(untold.position_error_deg, color=colour, lw=0.9, ls=":")
             places.plot(mine.minutes.mean(), mine.position_error_deg.median(), "o-", ms=3.5, color=colour, label=name)
         for axes in (scores, places):
             axes.set_xscale("log")
             axes.set_xlabel("minutes of recording")
-        scores.set_ylabel("correlation with the truth,\nheld-out stimuli")
-        places.set(ylabel="error of the position (deg, median)", ylim=(0, None))
+        scores.set(ylabel="variance of the truth\nexplained, held-out stimuli", ylim=(0, 1))
+        places.set(ylabel="error of the position (deg)", ylim=(0, None))
         places.legend(loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(RESULTS / "new_neuron.png")
 
@@ -119,7 +123,7 @@ def main() -> None:
     show_s = time.perf_counter() - start
     table = curve(model, simulation, shown, options.draws)
     draw(table)
-    means = table.groupby(["cell_type", "n"], sort=False).mean(numeric_only=True).drop(columns="neuron").reset_index()
+    means = table.groupby(["cell_type", "n"], sort=False).median(numeric_only=True).drop(columns="neuron").reset_index()
     write("new_neuron", means.to_dict("records"), core=run.path.name, drives_s=show_s, n_neurons=len(by_neuron(shown)))
 
 

@@ -4,7 +4,9 @@
 
 The drive of a cell type is computed once for every candidate column (:func:`stcnn.nn.mosaic.drives`) and joined by
 straight lines between columns. Scale and position are searched on a grid, first coarse and then fine around the best;
-gain and offset are least squares. Axes: T frame, S sample, Q candidate (a position and a scale).
+gain and offset follow in closed form. Weak priors keep a neuron of few recordings near the average one.
+
+Axes: T frame, S sample, Q candidate (a position and a scale).
 """
 
 from __future__ import annotations
@@ -31,6 +33,14 @@ REACH_DEG = 12.0
 """How far from the expected position a neuron is looked for."""
 COARSE_SCALES = tuple(2.0**octave for octave in range(-3, 4))
 FINE_SCALES = tuple(2.0 ** (octave / 8) for octave in range(-4, 5))
+POSITION_SD_DEG = 4.0
+"""Prior of each coordinate of the position: half the diameter of a typical receptive field's centre."""
+SCALE_SD_OCTAVES = 0.5
+"""Prior of the readout's scale around that of the core."""
+GAIN_SD = 0.5
+"""Prior of the gain relative to the average neuron; wider than the 0.27 of 91 neurons (Klapoetke et al. 2022)."""
+CORRELATION_S = 1.5
+"""Time over which errors go together: as long as a response, in which the slow indicator keeps the core's faults."""
 MOST_STEPS = 8
 """Fine searches, each around the best of the one before, until it stays."""
 
@@ -150,6 +160,13 @@ class NeuronFit(NamedTuple):
 
 
 @torch.no_grad()
+def average_neuron(model: STCNN, cell_type: int) -> NeuronFit:
+    """The average neuron of a cell type (its index in the model): what to expect of a neuron without recordings."""
+    gain, offset_dff = (values[cell_type].item() for values in model.calcium.average())
+    return NeuronFit(0.0, 0.0, 1.0, gain, offset_dff)
+
+
+@torch.no_grad()
 def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
     """Fit one neuron to its recordings.
 
@@ -165,7 +182,7 @@ def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
         rows = (fit.elevation_deg + steps).clamp(bottom, top).unique()
         return torch.cartesian_prod(rows, (fit.azimuth_deg + steps).clamp(left, right).unique())
 
-    everywhere = around(NeuronFit(0, 0, 1, 1, 0), max(top - bottom, right - left), spacing_deg / 2)
+    everywhere = around(average_neuron(model, shown[0].cell_type), max(top - bottom, right - left), spacing_deg / 2)
     fit = _best(model, shown, everywhere, torch.tensor(COARSE_SCALES))
     for _ in range(MOST_STEPS):
         near = around(fit, spacing_deg / 2, spacing_deg / 8)
@@ -176,7 +193,11 @@ def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
 
 
 def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) -> NeuronFit:
-    """The candidate of least squared error, with its gain (not negative) and offset."""
+    """The most probable candidate, with its gain (not negative) and offset.
+
+    The likelihood is that of Gaussian errors of unknown variance, profiled over it, with as many independent samples as
+    the recordings hold correlation times; the priors are those of :data:`POSITION_SD_DEG` and beside it.
+    """
     n = y = yy = torch.zeros((), dtype=torch.float64)
     x = xx = xy = torch.zeros(len(places) * len(scales), dtype=torch.float64)
     for each in shown:
@@ -184,10 +205,17 @@ def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) 
         weight, target = each.batch.weight[0].double(), each.batch.target[0].double()
         n, y, yy = n + weight.sum(), y + weight @ target, yy + weight @ target.square()
         x, xx, xy = x + weight @ trace, xx + weight @ trace.square(), xy + (weight * target) @ trace
-    variance, covariance = xx - x * x / n, xy - x * y / n
-    gain = (covariance / variance.clamp(min=1e-12)).clamp(min=0)
-    error = yy - y * y / n - 2 * gain * covariance + gain.square() * variance
-    chosen = int(error.argmin())
+    variance, covariance, power = (xx - x * x / n).clamp(min=1e-12), xy - x * y / n, yy - y * y / n
+    n_independent = sum(each.duration_s for each in shown) / CORRELATION_S
+    least = (power - covariance.square() / variance).clamp(min=1e-9 * power)
+    usual = average_neuron(model, shown[0].cell_type).gain
+    # of the gain: likelihood n_independent (gain - best)^2 variance / least, prior ((gain - usual) / sd)^2
+    trust, prior = n_independent * variance / least, (GAIN_SD * usual) ** -2
+    gain = ((trust * covariance / variance + prior * usual) / (trust + prior)).clamp(min=0)
+    error = (power - 2 * gain * covariance + gain.square() * variance).clamp(min=1e-9 * power)
+    cost = n_independent * error.log() + ((gain - usual) / (GAIN_SD * usual)).square()
+    away = (places / POSITION_SD_DEG).square().sum(1, keepdim=True) + (scales.log2() / SCALE_SD_OCTAVES).square()
+    chosen = int((cost + away.flatten()).argmin())
     elevation_deg, azimuth_deg = places[chosen // len(scales)].tolist()
     offset_dff = (y - gain[chosen] * x[chosen]) / n
     return NeuronFit(
