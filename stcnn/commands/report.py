@@ -12,11 +12,16 @@ app = typer.Typer(help="Write the report of a finished training.")
 
 @app.command()
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Write report.html, loss.png and predictions.png into a run folder, from its weights and its recordings."""
+    """Write report.html, loss.png and predictions.png into a run folder, from its weights and its recordings.
+
+    An ensemble has a report for each of its members.
+    """
     from stcnn.config import judge
     from stcnn.report import write_report
     from stcnn.runs import open_run
 
     opened = open_run(run)
     config = judge(opened.config())
-    typer.echo(write_report(opened, config.open_dataset(), config.batching, config.bounds))
+    dataset = config.open_dataset()
+    for one in opened.members() or [opened]:
+        typer.echo(write_report(one, dataset, config.batching, config.bounds))
