@@ -1,11 +1,11 @@
 """How often a 95 % interval holds the true score: simulated experiments whose true scores are known.
 
-    python benchmarks/coverage.py            400 experiments of each size, some minutes on one core
-    python benchmarks/coverage.py --sets 200
+    python benchmarks/coverage.py           200 experiments of each size, two minutes on one core
+    python benchmarks/coverage.py --sets 1000
 
 An experiment has a few animals with a few neurons each, six stimuli and three trials; gains, noise and how well a fixed
 model fits differ between animals and neurons, noise lasts from sample to sample and drifts. The true score is that of
-4,000 neurons. Results go to ``benchmarks/results/coverage.json``.
+2,000 neurons. Results go to ``benchmarks/results/coverage.json``.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def coverage(n_sets: int, size: tuple[int, int], truth: dict[str, float], seed: 
 
 
 def main() -> None:
-    options = arguments(__doc__, sets=(400, "experiments of each size"), name=("coverage", "name of the results"))
+    options = arguments(__doc__, sets=(200, "experiments of each size"), name=("coverage", "name of the results"))
     rows = []
     for number, (name, size) in enumerate(SIZES.items()):
-        whole = experiment(4000 // size[1], size[1], np.random.default_rng(99))
+        whole = experiment(2000 // size[1], size[1], np.random.default_rng(99))
         truth = {score: float(value[0]) for score, value in whole.scores(next(whole.groups("cell_type"))).items()}
         by_method = coverage(options.sets, size, truth, number)
         for score in SCORES:

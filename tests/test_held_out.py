@@ -32,7 +32,7 @@ class Watched(Sequence[Recording]):
     def __len__(self) -> int:
         return len(self.recordings)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - a number or a slice
         self.read.append((index, len(self.run.checkpoints())))
         return self.recordings[index]
 
