@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from stcnn.commands.data import app
 from stcnn.data import open_store
+from stcnn.data.importers import read_import_config
 from stcnn.errors import StcnnError
 from tests.made_up_data import GREY, RATE_HZ, write_published
 from tests.test_data_importers import Truth, csv
@@ -77,6 +78,18 @@ def test_faults_are_sentences(config: Path, tmp_path: Path) -> None:
     config.write_text("kind: publisht")
     with pytest.raises(StcnnError, match=r"kind is 'publisht', expected one of .* Did you mean 'published'"):
         answer("describe", config)
+
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
+EXAMPLES = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)]
+
+
+@pytest.mark.parametrize("values", [v for v in EXAMPLES if "kind" in v], ids=lambda v: v["kind"])
+def test_the_documented_imports_are_understood(values: dict, tmp_path: Path) -> None:
+    (tmp_path / "nwb").mkdir()
+    (tmp_path / "nwb" / "fly1.nwb").touch()
+    (tmp_path / "flies.yaml").write_text(yaml.safe_dump(values))
+    assert read_import_config(tmp_path / "flies.yaml").kind in (values["kind"], "sessions")
 
 
 @pytest.mark.parametrize("command", ["import", "describe", "check", "split", "export"])

@@ -10,6 +10,7 @@ import yaml
 from stcnn.data import Dataset
 from stcnn.data.exporters import export_nwb
 from stcnn.data.importers import import_config, open_import, read_import_config
+from stcnn.data.importers.suite2p import Suite2pConfig
 from stcnn.errors import StcnnError
 from tests.made_up_data import dataset
 from tests.test_data_importers import STIMULI, Truth, make_movie, suite2p
@@ -56,6 +57,13 @@ def test_the_order_does_not_depend_on_the_way_in(tmp_path: Path) -> None:
     onsets["trial"] = onsets.groupby("stimulus").cumcount()
     onsets.iloc[::-1].to_csv(values["onsets"], index=False)
     assert opened(values).content_hash() == first.content_hash()
+
+
+def test_animals_and_sessions_may_be_named_by_numbers_and_dates(tmp_path: Path) -> None:
+    (tmp_path / "session.yaml").write_text("kind: suite2p\npath: plane0\nanimal: 7\nsession: 2026-11-20\n")
+    config = read_import_config(tmp_path / "session.yaml")
+    assert isinstance(config, Suite2pConfig)
+    assert (config.animal, config.session) == ("7", "2026-11-20")
 
 
 def test_one_name_for_two_neurons_or_two_movies_is_a_sentence(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def _print_description(data: Dataset) -> None:
     console.print(shown)
     n_rows, n_columns = data.shape_px
     rates = ", ".join(f"{rate:g}" for rate in sorted(table.movie_rate_hz.unique()))
-    imaging = f"{table.rate_hz.min():.4g} to {table.rate_hz.max():.4g} Hz"
+    imaging = " to ".join(dict.fromkeys(f"{rate:.4g}" for rate in (table.rate_hz.min(), table.rate_hz.max()))) + " Hz"
     typer.echo(
         f"Movies: {table.stimulus.nunique()} of {n_rows} x {n_columns} px at {data.deg_per_px:g} deg, {rates} Hz.\n"
         f"Traces: {imaging}, {table.n_samples.min()} to {table.n_samples.max()} samples, "

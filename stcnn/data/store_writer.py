@@ -72,7 +72,7 @@ def require_free(path: Path, *, overwrite: bool) -> None:
         FileError: there is something, and it is not to be replaced.
     """
     if path.exists() and not overwrite:
-        raise FileError(f"{path} exists already", remedy="choose another name, or overwrite it on purpose")
+        raise FileError(f"{path} exists already", remedy="choose another name, or replace it with --overwrite")
 
 
 def _write(data: Dataset, path: Path, provenance: Mapping[str, Any], progress: Progress) -> None:

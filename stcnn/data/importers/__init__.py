@@ -8,6 +8,7 @@ imported together: a ``path`` with ``*`` stands for all that fit, and ``sessions
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,6 +122,15 @@ def _placed(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {key: folder / value if key == "file" else value for key, value in spec.items()}
 
 
+def _without_dates(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Dates as they were written: a session that is named after its day has a name, not a date."""
+    if isinstance(value, dict):
+        return {key: _without_dates(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_dates(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def read_import_config(path: Path) -> ImportConfig | Sessions:
     """Read a configuration in YAML; paths in it are relative to its folder.
 
@@ -129,7 +139,7 @@ def read_import_config(path: Path) -> ImportConfig | Sessions:
         ConfigError: as :func:`import_config`.
     """
     try:
-        values = yaml.safe_load(path.read_text())
+        values = _without_dates(yaml.safe_load(path.read_text()))
     except (OSError, yaml.YAMLError) as error:
         raise FileError(f"{path} cannot be read", expected="a YAML file of an import") from error
     if not isinstance(values, dict):

@@ -28,7 +28,7 @@ from stcnn.movie import Movie
 class SessionConfig(BaseModel):
     """What every import of an imaging session has to say or may say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     path: Path
     """The file or folder of the session."""
