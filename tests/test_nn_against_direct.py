@@ -69,8 +69,7 @@ COMPILED_ANEW = ("channel", "map", "wide spatial kernel")
 """Cases of other sizes than most: the native core is compiled for each, which takes some seconds."""
 INTERPRETED = (
     "random", "clip longer than the kernel", "kernel of one tap", "time constants at both bounds",
-    "long time constants, truncated", "thirteen channels", "published filters and biases", "no normalisation",
-    "one frame", "one layer",
+    "long time constants, truncated", "published filters and biases", "no normalisation", "one frame",
 )  # fmt: skip
 """Cases that show something of the kernels of the GPU, which take a second each where there is none."""
 
