@@ -107,7 +107,8 @@
     const series = new Map(stimuli.map((name) => [name, chosen(name)]));
     const every = [...series.values()].flatMap((s) => s.measured.concat(s.predicted));
     const low = Math.min(...every), high = Math.max(...every);
-    const rows = data.table ? Object.entries(data.table.rows) : [["", stimuli]];
+    const known = ([, names]) => names.some((name) => series.has(name));
+    const rows = data.table ? Object.entries(data.table.rows).filter(known) : [["", stimuli]];
     overview.replaceChildren();
     overview.style.setProperty("--columns", data.table ? data.table.columns.length : "auto-fill");
     overview.classList.toggle("table", Boolean(data.table));
