@@ -31,7 +31,7 @@ def ladder_figure(table: pd.DataFrame, score: str, theme: Theme = LIGHT) -> Figu
     names = list(types.cell_type.unique())
     n_rows = len(order) + (ceilings is not None)
     with themed(theme):
-        margins = Margins(left=0.25 + 0.068 * max(map(len, order)), right=1.1, top=0.1, bottom=0.5, across=0.25)
+        margins = Margins(left=0.25 + 0.068 * max(map(len, order)), right=1.35, top=0.1, bottom=0.5, across=0.25)
         figure, ((scores, differences),) = panels(1, 2, (2.9, ROW_IN * n_rows), margins, sharey=True)
         for axes, suffix in ((scores, ""), (differences, "_difference")):
             for name, colour in colours(names).items():
