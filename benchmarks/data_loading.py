@@ -166,7 +166,8 @@ def main() -> None:
             case |= {"n_steps": options.steps, "compute": options.path, "threads": options.threads}
             rows.append({**in_a_fresh_process(case), "movies": options.movies, "disk_mb": size_mb(place)})
     notes = {"clip": f"{N_FRAMES} frames and 2 s of grey, 83 x 83 px", "batch": BATCH}
-    record.write(f"data_loading_{options.form}", rows, **notes)
+    part = "" if options.movies == N_MOVIES else f"_{options.movies}"
+    record.write(f"data_loading_{options.form}{part}", rows, **notes)
 
 
 def in_a_fresh_process(case: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +79,23 @@ def test_batches_from_a_store_are_those_from_memory(stored: tuple[Dataset, Path]
     for ours, theirs in zip(loader(data, config), loader(opened, config, n_workers=n_workers), strict=True):
         assert torch.equal(ours.contrast(), theirs.contrast())
         assert torch.equal(ours.target, theirs.target)
+
+
+RANK = """
+import sys
+from stcnn.data import BatchingConfig, loader, open_store
+batches = loader(open_store(sys.argv[1]), BatchingConfig(), seed=int(sys.argv[2]), shuffle=True)
+print(sum(float((batch.target * batch.weight).abs().sum()) for batch in batches))
+"""
+
+
+def test_several_ranks_read_at_once(stored: tuple[Dataset, Path]) -> None:
+    data, path = stored
+    commands = [[sys.executable, "-c", RANK, str(path), str(rank)] for rank in (0, 1)]
+    ranks = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    sums = [float(rank.communicate(timeout=300)[0]) for rank in ranks]
+    expected = sum(float((batch.target * batch.weight).abs().sum()) for batch in loader(data, BatchingConfig()))
+    assert sums == pytest.approx([expected, expected], rel=1e-5)
 
 
 def test_an_open_store_survives_pickling(stored: tuple[Dataset, Path]) -> None:
