@@ -156,7 +156,7 @@ def write(table: pd.DataFrame, score: str, folder: Path) -> None:
 
 
 def printed(table: pd.DataFrame, score: str) -> Table:
-    """The ladder for the terminal: a row per model, best first; score and paired difference of the last cell type."""
+    """The ladder for the terminal, best first: scores of the cell types; mean and paired difference with intervals."""
     from rich.table import Table
 
     reference = table.model.iloc[0]
@@ -168,7 +168,7 @@ def printed(table: pd.DataFrame, score: str) -> Table:
     best_first = table[table.cell_type == names[-1]].sort_values(score, ascending=False, na_position="last").model
     for model in best_first:
         mine = table[table.model == model].set_index("cell_type")
-        cells = [_with_interval(mine.loc[name], score) for name in names]
+        cells = [f"{mine.loc[name][score]:.3f}" for name in names[:-1]] + [_with_interval(mine.loc[names[-1]], score)]
         own = _with_interval(mine.loc[names[-1]], f"{score}_difference") if model != reference else ""
         shown.add_row(model, *cells, own)
     return shown
