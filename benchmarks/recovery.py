@@ -175,6 +175,7 @@ def figure(experiments: list[Experiment], table: pd.DataFrame) -> None:
         scores = table.groupby("cell_type", sort=False)[["model_to_truth", "recorded_to_truth", "model_to_recorded"]]
         scores.mean().plot.bar(ax=axes[1, -1], rot=0, ylim=(0, 1), color=[PALETTE[0], theme.ink, theme.faint])
         axes[1, -1].set(ylabel="correlation, test recordings", xlabel="")
+        axes[1, -1].legend(loc="lower center", bbox_to_anchor=(0.5, 1))
         target = ROOT / "docs" / "images" / "recovery.png"
         figure.savefig(target, dpi=100)
         print(f"written to {target}")
@@ -214,7 +215,7 @@ def draw_decay(axes: Axes, decays_s: list[float], theme: Theme) -> None:
     axes.axhline(DECAY_S, color=theme.ink, lw=1, label="truth")
     axes.axhspan(low, high, color=PALETTE[0], alpha=0.15, lw=0, label="95 % interval of the mean")
     axes.plot(decays_s, "o", color=PALETTE[0], label="found; arrows from the start")
-    axes.set(ylim=(0, 2.2 * DECAY_S), xlim=(-0.5, len(decays_s) - 0.5), xticks=range(len(decays_s)))
+    axes.set(ylim=(0, 3 * DECAY_S), xlim=(-0.5, len(decays_s) - 0.5), xticks=range(len(decays_s)))
     axes.set(ylabel="decay of the indicator (s)", xlabel="experiment")
     axes.legend()
 
