@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from stcnn import train
+from stcnn.commands.report import app as report
 from stcnn.errors import FileError
 from stcnn.evaluate import Predictions, predict
 from stcnn.evaluate.ensemble import EnsemblePredictions, calibration, predict_together, spread_to_error
@@ -61,6 +63,14 @@ def test_an_ensemble_leaves_parameters_and_calibration(ensemble: Run):
     assert (pd.to_numeric(parameters.low) <= pd.to_numeric(parameters.high)).all()
     assert (ensemble.path / "calibration.png").stat().st_size > 10_000
     assert set(pd.read_csv(ensemble.path / "calibration.csv")) == {"spread_dff", "error_dff", "n_samples"}
+
+
+def test_the_report_of_an_ensemble_is_written_again(ensemble: Run):
+    (ensemble.path / "parameters.csv").unlink()
+    result = CliRunner().invoke(report, [str(ensemble.path)])
+    assert result.exit_code == 0, result.output
+    assert "gains and offsets of neurons agree" in result.output
+    assert (ensemble.path / "parameters.csv").is_file()
 
 
 def test_mean_and_spread_are_those_of_the_members(ensemble: Run):
