@@ -57,7 +57,8 @@ def our_calls(model: STCNN, contrast: Tensor, path: str) -> tuple[Callable[[], A
     @torch.no_grad()
     def infer() -> None:
         model.eval()
-        stack.compute = "modular" if form == "recurrence" else "auto"
+        # The fused form is for training; evaluation in PyTorch is the folded form for all.
+        stack.compute = "modular" if form == "recurrence" else "auto" if form == "native" else "triton"
         model.voltage_of(contrast, record.RATE_HZ, n_grey=n_grey)
 
     return step, infer

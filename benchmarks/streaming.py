@@ -15,8 +15,9 @@ import record
 import torch
 from numpy.typing import NDArray
 
-from stcnn.nn.folded import Folded
+from stcnn.nn.evaluator import evaluator
 from stcnn.nn.model import STCNN
+from stcnn.nn.stack import Compute
 
 
 def trained_size_model() -> STCNN:
@@ -44,8 +45,9 @@ def row(path: str, clips: int, n_frames: int, wall_s: NDArray[np.float64], cpu_s
     }
 
 
-def stepped(model: STCNN, clips: int, n_frames: int) -> dict[str, Any]:
+def stepped(model: STCNN, clips: int, n_frames: int, compute: Compute) -> dict[str, Any]:
     """Show frames one by one."""
+    model.hidden.compute = compute
     stream = model.stream(rate_hz=record.RATE_HZ, clips=clips)
     shape = (83, 83) if clips == 1 else (clips, 83, 83)
     frames = np.random.default_rng(0).integers(0, 256, (50, *shape), dtype=np.uint8)
@@ -56,12 +58,14 @@ def stepped(model: STCNN, clips: int, n_frames: int) -> dict[str, Any]:
         start = time.perf_counter()
         stream.step(frames[i % len(frames)])
         wall_s[i] = time.perf_counter() - start
-    return row("step", clips, n_frames, wall_s, time.process_time() - cpu_start)
+    path = "step" if compute == "auto" else "step, PyTorch"
+    return row(path, clips, n_frames, wall_s, time.process_time() - cpu_start)
 
 
 def offline(model: STCNN) -> dict[str, Any]:
     """Evaluate a whole clip."""
-    contrast, folded = record.clips(1), Folded(model, record.RATE_HZ)
+    model.hidden.compute = "auto"
+    contrast, folded = record.clips(1), evaluator(model, record.RATE_HZ)
     folded.push(contrast[:, :100])
     start, cpu_start = time.perf_counter(), time.process_time()
     folded.push(contrast)
@@ -71,10 +75,11 @@ def offline(model: STCNN) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write the table."""
-    options = record.arguments(__doc__, n_frames=(3000, "frames to show"), clips=([1, 4, 16], "clips in lockstep"))
+    options = record.arguments(__doc__, n_frames=(20_000, "frames to show"), clips=([1, 4, 16], "clips in lockstep"))
     torch.set_num_threads(1)
     model = trained_size_model()
-    rows = [stepped(model, clips, max(options.n_frames // clips, 100)) for clips in options.clips]
+    rows = [stepped(model, clips, max(options.n_frames // clips, 100), "auto") for clips in options.clips]
+    rows.append(stepped(model, 1, max(options.n_frames // 10, 100), "fused"))
     rows.append(offline(model))
     record.write("streaming", rows, threads=1, shape_px=[83, 83], rate_hz=record.RATE_HZ)
 

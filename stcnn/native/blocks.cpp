@@ -74,14 +74,14 @@ extern "C" void blocks(Frozen* layer, const float* input, float* output, int32_t
         for (int o = 0; o < OUTPUTS; o++) from_column(kx, &room.column[0][o], room.out_halfway[o][kx]);
     }
     const Past& past = layer->past;
-    if (layer->done) wait_for(layer->done, block);
+    wait_for(layer->done, block);
     for (int o = 0; o < OUTPUTS; o++) {
         const int late = int(std::find(past.channel, past.channel + past.channels, o) - past.channel);
         integrate(*layer, o, room.out_halfway[o], frames, late < past.channels, z + o * OUT_POINTS);
         if (late < past.channels) take_back(*layer, late, frames, z + o * OUT_POINTS);
     }
     past.advance(frames);
-    if (layer->done) pass_on(layer->done, block + 1);
+    pass_on(layer->done, block + 1);
 }
 
 extern "C" int32_t lanes() { return LANES; }

@@ -5,17 +5,19 @@
 //
 //     P = sum W re X,   Q = sum W im X,   re Y[o] = P[o] - Q[OUTPUTS + o],   im Y[o] = Q[o] + P[OUTPUTS + o]
 //
-// Lanes beyond the last output hold numbers that nobody looks at.
+// Lanes beyond the last output hold numbers that nobody looks at. What comes out may overwrite what came in.
 #include "frozen.h"
-#include "room.h"
+
+#include <cstring>
 
 constexpr int IN = vectors_of(INPUTS), OUT = vectors_of(OUTPUTS); // vectors per point
+constexpr int STEP = std::max(ROWS, OUT_ROWS) * std::max(IN, OUT); // from one kx to the next
 constexpr int WHOLE = 2 * OUTPUTS / LANES, FOURS = (2 * OUTPUTS - WHOLE * LANES + 3) / 4; // vectors in a row, and the rest
 constexpr int ROW = WHOLE * LANES + FOURS * 4;
 constexpr int WEIGHTS = vectors_of(INPUTS * ROW) * LANES; // per frequency: [INPUTS][WHOLE][LANES], then [INPUTS][FOURS][4]
 
 struct Room {
-    Complex halfway[KX][ROWS][IN], out_halfway[KX][OUT_ROWS][OUT];
+    Complex halfway[KX][STEP]; // [row][vector], first of the input, then of the output
     Complex column[NY][IN], out_column[NY][OUT];
     float products[NY][2][ROW]; // P and Q
     float behind[LANES];        // may be read, and is not used
@@ -23,7 +25,7 @@ struct Room {
 
 __attribute__((flatten, noinline)) static void to_halfway(const V* x, Room& room) {
     for (int row = 0; row < ROWS; row++)
-        for (int i = 0; i < IN; i++) row_to_halfway<COLUMNS>(x + row * COLUMNS * IN + i, IN, &room.halfway[0][row][i], ROWS * IN);
+        for (int i = 0; i < IN; i++) row_to_halfway<COLUMNS>(x + row * COLUMNS * IN + i, IN, &room.halfway[0][row * IN + i], STEP);
 }
 
 // P and Q at one frequency.
@@ -53,7 +55,7 @@ static INLINE void multiply(const float* w, const Complex* x, float* p, float* q
 
 __attribute__((flatten, noinline)) static void correlate_column(const Frozen& layer, int kx, Room& room) {
     const float* weights = layer.weights + size_t(first_frequency(kx)) * WEIGHTS;
-    for (int i = 0; i < IN; i++) to_spectrum<ROWS, IN, IN>(is_real(kx), &room.halfway[kx][0][i], &room.column[0][i]);
+    for (int i = 0; i < IN; i++) to_spectrum<ROWS, IN, IN>(is_real(kx), &room.halfway[kx][i], &room.column[0][i]);
     for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k], room.products[k][0], room.products[k][1]);
     for (int k = 0; k < frequencies(kx); k++)
         for (int o = 0; o < OUT; o++) {
@@ -63,7 +65,7 @@ __attribute__((flatten, noinline)) static void correlate_column(const Frozen& la
     if (kx == 0)
         for (int o = 0; o < OUT; o++) room.out_column[0][o].re += load_unaligned(layer.bias + o * LANES);
     for (int o = 0; o < OUT; o++)
-        from_spectrum<OUT_ROWS, OUT, OUT>(is_real(kx), &room.out_column[0][o], &room.out_halfway[kx][0][o]);
+        from_spectrum<OUT_ROWS, OUT, OUT>(is_real(kx), &room.out_column[0][o], &room.halfway[kx][o]);
 }
 
 __attribute__((flatten, noinline)) static void integrate(const Frozen& layer, const Room& room, V* z) {
@@ -73,7 +75,7 @@ __attribute__((flatten, noinline)) static void integrate(const Frozen& layer, co
         V* last = reinterpret_cast<V*>(layer.last) + o;
         for (int row = 0; row < OUT_ROWS; row++) {
             V u[OUT_COLUMNS];
-            row_from_halfway<OUT_COLUMNS>(&room.out_halfway[0][row][o], OUT_ROWS * OUT, u);
+            row_from_halfway<OUT_COLUMNS>(&room.halfway[0][row * OUT + o], STEP, u);
             unroll<OUT_COLUMNS>([&](auto c) {
                 const int place = (row * OUT_COLUMNS + c) * OUT;
                 const V q = last[place] + (u[c] - leak * last[place]);
@@ -97,7 +99,7 @@ static void take_back(const Frozen& layer, int late, float* z) {
 }
 
 extern "C" void frame(Frozen* layer, const float* input, float* output, int32_t, int64_t) {
-    Room& room = ::room<Room>();
+    Room& room = *static_cast<Room*>(layer->room);
     to_halfway(reinterpret_cast<const V*>(input), room);
     for (int kx = 0; kx < KX; kx++) correlate_column(*layer, kx, room);
     integrate(*layer, room, reinterpret_cast<V*>(output));
@@ -106,3 +108,4 @@ extern "C" void frame(Frozen* layer, const float* input, float* output, int32_t,
 }
 
 extern "C" int32_t lanes() { return LANES; }
+extern "C" int64_t room_size() { return sizeof(Room); }

@@ -33,7 +33,8 @@ struct Frozen {
     float* last;          // q of the frame before, [OUT_POINTS][PADDED]
     float slope;          // of the rectifier for negative values
     Past past;
-    int64_t* done;        // blocks that are integrated, for threads that take turns; null where there is one
+    int64_t* done;        // blocks that are integrated, for threads that take turns
+    void* room;           // of frame.cpp, the same for all layers: more would not stay in the cache
 };
 
 INLINE V rectified(V y, V slope) { return y > V{} ? y : y * slope; }

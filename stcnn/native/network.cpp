@@ -194,7 +194,7 @@ struct Clip {
     int32_t layers, padded_eye; // padded_eye: numbers per point of the eye's map
     const Layer* layer;
     Frozen* const* frozen;
-    float* const* maps;         // of the eye and of each layer
+    float* map;                 // of the eye, then of each layer: the largest
     float* filtered;            // [types]
 };
 
@@ -210,10 +210,10 @@ extern "C" int32_t step(Clip* const* clips, int32_t n_clips, const void* frames,
         Clip& clip = *clips[b];
         sample(clip.eye, clip.eye.seen);
         clip.eye.filter.advance(clip.eye.seen);
-        for (int i = 0; i < clip.eye.filter.size; i++) clip.maps[0][i * clip.padded_eye] = clip.eye.seen[i];
-        for (int i = 0; i < clip.layers; i++) clip.layer[i](clip.frozen[i], clip.maps[i], clip.maps[i + 1], 1, 0);
+        for (int i = 0; i < clip.eye.filter.size; i++) clip.map[i * clip.padded_eye] = clip.eye.seen[i];
+        for (int i = 0; i < clip.layers; i++) clip.layer[i](clip.frozen[i], clip.map, clip.map, 1, 0);
         float* v = voltage + b * clip.readouts.types;
-        read_frame(clip.readouts, clip.maps[clip.layers], v);
+        read_frame(clip.readouts, clip.map, v);
         indicate(clip.calcium, v, clip.filtered, calcium + b * clip.calcium.neurons);
     }
     return 0;

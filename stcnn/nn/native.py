@@ -1,6 +1,6 @@
 """Training of the hidden stack in compiled code: the same numbers as :mod:`stcnn.nn.fused`, in less time.
 
-The formulas of the whole stack stand in :mod:`stcnn.nn.fused`, those of one layer in ``stcnn/native/layer.cpp``; here
+The formulas of the whole stack stand in :mod:`stcnn.nn.fused`, those of one layer in ``stcnn/native``; here
 layers and clips are put together, and what concerns all clips (normalisation, sums of gradients) is computed in torch.
 Clips run side by side, on at most ``torch.get_num_threads()`` threads; sums over clips are taken in their order, so
 that a result does not depend on the number of threads.

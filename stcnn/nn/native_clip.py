@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import CDLL, c_int64, c_void_p, cast
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -31,35 +32,41 @@ class ClipBuilder:
         form: the form its layers are compiled in.
         shape: rows and columns of the pictures.
         codes: geometry of each layer.
-        lanes: numbers in a vector.
+        compiled: the library of each layer.
     """
 
     def __init__(
-        self, folded: Folded, form: Form, shape: tuple[int, ...], codes: list[FrozenGeometry], lanes: int
+        self, folded: Folded, form: Form, shape: tuple[int, ...], codes: list[FrozenGeometry], compiled: list[CDLL]
     ) -> None:
-        self.folded, self.form, self.shape, self.lanes = folded, form, shape, lanes
+        self.folded, self.form, self.shape = folded, form, shape
+        self.lanes = int(compiled[0].lanes())
         self.keeper = Keeper()
+        self._functions = self.keeper.pointers(
+            [cast(getattr(library, form), c_void_p).value or 0 for library in compiled]
+        )
+        bytes_of_room = max(_room_size(library) for library in compiled) if form == "frame" else 0
+        self._room = self.keeper.memory(torch.zeros(-(-bytes_of_room // 4)))
         layers = list(zip(folded.layers, codes, strict=True))
         self._weights = [self.keeper.at(self._spectrum(layer, code)) for layer, code in layers]
         self._bands = [self._band(matrix) for matrix in self._matrices()]
-        self._padded = [lanes, *[self.whole(len(layer.kernel)) for layer in folded.layers]]
+        self._padded = [self.lanes, *[self.whole(len(layer.kernel)) for layer in folded.layers]]
 
     def whole(self, n: int) -> int:
         """``n`` filled up to whole vectors."""
         return -(-n // self.lanes) * self.lanes
 
-    def build(self, b: int, memory: dict[str, Memory], functions: list[int]) -> Clip:
-        """Return the clip ``b``; ``functions`` are the compiled layers."""
+    def build(self, b: int, memory: dict[str, Memory]) -> Clip:
+        """Return the clip ``b`` with its ``memory`` by the name of the filter."""
         layers = self.folded.layers
         frozen = [self._frozen(i, b, memory[f"hidden.{i}"]) for i in range(len(layers))]
         clip = Clip(
             self._eye(b, memory["eye"]), self._readouts(b, memory["readouts"]), Calcium(), len(layers), self.lanes,
-            self.keeper.pointers(functions), self.keeper.pointers([self.keeper.struct(f) for f in frozen]),
+            self._functions, self.keeper.pointers([self.keeper.struct(f) for f in frozen]),
         )  # fmt: skip
         if self.form == "frame":
             places = [self.folded.eye.shape, *[layer.shape for layer in layers]]
-            maps = [torch.zeros(rows * columns * n) for (rows, columns), n in zip(places, self._padded, strict=True)]
-            clip.maps = self.keeper.pointers([self.keeper.memory(m) for m in maps])
+            largest = max(rows * columns * n for (rows, columns), n in zip(places, self._padded, strict=True))
+            clip.map = self.keeper.memory(torch.zeros(largest))
         return clip
 
     def indicate(self, clip: Clip, b: int, indicator: Indicator, memory: Memory) -> None:
@@ -87,7 +94,7 @@ class ClipBuilder:
         above = self.folded.layers[i + 1].slope if i + 1 < len(self.folded.layers) else self.folded.readouts.slope
         return Frozen(
             self._weights[i], keeper.at(bias), keeper.at(torch.cat([memory.leak, spare])),
-            memory.last[b].data_ptr(), above, memory.past(b), memory.done[b:].data_ptr(),
+            memory.last[b].data_ptr(), above, memory.past(b), memory.done[b:].data_ptr(), self._room,
         )  # fmt: skip
 
     def _matrices(self) -> tuple[Tensor, Tensor]:
@@ -125,3 +132,8 @@ class ClipBuilder:
         points = weights.numel() // types
         offset = readouts.filter.offset
         return Readouts(types, points, self.keeper.at(weights), self.keeper.at(offset), memory.row_filter(b))
+
+
+def _room_size(library: CDLL) -> int:
+    library.room_size.restype = c_int64
+    return int(library.room_size())

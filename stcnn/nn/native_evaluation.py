@@ -224,8 +224,8 @@ class Clips:
     def __init__(self, network: NativeEvaluation, form: Form, shape: tuple[int, ...]) -> None:
         codes = [frozen_geometry(layer, form) for layer in network.folded.layers]
         found = libraries(codes)
-        self._functions = [ctypes.cast(getattr(found[code], form), ctypes.c_void_p).value or 0 for code in codes]
-        self._network, self._builder = network, ClipBuilder(network.folded, form, shape, codes, network.lanes)
+        self._network = network
+        self._builder = ClipBuilder(network.folded, form, shape, codes, [found[code] for code in codes])
         self._workers: dict[tuple[int, int], tuple[Clip, Tensor]] = {}
         if form == "frame":
             self._room_for_frames(network.clips, shape)
@@ -251,7 +251,7 @@ class Clips:
             layers = self._network.folded.layers
             largest = max(self._network.memory["eye"].places, *(math.prod((*r.shape, len(r.kernel))) for r in layers))
             room = torch.empty(largest * self._network.lanes)
-            self._workers[b, i] = self._builder.build(b, self._network.memory, self._functions), room
+            self._workers[b, i] = self._builder.build(b, self._network.memory), room
         return self._workers[b, i]
 
     def passage(self, b: int, i: int, workers: int, contrast: Tensor | None, voltage: Tensor) -> tuple[object, ...]:

@@ -24,7 +24,7 @@ class Frozen(ctypes.Structure):
 
     _fields_ = (
         ("weights", _pointer), ("bias", _pointer), ("leak", _pointer), ("last", _pointer),
-        ("slope", ctypes.c_float), ("past", Past), ("done", _pointer),
+        ("slope", ctypes.c_float), ("past", Past), ("done", _pointer), ("room", _pointer),
     )  # fmt: skip
 
 
@@ -72,7 +72,7 @@ class Clip(ctypes.Structure):
 
     _fields_ = (
         ("eye", Eye), ("readouts", Readouts), ("calcium", Calcium), ("layers", _int), ("padded_eye", _int),
-        ("layer", _pointer), ("frozen", _pointer), ("maps", _pointer), ("filtered", _pointer),
+        ("layer", _pointer), ("frozen", _pointer), ("map", _pointer), ("filtered", _pointer),
     )  # fmt: skip
 
 
