@@ -10,7 +10,7 @@ def test_receptive_field_map_has_seven_rows_with_the_highest_on_top():
     table = stimulus_table(load_protocol("klapoetke2022_receptive_field"))
     assert table is not None
     assert [len(row) for row in table.rows.values()] == [9] * 7
-    assert list(table.rows)[0] == "elevation 22.5°"
+    assert next(iter(table.rows)) == "elevation 22.5°"
     assert table.columns[0] == "azimuth -30°"
     assert table.rows["elevation 22.5°"][0] == "480101090"
 
