@@ -138,6 +138,7 @@ def test_ladder_of_a_comparison_is_shown(findings: Findings):
 
     folder = findings.run.path / "comparison_validation"
     folder.mkdir()
+    assert findings.evaluation is not None
     evaluations = {"run": findings.evaluation, "grand mean": findings.evaluation}
     ladder(evaluations, "run", n_draws=20).to_csv(folder / "ladder.csv", index=False)
     try:
