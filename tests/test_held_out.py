@@ -127,8 +127,8 @@ def test_a_copy_of_a_movie_on_the_other_side_is_a_leak() -> None:
 def test_other_recordings_are_scored_by_the_neurons_that_are_known_and_the_average_for_others(run: Run) -> None:
     model, data = run.model(), dataset()
     other = held_out.with_neurons(model, {"lc11": ("2", "new"), "lc4": ("0",)})
-    gains = model.calcium.types["lc11"].gain
-    torch.testing.assert_close(other.calcium.types["lc11"].gain, torch.stack([gains[2], gains.mean()]))
+    gains = model.calcium.each[model.cell_types.index("lc11")].gain
+    torch.testing.assert_close(other.calcium.each[0].gain, torch.stack([gains[2], gains.mean()]))
     renamed = [replace(r, neuron=f"new {r.neuron}") for r in data.recordings if r.cell_type == "lc4"]
     table = held_out.score_other(run, Dataset.of(data.movies, renamed), recipe())
     assert set(table.cell_type) == {"lc4"}
