@@ -46,7 +46,7 @@ def prediction_grid(traces: Mapping[str, Sequence[TracePair]], subtitle: str, th
     """
     n_columns = max(map(len, traces.values()))
     with themed(theme):
-        margins = Margins(left=0.75, top=0.75, across=0.25, down=0.6)
+        margins = Margins(left=1.0, top=0.75, across=0.25, down=0.6)
         figure, grid = panels(len(traces), n_columns, (1.9, 1.2), margins, sharey="row")
         for row, (cell_type, colour) in zip(grid, colours(list(traces)).items(), strict=True):
             pairs = traces[cell_type]
@@ -60,6 +60,7 @@ def prediction_grid(traces: Mapping[str, Sequence[TracePair]], subtitle: str, th
             row[0].set_ylabel(f"{cell_type}\ndF/F")
         for axes in grid[-1]:
             axes.set_xlabel("time from onset (s)")
+        figure.align_ylabels(grid[:, 0])
         figure.suptitle(f"Held-out recordings: measured (grey) and predicted (colour); {subtitle}", fontsize=10)
         figure.texts[-1].set_y(1 - 0.08 / figure.get_figheight())
     return figure
