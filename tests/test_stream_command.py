@@ -246,7 +246,7 @@ def test_a_published_folder_streams_too(shared: Path) -> None:
     answers, _ = answers_in(invoke(folder, *options, data=grey.tobytes()).stdout)
     assert set(answers[0]["calcium"]) == {"lc11", "lc18", "lc17", "lc12", "lc21"}
     for name, calcium in answers[0]["calcium"].items():
-        assert answers[2]["calcium"][name] == pytest.approx(calcium, rel=1e-5)
+        assert answers[2]["calcium"][name] == pytest.approx(calcium, rel=1e-5, abs=1e-6)
 
 
 def test_latencies_count_late_answers_and_give_percentiles() -> None:
