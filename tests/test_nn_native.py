@@ -17,6 +17,7 @@ from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native import available, run_native, unfit_for_native
 from stcnn.nn.native_layer import Input, Maps, NativeLayer
 from stcnn.nn.native_library import Geometry, NotCompiled
+from stcnn.nn.notice import say_once
 from stcnn.nn.readout import Window
 from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
 
@@ -283,7 +284,7 @@ def test_circular_grid_holds_map_and_kernel(size: int, width: int, points: int) 
 
 
 def forget_compiler() -> None:
-    for remembered in (native_library.compiler, native_library.machine, native_library.library, native._say_once):
+    for remembered in (native_library.compiler, native_library.machine, native_library.library, say_once):
         remembered.cache_clear()
 
 

@@ -20,6 +20,7 @@ from stcnn.nn.folded import Folded
 from stcnn.nn.model import STCNN
 from stcnn.nn.native import available
 from stcnn.nn.native_evaluation import NativeEvaluation, unfit_for_native_evaluation
+from stcnn.nn.notice import say_once
 from stcnn.nn.streaming import Stream
 from tests.nn_twin import Case, largest_error
 
@@ -254,7 +255,7 @@ def test_networks_it_cannot_evaluate_are_named_with_the_reason() -> None:
 
 
 def forget_compiler() -> None:
-    for remembered in (native_library.compiler, native_library.machine, native_library.library, chosen.say_once):
+    for remembered in (native_library.compiler, native_library.machine, native_library.library, say_once):
         remembered.cache_clear()
 
 

@@ -17,8 +17,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from stcnn.nn import scan, temporal, triton_rows, triton_stack
+from stcnn.nn import scan, temporal, triton_rows
 from stcnn.nn.fused_forward import Clips, FusedLayer
+from stcnn.nn.notice import say_once
 from stcnn.nn.readout import Window
 from stcnn.nn.temporal import exponential_filter, leak
 from stcnn.nn.triton_rows import Behind, Maps, Normalisation, interpreted, missing
@@ -54,10 +55,10 @@ def small_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def forgotten() -> Iterator[None]:
     """Ask again what is there, and say again what was said."""
-    for remembered in (missing, triton_stack._say_once):
+    for remembered in (missing, say_once):
         remembered.cache_clear()
     yield
-    for remembered in (missing, triton_stack._say_once):
+    for remembered in (missing, say_once):
         remembered.cache_clear()
 
 

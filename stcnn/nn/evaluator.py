@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from functools import cache
 from typing import TYPE_CHECKING
 
 from stcnn.nn.folded import Folded
 from stcnn.nn.native_evaluation import NativeEvaluation, products_per_frame, unfit_for_native_evaluation
 from stcnn.nn.native_library import NotCompiled, compiler
+from stcnn.nn.notice import say_once
 
 if TYPE_CHECKING:
     from stcnn.nn.model import STCNN
@@ -18,8 +18,6 @@ Evaluator = Folded | NativeEvaluation
 
 WORTH_COMPILING = 1e6
 """Multiplications per frame in the direct form from which on compiled code is worth the seconds it is compiled in."""
-
-_log = logging.getLogger(__name__)
 
 
 def evaluator(model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> Evaluator:
@@ -63,9 +61,3 @@ def live(core: Evaluator, indicator: Indicator) -> NativeEvaluation | None:
     except NotCompiled as error:
         say_once(f"a stream runs in PyTorch, twenty times slower than in the native core: {error}")
         return None
-
-
-@cache
-def say_once(sentence: str, level: int = logging.WARNING) -> None:
-    """Write a sentence into the log, the first time."""
-    _log.log(level, sentence)

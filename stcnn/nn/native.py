@@ -27,6 +27,7 @@ from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native_layer import Adjoint, Input, Maps, NativeLayer
 from stcnn.nn.native_library import Geometry, NotCompiled, compiler, libraries, library, works_here
 from stcnn.nn.native_memory import Arena
+from stcnn.nn.notice import say_once
 from stcnn.nn.readout import Window
 
 WORTH_COMPILING = 1e9
@@ -34,8 +35,6 @@ WORTH_COMPILING = 1e9
 
 Moments = tuple[Tensor, Tensor]
 """Mean and biased variance of a layer's maps before normalisation, ``(C,)`` each."""
-
-_log = logging.getLogger(__name__)
 
 
 def available() -> str | None:
@@ -70,15 +69,10 @@ def prefers_native(layers: list[FusedLayer], clips: Clips) -> bool:
         return False
     reason = unfit_for_native(layers, clips)
     if reason:
-        _say_once(logging.WARNING, f"training runs in PyTorch, several times slower than in the native core: {reason}")
+        say_once(f"training runs in PyTorch, several times slower than in the native core: {reason}")
     else:
-        _say_once(logging.INFO, f"hidden layers train in compiled code: '{compiler()[0]}' is here")
+        say_once(f"hidden layers train in compiled code: '{compiler()[0]}' is here", logging.INFO)
     return not reason
-
-
-@cache
-def _say_once(level: int, sentence: str) -> None:
-    _log.log(level, sentence)
 
 
 def compiled(layers: list[FusedLayer], clips: Clips) -> list[NativeLayer]:

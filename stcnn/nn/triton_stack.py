@@ -20,7 +20,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -30,14 +29,13 @@ from stcnn.nn import triton_rows
 from stcnn.nn.fused import StackOutput, train
 from stcnn.nn.fused_backward import LastAdjoint, LayerBackward
 from stcnn.nn.fused_forward import Clips, FusedLayer, Run
+from stcnn.nn.notice import say_once
 from stcnn.nn.readout import Window
 from stcnn.nn.spatial import correlate, correlate_adjoint
 from stcnn.nn.triton_rows import AdjointTerms, Behind, Maps, Normalisation, interpreted, missing
 
 LARGEST_MAP = 2**31 - 1
 """Values of one layer's maps that cuDNN takes in one call."""
-
-_log = logging.getLogger(__name__)
 
 
 def unfit_for_triton(layers: list[FusedLayer], clips: Clips) -> str:
@@ -61,15 +59,10 @@ def prefers_triton(layers: list[FusedLayer], clips: Clips) -> bool:
         return False
     reason = unfit_for_triton(layers, clips)
     if reason:
-        _say_once(logging.WARNING, f"training runs in PyTorch, several times slower than in Triton's kernels: {reason}")
+        say_once(f"training runs in PyTorch, several times slower than in Triton's kernels: {reason}")
     else:
-        _say_once(logging.INFO, f"hidden layers train in Triton's kernels: the maps are on {clips.rest.device}")
+        say_once(f"hidden layers train in Triton's kernels: the maps are on {clips.rest.device}", logging.INFO)
     return not reason
-
-
-@cache
-def _say_once(level: int, sentence: str) -> None:
-    _log.log(level, sentence)
 
 
 def run_triton(layers: list[FusedLayer], clips: Clips, window: Window, recompute: bool = False) -> StackOutput:
