@@ -11,7 +11,6 @@ import math
 from typing import Any
 
 import lightning.pytorch as L
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -29,6 +28,7 @@ from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
 from stcnn.training.batches import EpochBatches
 from stcnn.training.recipe import Recipe, TrainingConfig
+from stcnn.training.traces import all_samples, samples_of_neurons
 
 
 class TrainingModule(L.LightningModule):
@@ -162,13 +162,10 @@ def importances(train: Dataset, config: TrainingConfig) -> dict[str, float]:
 
     NaN samples do not count; a cell type whose traces do not vary has factor 1.
     """
-    factors = dict.fromkeys(train.neurons, 1.0)
-    if config.balance == "variance":
-        for name in factors:
-            traces = [recording.trace for recording in train.recordings if recording.cell_type == name]
-            variance = float(np.nanvar(np.concatenate(traces), dtype=np.float64)) if traces else 0.0
-            factors[name] = 1 / variance if variance > 0 else 1.0
-    return factors
+    if config.balance == "none":
+        return dict.fromkeys(train.neurons, 1.0)
+    variances = {name: all_samples(each.values()).variance for name, each in samples_of_neurons(train).items()}
+    return {name: 1 / variance if variance > 0 else 1.0 for name, variance in variances.items()}
 
 
 def learning_rate_factor(step: int, n_steps: int, config: TrainingConfig) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
-import numpy as np
 import torch
 
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.nn.model import STCNN
+from stcnn.training.traces import Samples, all_samples, samples_of_neurons
 
 N_CLIPS = 8
 """Presentations whose statistics are taken; their maps are held in memory at once."""
@@ -61,19 +62,15 @@ def fit_neurons_to_traces(model: STCNN, train: Dataset) -> None:
     bias = torch.cat([readout.bias for readout in model.readouts.each])
     settled_frames = int(20 * float(model.calcium.time_constants().max()) * train.rate_hz) + 1
     resting = model.calcium(bias.expand(settled_frames, 1, -1), train.rate_hz)[0][-1, 0].tolist()
-    traces: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in model.cell_types}
-    for recording in train.recordings:
-        traces[recording.cell_type].setdefault(recording.neuron, []).append(recording.trace)
+    samples = samples_of_neurons(train)
     for name, neurons, rest in zip(model.cell_types, model.calcium.each, resting, strict=True):
-        everything = [trace for of_neuron in traces[name].values() for trace in of_neuron]
-        spread = float(np.nanstd(np.concatenate(everything), dtype=np.float64)) if everything else 0.0
+        of_type = samples.get(name, {})
+        spread = math.sqrt(all_samples(of_type.values()).variance)
         if not spread > 0:
             continue
-        neurons.gain.fill_(float(np.log(np.expm1(spread))))  # the inverse of softplus
+        neurons.gain.fill_(spread + math.log(-math.expm1(-spread)))  # the inverse of softplus
         for i, neuron in enumerate(model.population.neurons[name]):
-            mine = traces[name].get(neuron)
-            mean = float(np.nanmean(np.concatenate(mine), dtype=np.float64)) if mine else 0.0
-            neurons.offset[i] = mean - spread * rest
+            neurons.offset[i] = of_type.get(neuron, Samples()).mean - spread * rest
 
 
 def first_clips(batches: Iterable[Batch]) -> Iterator[Batch]:
