@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from stcnn.data import BatchingConfig, PublishedDataConfig, loader, read_published
+from stcnn.config import compose
+from stcnn.data import BatchingConfig, Dataset, PublishedDataConfig, loader, read_published
 from stcnn.errors import DataError, FileError, ShapeError, StcnnError
+from stcnn.evaluate.tables import family_of
 from tests.made_up_data import movie_luminance, published_content, write_published
 
 
@@ -48,15 +50,29 @@ def test_every_item_of_the_published_data_set(shared: Path, mode: str) -> None:
     assert seen == len(expected)
 
 
-def test_real_recordings_of_230_neurons(shared: Path) -> None:
+@pytest.fixture(scope="module")
+def t4_stripes(shared: Path) -> Dataset:
     folder = shared / "data" / "t4_stripes"
-    data = read_published(PublishedDataConfig(ca_path=folder / "ca", mov_path=folder / "mov", rate_hz=60))
+    return read_published(PublishedDataConfig(ca_path=folder / "ca", mov_path=folder / "mov", rate_hz=60))
+
+
+def test_real_recordings_of_230_neurons(t4_stripes: Dataset) -> None:
+    data = t4_stripes
     assert data.cell_types == ("t4_layer1", "t4_layer2", "t5_layer1", "t5_layer2")
     assert sum(map(len, data.neurons.values())) == 230
     assert all(movie.frames.dtype == np.uint8 for movie in data.movies.values())
     batch = next(iter(loader(data, BatchingConfig())))
     assert batch.n_grey >= 180
     assert len(batch.item) > len(batch.multiplicity)
+
+
+def test_stripes_are_a_family_of_bright_and_one_of_dark_ones(t4_stripes: Dataset) -> None:
+    families = compose(["dataset=t4_stripes"]).split.families
+    for name, movie in t4_stripes.movies.items():
+        contrast = movie.contrast()
+        brighter = {"bright_stripe": contrast.max() > 0, "dark_stripe": contrast.min() < 0}
+        assert sum(brighter.values()) == 1
+        assert brighter[family_of(name, t4_stripes, families)]
 
 
 def test_cell_types_are_lower_case_sorted_or_as_given(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from matplotlib import image
@@ -71,6 +72,9 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
     assert run.losses().step.max() == 2
     assert run.losses().loss.notna().all()
     assert run.model().cell_types
+    if file == "dataset/t4_stripes.yaml":
+        scores = pd.read_parquet(run.path / "test_scores.parquet")
+        assert set(scores.family[scores.level == "family"]) == {"bright_stripe"}  # T5 alone was shown dark ones
 
 
 def test_a_run_holds_all_it_takes_to_understand_and_repeat_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
