@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,19 +33,9 @@ from torch import Tensor
 
 from stcnn.errors import FileError
 from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.writing import whole_file
 
 INTERRUPTED = "interrupted.ckpt"
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; what was written takes its place when the block ends well."""
-    draft = path.with_name(f".{path.name}.draft{path.suffix}")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -219,8 +208,8 @@ class Run:
 
     def finish(self, model: STCNN, epoch: int) -> None:
         """Choose the epoch the run opens with, and write its weights."""
+        weights = {name: value.contiguous() for name, value in self.checkpoint_weights(epoch).items()}
         with whole_file(self.path / "model.safetensors") as draft:
-            weights = {name: value.contiguous() for name, value in self.checkpoint_weights(epoch).items()}
             safetensors.torch.save_file(weights, draft)
         self.save_network(model, epoch)
 

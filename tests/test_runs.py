@@ -8,7 +8,7 @@ import torch
 import stcnn
 from stcnn.errors import FileError
 from stcnn.nn.model import STCNN, ModelConfig, Population
-from stcnn.runs import Run, open_run, whole_file
+from stcnn.runs import Run, open_run
 from tests.made_up_training import SMALL_MODEL
 
 
@@ -89,22 +89,6 @@ def test_a_place_where_no_folder_can_be_made_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match=r"cannot be made.*experiments_dir"):
         Run.create(tmp_path / "file", "x", {})
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
-    def fail() -> None:
-        with whole_file(tmp_path / "a.txt") as draft:
-            draft.write_text("half")
-            raise RuntimeError("in the middle")
-
-    (tmp_path / "a.txt").write_text("before")
-    with pytest.raises(RuntimeError):
-        fail()
-    assert (tmp_path / "a.txt").read_text() == "before"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-    with whole_file(tmp_path / "a.txt") as draft:
-        draft.write_text("after")
-    assert (tmp_path / "a.txt").read_text() == "after"
 
 
 def test_tables_read_back_exactly(run: Run):

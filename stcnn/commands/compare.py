@@ -134,25 +134,21 @@ def write(table: pd.DataFrame, score: str, folder: Path) -> None:
         ConfigError: there is no such score.
         FileError: the folder cannot be written.
     """
-    from stcnn.errors import ConfigError, FileError, nearest
+    from stcnn.errors import ConfigError, nearest
     from stcnn.evaluate.tables import SCORES
-    from stcnn.runs import whole_file
     from stcnn.viz.ladder import ladder_figure
+    from stcnn.writing import whole_file
 
     if score not in SCORES:
         raise ConfigError(f"there is no score '{score}'", remedy=nearest(score, SCORES))
     figure = ladder_figure(table, score)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(folder / "ladder.csv") as draft:
-            table.to_csv(draft, index=False)
-        with whole_file(folder / "ladder.parquet") as draft:
-            table.to_parquet(draft, index=False)
-        for name in ("ladder.png", "ladder.svg"):
-            with whole_file(folder / name) as draft:
-                figure.savefig(draft)
-    except OSError as error:
-        raise FileError(f"'{folder}' cannot be written to ({error.strerror or error})") from None
+    with whole_file(folder / "ladder.csv") as draft:
+        table.to_csv(draft, index=False)
+    with whole_file(folder / "ladder.parquet") as draft:
+        table.to_parquet(draft, index=False)
+    for name in ("ladder.png", "ladder.svg"):
+        with whole_file(folder / name) as draft:
+            figure.savefig(draft)
 
 
 def printed(table: pd.DataFrame, score: str) -> Table:

@@ -111,6 +111,7 @@ def split(
 
     from stcnn.data import split_recordings
     from stcnn.data.splits import SIDES
+    from stcnn.writing import whole_file
 
     config = _split_config(keys or [])
     data = _opened(store)
@@ -121,9 +122,9 @@ def split(
         table.add_row(cell_type, *map(str, counts))
     Console().print(table)
     if to is not None:
-        partial = to.with_name(f".{to.name}.partial")
-        partial.write_text(json.dumps({"config": config.model_dump(mode="json")} | sides.to_json(data), indent=1))
-        partial.replace(to)
+        content = json.dumps({"config": config.model_dump(mode="json")} | sides.to_json(data), indent=1)
+        with whole_file(to) as draft:
+            draft.write_text(content)
         typer.echo(f"Split: {to}")
 
 
@@ -249,6 +250,8 @@ def _report(found: Audit, csv: Path | None, flags: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from stcnn.writing import whole_file
+
     console = Console()
     neurons = Table("cell type", "green", "amber", "red", "repeats correlate", "follow", "latency", box=None)
     for cell_type, rows in found.neurons.groupby("cell_type", sort=False):
@@ -266,4 +269,5 @@ def _report(found: Audit, csv: Path | None, flags: int) -> None:
     more = len(found.flags) - flags
     typer.echo(f"{len(found.flags)} flags" + (f", {more} not shown" if more > 0 else ""))
     if csv is not None:
-        found.neurons.to_csv(csv, index=False)
+        with whole_file(csv) as draft:
+            found.neurons.to_csv(draft, index=False)

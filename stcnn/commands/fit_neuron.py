@@ -30,7 +30,8 @@ def fit_neuron(
     from stcnn.config import compose, judge
     from stcnn.data.splits import split_recordings
     from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation, show
-    from stcnn.runs import open_run, whole_file
+    from stcnn.runs import open_run
+    from stcnn.writing import whole_file
 
     opened, config = open_run(run), compose(recordings)
     dataset = config.open_dataset()
@@ -45,7 +46,7 @@ def fit_neuron(
     if held_out:
         table = table.merge(held_out_correlation(model, dataset, held_out, fits), how="left")
     path = to or opened.path / "new_neurons.csv"
+    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
     with whole_file(path) as draft:
         table.to_csv(draft, index=False)
-    typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
     typer.echo(f"table in {path}")

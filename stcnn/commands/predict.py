@@ -37,22 +37,25 @@ def predict(  # noqa: PLR0913  (an option is an argument)
 ) -> None:
     """Predict voltage and dF/F of the average neuron of each cell type, and write them with a figure.
 
+    An ensemble predicts the mean of its members and their spread, one standard deviation.
+
     A stimulus is the name of a protocol, one of its stimuli, a kind of stimulus with its arguments, or a movie:
 
     stcnn predict experiments/RUN klapoetke2022_size/5620 moving_rectangle:width_deg=9,height_deg=30 street.mp4
     """
-    from stcnn.experiments import between_grey, respond
+    from stcnn.experiments import between_grey, respond_together
     from stcnn.stimuli import Screen
 
     figure = figure or to.with_suffix(".png")
     _check_endings(to, figure, film)
-    model, trained_hz = _open(run)
-    screen = Screen(deg_per_px=model.deg_per_px, rate_hz=rate_hz or trained_hz, background=background)
+    models, trained_hz = _open(run)
+    screen = Screen(deg_per_px=models[0].deg_per_px, rate_hz=rate_hz or trained_hz, background=background)
     named = (pair for text in stimulus for pair in _movies(text, screen, file_deg_per_px))
     movies = {name: between_grey(movie, before_s, after_s) for name, movie in named}
-    responses, table = respond(model, movies.items()), _table(stimulus)
+    responses, table = respond_together(models, movies.items()), _table(stimulus)
     write_responses(responses, to)
-    typer.echo(f"{len(movies)} stimuli, {len(model.cell_types)} cell types in {to}")
+    members = f", mean and spread of {len(models)} models" if len(models) > 1 else ""
+    typer.echo(f"{len(movies)} stimuli, {len(models[0].cell_types)} cell types{members} in {to}")
     _draw(responses, table, figure)
     typer.echo(f"figure in {figure}")
     if film is not None:
@@ -72,18 +75,18 @@ def _check_endings(table: Path, figure: Path, film: Path | None) -> None:
             raise FileError(f"'{path}' ends in '{path.suffix}'", remedy=nearest(path.suffix, endings))
 
 
-def _open(folder: Path) -> tuple[STCNN, float]:
-    """The model of a run or of a published folder, and the rate of its movies."""
+def _open(folder: Path) -> tuple[list[STCNN], float]:
+    """The model of a run or of a published folder, those of all members of an ensemble, and the rate of their movies."""
     from stcnn.nn.model import PUBLISHED_RATE_HZ
     from stcnn.nn.published import open_published
     from stcnn.runs import open_run
 
     if any(folder.glob("model_chkpnt_*.pt")):
         newest = max(int(path.stem.rpartition("_")[2]) for path in folder.glob("model_chkpnt_*.pt"))
-        return open_published(folder, newest), PUBLISHED_RATE_HZ
+        return [open_published(folder, newest)], PUBLISHED_RATE_HZ
     opened = open_run(folder)
     rate_hz = (opened.config().get("dataset") or {}).get("rate_hz", PUBLISHED_RATE_HZ)
-    return opened.model(), float(rate_hz)
+    return opened.models(), float(rate_hz)
 
 
 def _movies(text: str, screen: Screen, file_deg_per_px: float | None) -> Iterator[tuple[str, Movie]]:
@@ -139,10 +142,10 @@ def _arguments(text: str) -> dict[str, Any]:
 
 
 def write_responses(responses: pd.DataFrame, path: Path) -> Path:
-    """Write responses (see :func:`stcnn.experiments.respond`) as CSV, Parquet or npz, whole or not at all.
+    """Write responses (see :func:`stcnn.experiments.respond_together`) as CSV, Parquet or npz, whole or not at all.
 
-    An npz has one array ``(T,)`` per stimulus and cell type, ``STIMULUS|CELL_TYPE|dff`` and ``...|voltage``, and
-    ``STIMULUS|time_s``.
+    An npz has one array ``(T,)`` per stimulus and cell type, ``STIMULUS|CELL_TYPE|dff`` and ``...|voltage``, of an
+    ensemble also ``...|dff_spread`` and ``...|voltage_spread``, and ``STIMULUS|time_s``.
 
     Raises:
         FileError: the ending is another, or the folder cannot be written to.
@@ -150,49 +153,37 @@ def write_responses(responses: pd.DataFrame, path: Path) -> Path:
     import numpy as np
 
     from stcnn.errors import FileError, nearest
+    from stcnn.writing import whole_file
 
     writers = {
-        ".csv": lambda part: responses.to_csv(part, index=False),
-        ".parquet": lambda part: responses.to_parquet(part, index=False),
-        ".npz": lambda part: np.savez_compressed(part, allow_pickle=False, **_arrays(responses)),
+        ".csv": lambda draft: responses.to_csv(draft, index=False),
+        ".parquet": lambda draft: responses.to_parquet(draft, index=False),
+        ".npz": lambda draft: np.savez_compressed(draft, allow_pickle=False, **_arrays(responses)),
     }
     if path.suffix not in writers:
         raise FileError(f"'{path}' ends in '{path.suffix}'", remedy=nearest(path.suffix, writers))
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writers[path.suffix](part)
-        part.replace(path)
-    except OSError as error:
-        raise FileError(f"'{path}' cannot be written ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as draft:
+        writers[path.suffix](draft)
     return path
 
 
 def _arrays(responses: pd.DataFrame) -> dict[str, Any]:
-    arrays = {}
-    for (stimulus, cell_type), rows in responses.groupby(["stimulus", "cell_type"], sort=False):
+    arrays, keys = {}, ["stimulus", "cell_type", "time_s"]
+    for (stimulus, cell_type), rows in responses.groupby(keys[:2], sort=False):
         arrays[f"{stimulus}|time_s"] = rows.time_s.to_numpy()
-        for column in ("dff", "voltage"):
+        for column in rows.columns.drop(keys):
             arrays[f"{stimulus}|{cell_type}|{column}"] = rows[column].to_numpy()
     return arrays
 
 
 def _draw(responses: pd.DataFrame, table: StimulusTable | None, path: Path) -> None:
-    from stcnn.errors import FileError
     from stcnn.viz.traces import prediction_overview
+    from stcnn.writing import whole_file
 
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        layout = (table.rows, table.columns) if table else ()
-        prediction_overview(responses, *layout).savefig(part)
-        part.replace(path)
-    except (OSError, ValueError) as error:
-        raise FileError(f"'{path}' cannot be written ({error})", expected="a picture, such as .png or .pdf") from None
-    finally:
-        part.unlink(missing_ok=True)
+    layout = (table.rows, table.columns) if table else ()
+    figure = prediction_overview(responses, *layout)
+    with whole_file(path) as draft:
+        figure.savefig(draft)
 
 
 def _film(movies: dict[str, Movie], responses: pd.DataFrame, table: StimulusTable | None, path: Path) -> None:

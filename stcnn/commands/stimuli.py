@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
     from stcnn.stimuli import Protocol, Screen
@@ -48,6 +47,7 @@ def show(
     from rich.console import Console
 
     from stcnn.stimuli import kinds, load_protocol
+    from stcnn.writing import whole_file
 
     console = Console()
     if name in kinds():
@@ -55,7 +55,8 @@ def show(
         return
     protocol = load_protocol(name)
     if csv is not None:
-        _write_table(protocol.table(), csv)
+        with whole_file(csv) as draft:
+            protocol.table().to_csv(draft)
         console.print(f"{len(protocol.parameters)} stimuli in {csv}", highlight=False)
         return
     _print(console, protocol)
@@ -76,14 +77,17 @@ def render(  # noqa: PLR0913  (an option is an argument)
     from rich.progress import track
 
     from stcnn.stimuli import load_protocol, write_movie
+    from stcnn.writing import whole_file
 
     protocol = load_protocol(name)
     screen = _screen(shape_px=shape_px, deg_per_px=deg_per_px, rate_hz=rate_hz, background=background)
     names = stimuli or list(protocol.parameters)
     for stimulus in track(names, description=protocol.name):
         write_movie(protocol.movie(stimulus, screen), to / f"{stimulus}.{file_format.lstrip('.')}")
-    _write_table(protocol.table().loc[names], to / f"{protocol.name}.csv")
-    typer.echo(f"{len(names)} movies in {to}, their parameters in {to / protocol.name}.csv")
+    csv = to / f"{protocol.name}.csv"
+    with whole_file(csv) as draft:
+        protocol.table().loc[names].to_csv(draft)
+    typer.echo(f"{len(names)} movies in {to}, their parameters in {csv}")
 
 
 def _screen(**options: object) -> Screen:
@@ -130,15 +134,3 @@ def _absent(value: object) -> bool:
 
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    from stcnn.errors import FileError
-
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(part)
-        part.replace(path)
-    except OSError as error:
-        raise FileError(f"'{path}' cannot be written ({error.strerror or error})") from None

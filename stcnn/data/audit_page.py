@@ -16,6 +16,7 @@ from stcnn.data.arrival import stimulus_changes
 from stcnn.data.checks import AMBER, GREEN, RED, Audit, repeats
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import rows_by
+from stcnn.writing import whole_file
 
 STYLE = """body{font:15px/1.45 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ddd}
@@ -31,6 +32,9 @@ def write_page(found: Audit, data: Dataset, path: str | Path) -> Path:
         found: the result of :func:`stcnn.data.checks.audit`.
         data: the data set that was checked.
         path: of the page, by custom ``.html``.
+
+    Raises:
+        FileError: the page cannot be written.
     """
     path = Path(path)
     flags = "".join(
@@ -49,9 +53,8 @@ def write_page(found: Audit, data: Dataset, path: str | Path) -> Path:
         "is flagged, black their mean. Below, how much the middle of the picture darkens (black) and brightens (grey), "
         f"smoothed as an indicator would.</p>{pictures}</html>"
     )
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as draft:
+        draft.write_text(page, encoding="utf-8")
     return path
 
 

@@ -13,9 +13,10 @@ from stcnn.nn.bounds import Bounds
 from stcnn.report.findings import find
 from stcnn.report.page import render
 from stcnn.report.pictures import trace_pairs as trace_pairs
-from stcnn.runs import Run, whole_file
+from stcnn.runs import Run
 from stcnn.viz.history import loss_history
 from stcnn.viz.traces import prediction_grid
+from stcnn.writing import whole_file
 
 
 def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds | None = None) -> str:
@@ -36,8 +37,9 @@ def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: B
     pairs = trace_pairs(findings)
     if pairs:
         _save(run, "predictions.png", prediction_grid(pairs, "from the worst to the best of each cell type"))
+    page = render(findings, bounds or Bounds())
     with whole_file(run.path / "report.html") as draft:
-        draft.write_text(render(findings, bounds or Bounds()), encoding="utf-8")
+        draft.write_text(page, encoding="utf-8")
     kept = scores[scores.epoch == epoch]
     return f"{_table(kept)}\nEpoch {epoch} of {scores.epoch.max()} was kept.\n{run.path / 'report.html'}"
 

@@ -12,8 +12,9 @@ from stcnn.evaluate import Predictions
 from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_error
 from stcnn.experiments.parameters import parameter_table, per_neuron
 from stcnn.nn.bounds import Bounds
-from stcnn.runs import Run, whole_file
+from stcnn.runs import Run
 from stcnn.viz.calibration import spread_calibration
+from stcnn.writing import whole_file
 
 
 def write_ensemble_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds) -> str:
@@ -37,8 +38,9 @@ def write_ensemble_report(run: Run, dataset: Dataset, batching: BatchingConfig, 
         shares = calibration(predictions, noise_variance(predictions.mean, held_out))
         ratio = spread_to_error(shares)
         run.write_table("calibration.csv", shares)
+        figure = spread_calibration(shares, ratio)
         with whole_file(run.path / "calibration.png") as draft:
-            spread_calibration(shares, ratio).savefig(draft)
+            figure.savefig(draft)
         lines.append(f"The spread of the members foretells {100 * ratio:.0f} % of the held-out error.")
     return "\n".join([*lines, str(run.path)])
 

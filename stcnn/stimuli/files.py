@@ -33,6 +33,7 @@ from stcnn.stimuli.arena import Pattern, decode_pattern, encode_pattern
 from stcnn.stimuli.resample import Placement, at_rate
 from stcnn.stimuli.screen import Screen
 from stcnn.stimuli.video import decode_video, describe_video, encode_video
+from stcnn.writing import whole_file
 
 Format = TypeVar("Format")
 
@@ -52,16 +53,8 @@ def write_movie(movie: Movie, path: str | Path) -> Path:
     """
     path = Path(path)
     write = _by_ending(_WRITERS, path)
-    part = path.with_name(f".{path.stem}.part{path.suffix.lower()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(movie, part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(f"'{path}' cannot be written ({error.strerror or error})") from None
+    with whole_file(path) as draft:
+        write(movie, draft)
     return path
 
 

@@ -23,8 +23,9 @@ from stcnn.errors import DataError, ShapeError
 from stcnn.evaluate import Evaluation
 from stcnn.evaluate.ensemble import predict_together
 from stcnn.nn.model import STCNN, Population
-from stcnn.runs import Run, whole_file
+from stcnn.runs import Run
 from stcnn.training.recipe import Recipe
+from stcnn.writing import whole_file
 
 Part = Literal["validation", "test"]
 SEAL = "test_looks.json"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.errors import FileError
+from stcnn.writing import whole_file
 
 Picture = NDArray[np.uint8]
 
@@ -27,15 +28,8 @@ def write_film(path: str | Path, frames: Iterable[Picture], fps: float = 30.0) -
     path = Path(path)
     if path.suffix not in {".mp4", ".gif"}:
         raise FileError(f"'{path}' ends in '{path.suffix}'", expected="an animation as .mp4 or .gif")
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (_write_gif if path.suffix == ".gif" else _write_mp4)(part, iter(frames), fps)
-        part.replace(path)
-    except OSError as error:
-        raise FileError(f"'{path}' cannot be written ({error.strerror or error})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as draft:
+        (_write_gif if path.suffix == ".gif" else _write_mp4)(draft, iter(frames), fps)
     return path
 
 

@@ -21,6 +21,7 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
 from stcnn.errors import DataError, FileError
 from stcnn.movie import Movie
+from stcnn.writing import whole_file
 
 GAP_S = 5.0
 """Time between presentations on the session clock."""
@@ -55,7 +56,6 @@ def export_nwb(
         path = folder / f"{name.replace('/', '-')}.nwb"
         if path.exists():
             raise FileError(f"{path} exists already", remedy="choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
         _write(data, rows, path, {"subject_id": animal or "unknown", "species": species})
         paths.append(path)
         progress("files", len(paths), len(files))
@@ -83,15 +83,8 @@ def _write(data: Dataset, rows: list[int], path: Path, subject: dict[str, str]) 
     place = {key: i for i, key in enumerate(zip(neurons.cell_type, neurons.neuron, strict=True))}
     for number, (members, shown) in enumerate(_recorded_together(data, rows)):
         _add_responses(nwb, plane, f"responses_{number}", [place[key] for key in members], shown)
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        with NWBHDF5IO(partial, "w") as io:
-            io.write(nwb)
-        partial.replace(path)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written ({error.strerror})", remedy="choose another place") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as draft, NWBHDF5IO(draft, "w") as io:
+        io.write(nwb)
 
 
 def _template(name: str, movie: Movie) -> Any:  # noqa: ANN401 - a pynwb type
