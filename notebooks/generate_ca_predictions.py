@@ -22,6 +22,7 @@ import stcnn
 from stcnn.commands.predict import write_responses
 from stcnn.config import compose
 from stcnn.experiments import between_grey, respond
+from stcnn.nn.published import published_epochs
 from stcnn.stimuli import Screen, load_protocol, natural_motion, read_movie, render, write_movie
 from stcnn.stimuli.table import stimulus_table
 from stcnn.training.fit import train
@@ -47,7 +48,7 @@ if RUN is None:
     run = config.new_run()
     train(config.open_dataset(), config, run)
     RUN = run.path
-published = sorted(int(path.stem.rpartition("_")[2]) for path in Path(RUN).glob("model_chkpnt_*.pt"))
+published = published_epochs(RUN)
 model = stcnn.open_published(RUN, published[-1]) if published else stcnn.open_run(RUN).model()
 screen = Screen(rate_hz=60, deg_per_px=model.deg_per_px)
 

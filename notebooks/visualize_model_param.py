@@ -13,7 +13,6 @@
 
 # %%
 # %matplotlib inline
-from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
@@ -23,6 +22,7 @@ import stcnn
 from stcnn.config import compose
 from stcnn.experiments import between_grey, receptive_fields
 from stcnn.nn.bounds import Bounds
+from stcnn.nn.published import published_epochs
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.stimuli import Screen, looming_disc
 from stcnn.training.fit import train
@@ -44,7 +44,7 @@ if RUN is None:
     run = config.new_run()
     train(config.open_dataset(), config, run)
     RUN = run.path
-if published := sorted(int(path.stem.rpartition("_")[2]) for path in Path(RUN).glob("model_chkpnt_*.pt")):
+if published := published_epochs(RUN):
     untrained, model = (stcnn.open_published(RUN, epoch) for epoch in (published[0], published[-1]))
 else:
     untrained, model = stcnn.open_run(RUN).model(0), stcnn.open_run(RUN).model()

@@ -18,7 +18,7 @@ from stcnn.errors import FileError
 from stcnn.movie import Movie
 from stcnn.nn.bounds import Bounds, project
 from stcnn.nn.model import STCNN
-from stcnn.nn.published import CalciumTau, convert, load_tensors, open_published, read_published
+from stcnn.nn.published import CalciumTau, convert, load_tensors, open_published, published_epochs, read_published
 from tests.nn_twin import choose_implementation
 from tests.reference.published import Item, read_items
 
@@ -244,3 +244,10 @@ def test_a_faulty_configuration_is_a_sentence(published: Path, tmp_path: Path, d
     (tmp_path / "config.json").write_text(json.dumps(described))
     with pytest.raises(FileError):
         open_published(tmp_path)
+
+
+def test_published_epochs_are_counted_as_numbers(tmp_path: Path) -> None:
+    assert published_epochs(tmp_path) == []
+    for name in ("model_chkpnt_10.pt", "model_chkpnt_2.pt", "model_chkpnt_6_float64.pt", "model_chkpnt_x.pt"):
+        (tmp_path / name).touch()
+    assert published_epochs(tmp_path) == [2, 10]

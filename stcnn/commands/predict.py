@@ -76,14 +76,13 @@ def _check_endings(table: Path, figure: Path, film: Path | None) -> None:
 
 
 def _open(folder: Path) -> tuple[list[STCNN], float]:
-    """The model of a run or of a published folder, those of all members of an ensemble, and the rate of their movies."""
+    """The model of a run or of a published folder, or all members of an ensemble, and the rate of their movies."""
     from stcnn.nn.model import PUBLISHED_RATE_HZ
-    from stcnn.nn.published import open_published
+    from stcnn.nn.published import open_published, published_epochs
     from stcnn.runs import open_run
 
-    if any(folder.glob("model_chkpnt_*.pt")):
-        newest = max(int(path.stem.rpartition("_")[2]) for path in folder.glob("model_chkpnt_*.pt"))
-        return [open_published(folder, newest)], PUBLISHED_RATE_HZ
+    if published := published_epochs(folder):
+        return [open_published(folder, published[-1])], PUBLISHED_RATE_HZ
     opened = open_run(folder)
     rate_hz = (opened.config().get("dataset") or {}).get("rate_hz", PUBLISHED_RATE_HZ)
     return opened.models(), float(rate_hz)

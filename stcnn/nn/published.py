@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -39,6 +40,12 @@ class PublishedCheckpoint(NamedTuple):
     """Learning rate, betas and so on."""
 
 
+def published_epochs(folder: str | Path) -> list[int]:
+    """Return the epochs whose published checkpoints lie in a folder, in their order; none in a run of ours."""
+    names = (re.fullmatch(r"model_chkpnt_(\d+)\.pt", path.name) for path in Path(folder).glob("model_chkpnt_*.pt"))
+    return sorted(int(name[1]) for name in names if name)
+
+
 def open_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau = "trained") -> STCNN:
     """Open a folder with ``config.json`` and ``model_chkpnt_<epoch>.pt`` as a model.
 
@@ -59,7 +66,7 @@ def read_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
     folder = Path(folder)
     path = folder / f"model_chkpnt_{epoch}.pt"
     if not path.exists():
-        there = sorted(p.name for p in folder.glob("model_chkpnt_*.pt"))
+        there = [f"model_chkpnt_{number}.pt" for number in published_epochs(folder)]
         raise FileError(
             f"there is no {path}",
             expected="a published run: config.json and model_chkpnt_<epoch>.pt",

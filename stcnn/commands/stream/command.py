@@ -148,10 +148,10 @@ def open_model(folder: Path, epoch: int | None) -> STCNN:
     Raises:
         FileError: it is neither, or lacks that epoch.
     """
-    from stcnn.nn.published import open_published
+    from stcnn.nn.published import open_published, published_epochs
     from stcnn.runs import open_run
 
-    if any(folder.glob("model_chkpnt_*.pt")):
+    if published_epochs(folder):
         return open_published(folder, 10 if epoch is None else epoch)
     return open_run(folder).model(epoch)
 
