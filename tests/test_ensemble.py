@@ -6,14 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from typer import Typer
 from typer.testing import CliRunner
 
 from stcnn import train
+from stcnn.commands.compare import app as compare
+from stcnn.commands.evaluate import app as evaluate
+from stcnn.commands.fit_neuron import app as fit_neuron
+from stcnn.commands.predict import app as ask
 from stcnn.commands.report import app as report
-from stcnn.errors import FileError
+from stcnn.commands.stream import app as stream
+from stcnn.errors import DataError, FileError
 from stcnn.evaluate import Predictions, predict
 from stcnn.evaluate.ensemble import EnsemblePredictions, calibration, predict_together, spread_to_error
 from stcnn.runs import Run, open_run
+from stcnn.training.held_out import score_part
 from tests.made_up_data import write_published
 from tests.test_train import folders
 
@@ -71,6 +78,70 @@ def test_the_report_of_an_ensemble_is_written_again(ensemble: Run):
     assert result.exit_code == 0, result.output
     assert "gains and offsets of neurons agree" in result.output
     assert (ensemble.path / "parameters.csv").is_file()
+
+
+def command(app: Typer, *arguments: object) -> str:
+    """What a command prints; its errors are raised."""
+    return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False).output
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
+def test_predict_gives_the_mean_of_the_members_and_their_spread(ensemble: Run, tmp_path: Path, ending: str):
+    flash = ("flash:luminance=0,duration_s=0.1", "--after-s", 0.2)
+    tables = [tmp_path / f"{number}.csv" for number in (1, 2)]
+    for member, path in zip(ensemble.members(), tables, strict=True):
+        command(ask, member.path, *flash, "--to", path)
+    one, other = map(pd.read_csv, tables)
+    assert list(one.columns) == ["stimulus", "cell_type", "time_s", "voltage", "dff"]
+    path = tmp_path / f"both{ending}"
+    assert "mean and spread of 2 models" in command(ask, ensemble.path, *flash, "--to", path)
+    assert path.with_suffix(".png").stat().st_size > 1000
+    for name in ("voltage", "dff"):
+        mean, spread = (one[name] + other[name]) / 2, (one[name] - other[name]).abs() / 2**0.5
+        assert spread.max() > 0
+        if ending == ".npz":
+            with np.load(path) as arrays:
+                found = [
+                    np.concatenate([arrays[f"{flash[0]}|{cell_type}|{name}{what}"] for cell_type in ("lc11", "lc4")])
+                    for what in ("", "_spread")
+                ]
+        else:
+            table = pd.read_csv(path) if ending == ".csv" else pd.read_parquet(path)
+            found = [table[name].to_numpy(), table[f"{name}_spread"].to_numpy()]
+        np.testing.assert_allclose(found[0], mean, rtol=1e-5)
+        np.testing.assert_allclose(found[1], spread, rtol=1e-3, atol=1e-6)
+
+
+def test_evaluate_and_compare_score_the_mean_of_the_members(ensemble: Run, tmp_path: Path):
+    from stcnn.config import judge
+
+    assert "trial mean" in command(evaluate, ensemble.path)
+    scores = pd.read_parquet(ensemble.path / "validation_scores.parquet")
+    config = judge(ensemble.config())
+    dataset = config.open_dataset()
+    of_members = [score_part(member, dataset, config, "validation") for member in ensemble.members()]
+    mse = [table.trial_mean_mse_dff2.to_numpy() for table in (scores, *of_members)]
+    assert (mse[0] < (mse[1] + mse[2]) / 2).all()  # a square lies below its chord
+    first = ensemble.members()[0].path
+    command(compare, ensemble.path, first, "--to", tmp_path)
+    ladder = pd.read_csv(tmp_path / "ladder.csv").query("model == 'pair' and cell_type in ('lc11', 'lc4')")
+    of_types = scores[scores.level == "cell_type"].sort_values("cell_type")
+    np.testing.assert_allclose(ladder.sort_values("cell_type").trial_mean_mse_dff2, of_types.trial_mean_mse_dff2)
+
+
+def test_a_look_through_a_member_is_a_look_through_the_ensemble(ensemble: Run):
+    command(evaluate, ensemble.members()[0].path, "--split", "test")
+    for other in (ensemble, ensemble.members()[1]):
+        with pytest.raises(DataError, match="was looked at before"):
+            command(evaluate, other.path, "--split", "test")
+    assert "look 2 at it" in command(evaluate, ensemble.path, "--split", "test", "--again")
+
+
+@pytest.mark.parametrize("app", [fit_neuron, stream], ids=["fit-neuron", "stream"])
+def test_what_takes_one_model_names_one_of_the_members(ensemble: Run, app: Typer):
+    recordings = ["dataset=simulated"] if app is fit_neuron else []
+    with pytest.raises(FileError, match=r"is an ensemble of 2 models. Open one of them, such as .*/members/1"):
+        command(app, ensemble.path, *recordings)
 
 
 def test_mean_and_spread_are_those_of_the_members(ensemble: Run):

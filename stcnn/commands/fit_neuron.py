@@ -34,9 +34,8 @@ def fit_neuron(
     from stcnn.writing import whole_file
 
     opened, config = open_run(run), compose(recordings)
-    dataset = config.open_dataset()
+    model, dataset = opened.model(), config.open_dataset()
     split = split_recordings(dataset, config.split)
-    model = opened.model()
     shown = show(model, dataset, judge(opened.config()).batching, cell_type)
     train = set(split.train)
     seen = [each for each in shown if each.item in train]

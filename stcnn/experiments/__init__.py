@@ -3,3 +3,4 @@
 from stcnn.experiments.receptive_field import receptive_fields as receptive_fields
 from stcnn.experiments.responses import between_grey as between_grey
 from stcnn.experiments.responses import respond as respond
+from stcnn.experiments.responses import respond_together as respond_together

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,9 @@ import pandas as pd
 from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
 
-RESPONSE_COLUMNS = ["stimulus", "cell_type", "time_s", "voltage", "dff"]
+ANSWERS = ["voltage", "dff"]
+SPREADS = ["voltage_spread", "dff_spread"]
+RESPONSE_COLUMNS = ["stimulus", "cell_type", "time_s", *ANSWERS]
 
 
 def between_grey(movie: Movie, before_s: float = 0.0, after_s: float = 0.0) -> Movie:
@@ -55,3 +57,25 @@ def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
             for name in model.cell_types
         ]
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=RESPONSE_COLUMNS)
+
+
+def respond_together(models: Sequence[STCNN], movies: Collection[tuple[str, Movie]]) -> pd.DataFrame:
+    """Show movies to the members of an ensemble.
+
+    Args:
+        models: the members, of the same cell types; one alone has no spread.
+        movies: name and movie of each stimulus.
+
+    Returns:
+        As :func:`respond`, the mean of the members; with two or more of them also ``voltage_spread`` and
+        ``dff_spread``, the standard deviation over members with M - 1 in the denominator.
+
+    Raises:
+        ShapeError: as :func:`respond`.
+    """
+    tables = [respond(model, movies) for model in models]
+    answers = np.stack([table[ANSWERS].to_numpy(float) for table in tables])
+    together = tables[0].assign(**dict(zip(ANSWERS, answers.mean(0).T, strict=True)))
+    if len(tables) > 1:
+        together = together.assign(**dict(zip(SPREADS, answers.std(0, ddof=1).T, strict=True)))
+    return together

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -77,14 +78,22 @@ def write_scores(run: Run, name: str, table: pd.DataFrame) -> None:
 
 
 def looks(runs: Sequence[Run]) -> list[str]:
-    """When the test recordings of these runs were looked at, through any run beside them that holds out the same."""
+    """When the test recordings of these runs were looked at, through any run beside them that holds out the same.
+
+    The members of an ensemble are runs like those beside it.
+    """
     tested = {_test_sha256(run) for run in runs}
     found: set[str] = set()
-    for folder in {run.path.resolve().parent for run in runs}:
-        for file in folder.glob(f"*/{SEAL}"):
+    for folder in {_folder_of_runs(run) for run in runs}:
+        for file in (*folder.glob(f"*/{SEAL}"), *folder.glob(f"*/members/*/{SEAL}")):
             seal = json.loads(file.read_text())
             found |= set(seal["looks"]) if seal["test_sha256"] in tested else set()
     return sorted(found)
+
+
+def _folder_of_runs(run: Run) -> Path:
+    folder = run.path.resolve().parent
+    return folder.parent.parent if folder.name == "members" else folder
 
 
 def look_at_test(runs: Sequence[Run], again: bool = False) -> int:

@@ -155,7 +155,8 @@ def prediction_overview(
     """Draw predicted dF/F, a panel per stimulus, a line per cell type, all on one scale.
 
     Args:
-        responses: ``stimulus``, ``cell_type``, ``time_s``, ``dff``.
+        responses: ``stimulus``, ``cell_type``, ``time_s``, ``dff``; where there is ``dff_spread``, it is drawn as a
+            band to either side.
         rows: label of each row of the stimulus table (top first) to its stimuli; by default they follow each other.
         columns: label of each column of the stimulus table; by default each panel has its stimulus above it.
         theme: light or dark.
@@ -200,4 +201,7 @@ def _draw_predictions(axes: Axes, responses: pd.DataFrame, colour_of: Mapping[st
     for name, colour in colour_of.items():
         mine = responses[responses.cell_type == name]
         axes.plot(mine.time_s, mine.dff, color=colour, label=name)
+        if "dff_spread" in mine:
+            low, high = mine.dff - mine.dff_spread, mine.dff + mine.dff_spread
+            axes.fill_between(mine.time_s, low, high, color=colour, alpha=0.25, lw=0)
     axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)
