@@ -175,6 +175,12 @@ def test_stimuli_of_one_generator_are_a_family() -> None:
     )
 
 
+def test_stimuli_whose_names_are_alike_are_no_family_for_that() -> None:
+    data = _many_stimuli(6)
+    split = split_recordings(data, SplitConfig(kind="family", validation=0, test=0.3))
+    assert 1 <= data.subset(split.test).table.stimulus.nunique() < 6
+
+
 def test_repeats_are_held_out_one_by_one_and_never_all() -> None:
     data = dataset(trials=5)
     split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"kind": "repeat"}))

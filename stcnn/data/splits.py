@@ -7,7 +7,7 @@ together, and so do all movies that show the same content to a neuron, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Literal
@@ -156,18 +156,22 @@ def _contents(dataset: Dataset, config: SplitConfig) -> dict[str, int]:
         return content
     members: dict[str, list[str]] = {}
     for name in used:
-        members.setdefault(_family(name, dataset, config), []).append(name)
+        # a name may look like that of others; only what is known binds movies together
+        family = known_family(name, dataset, config.families) or f"stimulus {name}"
+        members.setdefault(family, []).append(name)
     for names in members.values():  # a copy of a movie joins the families that it stands in
         joined = {content[name] for name in names}
         content = {name: min(joined) if number in joined else number for name, number in content.items()}
     return content
 
 
-def _family(stimulus: str, dataset: Dataset, config: SplitConfig) -> str:
-    for family, patterns in config.families.items():
+def known_family(stimulus: str, dataset: Dataset, families: Mapping[str, Sequence[str]]) -> str | None:
+    """Family of a stimulus: the first of ``families`` with a pattern that fits, else its generator; None without."""
+    for family, patterns in families.items():
         if any(fnmatch(stimulus, pattern) for pattern in patterns):
             return family
-    return str(dataset.movies[stimulus].parameters.get("kind", f"stimulus {stimulus}"))
+    kind = dataset.movies[stimulus].parameters.get("kind")
+    return str(kind) if kind else None
 
 
 def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig) -> np.ndarray:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -16,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.splits import known_family
 from stcnn.errors import DataError
 from stcnn.evaluate.predictions import Predictions
 from stcnn.evaluate.responses import Response, response_table, responses
@@ -287,12 +287,13 @@ def paired_differences(
 
 
 def family_of(stimulus: str, dataset: Dataset, families: Mapping[str, Sequence[str]]) -> str:
-    """Family of a stimulus: that whose pattern fits, else its generator, else its name without a number at the end."""
-    for family, patterns in families.items():
-        if any(fnmatch(stimulus, pattern) for pattern in patterns):
-            return family
+    """Family of a stimulus: as in a split, or where none is known its name without a number at the end.
+
+    A family here is a row of a table, where a guess from the name says more than a row for each stimulus; a split that
+    holds families out does not guess.
+    """
     stem = stimulus.rstrip("0123456789").rstrip("_- ")
-    return str(dataset.movies[stimulus].parameters.get("kind") or stem or stimulus)
+    return known_family(stimulus, dataset, families) or stem or stimulus
 
 
 def peak(response: Response, trace: Values) -> float:
