@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 from stcnn.commands import doctor
 from stcnn.nn import native_library
 from stcnn.nn.native import available
-
-REMEMBERED = (native_library.compiler, native_library.machine)
+from tests.nn_compiler import compiled_by
 
 
 def asked(*options: str) -> str:
@@ -33,15 +32,9 @@ def test_names_the_vector_unit_and_where_compiled_code_is_kept() -> None:
     assert "nothing compiled so far" in answer or str(native_library.cache_folder()) in answer
 
 
-def test_without_a_compiler_it_says_what_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    for remembered in REMEMBERED:
-        remembered.cache_clear()
-    try:
+def test_without_a_compiler_it_says_what_is_lost() -> None:
+    with compiled_by("no-such-compiler"):
         answer = asked("--no-measure")
-    finally:
-        for remembered in REMEMBERED:
-            remembered.cache_clear()
     assert "no C++ compiler is installed (no-such-compiler): training, evaluation and streams run in PyTorch" in answer
 
 

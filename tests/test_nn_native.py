@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stcnn.nn import native, native_library, native_memory
+from stcnn.nn import native, native_library
 from stcnn.nn.fused import StackOutput, run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native import available, run_native, unfit_for_native
-from stcnn.nn.native_layer import Input, Maps, NativeLayer
 from stcnn.nn.native_library import Geometry, NotCompiled
-from stcnn.nn.notice import say_once
 from stcnn.nn.readout import Window
+from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
 
 REASON = available()
@@ -197,24 +196,11 @@ def test_result_does_not_depend_on_the_number_of_threads() -> None:
 
 
 @needs_core
-@pytest.mark.parametrize("taps", [0, 20])
-def test_no_memory_is_read_before_it_is_written(taps: int) -> None:
-    net = network(n_frames=37, n_shared=20, taps=taps)
-    first, gradients = trained(run_native, net)
-    for pages in native_memory._spare:
-        torch.frombuffer(pages, dtype=torch.float32).fill_(float("nan"))
-    assert native_memory._spare
-    again, others = trained(run_native, net)
-    assert torch.equal(first.rest, again.rest)
-    assert all(torch.equal(gradients[name], others[name]) for name in gradients)
-
-
-@needs_core
 def test_result_stays_when_its_memory_is_used_again() -> None:
-    net = network((PUBLISHED_SIZE[0], 7, (10,)), n_frames=16, n_clips=1)
+    net = network(n_frames=16, n_clips=1)
     output, _ = trained(run_native, net)
     before = output.rest.clone()
-    trained(run_native, network((PUBLISHED_SIZE[0], 7, (10,)), n_frames=16, n_clips=1))
+    trained(run_native, network(n_frames=16, n_clips=1))
     assert torch.equal(output.rest, before)
 
 
@@ -253,39 +239,10 @@ def test_model_says_why_it_cannot_run_in_the_native_core() -> None:
 
 
 @needs_core
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"v": torch.zeros(2, 3, 5, 6, 1)}, "instead of"),
-        ({"v": torch.zeros(1, 3, 5, 6, 64, dtype=torch.float64)}, "float64"),
-        ({"earlier": torch.zeros(1, 3, 6, 5, 16)}, "instead of"),
-        ({"rest": torch.zeros(3), "taps": 0}, "a kernel of 0 taps"),
-        ({"rest": torch.zeros(6)[::2], "taps": 4}, "contiguous"),
-    ],
-)
-def test_arrays_of_the_wrong_kind_never_reach_compiled_code(change: dict[str, object], complaint: str) -> None:
-    geometry = Geometry.of((5, 6), (3, 1, 3, 3))
-    layer = NativeLayer(geometry, native_library.library(geometry))
-    frames, lanes = 20, layer.lanes
-    blocks = -(-frames // lanes)
-    eye = Input(Maps(torch.zeros(blocks, 1, 5, 6, lanes), None, None, 0), None, None, 1.0)
-    good = Maps(torch.zeros(blocks, 3, 5, 6, lanes), None, None, 0)
-    weights, decay = layer.spectrum(torch.zeros(3, 1, 3, 3)), torch.zeros(3, dtype=torch.float64)
-    layer.forward(frames, eye, good, weights, decay, None)
-    with pytest.raises(ValueError, match=complaint):
-        layer.forward(frames, eye, good._replace(**change), weights, decay, None)  # type: ignore[arg-type]
-
-
-@needs_core
 @pytest.mark.parametrize(("size", "width", "points"), [(21, 7, 24), (21, 9, 28), (3, 11, 12), (1, 1, 4)])
 def test_circular_grid_holds_map_and_kernel(size: int, width: int, points: int) -> None:
     geometry = Geometry.of((size, size), (1, 1, width, width))
     assert geometry.ny == geometry.nx == points
-
-
-def forget_compiler() -> None:
-    for remembered in (native_library.compiler, native_library.machine, native_library.library, say_once):
-        remembered.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -294,10 +251,8 @@ def forget_compiler() -> None:
 def test_without_a_compiler_training_goes_on_and_says_once_why(
     command: str, complaint: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("CXX", command)
     monkeypatch.setattr(native, "WORTH_COMPILING", 0)
-    forget_compiler()
-    try:
+    with compiled_by(command):
         case = Case(lattice=(4, 4), channels=(7,))
         model = case.model(torch.float32, "auto")
         for _ in range(2):
@@ -306,8 +261,6 @@ def test_without_a_compiler_training_goes_on_and_says_once_why(
         with pytest.raises(NotCompiled, match=complaint):
             native_library.machine()
         assert "several times slower" in caplog.text
-    finally:
-        forget_compiler()
 
 
 @needs_core

@@ -15,13 +15,12 @@ from torch import Tensor
 
 from stcnn.errors import ShapeError
 from stcnn.nn import evaluator as chosen
-from stcnn.nn import native_library
 from stcnn.nn.folded import Folded
 from stcnn.nn.model import STCNN
 from stcnn.nn.native import available
 from stcnn.nn.native_evaluation import NativeEvaluation, unfit_for_native_evaluation
-from stcnn.nn.notice import say_once
 from stcnn.nn.streaming import Stream
+from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, largest_error
 
 REASON = available()
@@ -254,27 +253,18 @@ def test_networks_it_cannot_evaluate_are_named_with_the_reason() -> None:
         chosen.evaluator(broken, RATE_HZ)
 
 
-def forget_compiler() -> None:
-    for remembered in (native_library.compiler, native_library.machine, native_library.library, say_once):
-        remembered.cache_clear()
-
-
 def test_without_a_compiler_evaluation_and_streams_go_on_and_say_once_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model, frames = network(*PLAIN), pictures(3)
-    monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setattr(chosen, "WORTH_COMPILING", 0)
-    forget_compiler()
-    try:
+    with compiled_by("no-such-compiler"):
         for _ in range(2):
             with torch.no_grad():
                 model.voltage_of(contrast(model, 5), RATE_HZ)
             model.stream(rate_hz=RATE_HZ).step(frames[0])
         (record,) = caplog.records
         assert "several times slower than in the native core: no C++ compiler" in record.getMessage()
-    finally:
-        forget_compiler()
 
 
 @needs_core

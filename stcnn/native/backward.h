@@ -61,7 +61,7 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
     const V* v_before = block_of<OUTPUTS>(call.output, block - 1, o);
     const int taps = call.output.taps;
     const Delayed ahead{later_block(call, block + taps / LANES, o), later_block(call, block + taps / LANES + 1, o), taps % LANES};
-    const Mask valid = valid_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
+    const Mask valid = first_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
     const V scale = broadcast(call.normalisation[o]), mean = broadcast(call.normalisation[OUTPUTS + o]);
     const V slope = broadcast(call.normalisation[2 * OUTPUTS + o]), constant = broadcast(call.normalisation[3 * OUTPUTS + o]);
     V* p = call.p ? reinterpret_cast<V*>(call.p) + (size_t(block) * OUTPUTS + o) * POINTS : nullptr;
@@ -97,7 +97,7 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
 
 __attribute__((flatten, noinline)) static void adjoint_below(const Backward& call, int block, int i, const Halfway& halfway) {
     const InputChannel channel(call.input, block, i);
-    const Mask valid = valid_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
+    const Mask valid = first_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
     const V mean = broadcast(call.mean_below[i]);
     V* dz = reinterpret_cast<V*>(call.dz_below) + (size_t(block) * INPUTS + i) * POINTS;
     V sum_dz = {}, sum_dot = {};

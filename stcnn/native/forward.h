@@ -47,7 +47,7 @@ __attribute__((flatten, noinline)) static void integrate(const Forward& call, in
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const float* before = reinterpret_cast<const float*>(block_of<OUTPUTS>(call.output, block - 1, o)) + LANES - 1;
     V* v = const_cast<V*>(filtered.v);
-    const Mask valid = valid_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
+    const Mask valid = first_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
     V sum_y = {}, sum_y2 = {};
     for (int row = 0; row < ROWS; row++) {
         V u[COLUMNS], y[COLUMNS];

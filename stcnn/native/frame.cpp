@@ -5,7 +5,7 @@
 //
 //     P = sum W re X,   Q = sum W im X,   re Y[o] = P[o] - Q[OUTPUTS + o],   im Y[o] = Q[o] + P[OUTPUTS + o]
 //
-// Lanes beyond the last output hold numbers that nobody looks at. What comes out may overwrite what came in.
+// Lanes beyond the last output hold anything on the way and zero in the maps. What comes out may overwrite what came in.
 #include "frozen.h"
 
 #include <cstring>
@@ -20,7 +20,7 @@ struct Room {
     Complex halfway[KX][STEP]; // [row][vector], first of the input, then of the output
     Complex column[NY][IN], out_column[NY][OUT];
     float products[NY][2][ROW]; // P and Q
-    float behind[LANES];        // may be read, and is not used
+    float behind[LANES];        // may be read, for lanes beyond the last output
 };
 
 __attribute__((flatten, noinline)) static void to_halfway(const V* x, Room& room) {
@@ -71,6 +71,7 @@ __attribute__((flatten, noinline)) static void correlate_column(const Frozen& la
 __attribute__((flatten, noinline)) static void integrate(const Frozen& layer, const Room& room, V* z) {
     const V slope = broadcast(layer.slope);
     for (int o = 0; o < OUT; o++) {
+        const Mask outputs = first_lanes(OUTPUTS - o * LANES);
         const V leak = load_unaligned(layer.leak + o * LANES);
         V* last = reinterpret_cast<V*>(layer.last) + o;
         for (int row = 0; row < OUT_ROWS; row++) {
@@ -78,7 +79,7 @@ __attribute__((flatten, noinline)) static void integrate(const Frozen& layer, co
             row_from_halfway<OUT_COLUMNS>(&room.halfway[0][row * OUT + o], STEP, u);
             unroll<OUT_COLUMNS>([&](auto c) {
                 const int place = (row * OUT_COLUMNS + c) * OUT;
-                const V q = last[place] + (u[c] - leak * last[place]);
+                const V q = last[place] + (select(outputs, u[c]) - leak * last[place]);
                 last[place] = q;
                 z[place + o] = rectified(q, slope);
             });

@@ -87,10 +87,3 @@ struct InputChannel {
         });
     }
 };
-
-// Lanes of the frames that exist; only a last block can have others.
-static Mask valid_lanes(int frames) {
-    Mask mask;
-    for (int j = 0; j < LANES; j++) mask[j] = j < frames ? -1 : 0;
-    return mask;
-}

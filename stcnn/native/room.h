@@ -1,10 +1,15 @@
 // Memory that stays with the thread, so that its pages are touched once; on large pages where there are any.
+// Nothing may be read before it is written: tests compile with UNWRITTEN=0xff, of which all numbers are no numbers.
 #pragma once
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
 #include <sys/mman.h>
+
+#ifndef UNWRITTEN
+#define UNWRITTEN 0
+#endif
 
 template <class Room> static Room& room() {
     constexpr size_t PAGE = size_t(2) << 20, SIZE = (sizeof(Room) + PAGE - 1) / PAGE * PAGE;
@@ -15,7 +20,7 @@ template <class Room> static Room& room() {
 #ifdef MADV_HUGEPAGE
         madvise(memory, SIZE, MADV_HUGEPAGE);
 #endif
-        return std::memset(memory, 0, SIZE);
+        return std::memset(memory, UNWRITTEN, SIZE);
     }());
     return *static_cast<Room*>(own.get());
 }

@@ -34,6 +34,11 @@ template <class W> INLINE void keep(W&) {}
 #endif
 INLINE V load_unaligned(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 INLINE V select(Mask where, V x) { return (V)((Mask)x & where); }              // zero elsewhere
+INLINE Mask first_lanes(int count) {
+    Mask mask;
+    for (int j = 0; j < LANES; j++) mask[j] = j < count ? -1 : 0;
+    return mask;
+}
 
 // f(Index<0>) ... f(Index<COUNT - 1>): a loop whose counter is a constant in each turn.
 template <int K> using Index = std::integral_constant<int, K>;

@@ -110,8 +110,11 @@ class STCNN(nn.Module):
             rate_hz: frames per second.
             multiplicity: how often each clip counts in the normalisation statistics, ``(B,)``; None is once.
             n_grey: number of leading frames that are grey in all clips, which are then computed once.
+
+        Raises:
+            ShapeError: contrast or multiplicity of another shape, or complex.
         """
-        source = Whole(frames) if isinstance(frames, Tensor) else frames
+        source = as_clips(frames) if isinstance(frames, Tensor) else frames
         n_grey = min(n_grey, source.n_frames - 1)
         if self.hidden.compute in ("auto", "native", "triton") and not self.training and not torch.is_grad_enabled():
             return evaluate(self, source, rate_hz, n_grey)
@@ -119,6 +122,11 @@ class STCNN(nn.Module):
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
         if multiplicity is None:
             multiplicity = eye.new_ones(eye.shape[1])
+        elif multiplicity.shape != eye.shape[1:2]:
+            raise ShapeError(
+                f"the multiplicity has shape {tuple(multiplicity.shape)}",
+                expected=f"one number for each of {eye.shape[1]} clips",
+            )
         last = self.hidden(Clips(prefix, eye, multiplicity), rate_hz, self.readouts.window)
         return self.readouts(last, rate_hz)[0].transpose(0, 1)
 
@@ -215,6 +223,16 @@ class Answer(NamedTuple):
 
     voltage: Traces
     calcium: Traces
+
+
+def as_clips(contrast: Tensor) -> Whole:
+    """Return contrast ``(B, T, Y, X)`` as a batch; raises ShapeError where it is none."""
+    if contrast.dim() != 4 or not contrast.numel() or contrast.is_complex():
+        raise ShapeError(
+            f"the contrast is of type {contrast.dtype} and shape {tuple(contrast.shape)}",
+            expected="real numbers (B, T, Y, X), at least one clip, frame and pixel",
+        )
+    return Whole(contrast)
 
 
 def as_movie(frames: Movie | ArrayLike | Tensor, rate_hz: float, deg_per_px: float) -> Movie:

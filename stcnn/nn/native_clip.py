@@ -45,7 +45,7 @@ class ClipBuilder:
             [cast(getattr(library, form), c_void_p).value or 0 for library in compiled]
         )
         bytes_of_room = max(_room_size(library) for library in compiled) if form == "frame" else 0
-        self._room = self.keeper.memory(torch.zeros(-(-bytes_of_room // 4)))
+        self._room = self.keeper.scratch(-(-bytes_of_room // 4))
         layers = list(zip(folded.layers, codes, strict=True))
         self._weights = [self.keeper.at(self._spectrum(layer, code)) for layer, code in layers]
         self._bands = [self._band(matrix) for matrix in self._matrices()]
@@ -66,7 +66,7 @@ class ClipBuilder:
         if self.form == "frame":
             places = [self.folded.eye.shape, *[layer.shape for layer in layers]]
             largest = max(rows * columns * n for (rows, columns), n in zip(places, self._padded, strict=True))
-            clip.map = self.keeper.memory(torch.zeros(largest))
+            clip.map = self.keeper.scratch(largest)
         return clip
 
     def indicate(self, clip: Clip, b: int, indicator: Indicator, memory: Memory) -> None:
@@ -76,7 +76,7 @@ class ClipBuilder:
             len(indicator.gain), indicator.softplus, self.keeper.at(types, torch.int32),
             self.keeper.at(indicator.gain), self.keeper.at(indicator.offset), memory.row_filter(b),
         )  # fmt: skip
-        clip.filtered = self.keeper.memory(torch.zeros(memory.channels))
+        clip.filtered = self.keeper.scratch(memory.channels)
 
     def _spectrum(self, layer: FoldedLayer, code: FrozenGeometry) -> Tensor:
         leak = layer.filter.scan.leak[: len(layer.kernel)].double()  # type: ignore[attr-defined]
@@ -94,7 +94,8 @@ class ClipBuilder:
         above = self.folded.layers[i + 1].slope if i + 1 < len(self.folded.layers) else self.folded.readouts.slope
         return Frozen(
             self._weights[i], keeper.at(bias), keeper.at(torch.cat([memory.leak, spare])),
-            memory.last[b].data_ptr(), above, memory.past(b), memory.done[b:].data_ptr(), self._room,
+            keeper.memory(memory.last[b]), above, memory.past(b), keeper.memory(memory.done[b : b + 1], torch.int64),
+            self._room,
         )  # fmt: skip
 
     def _matrices(self) -> tuple[Tensor, Tensor]:
@@ -113,12 +114,11 @@ class ClipBuilder:
     def _eye(self, b: int, memory: Memory) -> Eye:
         down, across = self._bands
         width, strip_rows = self.whole(across.size), self.whole(down.rows)
-        room = [
-            torch.zeros(down.size, width),
-            torch.zeros(2, strip_rows, width),
-            torch.zeros(self.lanes, memory.places),
-        ]
-        return Eye(down, across, *map(self.keeper.memory, room), memory.row_filter(b), width, strip_rows)
+        scratch = self.keeper.scratch
+        return Eye(
+            down, across, scratch(down.size, width), scratch(2, strip_rows, width), scratch(self.lanes, memory.places),
+            memory.row_filter(b), width, strip_rows,
+        )  # fmt: skip
 
     def _readouts(self, b: int, memory: Memory) -> Readouts:
         """Weights ``(points, types)`` of maps in blocks, ``(types, points)`` of maps of a frame."""

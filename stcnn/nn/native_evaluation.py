@@ -22,7 +22,7 @@ from stcnn.nn.folded import Folded, FoldedLayer
 from stcnn.nn.native_clip import ClipBuilder, Form
 from stcnn.nn.native_library import FrozenGeometry, NetworkCode, NotCompiled, libraries, library
 from stcnn.nn.native_state import Memory
-from stcnn.nn.native_structs import Clip, Keeper, Passage
+from stcnn.nn.native_structs import Clip, Keeper, Passage, address_of
 from stcnn.nn.stateful import Integrator, State
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ BLOCKS_AT_ONCE = 32
 
 def unfit_for_native_evaluation(folded: Folded) -> str:
     """Say why the native core cannot evaluate this network; empty if it can, except that it may not compile."""
-    if not all(isinstance(filter, Integrator) for filter in folded.filters.values()):
+    filters = [filter for filter in folded.filters.values() if isinstance(filter, Integrator)]
+    if len(filters) < len(folded.filters):
         return "a filter is not exponential, or has few taps"
     tensors = [folded.readouts.weights, *[layer.kernel for layer in folded.layers]]
+    tensors += [tensor for filter in filters for tensor in (filter.scan.leak, filter.offset)]
     if not all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors):
         return "it computes in float32 on the CPU"
     if not all(bool(t.isfinite().all()) for t in tensors):
@@ -132,9 +134,15 @@ class NativeEvaluation:
         return voltage
 
     def indicate(self, indicator: Indicator) -> bool:
-        """Go from voltage to calcium with this in :meth:`step`; False if that cannot be. Compiles what is missing."""
+        """Go from voltage to calcium with this in :meth:`step`; False if that cannot be. Compiles what is missing.
+
+        Raises:
+            NotCompiled: a parameter is not finite, or see :func:`~stcnn.nn.native_library.libraries`.
+        """
         if not isinstance(indicator.filter, Integrator):
             return False
+        if not all(bool(t.isfinite().all()) for t in (indicator.filter.scan.leak, indicator.gain, indicator.offset)):
+            raise NotCompiled("a parameter of the indicator is not finite")
         self.compile("frame")
         self.indicator, self.calcium = indicator, Memory(indicator.filter, 1, self._keeper)
         return True
@@ -153,7 +161,8 @@ class NativeEvaluation:
         """Advance by frames of contrast ``(B, T, Y, X)``; return voltages ``(B, T, N)``.
 
         Raises:
-            ShapeError: the number of clips or of axes is wrong, or the contrast is not finite.
+            ShapeError: the number of clips or of axes is wrong, or the contrast is not finite. In the latter case all
+                frames so far are forgotten.
         """
         if contrast.dim() != 4 or contrast.shape[0] != self.clips or not contrast.numel():
             raise ShapeError(
@@ -165,6 +174,8 @@ class NativeEvaluation:
 
     def push_grey(self, n_frames: int) -> Tensor:
         """Advance by grey frames; return voltages ``(B, T, N)``."""
+        if n_frames < 0:
+            raise ValueError(f"{n_frames} frames")
         return self._evaluate([None] * self.clips, n_frames, (1, 1))
 
     def step(self, frames: NDArray[Any], grey: float) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
@@ -173,7 +184,15 @@ class NativeEvaluation:
         Args:
             frames: ``(B, Y, X)``: 8-bit codes, or float32 luminance 0..1.
             grey: luminance of grey.
+
+        Raises:
+            ShapeError: an array of another shape or type.
         """
+        if frames.ndim != 3 or len(frames) != self.clips or not (frames.dtype == np.uint8 or frames.dtype.kind == "f"):
+            raise ShapeError(
+                f"frames of shape {frames.shape} and type {frames.dtype}",
+                expected=f"({self.clips}, Y, X), uint8 or floats",
+            )
         clips = self.clips_for("frame", frames.shape[1:])
         shown = clips.frames[frames.dtype.kind == "f"]
         np.copyto(shown.array, frames)
@@ -196,6 +215,7 @@ class NativeEvaluation:
                 calls = [clips.passage(b, i, workers, pictures[b], voltage[b]) for b in group for i in range(workers)]
                 faults += pool.map(lambda call: self._code.evaluate(*call), calls)
         if any(faults):
+            self.reset()
             raise ShapeError("the contrast has values that are not finite", expected="numbers around zero, grey")
         return voltage
 
@@ -224,9 +244,9 @@ class Clips:
     def __init__(self, network: NativeEvaluation, form: Form, shape: tuple[int, ...]) -> None:
         codes = [frozen_geometry(layer, form) for layer in network.folded.layers]
         found = libraries(codes)
-        self._network = network
+        self._network, self._shape = network, shape
         self._builder = ClipBuilder(network.folded, form, shape, codes, [found[code] for code in codes])
-        self._workers: dict[tuple[int, int], tuple[Clip, Tensor]] = {}
+        self._workers: dict[tuple[int, int], tuple[Clip, int]] = {}
         if form == "frame":
             self._room_for_frames(network.clips, shape)
 
@@ -238,28 +258,30 @@ class Clips:
         each = [self._worker(b, 0)[0] for b in range(clips)]
         for b, clip in enumerate(each):
             self._builder.indicate(clip, b, network.indicator, network.calcium)
-        arrays = [np.zeros((clips, *shape), dtype) for dtype in (np.uint8, np.float32)]
-        self.frames = [Picture(array, array.ctypes.data, kind) for kind, array in enumerate(arrays)]
-        self.addresses = (ctypes.c_void_p * clips)(*map(ctypes.addressof, each))
-        self.voltage = np.zeros((clips, each[0].readouts.types), np.float32)
-        self.calcium = np.zeros((clips, each[0].calcium.neurons), np.float32)
-        self.answers = self.voltage.ctypes.data, self.calcium.ctypes.data
+        keeper, kinds = self._builder.keeper, enumerate((torch.uint8, torch.float32))
+        shown = [(kind, dtype, torch.empty(clips, *shape, dtype=dtype)) for kind, dtype in kinds]
+        self.frames = [Picture(array.numpy(), keeper.memory(array, dtype), kind) for kind, dtype, array in shown]
+        self.addresses = keeper.pointers([keeper.struct(clip) for clip in each])
+        answers = torch.empty(clips, each[0].readouts.types), torch.empty(clips, each[0].calcium.neurons)
+        self.answers = tuple(map(keeper.memory, answers))
+        self.voltage, self.calcium = (answer.numpy() for answer in answers)
 
-    def _worker(self, b: int, i: int) -> tuple[Clip, Tensor]:
+    def _worker(self, b: int, i: int) -> tuple[Clip, int]:
         """Clip ``b`` with room of its own for the ``i``-th thread that works on it, and room for its maps."""
         if (b, i) not in self._workers:
             layers = self._network.folded.layers
             largest = max(self._network.memory["eye"].places, *(math.prod((*r.shape, len(r.kernel))) for r in layers))
-            room = torch.empty(largest * self._network.lanes)
+            room = self._builder.keeper.scratch(largest * self._network.lanes)
             self._workers[b, i] = self._builder.build(b, self._network.memory), room
         return self._workers[b, i]
 
     def passage(self, b: int, i: int, workers: int, contrast: Tensor | None, voltage: Tensor) -> tuple[object, ...]:
         """Return the arguments of ``evaluate`` for the ``i``-th thread that works on clip ``b``."""
         clip, room = self._worker(b, i)
-        memory = self._network.memory
+        memory, frames = self._network.memory, len(voltage)
         passage = Passage(
-            None if contrast is None else contrast.data_ptr(), len(voltage), voltage.data_ptr(), room.data_ptr(),
-            memory["eye"].done[b:].data_ptr(), memory["readouts"].done[b:].data_ptr(),
+            None if contrast is None else address_of(contrast, (frames, *self._shape)), frames,
+            address_of(voltage, (frames, clip.readouts.types)), room,
+            *(address_of(memory[name].done[b : b + 1], (1,), torch.int64) for name in ("eye", "readouts")),
         )  # fmt: skip
         return ctypes.byref(clip), ctypes.byref(passage), i, workers

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stcnn.nn.native_library import Geometry
 from stcnn.nn.native_spectra import Grid, in_three
+from stcnn.nn.native_structs import address_of
 
 _pointer, _int, _float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
 
@@ -144,7 +145,7 @@ class NativeLayer:
         g, a, blocks = self.geometry, adjoint, -(-frames // self.lanes)
         self._check_window(a.window)
         top, bottom, left, right = a.window
-        window, whole = (bottom - top, right - left, self.lanes), (g.rows, g.columns, self.lanes)
+        window, whole = (bottom - top, right - left), (g.rows, g.columns)
         later_blocks = 0 if a.later is None else a.later.shape[0]
         outputs, below, double = (g.outputs,), a.dz_below is not None, torch.float64
         if (a.p is None) != (written.rest is None) or (below and read.scale is None):
@@ -152,11 +153,12 @@ class NativeLayer:
         call = _Backward(
             *self._blocks(frames), self._input(read, frames), self._maps(written, frames, g.outputs),
             self._weights(weights), _at(decay, outputs, double), _at(a.normalisation, (4, *outputs)),
-            _at(a.dz, (blocks, *outputs, *window)), top, bottom, left, right,
-            _at(a.after, (*outputs, *whole[:2])), _at(a.p, (blocks, *outputs, *whole)),
-            _at(a.later, (later_blocks, *outputs, *whole)), later_blocks,
-            _at(a.d_weights, self.gradient_shape), _at(a.d_leak, outputs, double), _at(a.d_rest, outputs, double),
-            _at(a.dz_below, (blocks, g.inputs, *whole)), _at(a.mean_below, (g.inputs,), wanted=below),
+            self._vectors(a.dz, blocks, *outputs, *window), top, bottom, left, right,
+            _at(a.after, (*outputs, *whole)), self._vectors(a.p, blocks, *outputs, *whole),
+            self._vectors(a.later, later_blocks, *outputs, *whole), later_blocks,
+            self._vectors(a.d_weights, *self.gradient_shape[:-1]),
+            _at(a.d_leak, outputs, double), _at(a.d_rest, outputs, double),
+            self._vectors(a.dz_below, blocks, g.inputs, *whole), _at(a.mean_below, (g.inputs,), wanted=below),
             _at(a.sums_below, (2, g.inputs), double, wanted=below),
         )  # fmt: skip
         self._library.backward(ctypes.byref(call))
@@ -174,7 +176,7 @@ class NativeLayer:
         outputs, (h, w) = self.geometry.outputs, grad.shape[1:3]
         call, dz = self._window(maps, window, grad), grad.new_empty(maps.v.shape[0], outputs, h, w, self.lanes)
         call.mean, call.sums = _at(mean, (outputs,)), _at(sums, (2, outputs), torch.float64)
-        call.dz = dz.data_ptr()
+        call.dz = self._vectors(dz, *dz.shape[:-1])
         self._library.adjoint_of_window(ctypes.byref(call))
         return dz
 
@@ -182,12 +184,11 @@ class NativeLayer:
         """What both have in common; ``frames`` are ``(T, h, w, O)``, each frame in one piece."""
         self._check_window(window)
         top, bottom, left, right = window
-        _at(frames[0], (bottom - top, right - left, self.geometry.outputs))
+        blocks = self._blocks(len(frames))
+        first = _at(frames[0], (bottom - top, right - left, self.geometry.outputs))
         written = self._maps(maps, len(frames), self.geometry.outputs)
         edges = {"top": top, "bottom": bottom, "left": left, "right": right}
-        return _Window(
-            *self._blocks(len(frames)), written, frames=frames.data_ptr(), stride=frames.stride(0), **edges
-        )  # fmt: skip
+        return _Window(*blocks, written, frames=first, stride=frames.stride(0), **edges)
 
     def _check_window(self, window: tuple[int, ...]) -> None:
         (top, bottom, left, right), g = window, self.geometry
@@ -209,28 +210,28 @@ class NativeLayer:
         return _Input(self._maps(read.maps, frames, *channels), scale, shift, read.slope)
 
     def _maps(self, maps: Maps, frames: int, channels: int) -> _Maps:
-        one = (channels, self.geometry.rows, self.geometry.columns, self.lanes)
+        one = (channels, self.geometry.rows, self.geometry.columns)
         earlier_blocks = 0 if maps.earlier is None else maps.earlier.shape[0]
         if maps.rest is not None and not 0 < maps.taps < 2**30:
             raise ValueError(f"a kernel of {maps.taps} taps")
         return _Maps(
-            _at(maps.v, (-(-frames // self.lanes), *one)), _at(maps.earlier, (earlier_blocks, *one)),
+            self._vectors(maps.v, -(-frames // self.lanes), *one), self._vectors(maps.earlier, earlier_blocks, *one),
             _at(maps.rest, (channels,)), earlier_blocks, maps.taps,
         )  # fmt: skip
+
+    def _vectors(self, tensor: Tensor | None, *shape: int) -> int | None:
+        """Address of vectors of LANES numbers."""
+        if tensor is None:
+            return None
+        return address_of(tensor, (*shape, self.lanes), alignment=4 * self.lanes)
 
 
 def _at(
     tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype = torch.float32, wanted: bool | None = None
 ) -> int | None:
-    """Address of a tensor once it is what the compiled code takes it for; an error here is ours, not the user's."""
+    """Address of a tensor that may be missing."""
     if tensor is None:
         if wanted:
             raise ValueError(f"an array {shape} is missing")
         return None
-    if tuple(tensor.shape) != shape or tensor.dtype != dtype or tensor.device.type != "cpu":
-        raise ValueError(
-            f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device} instead of {dtype} {shape} on the CPU"
-        )
-    if not tensor.is_contiguous():
-        raise ValueError(f"strides {tensor.stride()} of an array {shape} that must be contiguous")
-    return tensor.data_ptr()
+    return address_of(tensor, shape, dtype)

@@ -56,7 +56,7 @@ class Memory:
         """What a layer of clip ``b`` has still to take back."""
         keeper, filter = self._keeper, self.filter
         return Past(
-            len(filter.late), filter.taps, self.place[b:].data_ptr(), keeper.at(filter.late, torch.int32),
+            len(filter.late), filter.taps, self._place(b), keeper.at(filter.late, torch.int32),
             keeper.at(filter.cut), keeper.at(filter.cut_start), keeper.memory(self.ring[b]),
         )  # fmt: skip
 
@@ -65,9 +65,12 @@ class Memory:
         keeper, filter, late = self._keeper, self.filter, len(self.filter.late)
         index = (torch.arange(self.places) * self.channels + filter.late[:, None]).flatten()
         return Filter(
-            self.places * self.channels, len(index), filter.taps, self.place[b:].data_ptr(),
-            keeper.at(self.leak.repeat(self.places)), self.last[b].data_ptr(), keeper.at(index, torch.int32),
+            self.places * self.channels, len(index), filter.taps, self._place(b),
+            keeper.at(self.leak.repeat(self.places)), keeper.memory(self.last[b]), keeper.at(index, torch.int32),
             keeper.at(filter.cut.repeat_interleave(self.places)),
             keeper.at(filter.cut_start.repeat_interleave(self.places)),
             keeper.memory(self.ring[b]) if late else None,
         )  # fmt: skip
+
+    def _place(self, b: int) -> int:
+        return self._keeper.memory(self.place[b : b + 1], torch.int32)

@@ -93,16 +93,16 @@ class Keeper:
 
     def at(self, tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
         """Address of a copy of ``tensor`` (or of itself, where it is what is wanted)."""
-        tensor = tensor.detach().to("cpu", dtype).contiguous()
-        self._kept.append(tensor)
-        return tensor.data_ptr()
+        return self.memory(tensor.detach().to("cpu", dtype).contiguous(), dtype)
 
-    def memory(self, tensor: Tensor) -> int:
+    def memory(self, tensor: Tensor, dtype: torch.dtype = torch.float32) -> int:
         """Address of memory that is written to."""
-        if not tensor.is_contiguous() or tensor.device.type != "cpu":
-            raise ValueError(f"memory of strides {tensor.stride()} on {tensor.device}")
         self._kept.append(tensor)
-        return tensor.data_ptr()
+        return address_of(tensor, tuple(tensor.shape), dtype)
+
+    def scratch(self, *shape: int) -> int:
+        """Address of memory in which nothing stands that may be read before it is written."""
+        return self.memory(torch.empty(shape))
 
     def struct(self, struct: ctypes.Structure) -> int:
         """Address of a struct."""
@@ -114,3 +114,26 @@ class Keeper:
         array = (ctypes.c_void_p * len(addresses))(*addresses)
         self._kept.append(array)
         return ctypes.addressof(array)
+
+
+def address_of(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float32, alignment: int = 1) -> int:
+    """Return the address of a tensor once it is what the compiled code takes it for.
+
+    Args:
+        tensor: what is handed over.
+        shape: its shape.
+        dtype: type of its numbers.
+        alignment: its address is a multiple of so many bytes.
+
+    Raises:
+        ValueError: it is not; a fault of ours, what users give is judged before.
+    """
+    if tuple(tensor.shape) != shape or tensor.dtype != dtype or tensor.device.type != "cpu":
+        raise ValueError(
+            f"{tensor.dtype} {tuple(tensor.shape)} on {tensor.device} instead of {dtype} {shape} on the CPU"
+        )
+    if not tensor.is_contiguous():
+        raise ValueError(f"strides {tensor.stride()} of an array {shape} that must be contiguous")
+    if tensor.data_ptr() % alignment:
+        raise ValueError(f"an array {shape} whose address is no multiple of {alignment} bytes")
+    return tensor.data_ptr()

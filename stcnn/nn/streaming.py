@@ -175,7 +175,7 @@ class Stream:
 
         Raises:
             RateError: the state was saved at another frame rate.
-            ShapeError: it is that of another model.
+            ShapeError: it is that of another model, or not finite. The stream is then as it was before.
         """
         rate_hz = float(state.get("rate_hz", torch.nan))
         if rate_hz != self.config.rate_hz:
@@ -184,7 +184,22 @@ class Stream:
                 expected=f"{self.config.rate_hz:g}",
                 remedy="open the stream at that rate",
             )
-        self._leave_core()
+        before = self.state_dict()
+        if odd := sorted(before.keys() ^ state.keys()):
+            raise ShapeError(
+                f"the saved state {'lacks' if odd[0] in before else 'has'} '{odd[0]}'",
+                expected="the state of this model",
+                remedy="load it into the model it was saved from",
+            )
+        if odd := [name for name, rows in state.items() if not rows.isfinite().all()]:
+            raise ShapeError(f"the saved state has values in '{odd[0]}' that are not finite", expected="numbers")
+        try:
+            self._load(state)
+        except ShapeError:
+            self._load(before)
+            raise
+
+    def _load(self, state: Mapping[str, Tensor]) -> None:
         self._folded.load_state(state)
         prefix = "calcium."
         self._indicator.filter.load({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
