@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import pandas as pd
@@ -26,6 +27,7 @@ from stcnn.data.dataset import Batch, Dataset
 from stcnn.errors import DataError, nearest
 from stcnn.evaluate import Predictions
 from stcnn.metrics import correlation
+from stcnn.metrics.regression import CORRELATION_S, Sums, regress
 from stcnn.nn.model import STCNN
 from stcnn.nn.mosaic import drives
 
@@ -39,8 +41,6 @@ SCALE_SD_OCTAVES = 0.5
 """Prior of the readout's scale around that of the core."""
 GAIN_SD = 0.5
 """Prior of the gain relative to the average neuron; wider than the 0.27 of 91 neurons (Klapoetke et al. 2022)."""
-CORRELATION_S = 1.5
-"""Time over which errors go together: as long as a response, in which the slow indicator keeps the core's faults."""
 MOST_STEPS = 8
 """Fine searches, each around the best of the one before, until it stays."""
 
@@ -55,6 +55,7 @@ class Shown:
         azimuth_deg: of their columns, ``(w,)``, rising.
         batch: the one recording, with its target, weights and clock; without pictures.
         cell_type: index of the cell type in the model.
+        duration_s: how long was recorded and is scored.
     """
 
     drive: Tensor
@@ -62,6 +63,7 @@ class Shown:
     azimuth_deg: Tensor
     batch: Batch
     cell_type: int
+    duration_s: float
 
     @property
     def key(self) -> tuple[int, int]:
@@ -72,11 +74,6 @@ class Shown:
     def item(self) -> int:
         """Index of the recording in the data set."""
         return int(self.batch.item)
-
-    @property
-    def duration_s(self) -> float:
-        """How long was recorded and is scored."""
-        return float(self.batch.weight.sum()) / self.batch.rate_hz
 
     def at_samples(self, trace: Tensor) -> Tensor:
         """Bring ``(T, Q)`` to the samples of the recording, ``(S, Q)``."""
@@ -106,7 +103,7 @@ def show(
     types = [cell_type or name for name in dataset.cell_types]
     for name in types:
         if name not in model.cell_types:
-            remedy = f"{nearest(name, model.cell_types)} Say which with --cell-type"
+            remedy = f"say which it is to be taken for with --cell-type; {nearest(name, model.cell_types)}"
             raise DataError(f"the model has no cell type '{name}'", remedy=remedy)
     index = [model.cell_types.index(name) for name in types]
     spacing_deg, lattice = model.config.eye.column_spacing_deg, model.config.eye.lattice
@@ -121,7 +118,8 @@ def show(
         for row in range(len(batch.item)):
             place = index[int(batch.cell_type[row])]
             drive = found[:, batch.clip[row], :, :, place].clone()
-            shown.append(Shown(drive, -down_deg, right_deg, _single(batch, row), place))
+            duration_s = float(batch.weight[row].sum()) / float(dataset.table.rate_hz.iloc[int(batch.item[row])])
+            shown.append(Shown(drive, -down_deg, right_deg, _single(batch, row), place, duration_s))
     return shown
 
 
@@ -198,29 +196,18 @@ def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) 
     The likelihood is that of Gaussian errors of unknown variance, profiled over it, with as many independent samples as
     the recordings hold correlation times; the priors are those of :data:`POSITION_SD_DEG` and beside it.
     """
-    n = y = yy = torch.zeros((), dtype=torch.float64)
-    x = xx = xy = torch.zeros(len(places) * len(scales), dtype=torch.float64)
-    for each in shown:
-        trace = _indicated(model, each, places, scales).double()
-        weight, target = each.batch.weight[0].double(), each.batch.target[0].double()
-        n, y, yy = n + weight.sum(), y + weight @ target, yy + weight @ target.square()
-        x, xx, xy = x + weight @ trace, xx + weight @ trace.square(), xy + (weight * target) @ trace
-    variance, covariance, power = (xx - x * x / n).clamp(min=1e-12), xy - x * y / n, yy - y * y / n
+    parts = [
+        Sums.of(_indicated(model, each, places, scales).T, each.batch.target[0], each.batch.weight[0]) for each in shown
+    ]
     n_independent = sum(each.duration_s for each in shown) / CORRELATION_S
-    least = (power - covariance.square() / variance).clamp(min=1e-9 * power)
     usual = average_neuron(model, shown[0].cell_type).gain
-    # of the gain: likelihood n_independent (gain - best)^2 variance / least, prior ((gain - usual) / sd)^2
-    trust, prior = n_independent * variance / least, (GAIN_SD * usual) ** -2
-    gain = ((trust * covariance / variance + prior * usual) / (trust + prior)).clamp(min=0)
-    error = (power - 2 * gain * covariance + gain.square() * variance).clamp(min=1e-9 * power)
-    cost = n_independent * error.log() + ((gain - usual) / (GAIN_SD * usual)).square()
+    fit = regress(reduce(Sums.and_of, parts), n_independent, usual, GAIN_SD * usual)
+    cost = n_independent * fit.squared_error.log() + ((fit.gain - usual) / (GAIN_SD * usual)).square()
     away = (places / POSITION_SD_DEG).square().sum(1, keepdim=True) + (scales.log2() / SCALE_SD_OCTAVES).square()
     chosen = int((cost + away.flatten()).argmin())
     elevation_deg, azimuth_deg = places[chosen // len(scales)].tolist()
-    offset_dff = (y - gain[chosen] * x[chosen]) / n
-    return NeuronFit(
-        elevation_deg, azimuth_deg, scales[chosen % len(scales)].item(), gain[chosen].item(), offset_dff.item()
-    )
+    gain, offset_dff = fit.gain[chosen].item(), fit.offset[chosen].item()
+    return NeuronFit(elevation_deg, azimuth_deg, scales[chosen % len(scales)].item(), gain, offset_dff)
 
 
 def _indicated(model: STCNN, shown: Shown, places: Tensor, scales: Tensor) -> Tensor:
