@@ -20,7 +20,7 @@ from stcnn.data import Dataset, Recording
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.splits import SplitConfig, split_recordings
 from stcnn.errors import DataError
-from stcnn.evaluate import Evaluation, Predictions, paired_differences
+from stcnn.evaluate import Evaluation, Predictions
 from stcnn.movie import Movie
 from stcnn.runs import Run
 from stcnn.viz.ladder import ladder_figure
@@ -167,11 +167,11 @@ def test_ladder_pairs_models_whatever_the_order_of_their_recordings():
     models = evaluations()
     table = ladder(models, "mean", n_draws=200)
     assert (table[table.model == "mean"].trial_mean_mse_dff2_difference.dropna() == 0).all()
-    paired = paired_differences(models["good"], models["mean"], n_draws=200)
-    paired = paired[paired.score == "single_trial_mse_dff2"].set_index("cell_type")
+    of = {name: model.scores_table(("cell_type",), n_draws=2).set_index("cell_type") for name, model in models.items()}
+    difference = of["good"].single_trial_mse_dff2 - of["mean"].single_trial_mse_dff2
     good = table[table.model == "good"].set_index("cell_type")
     for name in ("lc11", "lc4"):
-        assert good.single_trial_mse_dff2_difference[name] == pytest.approx(paired.difference[name])
+        assert good.single_trial_mse_dff2_difference[name] == pytest.approx(difference[name])
         assert good.single_trial_mse_dff2_difference_high[name] < 0
     score = good.single_trial_correlation
     assert score[ALL_TYPES] == pytest.approx((score["lc11"] + score["lc4"]) / 2)

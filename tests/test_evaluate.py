@@ -8,10 +8,11 @@ import pytest
 import torch
 from scipy import stats
 
+from stcnn.baselines.ladder import ladder
 from stcnn.data import BatchingConfig, Dataset, loader
 from stcnn.data.dataset import taken
 from stcnn.errors import DataError
-from stcnn.evaluate import Evaluation, Predictions, paired_differences, responses
+from stcnn.evaluate import Evaluation, Predictions, responses
 from stcnn.evaluate.tables import CEILINGS, SCORES
 from stcnn.simulation import SimulatedDataConfig, simulate
 from tests import made_up_data
@@ -110,11 +111,12 @@ def test_animals_are_drawn_where_there_are_three_and_neurons_where_there_are_few
 def test_differences_of_a_model_to_itself_are_zero_and_other_recordings_are_refused() -> None:
     data = taken(repeated(), average_trials=True)
     evaluation = Evaluation.of(predicted(data), data)
-    table = paired_differences(evaluation, evaluation, n_draws=50)
-    assert (table[["difference", "low", "high"]].dropna() == 0).all(axis=None)
+    differences = ladder({"itself": evaluation}, "itself", n_draws=50).filter(like="_difference").to_numpy(float)
+    assert np.isfinite(differences).any()
+    assert (differences[np.isfinite(differences)] == 0).all()
     some = data.subset(range(9))
-    with pytest.raises(DataError, match="evaluated on different recordings"):
-        paired_differences(evaluation, Evaluation.of(predicted(some), some))
+    with pytest.raises(DataError, match="evaluated on other recordings"):
+        ladder({"itself": evaluation, "other": Evaluation.of(predicted(some), some)}, "itself")
 
 
 def test_a_paired_difference_is_surer_than_its_parts() -> None:
@@ -125,11 +127,12 @@ def test_a_paired_difference_is_surer_than_its_parts() -> None:
         predictions, prediction=predictions.prediction + 0.2 * torch.randn(predictions.target.shape, generator=rng)
     )
     one, other = Evaluation.of(predictions, data), Evaluation.of(worse, data)
-    rows = paired_differences(one, other, n_draws=500).query("score == 'trial_mean_correlation'")
-    alone = one.scores_table(("cell_type",), n_draws=500)
-    np.testing.assert_allclose(rows.difference, rows.one - rows.other)
-    width = alone.trial_mean_correlation_high - alone.trial_mean_correlation_low
-    assert ((rows.high - rows.low).to_numpy() < width.to_numpy()).all()
+    rows = ladder({"one": one, "other": other}, "other", n_draws=500).set_index(["model", "cell_type"])
+    mine, theirs = rows.loc["one"], rows.loc["other"]
+    difference = mine.trial_mean_correlation_difference
+    np.testing.assert_allclose(difference, mine.trial_mean_correlation - theirs.trial_mean_correlation)
+    width = mine.trial_mean_correlation_difference_high - mine.trial_mean_correlation_difference_low
+    assert (width < mine.trial_mean_correlation_high - mine.trial_mean_correlation_low).all()
 
 
 def test_families_are_patterns_else_generators_else_names_without_numbers() -> None:

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions
+from stcnn.evaluate.responses import RESPONSE
 from stcnn.evaluate.tables import SCORES, ceilings
 from stcnn.metrics.intervals import N_DRAWS, bootstrap_counts, interval
 
 ALL_TYPES = "mean of types"
 """Name of the rows that average the cell types."""
-
-RESPONSE = ["cell_type", "neuron", "animal", "stimulus"]
 
 Draws = dict[str, NDArray[np.float64]]
 """Score to its value on the recordings themselves and on each bootstrap sample, ``(1 + D,)``."""

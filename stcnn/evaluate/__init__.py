@@ -9,4 +9,3 @@ from stcnn.evaluate.predictions import predict_batch as predict_batch
 from stcnn.evaluate.responses import Response as Response
 from stcnn.evaluate.responses import responses as responses
 from stcnn.evaluate.tables import Evaluation as Evaluation
-from stcnn.evaluate.tables import paired_differences as paired_differences

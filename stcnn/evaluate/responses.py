@@ -18,6 +18,9 @@ from stcnn.evaluate.predictions import Predictions
 
 Samples = NDArray[np.float64]
 
+RESPONSE = ["cell_type", "neuron", "animal", "stimulus"]
+"""Columns that say of what and to what a response is."""
+
 
 @dataclass(frozen=True, eq=False)
 class Response:
@@ -103,6 +106,5 @@ def _together(parts: list[Response]) -> list[Response]:
 def response_table(found: list[Response], dataset: Dataset) -> pd.DataFrame:
     """Describe responses, one row each: ``cell_type``, ``neuron``, ``animal``, ``stimulus``, ``n_trials``, ``item``."""
     items = [response.item for response in found]
-    columns = ["cell_type", "neuron", "animal", "stimulus"]
-    table = dataset.table.iloc[items][columns].reset_index(drop=True)
+    table = dataset.table.iloc[items][RESPONSE].reset_index(drop=True)
     return table.assign(n_trials=[response.n_trials for response in found], item=items)

@@ -248,44 +248,6 @@ def ceilings(scores: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def paired_differences(
-    one: Evaluation, other: Evaluation, levels: Sequence[Level] = ("cell_type",), n_draws: int = N_DRAWS
-) -> pd.DataFrame:
-    """Differences of two models' scores on the same recordings, the same units drawn for both.
-
-    Args:
-        one: evaluation of one model.
-        other: of another, which is subtracted.
-        levels: levels of the table.
-        n_draws: number of bootstrap samples.
-
-    Returns:
-        One row per group and score: ``level``, ``cell_type``, ``family``, ``neuron``, ``unit``, ``n_units``, ``score``,
-        ``one``, ``other``, ``difference``, ``low``, ``high``.
-
-    Raises:
-        DataError: they are evaluations of different recordings.
-    """
-    key = ["cell_type", "neuron", "animal", "stimulus"]
-    if not one.table[key].equals(other.table[key]):
-        raise DataError(
-            "two models were evaluated on different recordings",
-            expected="the same ones, in the same order",
-            remedy="evaluate both on the same data set and split",
-        )
-    rows = []
-    for group in (group for level in levels for group in one.groups(level)):
-        counts = np.vstack([np.ones(group.n_units), bootstrap_counts(group.n_units, n_draws)])
-        ours, theirs = one.scores(group, counts), other.scores(group, counts)
-        about = {"level": group.level, **group.names, "unit": group.unit, "n_units": group.n_units}
-        for score in SCORES:
-            difference = ours[score] - theirs[score]
-            ends = interval(float(difference[0]), difference[1:], group.n_units)
-            values = {"one": ours[score][0], "other": theirs[score][0], "difference": difference[0]}
-            rows.append({**about, "score": score, **values, "low": ends.low, "high": ends.high})
-    return pd.DataFrame(rows)
-
-
 def family_of(stimulus: str, dataset: Dataset, families: Mapping[str, Sequence[str]]) -> str:
     """Family of a stimulus: as in a split, or where none is known its name without a number at the end.
 
