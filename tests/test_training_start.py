@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from stcnn.data.batching import loader
-from stcnn.data.dataset import Batch
+from stcnn.data.dataset import Batch, Dataset
 from stcnn.nn.model import STCNN, Population
 from stcnn.training.start import first_clips, fit_neurons_to_traces, scale_to_movies
 from tests.made_up_training import dataset, recipe
@@ -68,13 +68,24 @@ def test_every_neuron_rests_at_the_mean_of_its_traces() -> None:
             np.testing.assert_allclose(predicted, np.mean(np.concatenate(traces)), atol=1e-5)
 
 
-def test_a_voltage_of_one_is_a_standard_deviation_of_the_type() -> None:
+def test_a_voltage_of_one_is_a_standard_deviation_of_the_neuron() -> None:
     model, data = network("none"), dataset()
     fit_neurons_to_traces(model, data)
     for name, neurons in zip(model.cell_types, model.calcium.each, strict=True):
-        spread = np.std(np.concatenate([r.trace for r in data.recordings if r.cell_type == name]))
-        gain = torch.nn.functional.softplus(neurons.gain.detach())
-        np.testing.assert_allclose(gain, np.full(len(gain), spread), rtol=1e-5)
+        gains = torch.nn.functional.softplus(neurons.gain.detach())
+        for neuron, gain in zip(data.neurons[name], gains.tolist(), strict=True):
+            mine = [r.trace for r in data.recordings if (r.cell_type, r.neuron) == (name, neuron)]
+            np.testing.assert_allclose(gain, np.std(np.concatenate(mine)), rtol=1e-5)
+
+
+def test_a_neuron_that_does_not_vary_starts_with_a_tenth_of_the_gain_of_its_type() -> None:
+    model, data = network("none"), dataset()
+    still = data.neurons["lc4"][0]
+    flat = [replace(r, trace=0 * r.trace) if r.neuron == still else r for r in data.recordings]
+    fit_neurons_to_traces(model, Dataset.of(data.movies, flat, data.neurons))
+    spread = np.std(np.concatenate([r.trace for r in flat if r.cell_type == "lc4"]))
+    gains = torch.nn.functional.softplus(model.calcium.each[model.cell_types.index("lc4")].gain.detach())
+    np.testing.assert_allclose(gains[0], 0.1 * spread, rtol=1e-5)
 
 
 def test_neurons_without_a_recording_rest_at_zero_and_types_without_one_stay() -> None:

@@ -27,6 +27,7 @@ from stcnn.metrics import mean_squared_error
 from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
 from stcnn.training.batches import EpochBatches
+from stcnn.training.neurons import NeuronRegression
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.traces import all_samples, samples_of_neurons
 
@@ -48,6 +49,9 @@ class TrainingModule(L.LightningModule):
         self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
         self.importance = importances(train, recipe.training)
         """Factor on the loss of each cell type."""
+        by_regression = recipe.training.neurons == "regression"
+        self.neurons = NeuronRegression(model, train) if by_regression else None
+        """What the epoch so far showed of every neuron's gain and offset."""
         self.step_losses: dict[str, tuple[float, int]] = {}
         """Loss and number of recordings of each cell type in the last training step."""
         self.held_out: pd.DataFrame | None = None
@@ -73,7 +77,8 @@ class TrainingModule(L.LightningModule):
         Raises:
             TrainingError: the loss of a cell type is not finite.
         """
-        error = mean_squared_error(predict_batch(self.model, batch), batch.target, batch.weight)
+        prediction = predict_batch(self.model, batch)
+        error = mean_squared_error(prediction, batch.target, batch.weight)
         losses = {i: error[batch.cell_type == i] for i in batch.cell_type.unique().tolist()}
         total = torch.stack([per_recording.mean() for per_recording in losses.values()])
         self.step_losses = {
@@ -82,6 +87,8 @@ class TrainingModule(L.LightningModule):
         }
         if not total.isfinite().all():
             raise self._not_finite(batch, error, batch_idx)
+        if self.neurons:
+            self.neurons.observe(batch, prediction)
         return (total * total.new_tensor([self.importance[name] for name in self.step_losses])).sum()
 
     def _not_finite(self, batch: Batch, error: Tensor, batch_idx: int) -> TrainingError:
@@ -132,9 +139,12 @@ class TrainingModule(L.LightningModule):
             )
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Take the step, then move parameters that left their bounds back onto them."""
+        """Take the step, then move parameters that left their bounds back onto them; an epoch ends with the neurons."""
         super().optimizer_step(*args, **kwargs)
         project(self.model, self.recipe.bounds)
+        if self.neurons and self.trainer.is_last_batch:
+            self.neurons.fit()
+            self.neurons.forget()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Predict a batch of held-out recordings, in full precision as everywhere outside of training."""
@@ -147,11 +157,15 @@ class TrainingModule(L.LightningModule):
         self._predictions.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the random numbers, so that a resumed training draws the same ones."""
+        """Keep the state of the random numbers, so that a resumed training draws the same ones, and of the neurons."""
+        if self.neurons:
+            checkpoint["neurons"] = self.neurons.sums
         checkpoint["random"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue the random numbers where they were."""
+        """Continue where the training was."""
+        if self.neurons:
+            self.neurons.sums = checkpoint["neurons"]
         torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
         if len(checkpoint["random"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([state.cpu() for state in checkpoint["random"]["cuda"]])

@@ -34,6 +34,9 @@ class TrainingConfig(BaseModel):
     balance: Literal["none", "variance"] = "variance"
     """``variance``: the loss of a cell type counts as a share of the variance of its traces, so that weak types are
     learned as well as strong ones; ``none``: in units of dF/F squared, as published."""
+    neurons: Literal["gradient", "regression"] = "regression"
+    """How gain and offset of every neuron are found: by regression of its traces on what the network makes of its
+    stimuli, after every epoch (:mod:`stcnn.training.neurons`), or by gradient steps like all else, as published."""
     clip_norm: PositiveFloat | None = 1.0
     """The gradient of all parameters together is scaled down to this norm; None leaves it as it is."""
     max_batches: PositiveInt | None = None

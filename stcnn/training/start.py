@@ -9,8 +9,11 @@ import torch
 
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.nn.model import STCNN
-from stcnn.training.traces import Samples, all_samples, samples_of_neurons
+from stcnn.training.neurons import inverse_softplus
+from stcnn.training.traces import all_samples, samples_of_neurons
 
+LEAST_SPREAD = 0.1
+"""Gain at the start of a neuron that hardly varies, relative to that of its cell type."""
 N_CLIPS = 8
 """Presentations whose statistics are taken; their maps are held in memory at once."""
 
@@ -50,10 +53,11 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
 
 @torch.no_grad()
 def fit_neurons_to_traces(model: STCNN, train: Dataset) -> None:
-    """Let every neuron rest at the mean of its traces, and a voltage of one be one standard deviation of its type's.
+    """Let every neuron rest at the mean of its traces, and a voltage of one be one standard deviation of them.
 
-    Otherwise the first steps would lower or raise all predictions at once, by way of all weights, and drive voltages
-    to where the rectifier is flat and nothing is learned any more.
+    A neuron that hardly varies has the gain of a tenth of the standard deviation of its cell type. Otherwise the first
+    steps would lower or raise all predictions at once, by way of all weights, and drive voltages to where the rectifier
+    is flat and nothing is learned any more.
 
     Args:
         model: the untrained model, changed in place.
@@ -68,9 +72,12 @@ def fit_neurons_to_traces(model: STCNN, train: Dataset) -> None:
         spread = math.sqrt(all_samples(of_type.values()).variance)
         if not spread > 0:
             continue
-        neurons.gain.fill_(spread + math.log(-math.expm1(-spread)))  # the inverse of softplus
-        for i, neuron in enumerate(model.population.neurons[name]):
-            neurons.offset[i] = of_type.get(neuron, Samples()).mean - spread * rest
+        mine = [of_type.get(neuron) for neuron in model.population.neurons[name]]
+        deviations = [max(math.sqrt(each.variance), LEAST_SPREAD * spread) if each else spread for each in mine]
+        gain = torch.tensor(deviations, dtype=torch.float64)
+        mean = torch.tensor([each.mean if each else 0.0 for each in mine], dtype=torch.float64)
+        neurons.gain.copy_(inverse_softplus(gain))
+        neurons.offset.copy_(mean - gain * rest)
 
 
 def first_clips(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -1,0 +1,81 @@
+"""Gain and offset of every neuron by regression of its traces on what the network makes of their stimuli.
+
+    dF/F = offset + gain * x,        x = indicator(rectifier(voltage))
+
+For given x the most probable gain and offset follow in closed form. Gains within a cell type differ by factors of ten:
+found by gradient steps of one length for all, they come too late, and the weights that all neurons share are fitted to
+wrong amplitudes meanwhile. Here they are found anew after every epoch, from the predictions that its steps made anyway
+(alternating least squares), and gradient steps leave them alone.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from stcnn.data.dataset import Batch, Dataset
+from stcnn.metrics.regression import CORRELATION_S, Sums, regress
+from stcnn.nn.model import STCNN
+
+GAIN_SD = 1.0
+"""Prior of the gain relative to the usual one of its cell type, that of all its neurons together."""
+LEAST_GAIN = 0.02
+"""Relative to the usual gain; a neuron that does not follow the model keeps so much, and may come back."""
+
+
+class NeuronRegression:
+    """What the steps of an epoch showed of every neuron.
+
+    Args:
+        model: whose neurons are fitted; their gains and offsets no longer take gradients.
+        train: the recordings that batches are made of.
+    """
+
+    def __init__(self, model: STCNN, train: Dataset) -> None:
+        self.model = model
+        self.samples_per_s = torch.tensor(train.table.rate_hz.tolist(), dtype=torch.float64)
+        self.first = [0]
+        for neurons in model.calcium.each:
+            self.first.append(self.first[-1] + len(neurons.gain))
+            neurons.gain.requires_grad_(False)
+            neurons.offset.requires_grad_(False)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin an epoch."""
+        self.sums = torch.zeros(len(Sums._fields) + 1, self.first[-1], dtype=torch.float64)
+        """Columns of :class:`~stcnn.metrics.regression.Sums` and seconds, for all neurons ``(7, N)``."""
+
+    @torch.no_grad()
+    def observe(self, batch: Batch, prediction: Tensor) -> None:
+        """Take in the predictions ``(R, S)`` of one step."""
+        gain, offset = self.model.calcium.neuron(batch.cell_type, batch.neuron)
+        x = (prediction.double() - offset[:, None]) / gain[:, None]
+        sums = Sums.of(x, batch.target, batch.weight)
+        seconds = sums.n.cpu() / self.samples_per_s[batch.item.cpu()]
+        index = torch.tensor(self.first)[batch.cell_type.cpu()] + batch.neuron.cpu()
+        self.sums.index_add_(1, index, torch.stack([*(each.cpu() for each in sums), seconds]))
+
+    @torch.no_grad()
+    def fit(self) -> None:
+        """Give every neuron seen in the epoch its gain and offset; a type that the model does not drive stays."""
+        for neurons, (first, end) in zip(self.model.calcium.each, pairwise(self.first), strict=True):
+            *columns, seconds = self.sums[:, first:end]
+            sums = Sums(*columns)
+            variance, covariance, _ = (each.sum() for each in sums.squares)
+            usual = (covariance / variance).item() if variance > 0 else 0.0
+            if not usual > 0:
+                continue
+            fit = regress(sums, seconds / CORRELATION_S, usual, GAIN_SD * usual)
+            gain = fit.gain.clamp(min=LEAST_GAIN * usual)
+            offset = (sums.y - gain * sums.x) / sums.n.clamp(min=1)
+            seen = sums.n.to(neurons.gain.device) > 0
+            neurons.gain.copy_(torch.where(seen, inverse_softplus(gain).to(neurons.gain), neurons.gain))
+            neurons.offset.copy_(torch.where(seen, offset.to(neurons.offset), neurons.offset))
+
+
+def inverse_softplus(gain: Tensor) -> Tensor:
+    """The raw value whose softplus is a positive gain."""
+    return gain + torch.log(-torch.expm1(-gain))
