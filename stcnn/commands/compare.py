@@ -155,6 +155,8 @@ def printed(table: pd.DataFrame, score: str) -> Table:
     """The ladder for the terminal, best first: scores of the cell types; mean and paired difference with intervals."""
     from rich.table import Table
 
+    from stcnn.evaluate.tables import with_interval
+
     reference = table.model.iloc[0]
     names = list(table.cell_type.unique())
     shown = Table(title=f"{score.replace('_', ' ')}, 95 % interval; difference of the {names[-1]} to {reference}")
@@ -164,16 +166,7 @@ def printed(table: pd.DataFrame, score: str) -> Table:
     best_first = table[table.cell_type == names[-1]].sort_values(score, ascending=False, na_position="last").model
     for model in best_first:
         mine = table[table.model == model].set_index("cell_type")
-        cells = [f"{mine.loc[name][score]:.3f}" for name in names[:-1]] + [_with_interval(mine.loc[names[-1]], score)]
-        own = _with_interval(mine.loc[names[-1]], f"{score}_difference") if model != reference else ""
+        cells = [f"{mine.loc[name][score]:.3f}" for name in names[:-1]] + [with_interval(mine.loc[names[-1]], score)]
+        own = with_interval(mine.loc[names[-1]], f"{score}_difference") if model != reference else ""
         shown.add_row(model, *cells, own)
     return shown
-
-
-def _with_interval(row: pd.Series, column: str) -> str:
-    import math
-
-    value, low, high = (float(row[name]) for name in (column, f"{column}_low", f"{column}_high"))
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.3f}, {high:.3f}]"

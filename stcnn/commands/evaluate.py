@@ -82,6 +82,8 @@ def printed(table: pd.DataFrame, title: str) -> Table:
     """Scores of the cell types for the terminal, each with its interval where there is one."""
     from rich.table import Table
 
+    from stcnn.evaluate.tables import with_interval
+
     mine = table[table.level == "cell_type"]
     columns = [name for name in PRINTED if name in mine and mine[name].notna().any()]
     shown = Table(title=f"{title}; 95 % interval")
@@ -89,16 +91,6 @@ def printed(table: pd.DataFrame, title: str) -> Table:
     for name in columns:
         shown.add_column(PRINTED[name], justify="right")
     for _, row in mine.iterrows():
-        shown.add_row(row.cell_type, *(_cell(row, name) for name in columns))
+        cells = (str(row[name]) if name.startswith("n_") else with_interval(row, name, digits=2) for name in columns)
+        shown.add_row(row.cell_type, *cells)
     return shown
-
-
-def _cell(row: pd.Series, name: str) -> str:
-    import math
-
-    if name.startswith("n_"):
-        return f"{row[name]}"
-    value, low, high = (float(row[column]) for column in (name, f"{name}_low", f"{name}_high"))
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3f}" if math.isnan(low) else f"{value:.3f} [{low:.2f}, {high:.2f}]"

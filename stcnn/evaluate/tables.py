@@ -248,6 +248,20 @@ def ceilings(scores: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
+def with_interval(row: pd.Series, score: str, digits: int = 3) -> str:
+    """A score of a row for the terminal, such as ``0.612 [0.580, 0.641]``; a dash where it is not defined.
+
+    Args:
+        row: with ``score``, and its ``_low`` and ``_high``, which are NaN where it has no interval.
+        score: name of the column.
+        digits: behind the point, of the interval.
+    """
+    value, low, high = (float(row[name]) for name in (score, f"{score}_low", f"{score}_high"))
+    if np.isnan(value):
+        return "-"
+    return f"{value:.3f}" if np.isnan(low) else f"{value:.3f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
 def family_of(stimulus: str, dataset: Dataset, families: Mapping[str, Sequence[str]]) -> str:
     """Family of a stimulus: as in a split, or where none is known its name without a number at the end.
 

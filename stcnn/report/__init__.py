@@ -13,6 +13,7 @@ from stcnn.nn.bounds import Bounds
 from stcnn.report.findings import find
 from stcnn.report.page import render
 from stcnn.report.pictures import trace_pairs as trace_pairs
+from stcnn.report.text import aligned
 from stcnn.runs import Run
 from stcnn.viz.history import loss_history
 from stcnn.viz.traces import prediction_grid
@@ -62,9 +63,7 @@ def _table(scores: pd.DataFrame) -> str:
     for name, scored in scores.set_index("cell_type").iterrows():
         numbers = [f"{scored[key]:g}" for key in ("n_neurons", "n_recordings")]
         rows.append([str(name), *numbers, f"{scored['loss']:.4g}", f"{scored['correlation']:.3f}"])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    return aligned(rows)
 
 
 def _save(run: Run, name: str, figure: Figure) -> None:

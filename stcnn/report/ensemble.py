@@ -12,6 +12,7 @@ from stcnn.evaluate import Predictions
 from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_error
 from stcnn.experiments.parameters import parameter_table, per_neuron
 from stcnn.nn.bounds import Bounds
+from stcnn.report.text import aligned
 from stcnn.runs import Run
 from stcnn.viz.calibration import spread_calibration
 from stcnn.writing import whole_file
@@ -68,7 +69,5 @@ def printed(table: pd.DataFrame) -> str:
                 str(row.caution),
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     trusted = int((neurons.caution == "").sum())
-    return "\n".join([*lines, f"{trusted} of {len(neurons)} gains and offsets of neurons agree between the models."])
+    return f"{aligned(rows)}\n{trusted} of {len(neurons)} gains and offsets of neurons agree between the models."
