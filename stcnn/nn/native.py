@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.fused import StackOutput
+from stcnn.nn.fused import StackOutput, train
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native_layer import Adjoint, Input, Maps, NativeLayer
 from stcnn.nn.native_library import Geometry, NotCompiled, compiler, libraries, library, works_here
@@ -94,29 +94,7 @@ def run_native(layers: list[FusedLayer], clips: Clips, window: Window) -> StackO
     Raises:
         NotCompiled: the compiled core cannot run these; the message says why.
     """
-    run = NativeRun(layers, clips, window)
-    maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
-    prefix = maps[0] if clips.prefix is not None else None
-    return StackOutput(prefix, maps[-1], run.moments, run.values)
-
-
-class _Stack(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, run: NativeRun, *tensors: Tensor | None
-    ) -> tuple[Tensor, ...]:
-        ctx.run = run  # type: ignore[attr-defined]
-        return run.forward()
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        run: NativeRun | None = ctx.run  # type: ignore[attr-defined]
-        if run is None:
-            raise RuntimeError("the hidden stack keeps its maps for one backward pass: run the forward pass again")
-        if torch.is_grad_enabled():
-            raise NotImplementedError("the hidden stack has no second derivative: use compute='modular' for it")
-        ctx.run = None  # type: ignore[attr-defined]
-        return None, *run.backward(grads)
+    return train(NativeRun(layers, clips, window), layers)
 
 
 @dataclass
