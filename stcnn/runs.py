@@ -4,13 +4,14 @@
       config.yaml          the whole configuration, every default written out
       environment.json     versions, hardware, git commit, seed, hash of the data, command
       split.json           recordings of the training, validation and test part
+      trained_on.json      by what the training part is known again under other names (stcnn.data.leaks)
       checkpoints/         epoch_K.ckpt after K epochs (0 is untrained); interrupted.ckpt after Ctrl-C in mid-epoch
       losses.csv           training loss of every step and cell type
       scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type
       model.json           the network and its neurons; model.safetensors its weights
       test_scores.csv      scores of the test part (and .parquet), not to be chosen by; test_looks.json who looked when
       report.html          what a person should know of it; loss.png, predictions.png
-      members/K/           of an ensemble: one such folder per model, and only the first three files above
+      members/K/           of an ensemble: one such folder per model, and only the first four files above
 
 Every file is written beside its place and then moved there, so that none is ever seen half written.
 """
@@ -90,6 +91,12 @@ class Run:
     def split(self) -> dict[str, list[str]]:
         """Return the keys of the recordings on each side, see :class:`stcnn.data.splits.Split`."""
         return self._read_json("split.json")
+
+    def trained_on(self) -> list[str]:
+        """Return the :func:`~stcnn.data.leaks.footprints` of the training part; none in a run of an older version."""
+        if not (self.path / "trained_on.json").is_file():
+            return []
+        return list(self._read_json("trained_on.json")["footprints"])
 
     def losses(self) -> pd.DataFrame:
         """Return the training loss of every step: ``epoch``, ``step``, ``cell_type``, ``n_recordings``, ``loss``."""

@@ -1,14 +1,17 @@
 """Splits: nothing of a neuron's stimulus stands on two sides, whatever the movie is called."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stcnn.data import Dataset, Split, SplitConfig, split_recordings
+from stcnn.data import Dataset, Split, SplitConfig, open_store, split_recordings, write_store
+from stcnn.data.dataset import taken
 from stcnn.data.duplicates import fingerprint, same_content
+from stcnn.data.splits import recording_keys, require_no_leak
 from stcnn.errors import ConfigError, DataError
 from stcnn.movie import Movie
 from tests.made_up_data import GREY, RATE_HZ, dataset
@@ -73,18 +76,25 @@ def _copy_of(original: Movie, how: str) -> Movie:
         "upside down": frames[:, ::-1],
         "shifted": np.roll(frames, (3, 2), (1, 2)),
         "later": np.concatenate([np.full_like(frames[:7], GREY), frames]),
+        "longer": np.concatenate([frames, np.full_like(frames[:7], GREY)]),
         "many grey values": frames,
     }[how]
     copy = Movie.from_luminance(changed.copy(), RATE_HZ, background=GREY)
     return Movie(copy.luminance(), RATE_HZ, background=GREY) if how == "many grey values" else copy
 
 
-@pytest.mark.parametrize("how", ["same", "mirrored", "upside down", "shifted", "later", "many grey values"])
+HOW = ["same", "mirrored", "upside down", "shifted", "later", "longer", "many grey values"]
+
+
+@pytest.mark.parametrize("how", HOW)
 def test_a_planted_copy_under_another_name_is_caught(how: str) -> None:
     data = _many_stimuli()
     planted = [replace(r, stimulus="planted") for r in data.recordings if r.stimulus == "square_4"]
     movies = dict(data.movies) | {"planted": _copy_of(data.movies["square_4"], how)}
     data = Dataset.of(movies, [*data.recordings, *planted])
+    copied, kept = (tuple(np.flatnonzero(data.table.stimulus == n).tolist()) for n in ("planted", "square_4"))
+    with pytest.raises(DataError, match=r"the split leaks: .*/planted/.* of the test part belongs together with"):
+        require_no_leak(Split(kept, (), copied), data, SplitConfig())
     for seed in range(20):
         split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"seed": seed}))
         for indices in _sides(split).values():
@@ -94,6 +104,54 @@ def test_a_planted_copy_under_another_name_is_caught(how: str) -> None:
                 for name, rows in ((n, side.stimulus == n) for n in ("planted", "square_4"))
             }
             assert shown["planted"] == shown["square_4"]
+
+
+@pytest.mark.parametrize("kind", ["stimulus_x_neuron", "neuron", "animal", "session", "repeat"])
+def test_one_neuron_under_two_names_stays_on_one_side(kind: str) -> None:
+    """A file was imported twice: the samples are the same, the names of animal, neuron and movie are not."""
+    data = dataset(neurons_per_type=6, trials=3)
+    apart = [replace(r, animal=f"fly{r.neuron}", session=r.neuron) for r in data.recordings]
+    copies = [
+        replace(r, neuron="copy", animal="fly of the copy", session="copy", stimulus=f"copy of {r.stimulus}")
+        for r in apart
+        if r.neuron == "2" and r.cell_type == "lc4"
+    ]
+    movies = dict(data.movies) | {f"copy of {name}": movie for name, movie in data.movies.items()}
+    data = Dataset.of(movies, [*apart, *copies])
+    place = {key: i for i, key in enumerate(recording_keys(data.table))}
+    fly, copy = "lc4/fly2/2/", "lc4/fly of the copy/copy/copy of "
+    copied = [(i, place[key.replace(copy, fly)]) for key, i in place.items() if key.startswith(copy)]
+    assert len(copied) == 9
+    config = SplitConfig.model_validate(CONFIG | {"kind": kind})
+    for seed in range(10):
+        sides = _sides(split_recordings(data, config.model_copy(update={"seed": seed}))).values()
+        assert all((i in side) == (j in side) for side in sides for i, j in copied)
+    i, j = copied[0]
+    with pytest.raises(DataError, match=r"the split leaks: .*lc4/fly.* belongs together with .*lc4/fly"):
+        require_no_leak(Split((i,), (j,), ()), data, config)
+
+
+def test_constant_traces_of_dead_cells_are_no_copies() -> None:
+    data = dataset(neurons_per_type=6)
+    dead = Dataset.of(data.movies, [replace(r, trace=np.zeros_like(r.trace)) for r in data.recordings])
+    assert split_recordings(dead, SplitConfig(kind="neuron")) == split_recordings(data, SplitConfig(kind="neuron"))
+
+
+def test_copies_are_found_among_averages_by_a_trial_and_in_stores_without_reading_a_trace(tmp_path: Path) -> None:
+    data = dataset(neurons_per_type=6, trials=3)
+    (*_, last) = (r for r in data.recordings if r.neuron == "2" and r.stimulus == "loom" and r.cell_type == "lc4")
+    data = Dataset.of(data.movies, [*data.recordings, replace(last, neuron="copy", trials=(0,))])
+    stored = open_store(write_store(data, tmp_path / "set.zarr"))
+    assert stored.trace_prints() == data.trace_prints()
+    unread = replace(stored, recordings=[])
+    for found in (taken(data, average_trials=True), taken(unread, average_trials=True)):
+        table = found.table
+        mine = np.flatnonzero(
+            table.neuron.isin(["2", "copy"]) & (table.cell_type == "lc4") & (table.stimulus == "loom")
+        )
+        one, other = mine.tolist()
+        with pytest.raises(DataError, match="belongs together with"):
+            require_no_leak(Split((one,), (other,), ()), found, SplitConfig(kind="neuron"))
 
 
 def _prints(**frames: np.ndarray) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
-from stcnn.data import Dataset, Split, split_recordings
+from stcnn.commands.evaluate import app as evaluate
+from stcnn.config import compose
+from stcnn.data import Dataset, Split, split_recordings, write_store
 from stcnn.data.recordings import Recording
-from stcnn.data.splits import require_no_leak
+from stcnn.data.splits import recording_keys, require_no_leak
 from stcnn.errors import DataError
+from stcnn.movie import Movie
 from stcnn.runs import Run
 from stcnn.training import held_out
 from stcnn.training.fit import train
@@ -129,12 +133,66 @@ def test_other_recordings_are_scored_by_the_neurons_that_are_known_and_the_avera
     other = held_out.with_neurons(model, {"lc11": ("2", "new"), "lc4": ("0",)})
     gains = model.calcium.each[model.cell_types.index("lc11")].gain
     torch.testing.assert_close(other.calcium.each[0].gain, torch.stack([gains[2], gains.mean()]))
-    renamed = [replace(r, neuron=f"new {r.neuron}") for r in data.recordings if r.cell_type == "lc4"]
+    renamed = [replace(_new_trial(r), neuron=f"new {r.neuron}") for r in data.recordings if r.cell_type == "lc4"]
     table = held_out.score_other(run, Dataset.of(data.movies, renamed), recipe())
     assert set(table.cell_type) == {"lc4"}
     assert table.single_trial_mse_dff2.notna().all()
-    with pytest.raises(DataError, match=r"of the recordings were trained on, first '.*expected other recordings"):
-        held_out.score_other(run, data, recipe())
     strange = [replace(r, cell_type="lc99") for r in data.recordings]
     with pytest.raises(DataError, match="the cell types of the data are lc99, expected some of those that"):
         held_out.score_other(run, Dataset.of(data.movies, strange), recipe())
+
+
+def _shifted(movie: Movie) -> Movie:
+    return Movie.from_luminance(np.roll(movie.luminance(), (3, 2), (1, 2)), movie.rate_hz, background=movie.background)
+
+
+def _grey_around(movie: Movie) -> Movie:
+    """Grey before, after and on all sides."""
+    margins = ((9, 5), (4, 4), (6, 2))
+    wider = np.pad(movie.luminance(), margins, constant_values=np.float32(movie.background))
+    return Movie.from_luminance(wider, movie.rate_hz, background=movie.background)
+
+
+def _new_trial(recording: Recording) -> Recording:
+    trace = np.random.default_rng(9).normal(size=len(recording.trace)).astype(np.float32)
+    return replace(recording, trials=(7,), trace=trace)
+
+
+RENAMED: dict[str, Callable[[Recording], Recording]] = {
+    "the same": lambda r: r,
+    "another trial": _new_trial,
+    "another trial of a renamed movie": lambda r: replace(_new_trial(r), stimulus=f"my {r.stimulus}"),
+    "a renamed neuron": lambda r: replace(r, neuron=f"my {r.neuron}"),
+    "everything renamed": lambda r: replace(
+        r, neuron=f"my {r.neuron}", animal="mine", session="mine", stimulus=f"my {r.stimulus}", trials=(7,)
+    ),
+}
+
+
+@pytest.mark.parametrize("movies", [lambda m: m, _shifted, _grey_around], ids=["movies", "shifted", "grey around"])
+@pytest.mark.parametrize("name", RENAMED)
+def test_what_was_trained_on_is_known_again_among_other_recordings(
+    run: Run, tmp_path: Path, name: str, movies: Callable[[Movie], Movie]
+) -> None:
+    data = dataset()
+    shown = {n: movies(m) for n, m in data.movies.items()}
+    trained = data.recordings[recording_keys(data.table).index(run.split()["train"][0])]
+    new = [replace(_new_trial(r), neuron=f"new {r.neuron}") for r in data.recordings[:4]]
+    held_out.score_other(run, Dataset.of(shown, new), recipe())
+    planted = Dataset.of(shown | {f"my {n}": m for n, m in shown.items()}, [*new, RENAMED[name](trained)])
+    with pytest.raises(DataError, match=r"^1 of the recordings were trained on .*, expected other rec"):
+        held_out.score_other(run, planted, recipe())
+
+
+def test_stcnn_evaluate_refuses_a_data_set_with_what_was_trained_on(run: Run, tmp_path: Path) -> None:
+    run.save_config(compose([]).model_copy(update=dict(recipe())).saved())
+    data = dataset()
+    mine = [replace(r, neuron=f"my {r.neuron}", animal="mine", stimulus=f"my {r.stimulus}") for r in data.recordings]
+    movies = {f"my {name}": _shifted(movie) for name, movie in data.movies.items()}
+    leaking = write_store(Dataset.of(movies, mine), tmp_path / "leaking.zarr")
+    with pytest.raises(DataError, match=rf"{len(run.split()['train'])} of the recordings were trained on"):
+        CliRunner().invoke(evaluate, [str(run.path), "--dataset", str(leaking)], catch_exceptions=False)
+    new = write_store(Dataset.of(movies, list(map(_new_trial, mine))), tmp_path / "new.zarr")
+    result = CliRunner().invoke(evaluate, [str(run.path), "--dataset", str(new)], catch_exceptions=False)
+    assert "on " in result.output
+    assert (run.path / "new_scores.parquet").is_file()

@@ -26,6 +26,7 @@ from stcnn.data.recordings import (
     SelectedRecordings,
     averaged,
     neurons_of,
+    prints_of,
     recording_table,
     sampled_apart,
 )
@@ -101,6 +102,15 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.recordings)
+
+    def trace_prints(self) -> list[tuple[int, ...]]:
+        """The :func:`~stcnn.data.recordings.trace_print` of each trial of each recording, ``R`` tuples.
+
+        Traces are read only where they never were before, as in recordings that are being imported.
+        """
+        if "prints" in self.table:
+            return self.table.prints.to_list()
+        return [prints_of(recording) for recording in self.recordings]
 
     def subset(self, indices: Sequence[int]) -> Dataset:
         """The data set with only these recordings; movies, neurons and their indices stay as they are."""

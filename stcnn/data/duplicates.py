@@ -7,6 +7,7 @@ is exact up to a chance of about 2^-64 per pixel.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -84,6 +85,14 @@ def same_content(prints: Mapping[str, NDArray[np.uint64]], *, shifted: bool = Tr
                 labels[labels == labels[part]] = labels[whole]
     numbers = np.unique(labels, return_inverse=True)[1]
     return {name: int(number) for name, number in zip(prints, numbers, strict=True)}
+
+
+def content_name(print_: NDArray[np.uint64], *, shifted: bool = True) -> str:
+    """A lasting name of a content, 16 hexadecimal digits: one for all its mirror images and, if wanted, its shifts.
+
+    Unlike :func:`same_content` it compares with movies that are not there, but does not know a shift that is cut off.
+    """
+    return hashlib.sha256(_canonical(print_, shifted)).hexdigest()[:16]
 
 
 def _canonical(print_: NDArray[np.uint64], shifted: bool) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,7 +66,8 @@ TABLE_COLUMNS = (
     *("azimuth_deg", "elevation_deg", "indicator"),
 )
 """Columns of :attr:`Dataset.table`: the fields of a recording, the number of its samples, the times of the first and
-the last, whether they are evenly spaced, and the rate of its movie."""
+the last, whether they are evenly spaced, and the rate of its movie. Where the samples were read once, a column
+``prints`` beside them has the :func:`trace_print` of each trial."""
 
 EVEN_WITHIN = 0.02
 """Samples count as evenly spaced where none is off by more than this share of the interval."""
@@ -73,6 +75,7 @@ EVEN_WITHIN = 0.02
 
 def recording_table(recordings: Iterable[Recording], movie_rate_hz: Mapping[str, float]) -> pd.DataFrame:
     """One row per recording with everything but the samples: what splits and batches are planned from."""
+    recordings = list(recordings)
     rows = [
         [
             *(r.cell_type, r.neuron, r.animal, r.session, r.stimulus, r.trials, *r.shift_px),
@@ -81,7 +84,23 @@ def recording_table(recordings: Iterable[Recording], movie_rate_hz: Mapping[str,
         ]
         for r in recordings
     ]
-    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).assign(prints=pd.Series(list(map(prints_of, recordings))))
+
+
+def prints_of(recording: Recording) -> tuple[int, ...]:
+    """The :func:`trace_print` of each trial."""
+    return tuple(map(trace_print, [recording.trace] if recording.repeats is None else recording.repeats))
+
+
+def trace_print(trace: NDArray[np.float32]) -> int:
+    """A 64-bit number by which the same samples are found under another name; 0 for a constant trace.
+
+    Two different traces share one by chance in 2^-64 of cases.
+    """
+    samples = np.ascontiguousarray(trace, np.float32)
+    if not len(samples) or (samples == samples[0]).all():
+        return 0  # a dead region of interest is no copy of another
+    return int.from_bytes(hashlib.sha256(samples.data).digest()[:8], "little")
 
 
 def evenly_spaced(time_s: NDArray[np.float64], rate_hz: float) -> bool:
@@ -288,6 +307,7 @@ def averaged(recordings: Sequence[Recording], table: pd.DataFrame) -> tuple[Sequ
         np.argsort(number := groups.ngroup().to_numpy(), kind="stable"), np.bincount(number).cumsum()[:-1]
     )
     first = table.iloc[[group[0] for group in places]].reset_index(drop=True)
-    trials = table.trials.to_list()
-    first["trials"] = [tuple(n for i in group for n in trials[i]) for group in places]
+    for column in {"trials", "prints"} & set(table.columns):
+        each = table[column].to_list()
+        first[column] = [tuple(n for i in group for n in each[i]) for group in places]
     return AveragedTrials(recordings, [group.tolist() for group in places]), first

@@ -2,11 +2,13 @@
 
 Recordings are held out in groups that may not be torn apart: the trials of one neuron to one stimulus stay
 together, and so do all movies that show the same content to a neuron, whatever they are called
-(see :mod:`stcnn.data.duplicates`). Each cell type contributes its share to every side.
+(see :mod:`stcnn.data.duplicates`), and recordings with the very same samples, whatever their neuron is called. Each
+cell type contributes its share to every side.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -15,6 +17,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.duplicates import fingerprint, same_content
@@ -126,6 +130,26 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
 
 def _groups(dataset: Dataset, config: SplitConfig) -> np.ndarray:
     """Number of the group of each recording; a group stays on one side."""
+    return _with_copies(_units(dataset, config), dataset, config)
+
+
+def _with_copies(units: np.ndarray, dataset: Dataset, config: SplitConfig) -> np.ndarray:
+    """Join units that have the same samples in a trial of the same content, such as one neuron under two names."""
+    prints = [(row, number) for row, numbers in enumerate(dataset.trace_prints()) for number in set(numbers) if number]
+    often = Counter(number for _, number in prints)
+    copies = [(row, number) for row, number in prints if often[number] > 1]
+    if not copies:
+        return units
+    content = dataset.table.stimulus.map(_contents(dataset, config))
+    shown = pd.factorize(pd.Series([(content[row], number) for row, number in copies]))[0]
+    n_units, n_shown = units.max() + 1, shown.max() + 1
+    ends = units[[row for row, _ in copies]], n_units + shown
+    links = coo_array((np.ones(len(copies)), ends), shape=(n_units + n_shown,) * 2)
+    return _numbers(pd.Series(connected_components(links, directed=False)[1][units]))
+
+
+def _units(dataset: Dataset, config: SplitConfig) -> np.ndarray:
+    """Number of what is held out for each recording, by its names and the content of its movie."""
     table = dataset.table
     if config.kind == "repeat" and table.trials.map(len).max() > 1:
         raise DataError("split.kind=repeat needs single trials", remedy="set dataset.average_trials to false")

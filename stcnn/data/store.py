@@ -8,7 +8,8 @@ Layout, version 1::
     fingerprints              (M, Y, X) uint64, by which copies of movies are found (stcnn.data.duplicates)
     recordings/COLUMN         (R,) one entry per single trial: int32 codes of ``categories`` for cell_type, neuron,
                               animal, session, stimulus and indicator; trial, azi_shift_px, ele_shift_px, n_samples,
-                              start_s, end_s, rate_hz, exposure_s, even, azimuth_deg, elevation_deg; clock
+                              start_s, end_s, rate_hz, exposure_s, even, azimuth_deg, elevation_deg; clock; print:
+                              uint64 by which copies of traces are found (stcnn.data.recordings.trace_print)
     traces                    (sum of n_samples,) float32 dF/F at the imaging rate, one recording after the other
     clocks/n_samples          (K,) length of each different clock
     clocks/time_s             (sum,) float64 time stamps in seconds after stimulus onset, one clock after the other
@@ -90,7 +91,9 @@ def open_store(path: str | Path) -> Dataset:
     columns: dict[str, Any] = {name: opened.read(f"recordings/{name}") for name in (*CATEGORIES, *NUMBERS)}
     for name in CATEGORIES:
         columns[name] = np.array(attributes["categories"][name], object)[columns[name]]
-    columns["trials"] = [(number,) for number in opened.read("recordings/trial").tolist()]
+    columns["trials"] = _single(opened.read("recordings/trial"))
+    if "recordings/print/zarr.json" in attributes["files"]:  # stores of November 2026 lack it
+        columns["prints"] = _single(opened.read("recordings/print"))
     table = pd.DataFrame(columns)
     table["movie_rate_hz"] = table.stimulus.map({name: info["rate_hz"] for name, info in infos.items()})
     return Dataset(
@@ -103,6 +106,10 @@ def open_store(path: str | Path) -> Dataset:
         known_hash=attributes["content_hash"],
         known_prints=StoredPrints(path, list(infos)),
     )
+
+
+def _single(numbers: NDArray[np.integer]) -> list[tuple[int]]:
+    return [(number,) for number in numbers.tolist()]
 
 
 def provenance(path: str | Path) -> dict[str, Any]:

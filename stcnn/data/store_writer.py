@@ -18,6 +18,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from stcnn.data.dataset import ContentDigest, Dataset
 from stcnn.data.duplicates import fingerprint
+from stcnn.data.recordings import trace_print
 from stcnn.data.store_layout import CATEGORIES, FORMAT, MOVIE_CHUNK, NUMBERS, SAMPLE_CHUNK, VERSION
 from stcnn.errors import DataError, FileError
 
@@ -150,9 +151,10 @@ def _write_traces(group: zarr.Group, data: Dataset, digest: ContentDigest, progr
     traces = _ragged(group, "traces", total, "float32")
     clocks: dict[bytes, int] = {}
     stamps: list[NDArray[np.float64]] = []
-    clock_of, buffer, written = np.empty(len(data), np.int32), [], 0
+    clock_of, prints, buffer, written = np.empty(len(data), np.int32), np.empty(len(data), np.uint64), [], 0
     for i, recording in enumerate(data.recordings):
         digest.add_recording(i, recording.trace)
+        prints[i] = trace_print(recording.trace)
         time_s = np.ascontiguousarray(recording.time_s, np.float64)
         clock_of[i] = clocks.setdefault(hashlib.sha256(time_s.data).digest(), len(clocks))
         if clock_of[i] == len(stamps):
@@ -165,7 +167,9 @@ def _write_traces(group: zarr.Group, data: Dataset, digest: ContentDigest, progr
             written += len(block) - keep
             buffer = [block[len(block) - keep :]]
             progress("recordings", i + 1, len(data))
-    group.create_group("recordings").create_array("clock", data=clock_of)
+    columns = group.create_group("recordings")
+    columns.create_array("clock", data=clock_of)
+    columns.create_array("print", data=prints)
     folder = group.create_group("clocks")
     folder.create_array("n_samples", data=np.array([len(s) for s in stamps], np.int32))
     _ragged(folder, "time_s", sum(map(len, stamps)), "float64")[:] = np.concatenate(stamps)

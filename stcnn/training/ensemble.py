@@ -44,6 +44,7 @@ def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, res
         yield member
     run.write_json("environment.json", member.environment())
     run.write_json("split.json", member.split())
+    run.write_json("trained_on.json", {"footprints": member.trained_on()})
 
 
 def _has_begun(run: Run) -> bool:

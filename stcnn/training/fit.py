@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.leaks import footprints
 from stcnn.data.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
 from stcnn.nn.model import STCNN, Population
@@ -56,7 +57,10 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
             )
     else:
         run.write_json("environment.json", {**environment(), "seed": recipe.seed, "data_sha256": data_sha256})
-        run.write_json("split.json", split_recordings(dataset, recipe.split).to_json(dataset))
+        split = split_recordings(dataset, recipe.split)
+        run.write_json("split.json", split.to_json(dataset))
+        words = set[str]().union(*footprints(dataset.subset(split.train), recipe.split))
+        run.write_json("trained_on.json", {"footprints": sorted(words)})
     torch.manual_seed(recipe.seed)
     population = Population(neurons={name: tuple(neurons) for name, neurons in dataset.neurons.items()})
     model = STCNN(recipe.model, population, dataset.deg_per_px)

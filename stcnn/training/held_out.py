@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.leaks import known_again
 from stcnn.data.splits import Split, recording_keys, require_no_leak
 from stcnn.errors import DataError, ShapeError
 from stcnn.evaluate import Evaluation
@@ -173,13 +174,7 @@ def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
     chosen = [i for i, name in enumerate(dataset.table.cell_type) if name in known]
     neurons = {name: dataset.neurons.get(name, ("-",)) for name in models[0].cell_types}  # indices as in the model
     others = replace(dataset.subset(chosen), neurons=neurons)
-    trained = _without_trials(run.split()["train"]) & _without_trials(recording_keys(others.table))
-    if trained:
-        raise DataError(
-            f"neurons and stimuli of {len(trained)} of the recordings were trained on, first '{min(trained)}'",
-            expected="other recordings",
-            remedy="evaluate the held-out part of the run, without --dataset; give other animals other names",
-        )
+    _require_new(run, others, recipe)
     if models[0].deg_per_px != others.deg_per_px:
         raise ShapeError(
             f"the movies have {others.deg_per_px:g} degrees per pixel",
@@ -191,8 +186,21 @@ def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
     return Evaluation.of(predictions, others, recipe.split.families).scores_table()
 
 
-def _without_trials(keys: Sequence[str]) -> set[str]:
-    return {key.rpartition("/")[0] for key in keys}
+def _require_new(run: Run, others: Dataset, recipe: Recipe) -> None:
+    """Refuse recordings that the run was trained on, under these names or others."""
+    keys, named = recording_keys(others.table), {_without_trials(key) for key in run.split()["train"]}
+    again = set(known_again(others, run.trained_on(), recipe.split))
+    trained = [key for place, key in enumerate(keys) if place in again or _without_trials(key) in named]
+    if trained:
+        raise DataError(
+            f"{len(trained)} of the recordings were trained on (by names, movies or samples), first '{trained[0]}'",
+            expected="other recordings",
+            remedy="evaluate the held-out part of the run, without --dataset; give other animals other names",
+        )
+
+
+def _without_trials(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def with_neurons(model: STCNN, neurons: Mapping[str, Sequence[str]]) -> STCNN:
