@@ -23,11 +23,11 @@ try:
     import roofline
     import torch
     import yaml
+    from direct_form import direct_calls
     from torch import Tensor
 
     from stcnn.nn.model import STCNN, ModelConfig, Population
     from stcnn.nn.triton_rows import interpreted, missing
-    from tests.reference import direct
 except ModuleNotFoundError as error:
     print(f"benchmarks/gpu.py measured nothing: '{error.name}' is not installed here (pip install {error.name})")
     sys.exit(0)
@@ -107,19 +107,7 @@ def calls(model: STCNN, contrast: Tensor, compute: str) -> tuple[Callable[[], No
 
 def direct_rows(model: STCNN, repeats: int) -> list[Row]:
     """Measure the direct model on one clip."""
-    state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    state["eye.filter.tau_s"] = torch.tensor([0.006], device="cuda")
-    given = {n: v.requires_grad_() if "running" not in n and "eye" not in n else v for n, v in state.items()}
-    contrast, geometry = movie(1), direct.Geometry()
-
-    def step() -> None:
-        voltage = direct.forward(contrast, given, geometry, training=True).voltage
-        torch.stack(list(voltage.values())).square().mean().backward()
-
-    @torch.no_grad()
-    def infer() -> None:
-        direct.forward(contrast, given, geometry)
-
+    step, infer = direct_calls(model, movie(1))
     times = {"train_ms": median_ms(step, repeats), "infer_ms": median_ms(infer, repeats)}
     return [{"path": "direct", "clips": 1, "precision": "float32", **times}]
 

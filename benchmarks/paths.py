@@ -13,33 +13,11 @@ from typing import Any, cast
 
 import record
 import torch
+from direct_form import direct_calls
 from torch import Tensor
 
 from stcnn.nn.model import STCNN
 from stcnn.nn.stack import Compute, HiddenStack
-from tests.reference import direct
-
-
-def parameters_of(model: torch.nn.Module) -> dict[str, Tensor]:
-    """Return the parameters under the names of the direct form, detached and ready for gradients."""
-    state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    state["eye.filter.tau_s"] = torch.tensor([0.006])
-    return {n: v.requires_grad_() if "running" not in n and "eye" not in n else v for n, v in state.items()}
-
-
-def direct_calls(model: torch.nn.Module, contrast: Tensor) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """Return the training step and the inference of the direct form."""
-    parameters, geometry = parameters_of(model), direct.Geometry()
-
-    def step() -> None:
-        voltage = direct.forward(contrast, parameters, geometry, training=True).voltage
-        torch.stack(list(voltage.values())).square().mean().backward()
-
-    @torch.no_grad()
-    def infer() -> None:
-        direct.forward(contrast, parameters, geometry)
-
-    return step, infer
 
 
 def our_calls(model: STCNN, contrast: Tensor, path: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
