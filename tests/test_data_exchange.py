@@ -17,6 +17,7 @@ from pynwb.ophys import (
     DfOverF,
     Fluorescence,
     ImageSegmentation,
+    ImagingPlane,
     OpticalChannel,
     RoiResponseSeries,
     TwoPhotonSeries,
@@ -127,24 +128,27 @@ class Written:
         return open_import(import_config(values | config), make_movie)
 
 
+def imaging_plane(nwb: NWBFile, **fields: object) -> ImagingPlane:
+    """The plane of pynwb's tutorial; that of Suite2p differs in nothing that is read but the fields given."""
+    return nwb.create_imaging_plane(
+        name="ImagingPlane",
+        optical_channel=OpticalChannel(name="OpticalChannel", description="an optical channel", emission_lambda=500.0),
+        description="a very interesting part of the brain",
+        device=nwb.create_device(name="Microscope"),
+        excitation_lambda=600.0,
+        location="V1",
+        **fields,
+    )
+
+
 def as_the_tutorial_of_pynwb(path: Path) -> NDArray:
     """Write what pynwb's tutorial on calcium imaging does: raw images, two planes of neurons, Fluorescence of one.
 
     https://pynwb.readthedocs.io/en/stable/tutorials/domain/ophys.html
     """
     nwb = NWBFile("my first synthetic recording", "EXAMPLE_ID", datetime.now(UTC), session_id="LONELYMTN")
-    channel = OpticalChannel(name="OpticalChannel", description="an optical channel", emission_lambda=500.0)
-    plane = nwb.create_imaging_plane(
-        name="ImagingPlane",
-        optical_channel=channel,
-        imaging_rate=30.0,
-        description="a very interesting part of the brain",
-        device=nwb.create_device(name="Microscope"),
-        excitation_lambda=600.0,
-        indicator="GFP",
-        location="V1",
-        grid_spacing=[0.01, 0.01],
-        grid_spacing_unit="meters",
+    plane = imaging_plane(
+        nwb, imaging_rate=30.0, indicator="GFP", grid_spacing=[0.01, 0.01], grid_spacing_unit="meters"
     )
     images = {"imaging_plane": plane, "rate": 30.0, "unit": "normalized amplitude"}
     nwb.add_acquisition(TwoPhotonSeries(name="TwoPhotonSeries1", data=np.ones((50, 9, 9)), **images))
@@ -185,17 +189,7 @@ def test_a_file_as_the_tutorial_of_pynwb_writes_it(tmp_path: Path) -> None:
 def as_suite2p_exports(path: Path, n_planes: int = 2) -> dict[str, NDArray]:
     """Write the structure of ``suite2p.io.save_nwb``, three ROIs a plane, of which the last is no cell."""
     nwb = NWBFile("suite2p_proc", "/data/fly1", datetime.now(UTC))
-    channel = OpticalChannel(name="OpticalChannel", description="an optical channel", emission_lambda=500.0)
-    plane = nwb.create_imaging_plane(
-        name="ImagingPlane",
-        optical_channel=channel,
-        imaging_rate=10.0,
-        description="standard",
-        device=nwb.create_device(name="Microscope"),
-        excitation_lambda=600.0,
-        indicator="GCaMP",
-        location="V1",
-    )
+    plane = imaging_plane(nwb, imaging_rate=10.0, indicator="GCaMP")
     raw = TwoPhotonSeries(
         name="TwoPhotonSeries",
         dimension=[9, 9],
