@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -159,3 +159,34 @@ def _codes_by_sorting(frames: NDArray[np.float32]) -> Coded | None:
         return None
     levels, codes = np.unique(frames, return_inverse=True)
     return (codes.reshape(frames.shape).astype(np.uint8), levels) if len(levels) <= 256 else None
+
+
+class OnScreen(Protocol):
+    """Anything that says how large a movie is."""
+
+    @property
+    def shape_px(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    @property
+    def deg_per_px(self) -> float:
+        """Degrees of visual angle per pixel."""
+
+
+def require_one_screen(movies: Mapping[str, OnScreen]) -> tuple[tuple[int, int], float]:
+    """The size in pixels and degrees per pixel that all movies share; they are asked for one after the other.
+
+    Raises:
+        ShapeError: they differ.
+    """
+    each = iter(movies.items())
+    first_name, first = next(each)
+    for name, movie in each:
+        if (movie.shape_px, movie.deg_per_px) != (first.shape_px, first.deg_per_px):
+            raise ShapeError(
+                f"movie '{name}' has {movie.shape_px[0]} x {movie.shape_px[1]} px of {movie.deg_per_px:g} deg but "
+                f"'{first_name}' has {first.shape_px[0]} x {first.shape_px[1]} px of {first.deg_per_px:g} deg",
+                expected="movies of one size and resolution",
+                remedy="resample the movies to one screen",
+            )
+    return first.shape_px, float(first.deg_per_px)

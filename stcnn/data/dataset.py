@@ -31,7 +31,7 @@ from stcnn.data.recordings import (
     sampled_apart,
 )
 from stcnn.errors import DataError, ShapeError, nearest
-from stcnn.movie import Movie
+from stcnn.movie import Movie, require_one_screen
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +84,9 @@ class Dataset:
                     f"recordings of stimulus '{stimulus}' have no movie of that name",
                     remedy=f"add the movie or correct the name; {nearest(stimulus, movies)}",
                 )
-        first_name, first = next(iter(movies.items()))
-        for name, movie in movies.items():
-            _require_same_screen(first_name, first, name, movie)
+        shape_px, deg_per_px = require_one_screen(movies)
         table = recording_table(recordings, {name: float(movie.rate_hz) for name, movie in movies.items()})
-        return cls(movies, recordings, table, neurons or neurons_of(table), first.shape_px, float(first.deg_per_px))
+        return cls(movies, recordings, table, neurons or neurons_of(table), shape_px, deg_per_px)
 
     @property
     def cell_types(self) -> tuple[str, ...]:
@@ -214,16 +212,6 @@ class ContentDigest:
     def hexdigest(self) -> str:
         """The digest of everything added."""
         return self.sha.hexdigest()
-
-
-def _require_same_screen(first_name: str, first: Movie, name: str, movie: Movie) -> None:
-    if movie.shape_px != first.shape_px or movie.deg_per_px != first.deg_per_px:
-        raise ShapeError(
-            f"movie '{name}' has {movie.shape_px[0]} x {movie.shape_px[1]} px of {movie.deg_per_px:g} deg "
-            f"but '{first_name}' has {first.shape_px[0]} x {first.shape_px[1]} px of {first.deg_per_px:g} deg",
-            expected="movies of one size and resolution",
-            remedy="resample the movies to one screen",
-        )
 
 
 @dataclass

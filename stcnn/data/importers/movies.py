@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stcnn.data.recordings import MoviesOnDemand
-from stcnn.errors import DataError, FileError, ShapeError, nearest
+from stcnn.errors import DataError, FileError, nearest
 from stcnn.movie import Movie
 
 MakeMovie = Callable[[Mapping[str, Any]], Movie]
@@ -81,21 +81,3 @@ def specs_in_folder(folder: Path, units: Mapping[str, Any]) -> dict[str, dict[st
     if not files:
         raise FileError(f"{folder} holds no movie", expected="a folder of movie files", remedy="correct the path")
     return {file.stem: {"file": file, **units} for file in files}
-
-
-def require_one_screen(infos: Mapping[str, MovieInfo]) -> tuple[tuple[int, int], float]:
-    """The size in pixels and degrees per pixel that all movies share.
-
-    Raises:
-        ShapeError: they differ.
-    """
-    (first_name, first), *others = infos.items()
-    for name, info in others:
-        if (info.shape_px, info.deg_per_px) != (first.shape_px, first.deg_per_px):
-            raise ShapeError(
-                f"movie '{name}' has {info.shape_px[0]} x {info.shape_px[1]} px of {info.deg_per_px:g} deg but "
-                f"'{first_name}' has {first.shape_px[0]} x {first.shape_px[1]} px of {first.deg_per_px:g} deg",
-                expected="movies of one size and resolution",
-                remedy="resample the movies to one screen",
-            )
-    return first.shape_px, first.deg_per_px

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stcnn.data.dataset import Dataset, joined
 from stcnn.data.importers.dff import DffConfig
-from stcnn.data.importers.movies import MovieInfo, require_one_screen
+from stcnn.data.importers.movies import MovieInfo
 from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of, rows_by
 from stcnn.errors import DataError, FileError, RateError
-from stcnn.movie import Movie
+from stcnn.movie import Movie, require_one_screen
 
 
 class SessionConfig(BaseModel):

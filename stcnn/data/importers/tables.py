@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs, require_one_screen, specs_in_folder
+from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs, specs_in_folder
 from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of
 from stcnn.errors import DataError, FileError, RateError, nearest
+from stcnn.movie import require_one_screen
 
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(("animal", "session", "indicator"), ""),
