@@ -75,8 +75,8 @@ class LayerBackward:
         self.below = Adjoint(run, i - 1) if i else adjoint
         if i:
             self.below.rows = [run.memory.room_below(i, s, adjoint.rows) for s in range(len(run.spans))]
-        self.h = [torch.empty_like(v) for v in run.memory.v[i]] if self.layer.rest is not None else []
-        """``h`` of all frames, which only a finite kernel looks up again."""
+        self.h = run.memory.v[i] if self.layer.rest is not None else []
+        """``h`` of frames gone through, which only a finite kernel looks up again, in place of their ``v``."""
         self.d_kernel = torch.zeros_like(self.layer.weight)
         self.d_leak = torch.zeros_like(adjoint.sum)
         self.d_rest = torch.zeros_like(adjoint.sum)
@@ -111,10 +111,10 @@ class LayerBackward:
             if self.layer.rest is not None:
                 self.d_rest -= run.channel_sum((h * run.memory.delayed(self.i, s, start, stop)).sum(0), s)
             following = run.scan(self.i, s).backwards(following, h)
-            du = h if self.layer.rest is None else self.truncated(s, start, stop, h)
-            v, change = run.memory.rows(self.i, s, start, stop), torch.empty_like(du)
+            v, change = run.memory.rows(self.i, s, start, stop), torch.empty_like(h)
             torch.sub(v[0], run.memory.before(self.i, s, start), out=change[0])
             torch.sub(v[1:], v[:-1], out=change[1:])
+            du = h if self.layer.rest is None else self.truncated(s, start, stop, h)
             self.d_leak += run.channel_sum(change.mul_(du).sum(0), s)
             self.through_convolution(s, start, stop, du)
         return following

@@ -19,7 +19,7 @@ from stcnn.nn.readout import Window
 from stcnn.nn.scan import Scan
 from stcnn.nn.spatial import correlate
 
-CHUNK_PICTURES = 256
+CHUNK_PICTURES = 128
 """Pictures (frames x clips) per chunk: small enough for the cache, large enough to hide the cost of a call."""
 GPU_CHUNK_PICTURES = 8192
 """The same on a GPU, where only calls cost."""
@@ -176,8 +176,13 @@ class Run:
     def last_window(self, s: int) -> Tensor:
         """Maps ``y`` of the last layer on the window, ``(T, B, h, w, C)``, in memory of their own."""
         last, span = len(self.layers) - 1, self.spans[s]
-        y = self.filtered(last, s, 0, span.frames).view(span.frames, span.clips, *self.plane, -1)
-        return self.window.crop(y).contiguous()
+        channels = self.layers[last].leak.shape[0]
+        height, width = self.window.bottom - self.window.top, self.window.right - self.window.left
+        found = span.eye.new_empty(span.frames, span.clips, height, width, channels)
+        for start, stop in span.chunks():
+            y = self.filtered(last, s, start, stop).view(stop - start, span.clips, *self.plane, channels)
+            found[start:stop] = self.window.crop(y)
+        return found
 
     def integrate(self, i: int) -> tuple[Tensor, Tensor]:
         """Convolve and integrate layer ``i`` over all frames; return weighted mean and variance of ``y``."""

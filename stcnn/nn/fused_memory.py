@@ -51,9 +51,14 @@ class Stored:
         """Hear that the forward pass of layer ``i`` is complete."""
 
     def room_below(self, i: int, s: int, above: list[Tensor]) -> Tensor:
-        """Return an array for ``dz`` of layer ``i - 1``: the memory of ``v`` of layer ``i``, free chunk by chunk."""
-        mine, below = self.v[i][s], self.v[i - 1][s]
-        return mine if mine.shape == below.shape else torch.empty_like(below)
+        """Return an array for ``dz`` of layer ``i - 1``.
+
+        It takes what layer ``i`` lets go chunk by chunk: the memory of its ``v``, or that of its ``dz`` where the
+        kernel is finite and ``v`` makes room for ``h``.
+        """
+        below, finite = self.v[i - 1][s], self.run.layers[i].rest is not None
+        free = (above[s] if above else None) if finite else self.v[i][s]
+        return free if free is not None and free.shape == below.shape else torch.empty_like(below)
 
     def forget(self, i: int) -> None:
         """Let go of layer ``i``, whose adjoint is complete."""

@@ -132,6 +132,7 @@ class NativeRun:
             self.spans.insert(0, Span(self.to_blocks(prefix), weight.sum().reshape(1), self.whole))
         self.values = float(sum(s.weight.sum() * s.frames for s in self.spans)) * rest[0, 0].numel()
         self.arena = Arena()
+        self._adjoint_rooms: dict[torch.Size, Tensor] = {}
         self.v: list[list[Tensor]] = []
         self.moments: list[Moments] = []
         self.decay = [1 - layer.leak.double() for layer in self.layers]
@@ -226,6 +227,12 @@ class NativeRun:
                 self.v.pop()
         self.arena.release()
         return found
+
+    def adjoint_room(self, shape: torch.Size) -> Tensor:
+        """Memory for ``p`` of a layer with a finite kernel; one after another they take the same."""
+        if shape not in self._adjoint_rooms:
+            self._adjoint_rooms[shape] = self.arena.empty(*shape)
+        return self._adjoint_rooms[shape]
 
     def last_adjoint(self, grads: tuple[Tensor, ...], each: Each) -> LayerAdjoint:
         """``dL/dz`` of the last layer, which is zero outside the window."""

@@ -93,7 +93,7 @@ class LayerBackward:
         run, span, v = self.run, self.run.spans[s], self.run.v[self.i][s]
         clips, double = len(span.weight), torch.float64
         afters = v.new_zeros(clips, *v.shape[2:5]) if after is None else after.expand(clips, -1, -1, -1).contiguous()
-        p = None if self.layer.rest is None else run.arena.empty(*v.shape)
+        p = None if self.layer.rest is None else run.adjoint_room(v.shape)
         d_weights = torch.zeros(clips, *self.d_weights.shape)
         d_leak, d_rest = torch.zeros(2, clips, len(self.layer.leak), dtype=double)
         sums = torch.zeros(clips, *self.below.sums.shape, dtype=double)
