@@ -1,7 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +34,33 @@ def whole_file(path: Path) -> Iterator[Path]:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        not_a_folder = isinstance(error, FileExistsError)  # what mkdir says of a file in the place of the folder
-        reason = f"'{path.parent}' is not a folder" if not_a_folder else error.strerror or error
-        raise FileError(f"'{path}' cannot be written ({reason})", remedy="choose another place") from error
+        raise _unwritable(path, error) from error
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give the path of a folder to make; it takes the place of ``path`` when the block ends well.
+
+    The folder around it is made if need be. Two processes may make the same folder at once: each fills its own.
+
+    Args:
+        path: of the folder, which must not be there when the block ends.
+
+    Raises:
+        FileError: the folder cannot be made or filled.
+    """
+    draft = path.parent / f".{path.name}.partial-{os.getpid()}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> FileError:
+    not_a_folder = isinstance(error, FileExistsError)  # what mkdir says of a file in the place of the folder
+    reason = f"'{path.parent}' is not a folder" if not_a_folder else error.strerror or error
+    return FileError(f"'{path}' cannot be written ({reason})", remedy="choose another place")

@@ -1,6 +1,7 @@
 """Files appear whole or not at all, and what cannot be written is one sentence on the command line."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from stcnn import cli, train
 from stcnn.data import write_store
 from stcnn.errors import FileError
 from stcnn.runs import open_run
-from stcnn.writing import whole_file
+from stcnn.writing import whole_file, whole_folder
 from tests.made_up_data import dataset, write_published
 from tests.test_train import folders
 
@@ -82,6 +83,32 @@ def test_a_split_goes_into_a_new_folder_and_not_into_a_file(stcnn: CommandLine, 
     assert refused(*stcnn(*split, tmp_path / "file" / "split.json"), tmp_path / "file" / "split.json")
     check = ("data", "check", store, "--csv", tmp_path / "file" / "neurons.csv")
     assert refused(*stcnn(*check), tmp_path / "file" / "neurons.csv")
+
+
+@pytest.mark.parametrize("layout", ["nwb", "published"])
+def test_exports_into_a_file_are_refused_and_leave_nothing(layout: str, stcnn: CommandLine, tmp_path: Path):
+    store = write_store(dataset(), tmp_path / "set.zarr")
+    (tmp_path / "file").write_text("")
+    status, error = stcnn("data", "export", store, tmp_path / "file" / "out", "--as", layout)
+    assert status == 2
+    assert re.fullmatch(rf"'{tmp_path}/file/out\S*' cannot be written \(.+\)\. Choose another place\.\n", error)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "set.zarr"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path):
+    def fail() -> None:
+        with whole_folder(tmp_path / "deep" / "folder") as draft:
+            draft.mkdir()
+            (draft / "a.txt").write_text("half")
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list((tmp_path / "deep").iterdir()) == []
+    with whole_folder(tmp_path / "deep" / "folder") as draft:
+        draft.mkdir()
+        (draft / "a.txt").write_text("whole")
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.txt")] == ["deep/folder/a.txt"]
 
 
 def test_new_neurons_go_into_a_new_folder_and_not_into_a_file(stcnn: CommandLine, tmp_path: Path):

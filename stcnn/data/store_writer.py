@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from stcnn.data.duplicates import fingerprint
 from stcnn.data.recordings import trace_print
 from stcnn.data.store_layout import CATEGORIES, FORMAT, MOVIE_CHUNK, NUMBERS, SAMPLE_CHUNK, VERSION
 from stcnn.errors import DataError, FileError
+from stcnn.writing import whole_folder
 
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"), Crc32cCodec())
 Progress = Callable[[str, int, int], None]
@@ -52,17 +52,10 @@ def write_store(
     require_free(path, overwrite=overwrite)
     if data.table.trials.map(len).max() > 1:
         raise DataError("the recordings are averages of trials", expected="single trials", remedy="read single trials")
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(data, partial, dict(provenance or {}), progress)
+    with whole_folder(path) as draft:
+        _write(data, draft, dict(provenance or {}), progress)
         if path.exists():
             shutil.rmtree(path)
-        partial.replace(path)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written ({error.strerror})", remedy="choose another place") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return path
 
 

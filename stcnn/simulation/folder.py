@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from stcnn.data.store_writer import write_store
 from stcnn.errors import FileError
 from stcnn.simulation.population import Neuron
 from stcnn.simulation.recordings import Simulation
+from stcnn.writing import whole_folder
 
 
 def write_simulation(simulation: Simulation, folder: Path) -> Path:
@@ -35,22 +34,16 @@ def write_simulation(simulation: Simulation, folder: Path) -> Path:
         raise FileError(f"{folder} exists already", remedy="choose another name")
     config = simulation.config.model_copy(update={"average_trials": False})
     single = replace(simulation, config=config)
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    try:
-        write_store(single.dataset, partial / "recordings.zarr", provenance=config.model_dump(mode="json"))
+    with whole_folder(folder) as draft:
+        write_store(single.dataset, draft / "recordings.zarr", provenance=config.model_dump(mode="json"))
         truth = {
             f"{field}/{name}": getattr(responses, field)
             for name, responses in simulation.responses.items()
             for field in ("voltage", "dff")
         }
-        np.savez(partial / "truth.npz", allow_pickle=False, **truth)
-        pd.DataFrame(map(_row, simulation.neurons)).to_csv(partial / "neurons.csv", index=False)
-        (partial / "simulation.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
-        partial.replace(folder)
-    except OSError as error:
-        raise FileError(f"{folder} cannot be written ({error.strerror})", remedy="choose another place") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        np.savez(draft / "truth.npz", allow_pickle=False, **truth)
+        pd.DataFrame(map(_row, simulation.neurons)).to_csv(draft / "neurons.csv", index=False)
+        (draft / "simulation.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
     return folder
 
 

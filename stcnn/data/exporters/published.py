@@ -13,6 +13,7 @@ from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import rows_by
 from stcnn.errors import DataError, FileError
+from stcnn.writing import whole_folder
 
 
 def export_published(
@@ -29,7 +30,7 @@ def export_published(
         progress: told what is done, how far, and of how much.
 
     Raises:
-        FileError: the folder exists already.
+        FileError: the folder exists already, or cannot be written.
         DataError: the recordings are sampled on another clock than the movies, which the layout cannot hold.
     """
     folder = Path(folder)
@@ -41,22 +42,25 @@ def export_published(
             expected="samples at the movie frames, the only ones that the published layout can hold",
             remedy="export to NWB",
         )
-    partial = folder.with_name(f".{folder.name}.partial")
+    with whole_folder(folder) as draft:
+        _write(data, draft, progress)
+    return folder
+
+
+def _write(data: Dataset, folder: Path, progress: Callable[[str, int, int], None]) -> None:
     files = rows_by(data.table, "cell_type", "animal")
     for done, ((cell_type, animal), rows) in enumerate(files.items(), 1):
-        path = partial / "ca" / cell_type.upper() / f"{animal or 'animal'}.pt"
+        path = folder / "ca" / cell_type.upper() / f"{animal or 'animal'}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(_stimuli(data, rows), path)
         progress("files", done, len(files))
-    (partial / "mov").mkdir()
+    (folder / "mov").mkdir()
     for done, name in enumerate(data.movies, 1):
         movie = data.movies[name]
         entry = {"rect_mov": torch.from_numpy(movie.luminance()), "t_axis": torch.from_numpy(movie.time_s)}
         stem = name if name.startswith("vstim_") else f"vstim_{name}"
-        torch.save({name: entry}, partial / "mov" / f"{stem}.pt")
+        torch.save({name: entry}, folder / "mov" / f"{stem}.pt")
         progress("movies", done, len(data.movies))
-    partial.replace(folder)
-    return folder
 
 
 def _stimuli(data: Dataset, rows: list[int]) -> dict[str, Any]:
