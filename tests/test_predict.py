@@ -84,9 +84,9 @@ def test_protocols_their_stimuli_parameters_and_files_are_understood(run: Run, t
 
 
 def test_figure_and_film_are_written(run: Run, tmp_path: Path):
-    ask(run, "flash:luminance=0,duration_s=0.2", "--figure", tmp_path / "p.png", "--film", tmp_path / "p.gif")
-    assert image.imread(tmp_path / "p.png").std() > 0.01
-    assert (tmp_path / "p.gif").stat().st_size > 1000
+    ask(run, "flash:luminance=0,duration_s=0.2", "--figure", tmp_path / "p.PNG", "--film", tmp_path / "p.GIF")
+    assert image.imread(tmp_path / "p.PNG").std() > 0.01
+    assert (tmp_path / "p.GIF").stat().st_size > 1000
 
 
 def test_protocol_is_drawn_beside_the_table_in_its_rows_and_columns(run: Run, tmp_path: Path):
@@ -107,17 +107,17 @@ def test_endings_are_refused_before_anything_is_computed(run: Run, option: str, 
         ask(run, "nowhere.mp4", option, tmp_path / "answer.docx")
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "npz"])
+@pytest.mark.parametrize("ending", ["csv", "CSV", "parquet", "npz", "NPZ"])
 def test_tables_read_back(ending: str, tmp_path: Path):
     rows = [("s", c, t / 10, float(t), t / 3) for c in ("a", "b") for t in range(3)]
     table = pd.DataFrame(rows, columns=["stimulus", "cell_type", "time_s", "voltage", "dff"])
     path = write_responses(table, tmp_path / f"table.{ending}")
-    if ending == "npz":
+    if ending.lower() == "npz":
         with np.load(path, allow_pickle=False) as arrays:
             np.testing.assert_array_equal(arrays["s|b|dff"], table.dff[3:])
             np.testing.assert_array_equal(arrays["s|time_s"], [0, 0.1, 0.2])
     else:
-        read = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
+        read = pd.read_csv(path) if ending.lower() == "csv" else pd.read_parquet(path)
         pd.testing.assert_frame_equal(read, table, check_dtype=False)
 
 

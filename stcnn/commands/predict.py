@@ -159,10 +159,11 @@ def write_responses(responses: pd.DataFrame, path: Path) -> Path:
         ".parquet": lambda draft: responses.to_parquet(draft, index=False),
         ".npz": lambda draft: np.savez_compressed(draft, allow_pickle=False, **_arrays(responses)),
     }
-    if path.suffix not in writers:
-        raise FileError(f"'{path}' ends in '{path.suffix}'", remedy=nearest(path.suffix, writers))
+    ending = path.suffix.lower()
+    if ending not in writers:
+        raise FileError(f"'{path}' ends in '{path.suffix}'", remedy=nearest(ending, writers))
     with whole_file(path) as draft:
-        writers[path.suffix](draft)
+        writers[ending](draft)
     return path
 
 

@@ -26,10 +26,11 @@ def write_film(path: str | Path, frames: Iterable[Picture], fps: float = 30.0) -
         FileError: the ending is another, there is no frame, or the folder cannot be written to.
     """
     path = Path(path)
-    if path.suffix not in {".mp4", ".gif"}:
+    ending = path.suffix.lower()
+    if ending not in {".mp4", ".gif"}:
         raise FileError(f"'{path}' ends in '{path.suffix}'", expected="an animation as .mp4 or .gif")
     with whole_file(path) as draft:
-        (_write_gif if path.suffix == ".gif" else _write_mp4)(draft, iter(frames), fps)
+        (_write_gif if ending == ".gif" else _write_mp4)(draft, iter(frames), fps)
     return path
 
 
