@@ -28,6 +28,7 @@ try:
 
     from stcnn.nn.model import STCNN, ModelConfig, Population
     from stcnn.nn.triton_rows import interpreted, missing
+    from stcnn.writing import whole_file
 except ModuleNotFoundError as error:
     print(f"benchmarks/gpu.py measured nothing: '{error.name}' is not installed here (pip install {error.name})")
     sys.exit(0)
@@ -204,9 +205,8 @@ def main() -> None:
         "benchmark": "gpu", "device": torch.cuda.get_device_name(), "torch": torch.__version__,
         "triton": triton.__version__, "roofs": roofs._asdict(), "rows": rows, "stages": stages(roofs, 4),
     }  # fmt: skip
-    beside = options.to.with_suffix(".part")
-    beside.write_text(json.dumps(table, indent=1) + "\n")
-    beside.replace(options.to)
+    with whole_file(options.to) as draft:
+        draft.write_text(json.dumps(table, indent=1) + "\n")
     print(f"written to {options.to}")
 
 

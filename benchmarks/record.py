@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from stcnn.nn.model import STCNN, ModelConfig, Population  # noqa: E402
 from stcnn.training.environment import environment  # noqa: E402
+from stcnn.writing import whole_file  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CELL_TYPES = {"lc11": 10, "lc18": 19, "lc17": 20, "lc12": 10, "lc21": 7}
@@ -71,12 +72,10 @@ def arguments(description: str | None, **options: tuple[Any, str]) -> argparse.N
 def write(name: str, rows: list[dict[str, Any]], **notes: Any) -> None:
     """Print a table and write it with hardware, versions and commit to ``benchmarks/results/<name>.json``."""
     table(rows)
-    RESULTS.mkdir(exist_ok=True)
     circumstances = {**environment(), "load_at_end": os.getloadavg()[0]}
     text = json.dumps({"benchmark": name, "notes": notes, "environment": circumstances, "rows": rows}, indent=1)
-    beside = RESULTS / f"{name}.json.part"
-    beside.write_text(text + "\n")
-    beside.replace(RESULTS / f"{name}.json")
+    with whole_file(RESULTS / f"{name}.json") as draft:
+        draft.write_text(text + "\n")
     print(f"written to {RESULTS / f'{name}.json'}")
 
 
