@@ -63,6 +63,7 @@ def retrained(folder: Path, expected: dict, precision: str, run: Run) -> Run:
             "warmup_steps": 0,
             "start": "drawn",
             "balance": "none",
+            "neurons": "gradient",
             "clip_norm": expected["clip_max_norm"],
             "shuffle": False,
             "precision": precision,
