@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from stcnn.commands import doctor
@@ -19,7 +20,7 @@ def asked(*options: str) -> str:
 
 def test_says_what_the_machine_has() -> None:
     answer = asked("--no-measure")
-    for name in ("stcnn", "packages", "system", "processor", "compiler", "GPU"):
+    for name in ("stcnn", "packages", "system", "processor", "compiler", "GPU", "compute"):
         assert f"\n{name} " in f"\n{answer}"
     assert "cores" in answer
     assert "torch" in answer
@@ -32,9 +33,19 @@ def test_names_the_vector_unit_and_where_compiled_code_is_kept() -> None:
     assert "nothing compiled so far" in answer or str(native_library.cache_folder()) in answer
 
 
+@pytest.mark.skipif(available() is not None, reason=f"there is no native core: {available()}")
+def test_says_what_auto_takes_and_what_else_there_is() -> None:
+    line = next(line for line in asked("--no-measure").splitlines() if line.startswith("compute "))
+    best = "triton" if torch.cuda.is_available() else "native"
+    assert line.split(maxsplit=1)[1].startswith(f"auto takes {best}; ")
+    assert "torch can be chosen" in line
+
+
 def test_without_a_compiler_it_says_what_is_lost() -> None:
     with compiled_by("no-such-compiler"):
         answer = asked("--no-measure")
+    assert "auto takes torch;" in answer
+    assert "native cannot run: no C++ compiler is installed (no-such-compiler)" in answer
     assert "no C++ compiler is installed (no-such-compiler): training, evaluation and streams run in PyTorch" in answer
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from stcnn.errors import ConfigError
 from stcnn.nn import native, native_library
 from stcnn.nn.fused import StackOutput, run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
@@ -234,7 +235,7 @@ def test_model_says_why_it_cannot_run_in_the_native_core() -> None:
     case = Case(lattice=(5, 6), channels=(3, 2))
     model = case.model(torch.float64)
     choose_implementation(model, "native")
-    with pytest.raises(ValueError, match="compute='native' cannot run: it computes in float32"):
+    with pytest.raises(ConfigError, match="compute='native' cannot run: it computes in float32"):
         model.voltage_of(case.contrast(torch.float64), RATE_HZ)
 
 

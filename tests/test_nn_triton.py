@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from stcnn.errors import ConfigError
 from stcnn.nn import scan, temporal, triton_rows
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.notice import say_once
@@ -216,7 +217,7 @@ def test_without_triton_the_reason_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     case = Case(n_frames=3)
     model = case.model(torch.float32)
     model.hidden.compute = "triton"
-    with pytest.raises(ValueError, match=r"compute='triton' cannot run: Triton is not installed \(pip install triton"):
+    with pytest.raises(ConfigError, match=r"compute='triton' cannot run: Triton is not installed \(pip install triton"):
         model.voltage_of(case.contrast(torch.float32), RATE_HZ)
 
 
@@ -233,7 +234,7 @@ def test_choice_on_a_gpu_is_said_once(monkeypatch: pytest.MonkeyPatch, caplog: p
     assert prefers_triton(layers, clips)
     assert prefers_triton(layers, clips)
     assert [record.message for record in caplog.records] == [
-        "hidden layers train in Triton's kernels: the maps are on cuda:0"
+        "compute=triton: hidden layers train in Triton's kernels, for the maps are on cuda:0"
     ]
     missing.cache_clear()
     monkeypatch.setattr(triton_rows, "find_spec", lambda name: None)

@@ -17,6 +17,7 @@ from stcnn.errors import ConfigError, DataError, TrainingError
 from stcnn.evaluate import Predictions, predict, predict_batch
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.model import STCNN, Population
+from stcnn.nn.native import available
 from stcnn.runs import Run
 from stcnn.training.callbacks import TrainingStopped
 from stcnn.training.fit import finished_epoch, fit, train
@@ -169,6 +170,22 @@ def test_a_stopped_run_gives_the_signals_back_and_says_so_in_its_exit_status(tmp
         fit(module(recipe(), StoppedIn2Of2), new_run(tmp_path))
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     assert stopped.value.exit_code == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("compute", ["torch", "native"])
+def test_what_computes_can_be_chosen_and_changes_no_number(compute: str):
+    if compute == "native" and (reason := available()):
+        pytest.skip(f"there is no native core: {reason}")
+    losses = []
+    for trained in (module(recipe(compute=compute)), module(recipe())):
+        batch = next(iter(loader(trained.train_data, trained.recipe.batching)))
+        losses.append(trained.training_step(batch, 0).item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_what_cannot_compute_is_refused_with_the_reason(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"compute='native' cannot run: it computes in float32.*compute='auto'"):
+        train(dataset(), recipe(compute="native", precision="float64"), new_run(tmp_path))
 
 
 def test_bfloat16_trains_and_keeps_float32_weights(finished: Run, tmp_path: Path):

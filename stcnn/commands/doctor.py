@@ -29,7 +29,7 @@ def doctor(
     ] = True,
 ) -> None:
     """Say what this machine has, how networks run on it, and how much faster that is than plain PyTorch."""
-    facts = {**versions(), **processor(), **compiled_core(), **gpu()}
+    facts = {**versions(), **processor(), **compiled_core(), **gpu(), **choices()}
     for name, fact in facts.items():
         typer.echo(f"{name:<10} {fact}")
     if measure:
@@ -91,6 +91,20 @@ def gpu() -> dict[str, str]:
     }
 
 
+def choices() -> dict[str, str]:
+    """Return what ``compute=auto`` takes for large networks, and what else can be chosen."""
+    import torch
+
+    from stcnn.nn.native_library import works_here
+    from stcnn.nn.triton_rows import missing
+
+    on_gpu = None if torch.cuda.is_available() else "PyTorch finds no GPU"
+    reasons = {"triton": on_gpu or missing(), "native": works_here(), "torch": None}
+    best = next(name for name, reason in reasons.items() if not reason)
+    others = [f"{name} {f'cannot run: {reason}' if reason else 'can be chosen'}" for name, reason in reasons.items()]
+    return {"compute": f"auto takes {best}; {'; '.join(o for o in others if not o.startswith(best))}"}
+
+
 def gains() -> list[str]:
     """Measure training, evaluation and a stream in PyTorch and as ``compute=auto`` chooses; return sentences."""
     from stcnn.nn.model import STCNN, ModelConfig, Population
@@ -99,7 +113,7 @@ def gains() -> list[str]:
     tasks = {"a training step": training_step, "evaluation": evaluation, "a frame of a stream": single_frame}
     sentences = []
     for task, made in tasks.items():
-        plain, chosen = (fastest_ms(made(model, compute)) for compute in ("fused", "auto"))
+        plain, chosen = (fastest_ms(made(model, compute)) for compute in ("torch", "auto"))
         sentences.append(
             f"{task}: {chosen:.3g} ms, in plain PyTorch {plain:.3g} ms ({plain / chosen:.1f} times as long)"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from stcnn.errors import ConfigError
 from stcnn.nn.folded import Folded
 from stcnn.nn.native_evaluation import NativeEvaluation, products_per_frame, unfit_for_native_evaluation
 from stcnn.nn.native_library import NotCompiled, compiler
@@ -30,7 +31,7 @@ def evaluator(model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | 
         deg_per_px: degrees per pixel of the frames; None is the resolution of the model.
 
     Raises:
-        ValueError: compiled code is demanded and cannot be had.
+        ConfigError: compiled code is demanded and cannot be had.
     """
     folded, compute = Folded(model, rate_hz, clips, deg_per_px), model.hidden.compute
     if compute not in ("auto", "native") or (compute == "auto" and products_per_frame(folded) < WORTH_COMPILING):
@@ -43,12 +44,12 @@ def evaluator(model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | 
         except NotCompiled as error:
             reason = str(error)
         else:
-            say_once(f"evaluation runs in compiled code: '{compiler()[0]}' is here", logging.INFO)
+            say_once(f"compute=native: evaluation runs in compiled code, for '{compiler()[0]}' is here", logging.INFO)
             return native
     if compute == "native":
-        raise ValueError(f"compute='native' cannot run: {reason}")
+        raise ConfigError(f"compute='native' cannot run: {reason}", remedy="choose compute='auto'")
     if not reason.startswith("it computes in"):  # double precision is a choice
-        say_once(f"evaluation runs in PyTorch, several times slower than in the native core: {reason}")
+        say_once(f"compute=torch: evaluation runs in PyTorch, several times slower than in the native core: {reason}")
     return folded
 
 
@@ -59,5 +60,5 @@ def live(core: Evaluator, indicator: Indicator) -> NativeEvaluation | None:
     try:
         return core if core.indicate(indicator) else None
     except NotCompiled as error:
-        say_once(f"a stream runs in PyTorch, twenty times slower than in the native core: {error}")
+        say_once(f"compute=torch: a stream runs in PyTorch, twenty times slower than in the native core: {error}")
         return None

@@ -116,7 +116,7 @@ class STCNN(nn.Module):
         """
         source = as_clips(frames) if isinstance(frames, Tensor) else frames
         n_grey = min(n_grey, source.n_frames - 1)
-        if self.hidden.compute in ("auto", "native", "triton") and not self.training and not torch.is_grad_enabled():
+        if self.hidden.compute not in ("modular", "fused") and not self.training and not torch.is_grad_enabled():
             return evaluate(self, source, rate_hz, n_grey)
         eye = self.eye.see(source, rate_hz, self.deg_per_px, n_grey)
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None

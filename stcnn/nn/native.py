@@ -70,9 +70,9 @@ def prefers_native(layers: list[FusedLayer], clips: Clips) -> bool:
         return False
     reason = unfit_for_native(layers, clips)
     if reason:
-        say_once(f"training runs in PyTorch, several times slower than in the native core: {reason}")
+        say_once(f"compute=torch: training runs in PyTorch, several times slower than in the native core: {reason}")
     else:
-        say_once(f"hidden layers train in compiled code: '{compiler()[0]}' is here", logging.INFO)
+        say_once(f"compute=native: hidden layers train in compiled code, for '{compiler()[0]}' is here", logging.INFO)
     return not reason
 
 

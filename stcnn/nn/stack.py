@@ -2,10 +2,12 @@
 
 Implementations, same numbers:
 
+* ``torch``: ``fused`` where that is possible, else ``modular``.
 * ``modular``: layer by layer through autograd; every kind of layer, double precision of thought, most memory.
 * ``fused``: training as one autograd function (:mod:`stcnn.nn.fused`); exponential or no kernels only.
 * ``native``: the same in compiled code (:mod:`stcnn.nn.native`); float32 on the CPU, where there is a compiler.
 * ``triton``: the same in kernels for a GPU (:mod:`stcnn.nn.triton_stack`), where Triton is installed.
+* ``auto``: ``triton`` or ``native`` where they can run and are worth it, else ``torch``.
 
 Evaluation without gradients has forms of its own, in PyTorch and in compiled code (:mod:`stcnn.nn.evaluator`).
 """
@@ -18,6 +20,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from stcnn.errors import ConfigError
 from stcnn.nn.fused import run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.layers import HiddenConfig, HiddenLayer
@@ -26,7 +29,7 @@ from stcnn.nn.readout import Window
 from stcnn.nn.temporal import SHORT_TAPS, forgets, leak, n_taps
 from stcnn.nn.triton_stack import prefers_triton, run_triton, unfit_for_triton
 
-Compute = Literal["auto", "modular", "fused", "native", "triton"]
+Compute = Literal["auto", "torch", "native", "triton", "modular", "fused"]
 
 
 class HiddenStack(nn.ModuleList):
@@ -64,7 +67,7 @@ class HiddenStack(nn.ModuleList):
             there are any), then of the rest.
         """
         if self.compute in ("fused", "native", "triton") or (
-            self.compute == "auto" and self.prefers_fused(clips, rate_hz)
+            self.compute in ("auto", "torch") and self.prefers_fused(clips, rate_hz)
         ):
             return self._fused(clips, rate_hz, window)
         eye = clips.rest
@@ -99,7 +102,7 @@ class HiddenStack(nn.ModuleList):
         if self.compute == "triton":
             reason = reason or unfit_for_triton(layers, clips)
         if reason:
-            raise ValueError(f"compute='{self.compute}' cannot run: {reason}")
+            raise ConfigError(f"compute='{self.compute}' cannot run: {reason}", remedy="choose compute='auto'")
         if self.compute == "triton" or (self.compute == "auto" and prefers_triton(layers, clips)):
             output = run_triton(layers, clips, window, self.recompute)
         elif self.compute == "native" or (

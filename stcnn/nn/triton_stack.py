@@ -59,9 +59,12 @@ def prefers_triton(layers: list[FusedLayer], clips: Clips) -> bool:
         return False
     reason = unfit_for_triton(layers, clips)
     if reason:
-        say_once(f"training runs in PyTorch, several times slower than in Triton's kernels: {reason}")
+        say_once(f"compute=torch: training runs in PyTorch, several times slower than in Triton's kernels: {reason}")
     else:
-        say_once(f"hidden layers train in Triton's kernels: the maps are on {clips.rest.device}", logging.INFO)
+        say_once(
+            f"compute=triton: hidden layers train in Triton's kernels, for the maps are on {clips.rest.device}",
+            logging.INFO,
+        )
     return not reason
 
 

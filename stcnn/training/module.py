@@ -46,6 +46,7 @@ class TrainingModule(L.LightningModule):
         super().__init__()
         if recipe.training.precision == "float64":
             model.double()  # Lightning would convert it only after it loaded a checkpoint, whose digits would be lost
+        model.hidden.compute = recipe.training.compute
         self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
         self.importance = importances(train, recipe.training)
         """Factor on the loss of each cell type."""
