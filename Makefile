@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help train test check docs bench lock clean
+.PHONY: help train test check wheel sanitize docs bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,12 @@ check: .venv/dev ## lint, format, types, direction of imports, documentation
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet
+
+wheel: .venv/dev ## build the wheel and test it where it is installed, with a compiler and without
+	.ci/wheel
+
+sanitize: .venv/dev ## test the native core with sanitizers of addresses, undefined behaviour and threads (half an hour)
+	.ci/sanitize
 
 docs: .venv/dev ## serve the documentation at http://127.0.0.1:8000
 	$(BIN)/mkdocs serve

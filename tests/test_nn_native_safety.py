@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -42,7 +43,7 @@ def poisoned() -> Iterator[None]:
     torch.use_deterministic_algorithms(True)  # torch.empty then returns NaN
     assert torch.empty(3).isnan().all()
     try:
-        with compiled_by(" ".join((*compiler(), "-DUNWRITTEN=0xff"))):
+        with compiled_by(shlex.join((*compiler(), "-DUNWRITTEN=0xff"))):
             yield
     finally:
         torch.use_deterministic_algorithms(False)
