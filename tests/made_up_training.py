@@ -1,12 +1,15 @@
 """A network and a recipe so small that an epoch takes a moment."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from stcnn.config import compose
 from stcnn.data import Dataset
 from stcnn.runs import Run
+from stcnn.training.fit import train
 from stcnn.training.recipe import Recipe
 from tests import made_up_data
 
@@ -31,6 +34,14 @@ def recipe(**training: Any) -> Recipe:
 
 def dataset() -> Dataset:
     return made_up_data.dataset(neurons_per_type=3)
+
+
+def trained(arguments: Sequence[str]) -> Run:
+    """A run as ``python train.py`` leaves it, but for the report, which takes ten times as long as a small training."""
+    config = compose(arguments)
+    run = config.new_run()
+    train(config.open_dataset(), config, run)
+    return run
 
 
 def new_run(folder: Path) -> Run:

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from stcnn import train
-from stcnn.runs import open_run
 from tests.made_up_data import GREY, RATE_HZ, write_published
+from tests.made_up_training import trained
 from tests.test_data_commands import answer
 
 SMALL = [
@@ -33,9 +32,7 @@ def both_ways(folder: Path, data: Path, **keys: object) -> tuple[Path, Path]:
 def losses(store: Path, runs: Path, *arguments: str) -> pd.DataFrame:
     """What two epochs of training from a store give, for each step and cell type."""
     options = ["dataset=store", f"dataset.path={store}", "training.epochs=2", "training.device=cpu"]
-    assert train.main([*options, *arguments, f"experiments_dir={runs}"]) == 0
-    (run,) = runs.iterdir()
-    return open_run(run).losses()
+    return trained([*options, *arguments, f"experiments_dir={runs}"]).losses()
 
 
 def assert_same(one: pd.DataFrame, other: pd.DataFrame) -> None:

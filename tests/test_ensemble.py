@@ -22,6 +22,7 @@ from stcnn.evaluate.ensemble import EnsemblePredictions, calibration, predict_to
 from stcnn.runs import Run, open_run
 from stcnn.training.held_out import score_part
 from tests.made_up_data import write_published
+from tests.made_up_training import trained
 from tests.test_train import folders
 
 
@@ -40,10 +41,9 @@ def ensemble(arguments: list[str]) -> Run:
 
 
 def test_members_are_the_runs_that_their_seeds_give_alone(ensemble: Run, arguments: list[str]):
-    assert train.main([*arguments[:-2], "seed=6", arguments[-1], "name=alone"]) == 0
-    (alone,) = Path(arguments[-1].partition("=")[2]).glob("*alone")
+    alone = trained([*arguments[:-2], "seed=6", arguments[-1], "name=alone"])
     assert [member.environment()["seed"] for member in ensemble.members()] == [5, 6]
-    for name, value in open_run(alone).model().state_dict().items():
+    for name, value in alone.model().state_dict().items():
         assert torch.equal(value, ensemble.models()[1].state_dict()[name])
 
 

@@ -1,6 +1,8 @@
 """Every notebook runs from its first cell to its last; with STCNN_WRITE_NOTEBOOKS=1 the executed form is written."""
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import jupytext
@@ -8,21 +10,29 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from stcnn.config import compose
-from stcnn.training.fit import train
+from tests.made_up_training import trained
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 
+ON_A_RUN = ("visualize_dataset", "visualize_model_param")
+
+
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is finished but for its report."""
     small = ["dataset.n_animals=1", "model.hidden.channels=[2]", "training.max_batches=2", "training.epochs=1"]
-    config = compose([*small, "training.device=cpu", f"experiments_dir={tmp_path_factory.mktemp('runs')}"])
-    run = config.new_run()
-    train(config.open_dataset(), config, run)
-    return run.path
+    return trained([*small, "training.device=cpu", f"experiments_dir={tmp_path_factory.mktemp('runs')}"]).path
+
+
+@pytest.fixture(scope="module")
+def executed(run_folder: Path) -> Iterator[dict[str, Future[nbformat.NotebookNode]]]:
+    """Every notebook, and those of a run folder once more with one; two at a time, each on one thread."""
+    wanted: dict[str, tuple[Path, dict[str, object]]] = {path.stem: (path, {}) for path in NOTEBOOKS}
+    wanted |= {f"{name} of a run": (ROOT / "notebooks" / f"{name}.py", {"RUN": str(run_folder)}) for name in ON_A_RUN}
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield {name: pool.submit(execute, path, **given) for name, (path, given) in wanted.items()}
 
 
 def execute(path: Path, **parameters: object) -> nbformat.NotebookNode:
@@ -43,18 +53,17 @@ def outputs(notebook: nbformat.NotebookNode, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_and_draws(path: Path):
-    notebook = execute(path)
+def test_notebook_runs_and_draws(path: Path, executed: dict[str, Future[nbformat.NotebookNode]]):
+    notebook = executed[path.stem].result()
     assert outputs(notebook, "image/png")
     assert ("write_animation" in path.read_text()) == any("<video" in html for html in outputs(notebook, "text/html"))
     if os.environ.get("STCNN_WRITE_NOTEBOOKS"):
         nbformat.write(notebook, path.with_suffix(".ipynb"))
 
 
-@pytest.mark.parametrize("name", ["visualize_dataset", "visualize_model_param"])
-def test_notebook_runs_on_a_run_folder(name: str, run_folder: Path):
-    notebook = execute(ROOT / "notebooks" / f"{name}.py", RUN=str(run_folder))
-    assert outputs(notebook, "image/png")
+@pytest.mark.parametrize("name", ON_A_RUN)
+def test_notebook_runs_on_a_run_folder(name: str, executed: dict[str, Future[nbformat.NotebookNode]]):
+    assert outputs(executed[f"{name} of a run"].result(), "image/png")
 
 
 def test_every_notebook_lies_there_executed():
