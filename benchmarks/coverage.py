@@ -1,11 +1,11 @@
 """How often a 95 % interval holds the true score: simulated experiments whose true scores are known.
 
-    python benchmarks/coverage.py           200 experiments of each size, two minutes on one core
+    python benchmarks/coverage.py           200 experiments of each size, three minutes on one core
     python benchmarks/coverage.py --sets 1000
 
 An experiment has a few animals with a few neurons each, six stimuli and three trials; gains, noise and how well a fixed
 model fits differ between animals and neurons, noise lasts from sample to sample and drifts. The true score is that of
-2,000 neurons. Results go to ``benchmarks/results/coverage.json``.
+1,000 animals at least. Results go to ``benchmarks/results/coverage.json``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,21 @@ from stcnn.evaluate.tables import SCORES, Evaluation
 from stcnn.metrics.intervals import SCALES, bootstrap_counts, interval
 
 N_STIMULI, N_TRIALS, N_SAMPLES, RATE_HZ = 6, 3, 60, 30.0
-SIZES = {"5 animals": (5, 1), "8 animals": (8, 1), "16 animals": (16, 1), "5 animals of 8 neurons": (5, 8)}
+LEAST_ANIMALS = 1000  # of the truth
+GOOD, POOR = (1.0, 0.0, 0.03), (0.6, 0.15, 0.2)
+"""How a model is wrong: in gain, by an offset (dF/F), by a delay (s)."""
+SIZES = {
+    "5 animals": (5, 1, GOOD),
+    "8 animals": (8, 1, GOOD),
+    "16 animals": (16, 1, GOOD),
+    "5 animals of 8 neurons": (5, 8, GOOD),
+    "8 animals, poor model": (8, 1, POOR),
+}
 
 
-def responses_to_stimuli() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def responses_to_stimuli(wrong_by: tuple[float, float, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Noise-free responses and what a model that is wrong in strength and timing predicts, ``(stimuli, S)``, dF/F."""
+    factor, offset_dff, delay_s = wrong_by
     rng = np.random.default_rng(7)
     time_s = np.arange(N_SAMPLES) / RATE_HZ - 0.3
     peak_s, strength = rng.uniform(0.4, 1.0, N_STIMULI), rng.uniform(0, 1, N_STIMULI)
@@ -36,16 +46,19 @@ def responses_to_stimuli() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     wrong = strength * rng.uniform(0.7, 1.3, N_STIMULI)
     course = partial(_course, time_s)
     signal = np.stack([a * course(at_s) for a, at_s in zip(strength, peak_s, strict=True)])
-    return signal, np.stack([a * course(at_s + 0.03) for a, at_s in zip(wrong, peak_s, strict=True)])
+    late = np.stack([a * course(at_s + delay_s) for a, at_s in zip(wrong, peak_s, strict=True)])
+    return signal, offset_dff + factor * late
 
 
 def _course(time_s: NDArray[np.float64], peak_s: float) -> NDArray[np.float64]:
     return np.exp(-0.5 * ((time_s - peak_s) / 0.2) ** 2)
 
 
-def experiment(n_animals: int, n_neurons: int, rng: np.random.Generator) -> Evaluation:
+def experiment(
+    n_animals: int, n_neurons: int, wrong_by: tuple[float, float, float], rng: np.random.Generator
+) -> Evaluation:
     """Record an experiment and evaluate the model on it."""
-    signal, predicted = responses_to_stimuli()
+    signal, predicted = responses_to_stimuli(wrong_by)
     time_s = np.arange(N_SAMPLES) / RATE_HZ - 0.3
     rows, found = [], []
     for animal in range(n_animals):
@@ -84,7 +97,9 @@ def ends(method: str, score: float, draws: NDArray[np.float64], n_units: int, sc
 METHODS = ("t", "expanded percentile", "percentile", "normal")
 
 
-def coverage(n_sets: int, size: tuple[int, int], truth: dict[str, float], seed: int) -> dict[str, dict[str, float]]:
+def coverage(
+    n_sets: int, size: tuple[int, int, tuple[float, float, float]], truth: dict[str, float], seed: int
+) -> dict[str, dict[str, float]]:
     """Share of experiments whose interval holds the true score, by method and score."""
     held: dict[str, dict[str, list[bool]]] = {method: {score: [] for score in SCORES} for method in METHODS}
     for number in range(n_sets):
@@ -104,7 +119,8 @@ def main() -> None:
     options = arguments(__doc__, sets=(200, "experiments of each size"), name=("coverage", "name of the results"))
     rows = []
     for number, (name, size) in enumerate(SIZES.items()):
-        whole = experiment(2000 // size[1], size[1], np.random.default_rng(99))
+        n_animals = max(2000 // size[1], LEAST_ANIMALS)
+        whole = experiment(n_animals, *size[1:], np.random.default_rng(99))
         truth = {score: float(value[0]) for score, value in whole.scores(next(whole.groups("cell_type"))).items()}
         by_method = coverage(options.sets, size, truth, number)
         for score in SCORES:

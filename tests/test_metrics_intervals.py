@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from stcnn.metrics import Moments, bootstrap_counts, interval
-from stcnn.metrics.intervals import Scale
+from stcnn.metrics.intervals import SCALES, Scale
 
 
 def test_every_draw_has_as_many_units_as_there_are_and_the_same_seed_gives_the_same() -> None:
@@ -31,6 +31,31 @@ def test_a_correlation_keeps_its_interval_within_one() -> None:
     draws = np.tanh(np.random.default_rng(1).normal(2.5, 1, 2000))
     low, high = interval(float(np.tanh(2.5)), draws, 5, "fisher")
     assert -1 < low < np.tanh(2.5) < high < 1
+
+
+@pytest.mark.parametrize(
+    ("scale", "score"),
+    [("arcsine", 0.8), ("fisher", -0.3), ("inverse_root", 0.04), ("log_odds", 0.6), ("unexplained", 1.02)],
+)
+def test_scales_go_back_where_they_came_from_and_keep_the_score_within_its_interval(scale: Scale, score: float) -> None:
+    forth, back = SCALES[scale]
+    values = np.linspace(0.01, 0.99, 50)
+    np.testing.assert_allclose(back(forth(values)), values)
+    assert (np.diff(forth(values)) > 0).all()
+    low, high = interval(score, score + 0.01 * np.random.default_rng(2).normal(size=2000), 8, scale)
+    assert score - 0.05 < low < score < high < score + 0.05
+
+
+def test_the_interval_of_an_error_is_open_where_one_unit_makes_all_of_it() -> None:
+    errors = np.array([0.01, 0.01, 0.01, 0.01, 4.0])
+    low, high = interval(errors.mean(), bootstrap_counts(5) @ errors / 5, 5, "inverse_root")
+    assert 0 < low < errors.mean()
+    assert high == np.inf
+
+
+def test_a_share_that_may_be_nothing_has_an_interval_about_nothing() -> None:
+    draws = np.random.default_rng(3).normal(0.02, 0.1, 2000)
+    assert interval(0.02, draws, 8, "log_odds") == interval(0.02, draws, 8, "fisher")
 
 
 def test_there_is_no_interval_of_one_unit_of_no_score_or_of_mostly_undefined_draws() -> None:
@@ -65,8 +90,9 @@ def test_intervals_of_few_neurons_hold_the_truth_in_95_of_100_experiments(n_neur
     """200 experiments; benchmarks/coverage.py does the same with whole evaluations and more of them."""
     scores: dict[str, tuple[Callable[[Moments], np.ndarray], Scale]] = {
         "correlation": (Moments.correlation, "fisher"),
-        "explained": (Moments.explained, "log_unexplained"),
-        "share": (Moments.explainable, "fisher"),
+        "error": (Moments.mean_squared_error, "inverse_root"),
+        "explained": (Moments.explained, "unexplained"),
+        "share": (Moments.explainable, "log_odds"),
     }
     whole = _neurons(20_000, np.random.default_rng(0)).weighted(np.ones(20_000))
     held: dict[str, list[bool]] = {name: [] for name in scores}

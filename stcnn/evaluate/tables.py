@@ -33,15 +33,15 @@ LEVELS: dict[Level, tuple[str, ...]] = {
 
 SCORES: dict[str, Scale] = {
     "single_trial_correlation": "fisher",
-    "single_trial_signal_share": "fisher",
-    "single_trial_mse_dff2": "log",
+    "single_trial_signal_share": "log_odds",
+    "single_trial_mse_dff2": "inverse_root",
     "trial_mean_correlation": "fisher",
-    "trial_mean_signal_share": "fisher",
-    "trial_mean_mse_dff2": "log",
+    "trial_mean_signal_share": "log_odds",
+    "trial_mean_mse_dff2": "inverse_root",
     "normalised_correlation": "plain",
-    "feve": "log_unexplained",
-    "split_half_reliability": "fisher",
-    "tuning_similarity": "bounded",
+    "feve": "unexplained",
+    "split_half_reliability": "log_odds",
+    "tuning_similarity": "arcsine",
     "latency_error_s": "plain",
     "neuron_correlation": "fisher",
 }
