@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import re
 import shlex
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +20,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import RateError, ShapeError
-from stcnn.nn import native_memory
+from stcnn.nn import native_memory, native_structs
 from stcnn.nn.folded import Folded
 from stcnn.nn.native import run_native
 from stcnn.nn.native_evaluation import NativeEvaluation
@@ -80,10 +83,18 @@ def test_evaluation_and_streams_read_no_memory_before_it_is_written() -> None:
 
 # ---- arguments of a layer in training
 
-Path = tuple[int, ...]
+
+def test_every_address_of_an_array_comes_from_the_function_that_judges_it() -> None:
+    judging = inspect.getsource(native_structs.address_of)
+    for file in Path(native_structs.__file__).parent.glob("native*.py"):
+        code = file.read_text().replace(judging, "")
+        assert not re.search(r"data_ptr|\.ctypes\.|__array_interface__", code), file.name
 
 
-def tensors_in(value: object, path: Path = ()) -> Iterator[tuple[Path, Tensor]]:
+Place = tuple[int, ...]
+
+
+def tensors_in(value: object, path: Place = ()) -> Iterator[tuple[Place, Tensor]]:
     """All tensors in nested tuples, and where they are."""
     if isinstance(value, Tensor):
         yield path, value
@@ -92,7 +103,7 @@ def tensors_in(value: object, path: Path = ()) -> Iterator[tuple[Path, Tensor]]:
             yield from tensors_in(item, (*path, i))
 
 
-def replaced(value: tuple[Any, ...], path: Path, tensor: Tensor | None) -> tuple[Any, ...]:
+def replaced(value: tuple[Any, ...], path: Place, tensor: Tensor | None) -> tuple[Any, ...]:
     """The same nested tuples with another tensor at ``path``."""
     here, *deeper = path
     items = list(value)
