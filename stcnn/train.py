@@ -31,7 +31,7 @@ def run_training(config: Config, overrides: Sequence[str]) -> None:
         return
     for member in train_members(dataset, config, run, config.n_models, resume):
         print(report_or_reason(member, dataset, config.batching, config.bounds))
-    print(write_ensemble_report(run, dataset, config.batching, config.bounds))
+    print(write_ensemble_report(run, dataset, config))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

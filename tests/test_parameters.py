@@ -32,7 +32,7 @@ def table() -> Rows:
             fitted.readouts.each[1].filter.tau_s.fill_(0.005)
             fitted.calcium.each[0].gain.copy_(torch.tensor([0.0, 1.0]) + 0.01 * seed)
         trained.append(fitted)
-    found = parameter_table(trained, untrained, Bounds(), rate_hz=20.0)
+    found = parameter_table(trained, untrained, Bounds(), rate_hz=20.0, regressed=True)
     return {
         (row["quantity"], row["of"]): SimpleNamespace(**{str(k): v for k, v in row.items()})
         for row in found.to_dict("records")
@@ -60,6 +60,11 @@ def test_what_stayed_as_it_was_drawn_is_not_identified(table: Rows):
 
 def test_what_never_left_a_common_start_is_flagged(table: Rows):
     assert table[("calcium time constant", "all cell types")].caution == "not told from the value it started with"
+
+
+def test_what_regression_found_is_not_held_against_its_start(table: Rows):
+    assert table[("offset", "lc4/1")].value == 0  # as at the start
+    assert table[("offset", "lc4/1")].caution == ""
 
 
 def test_gains_are_relative_to_their_type_and_only_where_there_are_several(table: Rows):

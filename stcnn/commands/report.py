@@ -27,4 +27,4 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     for one in opened.members() or [opened]:
         typer.echo(write_report(one, dataset, config.batching, config.bounds))
     if opened.members():
-        typer.echo(write_ensemble_report(opened, dataset, config.batching, config.bounds))
+        typer.echo(write_ensemble_report(opened, dataset, config))

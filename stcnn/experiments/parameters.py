@@ -112,7 +112,7 @@ def field_size_deg(field: NDArray[np.floating], deg_per_px: float) -> tuple[floa
 
 
 def parameter_table(
-    models: Sequence[STCNN], untrained: Sequence[STCNN], bounds: Bounds, rate_hz: float
+    models: Sequence[STCNN], untrained: Sequence[STCNN], bounds: Bounds, rate_hz: float, regressed: bool = False
 ) -> pd.DataFrame:
     """Compare what trainings from different seeds arrived at.
 
@@ -121,6 +121,7 @@ def parameter_table(
         untrained: the same models before their first step.
         bounds: of the parameters, as in training.
         rate_hz: frames per second of the recordings' movies.
+        regressed: whether gains and offsets were found by regression, which does not know where they started.
 
     Returns:
         One row per quantity: ``quantity``, ``of``, ``unit``, ``matched``, ``value`` (mean over models, geometric for
@@ -129,7 +130,9 @@ def parameter_table(
         alike) and ``caution``: why not to trust it, empty where nothing speaks against.
     """
     after, before = (_collected(each, bounds, rate_hz) for each in (models, untrained))
-    return pd.DataFrame([_judged(mine, before[key]) for key, mine in after.items()])
+    return pd.DataFrame(
+        [_judged(mine, before[key], regressed and _is_of_neuron(mine[0].of)) for key, mine in after.items()]
+    )
 
 
 def _collected(models: Sequence[STCNN], bounds: Bounds, rate_hz: float) -> dict[tuple[str, str], list[Quantity]]:
@@ -140,7 +143,7 @@ def _collected(models: Sequence[STCNN], bounds: Bounds, rate_hz: float) -> dict[
     return found
 
 
-def _judged(after: list[Quantity], before: list[Quantity]) -> dict[str, object]:
+def _judged(after: list[Quantity], before: list[Quantity], regressed: bool) -> dict[str, object]:
     first, n = after[0], len(after)
     forth, back = (np.log, np.exp) if first.positive else (np.asarray, np.asarray)
     values, starts = (forth(np.array([q.value for q in each])) for each in (after, before))
@@ -154,6 +157,8 @@ def _judged(after: list[Quantity], before: list[Quantity]) -> dict[str, object]:
         caution = "not defined in every model"
     elif n_on_bound:
         caution = f"on a bound in {n_on_bound} of {n} models"
+    elif regressed:
+        caution = ""
     elif narrowed > AS_WIDE:
         caution = "not identified: the models differ about as much as before training"
     elif np.isnan(narrowed) and low <= starts.mean() <= high:
@@ -167,4 +172,8 @@ def _judged(after: list[Quantity], before: list[Quantity]) -> dict[str, object]:
 
 def per_neuron(table: pd.DataFrame) -> pd.Series:
     """Which rows of a table are about single neurons."""
-    return table.of.str.contains("/", regex=False)
+    return table.of.map(_is_of_neuron)
+
+
+def _is_of_neuron(of: str) -> bool:
+    return "/" in of

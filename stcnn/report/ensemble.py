@@ -5,37 +5,36 @@ from __future__ import annotations
 import pandas as pd
 from torch import Tensor
 
-from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
 from stcnn.data.splits import Split
 from stcnn.evaluate import Predictions
 from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_error
 from stcnn.experiments.parameters import parameter_table, per_neuron
-from stcnn.nn.bounds import Bounds
 from stcnn.report.text import aligned
 from stcnn.runs import Run
+from stcnn.training.recipe import Recipe
 from stcnn.viz.calibration import spread_calibration
 from stcnn.writing import whole_file
 
 
-def write_ensemble_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds) -> str:
+def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
     """Write ``parameters.csv``, ``calibration.csv`` and ``calibration.png`` into the folder of an ensemble.
 
     Args:
         run: an ensemble whose members are finished.
         dataset: the recordings it was trained on.
-        batching: padding and scored window, as in training.
-        bounds: bounds of the parameters, as in training.
+        recipe: how it was trained.
 
     Returns:
         The summary for the terminal.
     """
-    table = parameter_table(run.models(), [m.model(epoch=0) for m in run.members()], bounds, dataset.rate_hz)
+    untrained, regressed = [m.model(epoch=0) for m in run.members()], recipe.training.neurons == "regression"
+    table = parameter_table(run.models(), untrained, recipe.bounds, dataset.rate_hz, regressed)
     run.write_table("parameters.csv", table)
     lines = [printed(table)]
     held_out = dataset.subset(Split.from_json(run.split(), dataset).validation)
     if len(held_out):
-        predictions = predict_together(run.models(), held_out, batching)
+        predictions = predict_together(run.models(), held_out, recipe.batching)
         shares = calibration(predictions, noise_variance(predictions.mean, held_out))
         ratio = spread_to_error(shares)
         run.write_table("calibration.csv", shares)
