@@ -13,6 +13,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stcnn.data.dataset import Batch, Dataset
@@ -60,7 +61,11 @@ class NeuronRegression:
 
     @torch.no_grad()
     def fit(self) -> None:
-        """Give every neuron seen in the epoch its gain and offset; a type that the model does not drive stays."""
+        """Give every neuron seen in the epoch its gain and offset; a type that the model does not drive stays.
+
+        The mean gain of a type stays as it was: its readout's weights can say the same, and gains as small as an
+        untrained network earns would slow down all that the weights still have to learn.
+        """
         for neurons, (first, end) in zip(self.model.calcium.each, pairwise(self.first), strict=True):
             *columns, seconds = self.sums[:, first:end]
             sums = Sums(*columns)
@@ -69,11 +74,12 @@ class NeuronRegression:
             if not usual > 0:
                 continue
             fit = regress(sums, seconds / CORRELATION_S, usual, GAIN_SD * usual)
+            seen, former = sums.n > 0, F.softplus(neurons.gain.double().cpu())
             gain = fit.gain.clamp(min=LEAST_GAIN * usual)
+            gain = gain * (former[seen].mean() / gain[seen].mean())
             offset = (sums.y - gain * sums.x) / sums.n.clamp(min=1)
-            seen = sums.n.to(neurons.gain.device) > 0
-            neurons.gain.copy_(torch.where(seen, inverse_softplus(gain).to(neurons.gain), neurons.gain))
-            neurons.offset.copy_(torch.where(seen, offset.to(neurons.offset), neurons.offset))
+            for parameter, found in ((neurons.gain, inverse_softplus(gain)), (neurons.offset, offset)):
+                parameter.copy_(torch.where(seen.to(parameter.device), found.to(parameter), parameter))
 
 
 def inverse_softplus(gain: Tensor) -> Tensor:
