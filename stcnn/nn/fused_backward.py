@@ -21,6 +21,20 @@ def backward(run: Run, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
     return found
 
 
+def set_along(weight: Tensor, gradient: Tensor, known: Tensor) -> Tensor:
+    """Return ``gradient`` in float64, moved along ``weight`` such that their product over a kernel is ``known``.
+
+    Args:
+        weight: ``(O, C, kY, kX)``.
+        gradient: of the loss to it; what lies along ``weight`` is a difference that nearly cancels.
+        known: ``sum weight gradient`` of each output channel, ``(O,)``.
+    """
+    w, d = weight.double().flatten(1), gradient.double().flatten(1)
+    missing = known.double() - (w * d).sum(1)
+    norm = w.square().sum(1)
+    return (d + torch.where(norm > 0, missing / norm, 0.0)[:, None] * w).view_as(gradient)
+
+
 class Adjoint:
     """``dL/dz`` of one layer by span, with the sums that the adjoint of its normalisation needs."""
 
@@ -100,6 +114,7 @@ class LayerBackward:
         var = self.run.moments[self.i][1].double() + layer.eps
         d_gamma = adjoint.dot * var.rsqrt()
         d_gain = layer.gamma * d_gamma * layer.eps / (var * layer.gain)
+        d_weight = set_along(layer.weight, d_weight, layer.gain * d_gain).to(like)
         return [d_weight, d_gain.to(like), d_leak, d_rest, d_gamma.to(like), adjoint.sum.to(like)]
 
     def span_backward(self, s: int, following: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from stcnn.nn.fused_backward import set_along
 from stcnn.nn.native_layer import Adjoint
 
 if TYPE_CHECKING:
@@ -57,15 +58,17 @@ class LayerBackward:
             after, later = self.span_backward(s, after, later)
         leak, gain = layer.leak.double(), layer.gain.double()
         d_kernel = self.native.kernel_gradient(self.d_weights, layer.weight.shape) * leak.view(-1, 1, 1, 1)
-        d_weight = (d_kernel * gain.view(-1, 1, 1, 1)).float()
+        d_weight = d_kernel * gain.view(-1, 1, 1, 1)
         d_leak = (self.d_leak / leak).float()
         d_rest = None if layer.rest is None else self.d_rest.float()
         d_beta, dot = self.adjoint.sums
         if layer.gamma is None:
-            return [d_weight, (d_kernel * layer.weight).sum((1, 2, 3)).float(), d_leak, d_rest, None, d_beta.float()]
+            d_gain = (d_kernel * layer.weight).sum((1, 2, 3))
+            return [d_weight.float(), d_gain.float(), d_leak, d_rest, None, d_beta.float()]
         var = run.moments[self.i][1].double() + layer.eps
         d_gamma = dot * var.rsqrt()
         d_gain = layer.gamma * d_gamma * layer.eps / (var * gain)
+        d_weight = set_along(layer.weight, d_weight, gain * d_gain).float()
         return [d_weight, d_gain.float(), d_leak, d_rest, d_gamma.float(), d_beta.float()]
 
     def normalisation(self, s: int) -> Tensor:
