@@ -19,9 +19,8 @@ and that of the filter, backwards in time:
     h[t] = h[t+1] + b (g[t] - h[t+1]),   dL/du[t] = h[t] - r h[t+K]
     dL/db = sum_t dL/du[t] (v[t] - v[t-1]) / b^2,   dL/dr = -sum_t g[t] v[t-K]
 
-Behind batch normalisation the loss hardly depends on the gain; ``gain dL/dgain = dL/dW . W = gamma S2 eps/(var + eps)`` in
-closed form. The sum over the kernel cancels but for this, so what rounding leaves of ``dL/dW`` along ``W`` is exchanged
-for it.
+Behind batch normalisation the loss hardly depends on the gain: ``gain dL/dgain = W . dL/dW = gamma S2 eps/(var + eps)``
+in closed form. As a sum it would cancel, so what rounding leaves of ``dL/dW`` along ``W`` is exchanged for it.
 
 Clips that start alike share their first frames: the *prefix*, one clip of multiplicity ``sum m_c`` whose last state
 starts all others and collects their adjoints. Memory: one array of frames x columns x channels per layer.

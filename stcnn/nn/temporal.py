@@ -26,7 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
-from stcnn.nn.triton_rows import leaky_integral, leaky_integral_backward, takes
+from stcnn.nn.scan import Scan
+from stcnn.nn.triton_rows import leaky_integral_backward, takes
 
 Scale = Literal["area", "energy"]
 Positive = Annotated[float, Field(gt=0)]
@@ -96,15 +97,8 @@ class _LeakyIntegrator(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, b: Tensor, start: Tensor) -> Tensor:
-        if takes(x):
-            v = leaky_integral(x.contiguous(), b, start)
-            ctx.save_for_backward(v, b, start)
-            return v
-        v = torch.empty_like(x)
-        previous = start
-        for x_t, v_t in zip(x.unbind(0), v.unbind(0), strict=True):
-            torch.lerp(previous, x_t, b, out=v_t)
-            previous = v_t
+        v = torch.empty_like(x, memory_format=torch.contiguous_format)
+        Scan(b).forwards(start, x.contiguous(), v)
         ctx.save_for_backward(v, b, start)
         return v
 
@@ -120,11 +114,8 @@ class _LeakyIntegrator(torch.autograd.Function):
         if takes(g):
             h, total = leaky_integral_backward(g, v, b, start)
             return h, total / b**2, h[0] * (1 - b) / b
-        h = torch.empty_like(g, memory_format=torch.contiguous_format)
-        following = torch.zeros_like(start)
-        for g_t, h_t in zip(reversed(g.unbind(0)), reversed(h.unbind(0)), strict=True):
-            torch.lerp(following, g_t, b, out=h_t)
-            following = h_t
+        h = g.clone(memory_format=torch.contiguous_format)
+        Scan(b).backwards(torch.zeros_like(start), h)
         grad_b = (h[0] * (v[0] - start) + (h[1:] * (v[1:] - v[:-1])).sum(0)) / b**2
         return h, grad_b, h[0] * (1 - b) / b
 
