@@ -17,7 +17,7 @@ from stcnn.nn.fused import StackOutput, run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native import available, run_native, unfit_for_native
 from stcnn.nn.native_library import Geometry, NotCompiled
-from stcnn.nn.readout import Window
+from stcnn.nn.readout import Reading, Window
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
 
@@ -36,7 +36,7 @@ class Network(NamedTuple):
 
     layers: list[FusedLayer]
     clips: Clips
-    window: Window
+    reading: Reading
 
     def of(self, dtype: torch.dtype) -> Network:
         """The same numbers in another precision, as leaves of their own."""
@@ -45,7 +45,8 @@ class Network(NamedTuple):
             return None if tensor is None else tensor.detach().to(dtype).requires_grad_(tensor.requires_grad)
 
         layers = [FusedLayer(*map(cast, layer[:6]), *layer[6:]) for layer in self.layers]  # type: ignore[arg-type, call-arg]
-        return Network(layers, Clips(*map(cast, self.clips)), self.window)  # type: ignore[arg-type]
+        reading = self.reading._replace(weights=cast(self.reading.weights))  # type: ignore[arg-type]
+        return Network(layers, Clips(*map(cast, self.clips)), reading)  # type: ignore[arg-type]
 
 
 def network(
@@ -57,6 +58,7 @@ def network(
     norm: bool = True,
     slope: float = 0.01,
     tau_s: tuple[float, float] = (0.005, 1.0),
+    n_types: int = 2,
 ) -> Network:
     """Draw layers with time constants between the two given, and clips of noise with unequal multiplicities."""
     lattice, width, channels = size
@@ -76,22 +78,25 @@ def network(
         inputs = outputs
     prefix = torch.randn(n_shared, 1, *lattice) if n_shared else None
     clips = Clips(prefix, torch.randn(n_frames, n_clips, *lattice), 1.0 + torch.arange(n_clips))
-    return Network(layers, clips, Window(lattice[0] // 3, lattice[0], 0, lattice[1] // 2 + 1))
+    window = Window(lattice[0] // 3, lattice[0], 0, lattice[1] // 2 + 1)
+    weights = torch.randn(n_types, window.bottom - window.top, window.right, inputs) / inputs**0.5
+    return Network(layers, clips, Reading(window, weights.requires_grad_(), 0.1))
 
 
 def trained(run: object, net: Network) -> tuple[StackOutput, dict[str, Tensor]]:
     """Output of ``run_native`` or ``run_fused``, and the gradients of a loss that is neither linear nor even."""
-    output: StackOutput = run(net.layers, net.clips, net.window)  # type: ignore[operator]
-    maps = [m for m in (output.prefix, output.rest) if m is not None]
-    loss = sum(((m - 0.3).square() * torch.linspace(0.5, 1, len(m)).to(m).view(-1, 1, 1, 1, 1)).sum() for m in maps)
+    output: StackOutput = run(net.layers, net.clips, net.reading)  # type: ignore[operator]
+    drives = [m for m in (output.prefix, output.rest) if m is not None]
+    loss = sum(((m - 0.3).square() * torch.linspace(0.5, 1, len(m)).to(m).view(-1, 1, 1)).sum() for m in drives)
     names = [
         (i, name)
         for i, layer in enumerate(net.layers)
         for name in FusedLayer._fields[:6]
         if getattr(layer, name) is not None
     ]
-    found = torch.autograd.grad(torch.as_tensor(loss), [getattr(net.layers[i], name) for i, name in names])
-    return output, {f"{i}.{name}": g for (i, name), g in zip(names, found, strict=True)}
+    inputs = [net.reading.weights, *[getattr(net.layers[i], name) for i, name in names]]
+    read, *found = torch.autograd.grad(torch.as_tensor(loss), inputs)
+    return output, {"readouts.read": read, **{f"{i}.{name}": g for (i, name), g in zip(names, found, strict=True)}}
 
 
 def assert_same_as_in_double(net: Network) -> None:
@@ -159,6 +164,12 @@ def test_published_size_with_long_time_constants() -> None:
 
 
 @needs_core
+@pytest.mark.parametrize("n_types", [1, 8, 11])
+def test_readouts_of_any_number_of_types(n_types: int) -> None:
+    assert_same_as_in_double(network(n_frames=40, n_shared=20, n_types=n_types))
+
+
+@needs_core
 @pytest.mark.parametrize("n_grey", [0, 23])
 def test_training_step_of_the_model_is_that_of_the_direct_form(n_grey: int) -> None:
     case = Case(lattice=(5, 6), channels=(3, 2))
@@ -210,7 +221,6 @@ def test_gradient_along_the_weights_is_known_behind_a_normalisation() -> None:
     for run in [run_fused, *([run_native] if REASON is None else [])]:
         found = trained(run, net)[1]["0.weight"]
         torch.testing.assert_close(found.double(), right, rtol=1e-4, atol=0)
-
 
 
 @needs_core

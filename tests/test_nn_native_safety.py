@@ -24,9 +24,8 @@ from stcnn.nn import native_memory, native_structs
 from stcnn.nn.folded import Folded
 from stcnn.nn.native import run_native
 from stcnn.nn.native_evaluation import NativeEvaluation
-from stcnn.nn.native_layer import Adjoint, NativeLayer
+from stcnn.nn.native_layer import Adjoint, NativeLayer, Readers
 from stcnn.nn.native_library import compiler
-from stcnn.nn.readout import Window
 from stcnn.nn.streaming import Stream
 from tests import test_nn_native as training
 from tests import test_nn_native_evaluation as evaluation
@@ -144,7 +143,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[NativeLayer, tuple
 
         return call
 
-    for name in ("forward", "backward", "read_window", "adjoint_of_window"):
+    for name in ("forward", "backward", "read_maps", "adjoint_of_reading"):
         monkeypatch.setattr(NativeLayer, name, recording(name, getattr(NativeLayer, name)))
     training.trained(run_native, training.network(n_frames=37, n_shared=20, taps=20))
     monkeypatch.undo()
@@ -153,7 +152,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[NativeLayer, tuple
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", ["forward", "backward", "read_window", "adjoint_of_window"])
+@pytest.mark.parametrize("name", ["forward", "backward", "read_maps", "adjoint_of_reading"])
 def test_no_array_of_the_wrong_kind_reaches_a_layer(
     calls: dict[str, tuple[NativeLayer, tuple[Any, ...]]], name: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,10 +192,9 @@ def test_no_impossible_number_reaches_a_layer(
 def test_no_window_beyond_the_lattice_reaches_a_layer(
     calls: dict[str, tuple[NativeLayer, tuple[Any, ...]]], window: tuple[int, ...]
 ) -> None:
-    for name in ("backward", "read_window", "adjoint_of_window"):
+    for name in ("backward", "read_maps", "adjoint_of_reading"):
         layer, arguments = calls[name]
-        changed = [window if isinstance(a, Window) else a for a in arguments]
-        changed = [a._replace(window=window) if isinstance(a, Adjoint) else a for a in changed]
+        changed = [a._replace(window=window) if isinstance(a, (Adjoint, Readers)) else a for a in arguments]
         with pytest.raises(ValueError, match="is not on the lattice"):
             getattr(layer, name)(*changed)
 

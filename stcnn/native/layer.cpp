@@ -7,8 +7,8 @@
 //     y[t] = v[t] - r v[t-K]
 //
 // LANES successive frames make a block, one vector for each channel and column: maps are [block][channel][row][column]
-// [lane]. Each step stands in a file of its own: maps.h, forward.h, backward.h, window.h.
+// [lane]. Each step stands in a file of its own: maps.h, forward.h, backward.h, reading.h.
 #include "backward.h"
-#include "window.h"
+#include "reading.h"
 
 extern "C" int32_t lanes() { return LANES; }

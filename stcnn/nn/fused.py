@@ -28,6 +28,7 @@ starts all others and collects their adjoints. Memory: one array of frames x col
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -35,11 +36,11 @@ from torch import Tensor
 
 from stcnn.nn.fused_backward import backward
 from stcnn.nn.fused_forward import Clips, FusedLayer, Run
-from stcnn.nn.readout import Window
+from stcnn.nn.readout import Reading
 
 
 class StackOutput(NamedTuple):
-    """Normalised maps of the last layer on the window ``(T, B, h, w, C)``, and the statistics of every layer."""
+    """What the readouts take from the last layer ``(T, B, N)``, and the statistics of every layer."""
 
     prefix: Tensor | None
     rest: Tensor
@@ -49,17 +50,17 @@ class StackOutput(NamedTuple):
     """Number of values per channel behind the moments."""
 
 
-def run_fused(layers: list[FusedLayer], clips: Clips, window: Window, recompute: bool = False) -> StackOutput:
+def run_fused(layers: list[FusedLayer], clips: Clips, reading: Reading, recompute: bool = False) -> StackOutput:
     """Run the stack in training mode with exact gradients for every tensor of ``layers``.
 
     Args:
         layers: the hidden layers as tensors.
         clips: photoreceptor maps.
-        window: part of the last layer's maps that is wanted.
+        reading: what the readouts take from the last layer.
         recompute: remember one row per chunk instead of all, and run forward again during the backward pass: less
             memory for more time. Finite kernels are remembered whole all the same.
     """
-    return train(FusedRun(layers, clips, window, recompute), layers)
+    return train(FusedRun(layers, clips, reading.window, recompute), layers, reading)
 
 
 class FusedRun(Run):
@@ -77,16 +78,31 @@ class TrainingRun(Protocol):
     values: float
 
     def forward(self) -> tuple[Tensor, ...]:
-        """Return the normalised window of the last layer: of the frames all clips share, if any, then of the rest."""
+        """Return what comes out: of the frames all clips share, if any, then of the rest."""
 
     def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
-        """Return the gradient of every tensor of every layer, in order."""
+        """Return the gradient of every tensor that went in, in order."""
 
 
-def train(run: TrainingRun, layers: list[FusedLayer]) -> StackOutput:
-    """Run forward, with exact gradients for every tensor of ``layers`` through the run's own backward pass."""
-    maps = _Stack.apply(run, *[tensor for layer in layers for tensor in layer[:6]])
-    return StackOutput(maps[0] if len(maps) > 1 else None, maps[-1], run.moments, run.values)
+def train(run: TrainingRun, layers: list[FusedLayer], reading: Reading) -> StackOutput:
+    """Run forward, with exact gradients through the run's backward pass, and read the normalised maps it returns."""
+    maps = through(run, *tensors(layers))
+    return output([reading.drive(part) for part in maps], run)
+
+
+def tensors(layers: list[FusedLayer]) -> list[Tensor | None]:
+    """All tensors of the layers, in order."""
+    return [tensor for layer in layers for tensor in layer[:6]]
+
+
+def through(run: TrainingRun, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    """Run forward as a function of ``tensors``, whose gradients are those of the run's backward pass."""
+    return _Stack.apply(run, *tensors)
+
+
+def output(drives: Sequence[Tensor], run: TrainingRun) -> StackOutput:
+    """The output of a run from what was read of the frames all clips share, if any, and of the rest."""
+    return StackOutput(drives[0] if len(drives) > 1 else None, drives[-1], run.moments, run.values)
 
 
 class _Stack(torch.autograd.Function):

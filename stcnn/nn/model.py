@@ -127,8 +127,8 @@ class STCNN(nn.Module):
                 f"the multiplicity has shape {tuple(multiplicity.shape)}",
                 expected=f"one number for each of {eye.shape[1]} clips",
             )
-        last = self.hidden(Clips(prefix, eye, multiplicity), rate_hz, self.readouts.window)
-        return self.readouts(last, rate_hz)[0].transpose(0, 1)
+        drives = self.hidden(Clips(prefix, eye, multiplicity), rate_hz, self.readouts.reading(rate_hz))
+        return self.readouts(drives, rate_hz)[0].transpose(0, 1)
 
     def forward(
         self, frames: Tensor | Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
@@ -165,7 +165,8 @@ class STCNN(nn.Module):
         for i, layer in enumerate(self.hidden):
             found[f"hidden.{i}"] = layer.linear(x, rate_hz)[0]
             x = found[f"norm.{i}"] = layer.normalise(found[f"hidden.{i}"], observe=False)
-        found["voltage"] = self.readouts([self.readouts.window.crop(x)], rate_hz)[0]
+        reading = self.readouts.reading(rate_hz)
+        found["voltage"] = self.readouts([reading.drive(reading.window.crop(x))], rate_hz)[0]
         gain, offset = self.calcium.average()
         found["calcium"] = offset + gain * self.calcium(found["voltage"], rate_hz)[0]
         return found

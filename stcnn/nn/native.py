@@ -22,14 +22,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.fused import StackOutput, train
+from stcnn.nn.fused import StackOutput, output, tensors, through
 from stcnn.nn.fused_forward import Clips, FusedLayer
-from stcnn.nn.native_backward import Each, LayerAdjoint, LayerBackward
+from stcnn.nn.native_backward import Each, LayerBackward
 from stcnn.nn.native_layer import Input, Maps, NativeLayer
 from stcnn.nn.native_library import Geometry, NotCompiled, compiler, libraries, library, works_here
 from stcnn.nn.native_memory import Arena
+from stcnn.nn.native_reading import NativeReading
 from stcnn.nn.notice import say_once
-from stcnn.nn.readout import Window
+from stcnn.nn.readout import Reading
 
 WORTH_COMPILING = 1e9
 """Multiplications of a pass in the direct form from which on the core is worth the seconds it is compiled in."""
@@ -54,7 +55,8 @@ def unfit_for_native(layers: list[FusedLayer], clips: Clips) -> str:
         return "it does not compute in mixed precision"
     if any(k % 2 == 0 for layer in layers for k in layer.weight.shape[2:]):
         return "the width of a kernel is even"
-    if not all(bool(t.isfinite().all()) for t in tensors):
+    # One pass in most cases: where the sum is finite, so is every number.
+    if not all(bool(t.sum().isfinite()) or bool(t.isfinite().all()) for t in tensors):
         return "a parameter or a movie is not finite"
     try:
         compiled(layers, clips)
@@ -89,13 +91,14 @@ def _layer(geometry: Geometry) -> NativeLayer:
     return NativeLayer(geometry, library(geometry))
 
 
-def run_native(layers: list[FusedLayer], clips: Clips, window: Window) -> StackOutput:
+def run_native(layers: list[FusedLayer], clips: Clips, reading: Reading) -> StackOutput:
     """Run the stack in training mode with exact gradients; as :func:`stcnn.nn.fused.run_fused`.
 
     Raises:
         NotCompiled: the compiled core cannot run these; the message says why.
     """
-    return train(NativeRun(layers, clips, window), layers)
+    run = NativeRun(layers, clips, reading)
+    return output(through(run, reading.weights, *tensors(layers)), run)
 
 
 @dataclass
@@ -112,13 +115,14 @@ class Span:
 class NativeRun:
     """One forward and one backward pass, and the integrators ``v`` of all layers in between."""
 
-    def __init__(self, layers: list[FusedLayer], clips: Clips, window: Window) -> None:
+    def __init__(self, layers: list[FusedLayer], clips: Clips, reading: Reading) -> None:
         reason = unfit_for_native(layers, clips)
         if reason:
             raise NotCompiled(reason)
+        self.reading = reading._replace(weights=reading.weights.detach())
         self.layers = [_detached(layer) for layer in layers]
         self.native = compiled(layers, clips)
-        self.window, self.lanes = window, self.native[0].lanes
+        self.lanes = self.native[0].lanes
         self.shared = 0 if clips.prefix is None else clips.prefix.shape[0]
         self.whole = self.shared - self.shared % self.lanes
         """Shared frames, and those of them that fill whole blocks and are computed once."""
@@ -166,27 +170,17 @@ class NativeRun:
         return Input(self.maps(i - 1, s, b), *self.scale_shift(i - 1), self.layers[i].slope)
 
     def forward(self) -> tuple[Tensor, ...]:
-        """Run all layers; return the normalised window of the last one, of the shared frames and of the rest."""
+        """Run all layers; return what the readouts take from the last one, of the shared frames and of the rest."""
         with threads() as each:
             for i in range(len(self.layers)):
                 self.moments.append(self.integrate(i, each))
-            maps = [self.last_maps(s, each) for s in range(len(self.spans))]
+            reading = NativeReading(self, self.reading, each)
+            drives = [reading.drive(s) for s in range(len(self.spans))]
         if self.shared == self.whole:
-            return tuple(maps)
+            return tuple(drives)
         tail = self.shared - self.whole
-        prefix = torch.cat([*maps[:-1], maps[-1][:tail, :1]])
-        return prefix, maps[-1][tail:]
-
-    def last_maps(self, s: int, each: Each) -> Tensor:
-        """Return the normalised window of the last layer in span ``s``, ``(T, B, h, w, C)``."""
-        (top, bottom, left, right), span, last = self.window, self.spans[s], len(self.layers) - 1
-        shape = (span.frames, len(span.weight), bottom - top, right - left, len(self.layers[last].leak))
-        maps, affine = torch.empty(shape), self.scale_shift(last)
-        each(
-            lambda b: self.native[last].read_window(self.maps(last, s, b), affine, self.window, maps[:, b]),
-            range(shape[1]),
-        )
-        return maps
+        prefix = torch.cat([*drives[:-1], drives[-1][:tail, :1]])
+        return prefix, drives[-1][tail:]
 
     def integrate(self, i: int, each: Each) -> Moments:
         """Run layer ``i``; return weighted mean and biased variance of ``y``."""
@@ -210,7 +204,7 @@ class NativeRun:
         return mean.float(), (total[1] / self.values - mean.square()).float()
 
     def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
-        """Return the gradient of every tensor of every layer, in order; uses up the integrators."""
+        """Return the gradients of the readouts' weights and of every tensor of every layer; uses up the integrators."""
         tail = self.shared - self.whole
         if tail:
             prefix, rest = grads
@@ -219,38 +213,20 @@ class NativeRun:
             grads = (*[prefix[: self.whole]] * (len(self.spans) - 1), torch.cat([first, rest]))
         found: list[Tensor | None] = []
         with threads() as each:
-            adjoint = self.last_adjoint(grads, each)
+            d_weights, adjoint = NativeReading(self, self.reading, each).adjoint(grads)
             for i in reversed(range(len(self.layers))):
                 step = LayerBackward(self, i, adjoint, each)
                 found = step.gradients() + found
                 adjoint = step.below
                 self.v.pop()
         self.arena.release()
-        return found
+        return [d_weights, *found]
 
     def adjoint_room(self, shape: torch.Size) -> Tensor:
         """Memory for ``p`` of a layer with a finite kernel; one after another they take the same."""
         if shape not in self._adjoint_rooms:
             self._adjoint_rooms[shape] = self.arena.empty(*shape)
         return self._adjoint_rooms[shape]
-
-    def last_adjoint(self, grads: tuple[Tensor, ...], each: Each) -> LayerAdjoint:
-        """``dL/dz`` of the last layer, which is zero outside the window."""
-        last, mean = len(self.layers) - 1, self.moments[-1][0]
-        dz: list[list[Tensor]] = []
-        total = torch.zeros(2, len(mean), dtype=torch.float64)
-        for s, grad in enumerate(map(Tensor.contiguous, grads)):
-            clips = grad.shape[1]
-            sums, found = torch.zeros(clips, *total.shape, dtype=torch.float64), list(grad.unbind(1))
-
-            def clip(b: int, s: int = s, sums: Tensor = sums, found: list[Tensor] = found) -> None:
-                maps = self.maps(last, s, b)
-                found[b] = self.native[last].adjoint_of_window(maps, mean, self.window, found[b], sums[b])
-
-            each(clip, range(clips))
-            dz.append(found)
-            total += sums.sum(0)
-        return LayerAdjoint(dz, self.window, total)
 
 
 @contextmanager

@@ -48,12 +48,12 @@ class _Backward(ctypes.Structure):
     )  # fmt: skip
 
 
-class _Window(ctypes.Structure):
+class _Reading(ctypes.Structure):
     _fields_ = (
         ("blocks", _int), ("last_frames", _int), ("output", _Maps),
-        ("scale", _pointer), ("shift", _pointer), ("mean", _pointer),
-        ("top", _int), ("bottom", _int), ("left", _int), ("right", _int),
-        ("frames", _pointer), ("stride", ctypes.c_int64), ("dz", _pointer), ("sums", _pointer),
+        ("scale", _pointer), ("shift", _pointer), ("mean", _pointer), ("slope", _float),
+        ("top", _int), ("bottom", _int), ("left", _int), ("right", _int), ("types", _int),
+        ("weights", _pointer), ("drive", _pointer), ("dz", _pointer), ("d_weights", _pointer), ("sums", _pointer),
     )  # fmt: skip
 
 
@@ -76,6 +76,30 @@ class Input(NamedTuple):
     scale: Tensor | None
     shift: Tensor | None
     slope: float
+
+
+class Readers(NamedTuple):
+    """The readouts of a layer and its normalisation; names as in ``reading.h``."""
+
+    window: tuple[int, ...]
+    weights: Tensor
+    """``(O, h, w, N)``."""
+    slope: float
+    scale: Tensor
+    shift: Tensor
+
+
+class ReadersAdjoint(NamedTuple):
+    """What their backward pass reads and writes for one clip; names as in ``reading.h``."""
+
+    d: Tensor
+    """``(blocks, N, LANES)``."""
+    mean: Tensor
+    dz: Tensor
+    """``(blocks, O, h, w, LANES)``."""
+    d_weights: Tensor
+    """``(O, h, w, N, LANES)``."""
+    sums: Tensor
 
 
 class Adjoint(NamedTuple):
@@ -110,7 +134,7 @@ class NativeLayer:
         self.grid = Grid(geometry.ny, geometry.nx)
         self.chunks = -(-len(self.grid) // self.lanes)
         """Groups of LANES slots."""
-        for function in (library.forward, library.backward, library.read_window, library.adjoint_of_window):
+        for function in (library.forward, library.backward, library.read_maps, library.adjoint_of_reading):
             function.argtypes, function.restype = [_pointer], None
 
     def spectrum(self, kernel: Tensor) -> Tensor:
@@ -163,32 +187,31 @@ class NativeLayer:
         )  # fmt: skip
         self._library.backward(ctypes.byref(call))
 
-    def read_window(self, maps: Maps, affine: tuple[Tensor, Tensor], window: tuple[int, ...], out: Tensor) -> None:
-        """Fill ``out`` ``(T, h, w, O)`` with ``scale y + shift`` on the window, ``affine`` being scale and shift."""
-        call = self._window(maps, window, out)
-        call.scale, call.shift = (_at(tensor, (self.geometry.outputs,)) for tensor in affine)
-        self._library.read_window(ctypes.byref(call))
+    def read_maps(self, frames: int, maps: Maps, readers: Readers, drive: Tensor) -> None:
+        """Fill ``drive`` ``(blocks, N, LANES)`` with what the readouts take; see ``struct Reading``."""
+        self._library.read_maps(ctypes.byref(self._reading(frames, maps, readers, drive)))
 
-    def adjoint_of_window(
-        self, maps: Maps, mean: Tensor, window: tuple[int, ...], grad: Tensor, sums: Tensor
-    ) -> Tensor:
-        """Return ``dz`` in blocks from ``grad`` ``(T, h, w, O)``; add to ``sums`` as in ``struct Window``."""
-        outputs, (h, w) = self.geometry.outputs, grad.shape[1:3]
-        call, dz = self._window(maps, window, grad), grad.new_empty(maps.v.shape[0], outputs, h, w, self.lanes)
-        call.mean, call.sums = _at(mean, (outputs,)), _at(sums, (2, outputs), torch.float64)
-        call.dz = self._vectors(dz, *dz.shape[:-1])
-        self._library.adjoint_of_window(ctypes.byref(call))
-        return dz
+    def adjoint_of_reading(self, frames: int, maps: Maps, readers: Readers, adjoint: ReadersAdjoint) -> None:
+        """Fill ``dz`` and add to ``d_weights`` and ``sums``; see ``struct Reading``."""
+        call, outputs = self._reading(frames, maps, readers, adjoint.d), self.geometry.outputs
+        blocks, shape = call.blocks, tuple(readers.weights.shape)
+        call.mean, call.sums = _at(adjoint.mean, (outputs,)), _at(adjoint.sums, (2, outputs), torch.float64)
+        call.dz = self._vectors(adjoint.dz, blocks, *shape[:3])
+        call.d_weights = self._vectors(adjoint.d_weights, *shape)
+        self._library.adjoint_of_reading(ctypes.byref(call))
 
-    def _window(self, maps: Maps, window: tuple[int, ...], frames: Tensor) -> _Window:
-        """What both have in common; ``frames`` are ``(T, h, w, O)``, each frame in one piece."""
-        self._check_window(window)
-        top, bottom, left, right = window
-        blocks = self._blocks(len(frames))
-        first = _at(frames[0], (bottom - top, right - left, self.geometry.outputs))
-        written = self._maps(maps, len(frames), self.geometry.outputs)
-        edges = {"top": top, "bottom": bottom, "left": left, "right": right}
-        return _Window(*blocks, written, frames=first, stride=frames.stride(0), **edges)
+    def _reading(self, frames: int, maps: Maps, readers: Readers, drive: Tensor) -> _Reading:
+        """What both have in common."""
+        self._check_window(readers.window)
+        (top, bottom, left, right), outputs = readers.window, self.geometry.outputs
+        blocks, last_frames = self._blocks(frames)
+        types = readers.weights.shape[-1]
+        weights = _at(readers.weights, (outputs, bottom - top, right - left, types))
+        return _Reading(
+            blocks, last_frames, self._maps(maps, frames, outputs),
+            _at(readers.scale, (outputs,)), _at(readers.shift, (outputs,)), None, readers.slope,
+            top, bottom, left, right, types, weights, self._vectors(drive, blocks, types),
+        )  # fmt: skip
 
     def _check_window(self, window: tuple[int, ...]) -> None:
         (top, bottom, left, right), g = window, self.geometry

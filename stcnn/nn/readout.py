@@ -69,6 +69,20 @@ class Window(NamedTuple):
         return maps[:, :, self.top : self.bottom, self.left : self.right]
 
 
+class Reading(NamedTuple):
+    """What the readouts take from the last layer: a weighted sum over a window of its normalised maps, rectified."""
+
+    window: Window
+    weights: Tensor
+    """``(N, h, w, C)``, with the gain of the filter behind them."""
+    slope: float
+    """Of the rectifier for negative values."""
+
+    def drive(self, maps: Tensor) -> Tensor:
+        """Read normalised maps ``(T, B, h, w, C)`` on the window; return ``(T, B, N)``."""
+        return F.leaky_relu(maps, self.slope).flatten(2) @ self.weights.flatten(1).T
+
+
 class Readouts(nn.ModuleDict):
     """The readouts of all cell types, computed together at one place of the lattice."""
 
@@ -118,22 +132,24 @@ class Readouts(nn.ModuleDict):
             stacked.append(weight.permute(1, 2, 0) * gain)
         return torch.stack(stacked)
 
+    def reading(self, rate_hz: float) -> Reading:
+        """What all of them take from the last layer at this frame rate."""
+        return Reading(self.window, self.weights(rate_hz), self.config.slope)
+
     def forward(
-        self, maps: Sequence[Tensor], rate_hz: float, state: FilterState | None = None
+        self, drives: Sequence[Tensor], rate_hz: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:
-        """Read the normalised maps of the last layer.
+        """Filter what was read.
 
         Args:
-            maps: ``(T, B, h, w, C)`` on :attr:`window`, in consecutive pieces; a piece with B = 1 serves all clips.
+            drives: ``(T, B, N)`` of :meth:`Reading.drive`, in consecutive pieces; a piece with B = 1 serves all clips.
             rate_hz: frames per second.
             state: state of the filters, None at the start.
 
         Returns:
             Voltages ``(T, B, N)`` of the N cell types, and the state.
         """
-        weights, clips = self.weights(rate_hz).flatten(1).T, maps[-1].shape[1]
-        pieces = [F.leaky_relu(piece, self.config.slope).flatten(2) @ weights for piece in maps]
-        drive = torch.cat([piece.expand(-1, clips, -1) for piece in pieces])
+        drive = torch.cat([piece.expand(-1, drives[-1].shape[1], -1) for piece in drives])
         tau_s = torch.cat([readout.filter.tau_s for readout in self.each])
         bias = torch.cat([readout.bias for readout in self.each])
         taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)

@@ -1,4 +1,4 @@
-"""The hidden layers behind one narrow interface: photoreceptor maps in, the readouts' window of the last layer out.
+"""The hidden layers behind one narrow interface: photoreceptor maps in, what the readouts take from the last layer out.
 
 Implementations, same numbers:
 
@@ -25,7 +25,7 @@ from stcnn.nn.fused import run_fused
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.layers import HiddenConfig, HiddenLayer
 from stcnn.nn.native import prefers_native, run_native, unfit_for_native
-from stcnn.nn.readout import Window
+from stcnn.nn.readout import Reading
 from stcnn.nn.temporal import SHORT_TAPS, forgets, leak, n_taps
 from stcnn.nn.triton_stack import prefers_triton, run_triton, unfit_for_triton
 
@@ -54,22 +54,21 @@ class HiddenStack(nn.ModuleList):
     def __iter__(self) -> Iterator[HiddenLayer]:
         return cast(Iterator[HiddenLayer], super().__iter__())
 
-    def forward(self, clips: Clips, rate_hz: float, window: Window) -> list[Tensor]:
+    def forward(self, clips: Clips, rate_hz: float, reading: Reading) -> list[Tensor]:
         """Run the layers.
 
         Args:
             clips: photoreceptor maps, with the frames that all clips share apart, and their multiplicity.
             rate_hz: frames per second.
-            window: part of the last layer's maps that is wanted.
+            reading: what the readouts take from the last layer.
 
         Returns:
-            Normalised maps ``(T, B, h, w, C)`` of the last layer on ``window``: of the shared frames (B = 1, only if
-            there are any), then of the rest.
+            What they find, ``(T, B, N)``: of the shared frames (B = 1, only if there are any), then of the rest.
         """
         if self.compute in ("fused", "native", "triton") or (
             self.compute in ("auto", "torch") and self.prefers_fused(clips, rate_hz)
         ):
-            return self._fused(clips, rate_hz, window)
+            return self._fused(clips, rate_hz, reading)
         eye = clips.rest
         if clips.prefix is not None:
             eye = torch.cat([clips.prefix.expand(-1, eye.shape[1], -1, -1), eye])
@@ -77,7 +76,7 @@ class HiddenStack(nn.ModuleList):
         for layer in self:
             y, _ = layer.linear(x, rate_hz)
             x = layer.normalise(y, clips.multiplicity)
-        return [window.crop(x)]
+        return [reading.drive(reading.window.crop(x))]
 
     def prefers_fused(self, clips: Clips, rate_hz: float) -> bool:
         """Tell whether the fused form is the one to take: in training, but for kernels of so few taps that they sum."""
@@ -94,7 +93,7 @@ class HiddenStack(nn.ModuleList):
             return "the photoreceptor maps need a gradient"
         return ""
 
-    def _fused(self, clips: Clips, rate_hz: float, window: Window) -> list[Tensor]:
+    def _fused(self, clips: Clips, rate_hz: float, reading: Reading) -> list[Tensor]:
         reason = self.unfit(clips) or ("" if self.training else "it is for training; call train() first")
         layers = [self._tensors(layer, rate_hz) for layer in self]
         if self.compute == "native":
@@ -104,13 +103,13 @@ class HiddenStack(nn.ModuleList):
         if reason:
             raise ConfigError(f"compute='{self.compute}' cannot run: {reason}", remedy="choose compute='auto'")
         if self.compute == "triton" or (self.compute == "auto" and prefers_triton(layers, clips)):
-            output = run_triton(layers, clips, window, self.recompute)
+            output = run_triton(layers, clips, reading, self.recompute)
         elif self.compute == "native" or (
             self.compute == "auto" and not self.recompute and prefers_native(layers, clips)
         ):
-            output = run_native(layers, clips, window)
+            output = run_native(layers, clips, reading)
         else:
-            output = run_fused(layers, clips, window, self.recompute)
+            output = run_fused(layers, clips, reading, self.recompute)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
             if layer.norm is not None:
                 bias = 0 if layer.bias is None else layer.bias.detach()

@@ -30,7 +30,7 @@ from stcnn.nn.fused import StackOutput, train
 from stcnn.nn.fused_backward import LastAdjoint, LayerBackward
 from stcnn.nn.fused_forward import Clips, FusedLayer, Run
 from stcnn.nn.notice import say_once
-from stcnn.nn.readout import Window
+from stcnn.nn.readout import Reading, Window
 from stcnn.nn.spatial import correlate, correlate_adjoint
 from stcnn.nn.triton_rows import AdjointTerms, Behind, Maps, Normalisation, interpreted, missing
 
@@ -68,12 +68,12 @@ def prefers_triton(layers: list[FusedLayer], clips: Clips) -> bool:
     return not reason
 
 
-def run_triton(layers: list[FusedLayer], clips: Clips, window: Window, recompute: bool = False) -> StackOutput:
+def run_triton(layers: list[FusedLayer], clips: Clips, reading: Reading, recompute: bool = False) -> StackOutput:
     """Run the stack in training mode with exact gradients; as :func:`stcnn.nn.fused.run_fused`.
 
     ``recompute`` makes the inputs of the convolutions again in the backward pass instead of keeping them.
     """
-    return train(TritonRun(layers, clips, window, recompute), layers)
+    return train(TritonRun(layers, clips, reading.window, recompute), layers, reading)
 
 
 class TritonRun(Run):
