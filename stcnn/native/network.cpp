@@ -1,131 +1,16 @@
-// The whole network in evaluation: eye, hidden layers (frozen.h), readouts and calcium, for one clip.
+// The whole network in evaluation: eye (eye.h), hidden layers (frozen.h), readouts and calcium, for one clip.
 //
-// Filters in place, one number per element of a row, with an end after K frames only where that changes a digit:
-//
-//     q[t] = q[t-1] + b (x[t] - q[t-1]),     y[t] = q[t] + past[t],     past[t+K] = r (c - q[t])
-//
-// Eye: contrast F of a frame to the columns of the lattice, A_down F A_across^T, two matrices of which each row reaches
-// over a few pixels; then a filter. Readouts: weighted sums over the last layer's maps, then a filter; the voltage.
-// Calcium: offset + gain (filter of the rectified voltage), rectified as elu(v) + 1 or log(1 + exp(v)).
+// Readouts: weighted sums over the last layer's maps, then a filter (filter.h); the voltage. Calcium: offset + gain (filter
+// of the rectified voltage), rectified as elu(v) + 1 or log(1 + exp(v)).
 //
 // `step` shows one frame and answers at once (maps of frame.cpp). `evaluate` goes through a clip in blocks of LANES frames
-// (maps of blocks.cpp); several threads can deal the blocks among themselves (turns.h).
+// (maps of blocks.cpp); several threads can deal the blocks among themselves (turns.h). `see` is the eye alone, whose maps
+// the hidden layers train on (layer.cpp).
+#include "eye.h"
 #include "turns.h"
-#include "vectors.h"
 
 #include <algorithm>
 #include <cmath>
-
-// ---- filters of rows ----------------------------------------------------------------------------------------------
-
-struct Filter {
-    int32_t size, late, taps;  // elements; those that forget; K
-    int32_t* place;            // of the frame to come in the ring
-    const float* leak;         // b, [size]
-    float* last;               // q of the frame before, [size]
-    const int32_t* index;      // [late]
-    const float *rest, *start; // r and r c, [late]
-    float* ring;               // [taps][late]
-
-    void advance(float* row) const {
-        for (int i = 0; i < size; i++) row[i] = last[i] += leak[i] * (row[i] - last[i]);
-        if (!late) return;
-        float* past = ring + size_t(*place) * late;
-        for (int i = 0; i < late; i++) {
-            const float q = row[index[i]];
-            row[index[i]] += past[i];
-            past[i] = start[i] - rest[i] * q;
-        }
-        *place = (*place + 1) % taps;
-    }
-};
-
-// ---- the eye ------------------------------------------------------------------------------------------------------
-
-struct Band { // a matrix [rows][size] whose rows are zero outside [first, last)
-    const float* weights;
-    const int32_t *first, *last;
-    int32_t rows, size;
-};
-
-struct Eye {
-    Band down, across;
-    float* picture; // [down.size][width], width = across.size filled up to whole vectors
-    float* strips;  // [across.rows filled up][width]: the picture sampled along one axis
-    float* seen;    // [LANES][points]: what the columns see in each frame of a block
-    Filter filter;
-    int32_t width, strip_rows;
-};
-
-enum Pixel { CODES, LUMINANCE, CONTRAST }; // 8-bit codes, numbers 0..1, luminance minus that of grey
-
-// Contrast of one row; false if something in it is no luminance, or no number.
-static bool to_contrast(const void* pixels, int kind, float grey, int size, float* row) {
-    if (kind == CODES) {
-        const uint8_t* codes = static_cast<const uint8_t*>(pixels);
-        for (int i = 0; i < size; i++) row[i] = codes[i] * (1 / 255.f) - grey;
-        return true;
-    }
-    const float* numbers = static_cast<const float*>(pixels);
-    const float low = kind == LUMINANCE ? -1e-6f : -1e30f, high = kind == LUMINANCE ? 1 + 1e-6f : 1e30f;
-    int wrong = 0;
-    for (int i = 0; i < size; i++) {
-        wrong |= !(numbers[i] >= low) | !(numbers[i] <= high); // also where it is not a number
-        row[i] = numbers[i] - grey;
-    }
-    return !wrong;
-}
-
-static bool take_picture(const Eye& eye, const void* frame, int kind, float grey) {
-    bool right = true;
-    const size_t bytes = kind == CODES ? 1 : sizeof(float);
-    for (int row = 0; row < eye.down.size; row++) {
-        const void* pixels = static_cast<const char*>(frame) + bytes * row * eye.across.size;
-        right &= to_contrast(pixels, kind, grey, eye.across.size, eye.picture + row * eye.width);
-    }
-    return right;
-}
-
-// COUNT vectors of sum_k weights[k] rows[k].
-template <int COUNT> INLINE void band_sum(const float* weights, int first, int last, const float* rows, int stride, V* out) {
-    V sum[COUNT] = {};
-    for (int k = first; k < last; k++)
-        unroll<COUNT>([&](auto j) { sum[j] += broadcast(weights[k]) * reinterpret_cast<const V*>(rows + k * stride)[j]; });
-    unroll<COUNT>([&](auto j) { out[j] = sum[j]; });
-}
-
-static void band_sums(const Band& band, int row, const float* rows, int stride, V* out) {
-    const float* weights = band.weights + row * band.size;
-    const int first = band.first[row], last = band.last[row], vectors = stride / LANES;
-    int done = 0;
-    for (; done + 6 <= vectors; done += 6) band_sum<6>(weights, first, last, rows + done * LANES, stride, out + done);
-    for (; done + 2 <= vectors; done += 2) band_sum<2>(weights, first, last, rows + done * LANES, stride, out + done);
-    for (; done < vectors; done++) band_sum<1>(weights, first, last, rows + done * LANES, stride, out + done);
-}
-
-// `to` [columns][rows] from `from` [rows][columns], both sizes whole vectors.
-static void transposed(const float* from, int rows, int columns, float* to) {
-    for (int r = 0; r < rows; r += LANES)
-        for (int c = 0; c < columns; c += LANES) {
-            V tile[LANES];
-            for (int j = 0; j < LANES; j++) tile[j] = *reinterpret_cast<const V*>(from + (r + j) * columns + c);
-            transpose(tile);
-            for (int j = 0; j < LANES; j++) *reinterpret_cast<V*>(to + (c + j) * rows + r) = tile[j];
-        }
-}
-
-// What the columns see of the picture; `strips` serves as room for both directions.
-static void sample(const Eye& eye, float* seen) {
-    float* turned = eye.strips + size_t(eye.strip_rows) * eye.width;
-    for (int row = 0; row < eye.down.rows; row++)
-        band_sums(eye.down, row, eye.picture, eye.width, reinterpret_cast<V*>(eye.strips + row * eye.width));
-    transposed(eye.strips, eye.strip_rows, eye.width, turned);
-    for (int column = 0; column < eye.across.rows; column++) {
-        float* line = eye.strips; // one number per row of the lattice
-        band_sums(eye.across, column, turned, eye.strip_rows, reinterpret_cast<V*>(line));
-        for (int row = 0; row < eye.down.rows; row++) seen[row * eye.across.rows + column] = line[row];
-    }
-}
 
 // ---- readouts and calcium -----------------------------------------------------------------------------------------
 
@@ -261,5 +146,10 @@ extern "C" int32_t evaluate(const Clip* clip, const Passage* call, int32_t first
     }
     return !right;
 }
+
+// ---- the eye of a clip in training ---------------------------------------------------------------------------------
+
+// 1 if the contrast is not finite.
+extern "C" int32_t see(const Eye* eye, const View* view) { return !see_frames(*eye, *view); }
 
 extern "C" int32_t lanes() { return LANES; }

@@ -20,6 +20,7 @@ from stcnn.nn.calcium import Calcium, CalciumConfig
 from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
 from stcnn.nn.fused_forward import Clips
 from stcnn.nn.layers import HiddenConfig
+from stcnn.nn.native_eye import see
 from stcnn.nn.prefix import GreyStates, evaluate
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
 from stcnn.nn.stack import HiddenStack
@@ -118,7 +119,7 @@ class STCNN(nn.Module):
         n_grey = min(n_grey, source.n_frames - 1)
         if self.hidden.compute not in ("modular", "fused") and not self.training and not torch.is_grad_enabled():
             return evaluate(self, source, rate_hz, n_grey)
-        eye = self.eye.see(source, rate_hz, self.deg_per_px, n_grey)
+        eye = see(self.eye, source, rate_hz, self.deg_per_px, n_grey, self.hidden)
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
         if multiplicity is None:
             multiplicity = eye.new_ones(eye.shape[1])

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from stcnn.nn.native_eye import Optics
 from stcnn.nn.native_library import FrozenGeometry
 from stcnn.nn.native_spectra import Grid, in_rows, in_three
-from stcnn.nn.native_structs import Band, Calcium, Clip, Eye, Frozen, Keeper, Readouts
+from stcnn.nn.native_structs import Calcium, Clip, Frozen, Keeper, Readouts
 
 if TYPE_CHECKING:
     from stcnn.nn.folded import Folded, FoldedLayer
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 Form = Literal["blocks", "frame"]
 """Blocks of LANES frames, or one frame at a time: a vector holds frames, or channels."""
-
-BLIND = 1e-9
-"""What a pixel far from a column contributes, relative to the middle, may be left out below this (float32: 6e-8)."""
 
 
 class ClipBuilder:
@@ -48,7 +46,8 @@ class ClipBuilder:
         self._room = self.keeper.scratch(-(-bytes_of_room // 4))
         layers = list(zip(folded.layers, codes, strict=True))
         self._weights = [self.keeper.at(self._spectrum(layer, code)) for layer, code in layers]
-        self._bands = [self._band(matrix) for matrix in self._matrices()]
+        rows, columns = folded.eye.matrices(torch.Size(shape), folded.readouts.weights)
+        self._optics = Optics(rows, columns.T, self.lanes, self.keeper)
         self._padded = [self.lanes, *[self.whole(len(layer.kernel)) for layer in folded.layers]]
 
     def whole(self, n: int) -> int:
@@ -60,8 +59,9 @@ class ClipBuilder:
         layers = self.folded.layers
         frozen = [self._frozen(i, b, memory[f"hidden.{i}"]) for i in range(len(layers))]
         clip = Clip(
-            self._eye(b, memory["eye"]), self._readouts(b, memory["readouts"]), Calcium(), len(layers), self.lanes,
-            self._functions, self.keeper.pointers([self.keeper.struct(f) for f in frozen]),
+            self._optics.eye(memory["eye"].row_filter(b)), self._readouts(b, memory["readouts"]), Calcium(),
+            len(layers), self.lanes, self._functions,
+            self.keeper.pointers([self.keeper.struct(f) for f in frozen]),
         )  # fmt: skip
         if self.form == "frame":
             places = [self.folded.eye.shape, *[layer.shape for layer in layers]]
@@ -96,28 +96,6 @@ class ClipBuilder:
             self._weights[i], keeper.at(bias), keeper.at(torch.cat([memory.leak, spare])),
             keeper.memory(memory.last[b]), above, memory.past(b), keeper.memory(memory.done[b : b + 1], torch.int64),
             self._room,
-        )  # fmt: skip
-
-    def _matrices(self) -> tuple[Tensor, Tensor]:
-        rows, columns = self.folded.eye.matrices(torch.Size(self.shape), self.folded.readouts.weights)
-        return rows, columns.T
-
-    def _band(self, matrix: Tensor) -> Band:
-        """A matrix whose rows are zero but for a stretch."""
-        felt = matrix.abs() > BLIND * matrix.abs().amax()
-        first = felt.int().argmax(1)
-        last = matrix.shape[1] - felt.flip(1).int().argmax(1)
-        last = torch.where(felt.any(1), last, first)
-        keeper = self.keeper
-        return Band(keeper.at(matrix), keeper.at(first, torch.int32), keeper.at(last, torch.int32), *matrix.shape)
-
-    def _eye(self, b: int, memory: Memory) -> Eye:
-        down, across = self._bands
-        width, strip_rows = self.whole(across.size), self.whole(down.rows)
-        scratch = self.keeper.scratch
-        return Eye(
-            down, across, scratch(down.size, width), scratch(2, strip_rows, width), scratch(self.lanes, memory.places),
-            memory.row_filter(b), width, strip_rows,
         )  # fmt: skip
 
     def _readouts(self, b: int, memory: Memory) -> Readouts:

@@ -1,4 +1,4 @@
-"""The structs of ``stcnn/native/frozen.h`` and ``network.cpp`` as Python fills them; names and order as there."""
+"""The structs of ``stcnn/native`` as Python fills them; names and order as there."""
 
 from __future__ import annotations
 
@@ -49,6 +49,15 @@ class Eye(ctypes.Structure):
     _fields_ = (
         ("down", Band), ("across", Band), ("picture", _pointer), ("strips", _pointer), ("seen", _pointer),
         ("filter", Filter), ("width", _int), ("strip_rows", _int),
+    )  # fmt: skip
+
+
+class View(ctypes.Structure):
+    """Frames of one clip for its eye."""
+
+    _fields_ = (
+        ("pixels", _pointer), ("levels", _pointer), ("frames", _long), ("seen", _pointer),
+        ("clip", _int), ("clips", _int),
     )  # fmt: skip
 
 
