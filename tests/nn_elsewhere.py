@@ -21,7 +21,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stcnn.nn import native_evaluation, native_layer, native_library, native_structs
+from stcnn.nn import native_evaluation, native_eye, native_layer, native_library, native_structs
 from stcnn.nn.native_structs import Keeper
 from tests.nn_compiler import compiled_by
 
@@ -228,7 +228,7 @@ def elsewhere(machine: Machine, compiler: str, patch: pytest.MonkeyPatch) -> Ite
 
     threads = torch.get_num_threads()
     with patch.context() as patched, compiled_by(compiler):
-        for module in (native_layer, native_evaluation, native_structs):
+        for module in (native_layer, native_evaluation, native_eye, native_structs):
             patched.setattr(module, "address_of", remembered)
         patched.setattr(Keeper, "struct", remembered_struct)
         patched.setattr(Keeper, "pointers", remembered_pointers)

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from stcnn.nn import native_library
+from stcnn.nn.eye import Whole
 from stcnn.nn.folded import Folded
 from stcnn.nn.native_evaluation import NativeEvaluation
 from tests import test_nn_native as training
 from tests import test_nn_native_evaluation as evaluation
+from tests import test_nn_native_eye as eyes
 from tests.nn_compiler import compiled_by
 from tests.nn_elsewhere import Machine, elsewhere
 from tests.nn_twin import largest_error
@@ -23,8 +25,11 @@ CROSS_COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64-static -L /usr
 
 
 def assert_everything_is_right() -> None:
-    """Training, evaluation and a stream of small networks."""
+    """An eye, and training, evaluation and a stream of small networks."""
     torch.manual_seed(0)
+    eye = eyes.an_eye(lattice=(5, 18))
+    for frames in (eyes.coded((2, 70, 21, 30)), Whole(torch.rand(2, 70, 21, 30) - 0.5)):
+        assert largest_error(eyes.native(eye, frames, 5), eyes.in_double(eye, frames.contrast(0, 70), 5)) < 1e-6
     training.assert_same_as_in_double(training.network(n_frames=37, n_shared=20, taps=20))
     model = evaluation.network(evaluation.SIZES[0], evaluation.KERNELS[1])
     movie = evaluation.contrast(model, 50, 2)

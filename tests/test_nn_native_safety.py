@@ -21,14 +21,17 @@ from torch import Tensor
 
 from stcnn.errors import RateError, ShapeError
 from stcnn.nn import native_memory, native_structs
+from stcnn.nn.eye import Whole
 from stcnn.nn.folded import Folded
 from stcnn.nn.native import run_native
 from stcnn.nn.native_evaluation import NativeEvaluation
+from stcnn.nn.native_eye import NativeEye
 from stcnn.nn.native_layer import Adjoint, NativeLayer, Readers
 from stcnn.nn.native_library import compiler
 from stcnn.nn.streaming import Stream
 from tests import test_nn_native as training
 from tests import test_nn_native_evaluation as evaluation
+from tests import test_nn_native_eye as eyes
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, largest_error
 from tests.test_nn_native import RATE_HZ, needs_core
@@ -78,6 +81,14 @@ def test_evaluation_and_streams_read_no_memory_before_it_is_written() -> None:
         evaluation.assert_same(
             evaluation.streams(kernel=kernel, clips=clips), evaluation.pictures(20, clips if clips > 1 else 0)
         )
+
+
+@pytest.mark.usefixtures("poisoned")
+def test_the_eye_reads_no_memory_before_it_is_written() -> None:
+    for kernel, codes in itertools.product(eyes.KERNELS, (False, True)):
+        eye, shape = eyes.an_eye(kernel, lattice=(5, 18)), (3, 90, 21, 30)
+        frames = eyes.coded(shape) if codes else Whole(torch.rand(shape) - 0.5)
+        assert largest_error(eyes.native(eye, frames, 5), eyes.in_double(eye, frames.contrast(0, 90), 5)) < 1e-6
 
 
 # ---- arguments of a layer in training
@@ -197,6 +208,23 @@ def test_no_window_beyond_the_lattice_reaches_a_layer(
         changed = [a._replace(window=window) if isinstance(a, (Adjoint, Readers)) else a for a in arguments]
         with pytest.raises(ValueError, match="is not on the lattice"):
             getattr(layer, name)(*changed)
+
+
+# ---- arguments of the eye
+
+
+@pytest.mark.parametrize("fault", ["precision", "one too many", "one axis more", "no numbers", "device"])
+@pytest.mark.parametrize("name", ["codes", "levels", "contrast"])
+def test_no_array_of_the_wrong_kind_reaches_the_eye(name: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    eye, batch = eyes.an_eye(lattice=(5, 6)), eyes.coded((2, 70, 21, 30))
+    if name == "contrast":
+        batch.codes, batch.levels = batch.contrast(), None
+    compiled = NativeEye(eye, batch.contrast(0, 1), RATE_HZ, 1.0)
+    monkeypatch.setattr(compiled, "_code", SimpleNamespace(see=lambda *_: pytest.fail("reached compiled code")))
+    field = "levels" if name == "levels" else "codes"
+    setattr(batch, field, FAULTS[fault][0](getattr(batch, field)))
+    with pytest.raises(ValueError, match="instead of"):
+        compiled.see(batch, 0)
 
 
 # ---- the model

@@ -145,8 +145,6 @@ class NativeEye:
 
     def _look(self, pixels: Tensor, levels: Tensor | None, seen: Tensor, each: Each) -> None:
         """Show each clip the next frames ``(B, T, Y, X)``, codes into ``levels`` or contrast, and fill ``seen``."""
-        if levels is not None and not levels.isfinite().all():
-            raise NotCompiled("the contrast is not finite")
         frames, kind = len(seen), torch.float32 if levels is None else torch.uint8
 
         def clip(b: int) -> None:
@@ -156,7 +154,8 @@ class NativeEye:
                 None if levels is None else address_of(levels[b], (256,)),
                 frames, address_of(seen, (frames, self.clips, *self.lattice)), b, self.clips,
             )  # fmt: skip
-            if self._code.see(ctypes.byref(self._eyes[b]), ctypes.byref(view)):
+            strange = levels is not None and not levels[b].isfinite().all()
+            if strange or self._code.see(ctypes.byref(self._eyes[b]), ctypes.byref(view)):
                 raise NotCompiled("the contrast is not finite")
 
         each(clip, range(self.clips))
