@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stcnn.nn.native_eye import Optics
 from stcnn.nn.native_library import FrozenGeometry
-from stcnn.nn.native_spectra import Grid, in_rows, in_three
+from stcnn.nn.native_spectra import grid, in_rows, in_three
 from stcnn.nn.native_structs import Calcium, Clip, Frozen, Keeper, Readouts
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ClipBuilder:
             layer.makes.top + code.out_rows // 2 - layer.reads.top - code.rows // 2,
             layer.makes.left + code.out_columns // 2 - layer.reads.left - code.columns // 2,
         )
-        w = Grid(code.ny, code.nx).spectrum(leak.view(-1, 1, 1, 1) * layer.kernel, shift)
+        w = grid(code.ny, code.nx).spectrum(leak.view(-1, 1, 1, 1) * layer.kernel, shift)
         return in_three(w) if self.form == "blocks" else in_rows(w, self.lanes)
 
     def _frozen(self, i: int, b: int, memory: Memory) -> Frozen:

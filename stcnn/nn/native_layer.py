@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.native_library import Geometry
-from stcnn.nn.native_spectra import Grid, in_three
+from stcnn.nn.native_spectra import grid, in_three
 from stcnn.nn.native_structs import address_of
 
 _pointer, _int, _float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
@@ -131,7 +131,7 @@ class NativeLayer:
     def __init__(self, geometry: Geometry, library: ctypes.CDLL) -> None:
         self.geometry, self._library = geometry, library
         self.lanes = int(library.lanes())
-        self.grid = Grid(geometry.ny, geometry.nx)
+        self.grid = grid(geometry.ny, geometry.nx)
         self.chunks = -(-len(self.grid) // self.lanes)
         """Groups of LANES slots."""
         for function in (library.forward, library.backward, library.read_maps, library.adjoint_of_reading):

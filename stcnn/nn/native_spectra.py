@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,6 +24,7 @@ class Grid:
         self.ky, self.kx = torch.tensor(slots).T
         """Frequency of each slot: all of the half spectrum but the halves that are conjugate to others."""
         single = torch.isin(self.kx, torch.tensor([0, nx // 2])) & torch.isin(self.ky, torch.tensor([0, ny // 2]))
+        self._known: dict[tuple[tuple[int, int], tuple[int, int]], Tensor] = {}
         self.share = torch.where(single, 1.0, 2.0).double() / (ny * nx)
         """Factor of each slot in the inverse transform."""
 
@@ -35,17 +38,26 @@ class Grid:
             kernel: weights of the correlation.
             shift: rows and columns by which the middle of what is made lies behind the middle of what is read.
         """
-        down, right = (s - k // 2 for s, k in zip(shift, kernel.shape[2:], strict=True))
-        grid = kernel.new_zeros(*kernel.shape[:2], self.ny, self.nx, dtype=torch.float64)
-        grid[:, :, : kernel.shape[2], : kernel.shape[3]] = kernel
-        return torch.fft.rfft2(grid.roll((down, right), (2, 3)))[:, :, self.ky, self.kx] * self.share
+        return kernel.flatten(2).to(torch.complex128) @ self._waves((kernel.shape[2], kernel.shape[3]), shift)
 
     def kernel(self, conjugate: Tensor, k_y: int, k_x: int) -> Tensor:
         """Return the kernel ``(O, C, kY, kX)`` of the conjugate of a spectrum ``(O, C, F)``, without those factors."""
-        half = conjugate.new_zeros(*conjugate.shape[:2], self.ny, self.nx // 2 + 1)
-        half[:, :, -self.ky % self.ny, self.kx] = conjugate.conj()  # for the columns of real numbers
-        half[:, :, self.ky, self.kx] = conjugate
-        return torch.fft.irfft2(half, (self.ny, self.nx)).roll((k_y // 2, k_x // 2), (2, 3))[:, :, :k_y, :k_x]
+        return (conjugate @ self._waves((k_y, k_x), (0, 0)).mH).real.unflatten(-1, (k_y, k_x))
+
+    def _waves(self, size: tuple[int, int], shift: tuple[int, int]) -> Tensor:
+        """Return what each tap of a kernel contributes to each slot, ``(kY kX, F)``; made once."""
+        if (size, shift) not in self._known:
+            dy, dx = (torch.arange(k)[:, None] - k // 2 + s for k, s in zip(size, shift, strict=True))
+            down, right = (dy * self.ky % self.ny).double() / self.ny, (dx * self.kx % self.nx).double() / self.nx
+            angle = -2 * torch.pi * (down[:, None] + right)
+            self._known[size, shift] = torch.polar(self.share.expand_as(angle), angle).flatten(0, 1)
+        return self._known[size, shift]
+
+
+@cache
+def grid(ny: int, nx: int) -> Grid:
+    """Return the grid of a size; made once."""
+    return Grid(ny, nx)
 
 
 def in_three(w: Tensor) -> Tensor:
