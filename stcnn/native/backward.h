@@ -47,14 +47,6 @@ static const V* later_block(const Backward& call, int block, int o) {
     return found ? reinterpret_cast<const V*>(found) + o * POINTS : reinterpret_cast<const V*>(ZERO);
 }
 
-static INLINE void window_row(const Backward& call, int block, int o, int row, V* dz) {
-    unroll<COLUMNS>([&](auto c) { dz[c] = V{}; });
-    if (row < call.top || row >= call.bottom) return;
-    const int width = call.right - call.left, height = call.bottom - call.top;
-    const V* inside = reinterpret_cast<const V*>(call.dz) + ((size_t(block) * OUTPUTS + o) * height + row - call.top) * width;
-    for (int c = 0; c < width; c++) dz[call.left + c] = inside[c];
-}
-
 __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward& call, int block, int o, Halfway& halfway) {
     const Recurrence recurrence(call.decay[o]);
     const Filtered<OUTPUTS> filtered(call.output, block, o);
@@ -66,27 +58,26 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
     const V slope = broadcast(call.normalisation[2 * OUTPUTS + o]), constant = broadcast(call.normalisation[3 * OUTPUTS + o]);
     V* p = call.p ? reinterpret_cast<V*>(call.p) + (size_t(block) * OUTPUTS + o) * POINTS : nullptr;
     float* after = call.after + o * POINTS;
+    const int width = call.right - call.left, height = call.bottom - call.top;
+    const V* window = reinterpret_cast<const V*>(call.dz) + (size_t(block) * OUTPUTS + o) * height * width;
     V d_leak = {}, d_rest = {};
     for (int row = 0; row < ROWS; row++) {
-        V dz[COLUMNS], y[COLUMNS], q[COLUMNS];
-        window_row(call, block, o, row, dz);
-        filtered.row(row, y);
+        const bool inside = row >= call.top && row < call.bottom;
+        const V* dz = window + (row - call.top) * width - call.left;
+        V q[COLUMNS];
         unroll<COLUMNS>([&](auto c) {
             const int point = row * COLUMNS + c;
-            dz[c] = select(valid, scale * dz[c] + (slope * (y[c] - mean) + constant));
-            q[c] = recurrence.backwards(dz[c], after[point]);
+            fetch(v_before - POINTS + point); // of the next channel
+            fetch(dz - height * width + c);
+            const V normalised = slope * (filtered[point] - mean) + constant;
+            const V g = select(valid, inside && c >= call.left && c < call.right ? scale * dz[c] + normalised : normalised);
+            q[c] = recurrence.backwards(g, after[point]);
             after[point] = q[c][0];
-        });
-        if (filtered.finite) {
-            unroll<COLUMNS>([&](auto c) { p[row * COLUMNS + c] = q[c]; });
-            for (int c = 0; c < COLUMNS; c++) {
-                const int point = row * COLUMNS + c;
+            if (filtered.finite) {
+                p[point] = q[c];
                 q[c] -= filtered.rest * ahead[point];
-                d_rest -= dz[c] * filtered.old[point];
+                d_rest -= g * filtered.old[point];
             }
-        }
-        unroll<COLUMNS>([&](auto c) {
-            const int point = row * COLUMNS + c;
             d_leak += q[c] * (filtered.v[point] - from_lane<LANES - 1>(v_before[point], filtered.v[point]));
         });
         row_to_halfway<COLUMNS>(q, 1, &halfway[0][row], ROWS);
@@ -102,15 +93,18 @@ __attribute__((flatten, noinline)) static void adjoint_below(const Backward& cal
     V* dz = reinterpret_cast<V*>(call.dz_below) + (size_t(block) * INPUTS + i) * POINTS;
     V sum_dz = {}, sum_dot = {};
     for (int row = 0; row < ROWS; row++) {
-        V dx[COLUMNS], y[COLUMNS];
+        V dx[COLUMNS];
         row_from_halfway<COLUMNS>(&halfway[0][row], ROWS, dx);
-        channel.y.row(row, y);
         unroll<COLUMNS>([&](auto c) {
-            const V z = channel.scale * y[c] + channel.shift;
+            const int point = row * COLUMNS + c;
+            const V y = channel.y[point];
+            fetch(channel.y.v - POINTS + point); // of the next channel
+            fetch(dz - POINTS + point);
+            const V z = channel.scale * y + channel.shift;
             const V d = select(valid, z > V{} ? dx[c] : dx[c] * channel.slope);
-            dz[row * COLUMNS + c] = d;
+            dz[point] = d;
             sum_dz += d;
-            sum_dot += d * (y[c] - mean);
+            sum_dot += d * (y - mean);
         });
     }
     call.sums_below[i] += sum(sum_dz);
@@ -166,12 +160,12 @@ template <int CHANNELS> static void from_spectra(const Spectrum<CHANNELS>* spect
 extern "C" void backward(const Backward* call) {
     BackwardRoom& room = ::room<BackwardRoom>();
     for (int block = call->blocks - 1; block >= 0; block--) {
-        for (int o = 0; o < OUTPUTS; o++) {
+        for (int o = OUTPUTS - 1; o >= 0; o--) {
             adjoint_to_halfway(*call, block, o, room.halfway);
             to_spectra<OUTPUTS>(room.halfway, o, room.q);
         }
-        for (int i = 0; i < INPUTS; i++) {
-            input_to_halfway(call->input, block, i, room.halfway);
+        for (int i = INPUTS - 1; i >= 0; i--) {
+            input_to_halfway(call->input, block, i, -1, room.halfway);
             to_spectra<INPUTS>(room.halfway, i, room.x);
         }
         for (int chunk = 0; chunk < CHUNKS; chunk++)
@@ -179,7 +173,7 @@ extern "C" void backward(const Backward* call) {
                                 reinterpret_cast<V*>(call->d_weights) + chunk * WEIGHTS);
         if (!call->dz_below) continue;
         for (int f = 0; f < FREQUENCIES; f++) multiply_adjoint(call->weights + f * WEIGHTS, room.q[f], room.x[f]);
-        for (int i = 0; i < INPUTS; i++) {
+        for (int i = INPUTS - 1; i >= 0; i--) {
             from_spectra<INPUTS>(room.x, i, room.halfway);
             adjoint_below(*call, block, i, room.halfway);
         }

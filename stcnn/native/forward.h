@@ -23,11 +23,16 @@ struct ForwardRoom {
     Spectrum<MOST> column[NY]; // the same of one column of the half spectrum
 };
 
-__attribute__((flatten, noinline)) static void input_to_halfway(const Input& input, int block, int i, Halfway& halfway) {
+__attribute__((flatten, noinline)) static void input_to_halfway(const Input& input, int block, int i, int next, Halfway& halfway) {
     const InputChannel channel(input, block, i);
+    const V* soon = channel.y.v + next * POINTS; // of the next channel
     for (int row = 0; row < ROWS; row++) {
         V x[COLUMNS];
-        channel.row(row, x);
+        unroll<COLUMNS>([&](auto c) {
+            const int point = row * COLUMNS + c;
+            fetch(soon + point);
+            x[c] = channel[point];
+        });
         row_to_halfway<COLUMNS>(x, 1, &halfway[0][row], ROWS);
     }
 }
@@ -50,18 +55,15 @@ __attribute__((flatten, noinline)) static void integrate(const Forward& call, in
     const Mask valid = first_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
     V sum_y = {}, sum_y2 = {};
     for (int row = 0; row < ROWS; row++) {
-        V u[COLUMNS], y[COLUMNS];
+        V u[COLUMNS];
         row_from_halfway<COLUMNS>(&halfway[0][row], ROWS, u);
         unroll<COLUMNS>([&](auto c) {
             const int point = row * COLUMNS + c;
+            fetch(v + POINTS + point);
             v[point] = recurrence.forwards(u[c], before[point * LANES]);
-        });
-        if (!call.sums) continue;
-        filtered.row(row, y);
-        unroll<COLUMNS>([&](auto c) {
-            const V known = select(valid, y[c]);
-            sum_y += known;
-            sum_y2 += known * known;
+            const V y = select(valid, filtered[point]);
+            sum_y += y;
+            sum_y2 += y * y;
         });
     }
     if (call.sums) call.sums[o] += sum(sum_y), call.sums[OUTPUTS + o] += sum(sum_y2);
@@ -70,7 +72,7 @@ __attribute__((flatten, noinline)) static void integrate(const Forward& call, in
 extern "C" void forward(const Forward* call) {
     ForwardRoom& room = ::room<ForwardRoom>();
     for (int block = 0; block < call->blocks; block++) {
-        for (int i = 0; i < INPUTS; i++) input_to_halfway(call->input, block, i, room.halfway[i]);
+        for (int i = 0; i < INPUTS; i++) input_to_halfway(call->input, block, i, 1, room.halfway[i]);
         for (int kx = 0; kx < KX; kx++) { // all channels of a column stay in the nearest cache
             const float* weights = call->weights + size_t(first_frequency(kx)) * WEIGHTS;
             for (int i = 0; i < INPUTS; i++) to_column<MOST>(kx, room.halfway[i], &room.column[0][i]);

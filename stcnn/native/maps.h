@@ -56,11 +56,9 @@ template <int CHANNELS> struct Filtered {
         if (finite) old = delayed<CHANNELS>(maps, block, channel), rest = broadcast(maps.rest[channel]);
     }
     INLINE void row(int row, V* y) const {
-        const int start = row * COLUMNS;
-        unroll<COLUMNS>([&](auto c) { y[c] = v[start + c]; });
-        if (finite)
-            for (int c = 0; c < COLUMNS; c++) y[c] -= rest * old[start + c];
+        unroll<COLUMNS>([&](auto c) { y[c] = (*this)[row * COLUMNS + c]; });
     }
+    INLINE V operator[](int point) const { return finite ? v[point] - rest * old[point] : v[point]; }
 };
 
 // What a layer reads: the maps below with their normalisation and rectifier.
@@ -78,12 +76,9 @@ struct InputChannel {
         : y(input.maps, block, channel), plain(!input.scale), scale{}, shift{}, slope(broadcast(input.slope)) {
         if (!plain) scale = broadcast(input.scale[channel]), shift = broadcast(input.shift[channel]);
     }
-    INLINE void row(int row, V* x) const {
-        y.row(row, x);
-        if (plain) return;
-        unroll<COLUMNS>([&](auto c) {
-            const V z = scale * x[c] + shift;
-            x[c] = z > V{} ? z : z * slope;
-        });
+    INLINE V operator[](int point) const {
+        if (plain) return y[point];
+        const V z = scale * y[point] + shift;
+        return z > V{} ? z : z * slope;
     }
 };

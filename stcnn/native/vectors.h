@@ -32,6 +32,8 @@ template <class W> INLINE void keep(W& x) { asm("" : "+x"(x)); }
 #else
 template <class W> INLINE void keep(W&) {}
 #endif
+// Asks the outer cache for what is needed soon. One vector at a time between other work: more would fill up the queue.
+INLINE void fetch(const V* x) { __builtin_prefetch(x, 0, 2); }
 INLINE V load_unaligned(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 INLINE V select(Mask where, V x) { return (V)((Mask)x & where); }              // zero elsewhere
 INLINE Mask first_lanes(int count) {
