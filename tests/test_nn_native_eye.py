@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from stcnn.data.dataset import Batch
 from stcnn.errors import ConfigError
 from stcnn.nn import native_eye
 from stcnn.nn.eye import EYE_FRAMES, Eye, EyeConfig, Frames, Whole
+from stcnn.nn.folded import Folded
 from stcnn.nn.model import STCNN
+from stcnn.nn.native_evaluation import NativeEvaluation
 from stcnn.nn.native_eye import CodedFrames, NativeEye, see
 from stcnn.nn.native_library import NotCompiled
+from tests import test_nn_native_evaluation as evaluation
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, largest_error
 from tests.test_nn_folded import Film
@@ -137,6 +141,32 @@ def test_a_batch_without_levels_is_contrast() -> None:
     batch = coded((2, 30, 21, 30))
     batch.codes, batch.levels = contrast, None
     assert torch.equal(native(eye, batch), native(eye, Whole(contrast)))
+
+
+def held(frames: Batch) -> Batch:
+    """The same clips, of which each holds its frames for other times."""
+    n_clips, n_frames = frames.codes.shape[:2]
+    shown = torch.randint(0, n_frames // 4, (n_clips, n_frames)).sort(1).values
+    return replace(frames, codes=torch.stack([clip[t] for clip, t in zip(frames.codes, shown, strict=True)]))
+
+
+@needs_core
+@pytest.mark.parametrize("codes", [False, True])
+def test_frames_that_are_held_are_seen_as_long(codes: bool) -> None:
+    eye, batch = an_eye(lattice=(5, 18)), held(coded((3, 150, 21, 30)))
+    contrast = batch.contrast()
+    share = float((contrast[:, 1:] == contrast[:, :-1]).flatten(2).all(2).float().mean())
+    assert 0.5 < share < 0.9
+    found = native(eye, batch if codes else Whole(contrast), 5)
+    assert largest_error(found, in_double(eye, contrast, 5)) < 1e-6
+
+
+@needs_core
+def test_evaluation_sees_frames_that_are_held_as_long() -> None:
+    model = evaluation.network(*evaluation.PLAIN)
+    contrast = held(coded((2, 90, 17, 23))).contrast()
+    found = NativeEvaluation(Folded(model, RATE_HZ, 2)).push(contrast)
+    assert largest_error(found, evaluation.double(model, 2).push(contrast.double())) < 1e-5
 
 
 @needs_core

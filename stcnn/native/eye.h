@@ -4,6 +4,9 @@
 #include "filter.h"
 #include "vectors.h"
 
+#include <algorithm>
+#include <cstring>
+
 struct Band { // a matrix [rows][size] whose rows are zero outside [first, last)
     const float* weights;
     const int32_t *first, *last;
@@ -94,26 +97,21 @@ static void sample(const Eye& eye, float* seen) {
     }
 }
 
-// ---- the eye alone ------------------------------------------------------------------------------------------------
-
-struct View {
-    const void* pixels;  // [frames][down.size][across.size]: codes into `levels`, or contrast where that is null
-    const float* levels; // [256]
-    int64_t frames;
-    float* seen;         // [frames][clips][points]
-    int32_t clip, clips; // the one whose pixels these are
-};
-
-// False if the contrast is not finite.
-static bool see_frames(const Eye& eye, const View& view) {
-    const size_t pixels = size_t(eye.down.size) * eye.across.size, points = eye.filter.size;
+// What the columns see in each frame, in rows `stride` apart; false if the contrast is not finite. Pixels are codes into
+// `levels`, or contrast where that is null. Movies hold a frame for a while: one like that before it is not sampled again.
+static bool sample_frames(const Eye& eye, const void* pixels, const float* levels, int64_t frames, float* seen, size_t stride) {
+    const size_t points = eye.filter.size, size = size_t(eye.down.size) * eye.across.size;
+    const size_t bytes = levels ? size : size * sizeof(float);
+    const char* frame = static_cast<const char*>(pixels);
     bool right = true;
-    for (int64_t t = 0; t < view.frames; t++) {
-        if (view.levels) look_up(eye, static_cast<const uint8_t*>(view.pixels) + t * pixels, view.levels);
-        else right &= take_picture(eye, static_cast<const float*>(view.pixels) + t * pixels, CONTRAST, 0);
-        float* row = view.seen + (t * view.clips + view.clip) * points;
-        sample(eye, row);
-        eye.filter.advance(row);
+    for (int64_t t = 0; t < frames; t++, frame += bytes, seen += stride) {
+        if (t && !std::memcmp(frame, frame - bytes, bytes)) {
+            std::copy(seen - stride, seen - stride + points, seen);
+            continue;
+        }
+        if (levels) look_up(eye, reinterpret_cast<const uint8_t*>(frame), levels);
+        else right &= take_picture(eye, frame, CONTRAST, 0);
+        sample(eye, seen);
     }
     return right;
 }

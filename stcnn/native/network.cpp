@@ -118,13 +118,8 @@ static bool see_block(const Clip& clip, const Passage& call, int64_t block, int 
     const Eye& eye = clip.eye;
     const size_t pixels = size_t(eye.down.size) * eye.across.size, points = eye.filter.size;
     bool right = true;
-    for (int t = 0; t < frames; t++) {
-        float* row = eye.seen + t * points;
-        if (call.contrast) {
-            right &= take_picture(eye, call.contrast + (block * LANES + t) * pixels, CONTRAST, 0);
-            sample(eye, row);
-        } else std::fill(row, row + points, 0.f);
-    }
+    if (call.contrast) right = sample_frames(eye, call.contrast + block * LANES * pixels, nullptr, frames, eye.seen, points);
+    else std::fill(eye.seen, eye.seen + frames * points, 0.f);
     wait_for(call.seen, block);
     for (int t = 0; t < frames; t++) eye.filter.advance(eye.seen + t * points);
     pass_on(call.seen, block + 1);
@@ -149,7 +144,21 @@ extern "C" int32_t evaluate(const Clip* clip, const Passage* call, int32_t first
 
 // ---- the eye of a clip in training ---------------------------------------------------------------------------------
 
+struct View {
+    const void* pixels;  // [frames][pixels]: codes, or contrast
+    const float* levels; // contrast of each code, [256]; null: contrast
+    int64_t frames;
+    float* seen;         // [frames][clips][points]
+    int32_t clip, clips; // the one whose pixels these are
+};
+
 // 1 if the contrast is not finite.
-extern "C" int32_t see(const Eye* eye, const View* view) { return !see_frames(*eye, *view); }
+extern "C" int32_t see(const Eye* eye, const View* view) {
+    const size_t points = eye->filter.size, stride = view->clips * points;
+    float* row = view->seen + view->clip * points;
+    const bool right = sample_frames(*eye, view->pixels, view->levels, view->frames, row, stride);
+    for (int64_t t = 0; t < view->frames; t++) eye->filter.advance(row + t * stride);
+    return !right;
+}
 
 extern "C" int32_t lanes() { return LANES; }
