@@ -1,7 +1,7 @@
 """How often a 95 % interval holds the true score: simulated experiments whose true scores are known.
 
     python benchmarks/coverage.py           200 experiments of each size, three minutes on one core
-    python benchmarks/coverage.py --sets 1000
+    python benchmarks/coverage.py --sets 1000   what docs/scores.md shows, a quarter of an hour
 
 An experiment has a few animals with a few neurons each, six stimuli and three trials; gains, noise and how well a fixed
 model fits differ between animals and neurons, noise lasts from sample to sample and drifts. The true score is that of
