@@ -32,12 +32,7 @@ template <int CHANNELS> static const V* block_of(const Maps& maps, int block, in
 struct Delayed {
     const V *first, *second;
     int offset;
-    V operator[](int point) const {
-        alignas(64) float both[2 * LANES];
-        std::memcpy(both, first + point, sizeof(V));
-        std::memcpy(both + LANES, second + point, sizeof(V));
-        return load_unaligned(both + offset);
-    }
+    INLINE V operator[](int point) const { return from_lane(offset, first[point], second[point]); }
 };
 template <int CHANNELS> static Delayed delayed(const Maps& maps, int block, int channel) {
     const int blocks = (maps.taps + LANES - 1) / LANES;

@@ -62,6 +62,18 @@ template <int HALF, int... J> INLINE V interleaved(V a, V b, std::integer_sequen
 }
 // LANES lanes from FIRST on.
 template <int FIRST> INLINE V from_lane(V a, V b) { return from_lane<FIRST>(a, b, Lanes{}); }
+INLINE V from_lane(int first, V a, V b) {
+#if defined(__clang__) // which shuffles by constants only
+    alignas(64) float both[2 * LANES];
+    std::memcpy(both, &a, sizeof(V));
+    std::memcpy(both + LANES, &b, sizeof(V));
+    return load_unaligned(both + first);
+#else
+    Mask lanes;
+    for (int j = 0; j < LANES; j++) lanes[j] = first + j;
+    return __builtin_shuffle(a, b, lanes);
+#endif
+}
 
 // Lane j of vector i becomes lane i of vector j: as many perfect shuffles as LANES is a power of two.
 INLINE void transpose(V* x) {
