@@ -26,11 +26,12 @@ template <class F> INLINE void each_point(const Reading& call, int block, int o,
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const V scale = broadcast(call.scale[o]), shift = broadcast(call.shift[o]);
     int point = o * (call.bottom - call.top) * (call.right - call.left);
-    for (int row = call.top; row < call.bottom; row++) {
-        V y[COLUMNS];
-        filtered.row(row, y);
-        for (int column = call.left; column < call.right; column++) f(point++, y[column], scale * y[column] + shift);
-    }
+    for (int row = call.top; row < call.bottom; row++)
+        for (int place = row * COLUMNS + call.left; place < row * COLUMNS + call.right; place++) {
+            fetch(filtered.v + place + POINTS); // of the next channel
+            const V y = filtered[place];
+            f(point++, y, scale * y + shift);
+        }
 }
 
 extern "C" void read_maps(const Reading* call) {
