@@ -31,8 +31,7 @@ def part_of_the_set(n_movies: int) -> Dataset:
     time_s = np.arange(n_samples) / RATE_HZ - BEFORE_S
     movies, recordings = {}, []
     for m in range(n_movies):
-        codes = np.repeat(random.integers(0, 256, (MOVIE_FRAMES // 20, 83, 83), np.uint8), 20, 0)
-        movies[f"vstim_{m}"] = Movie(codes, RATE_HZ)
+        movies[f"vstim_{m}"] = Movie(random.integers(0, 256, (MOVIE_FRAMES, 83, 83), np.uint8), RATE_HZ)
         chosen = random.permutation(len(shifts))[: round(N_RECORDINGS / N_MOVIES)]
         for cell_type, neuron in (list(shifts)[i] for i in chosen):
             trace = random.normal(size=n_samples).astype(np.float32)

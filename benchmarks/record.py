@@ -37,11 +37,9 @@ def published_size_model(seed: int = 0) -> STCNN:
 
 
 def clips(n_clips: int, n_frames: int = N_FRAMES, n_grey: int = N_GREY) -> torch.Tensor:
-    """Return contrast ``(B, T, Y, X)``: grey, then noise that changes every tenth of a second."""
-    generator = torch.Generator().manual_seed(1)
-    held = torch.rand(n_clips, -(-n_frames // 18), 83, 83, generator=generator) - 0.5
-    contrast = held.repeat_interleave(18, 1)[:, :n_frames].contiguous()
-    contrast[:, : min(n_grey, n_frames)] = 0
+    """Return contrast ``(B, T, Y, X)``: grey, then noise that changes in every frame."""
+    contrast = torch.rand(n_clips, n_frames, 83, 83, generator=torch.Generator().manual_seed(1)) - 0.5
+    contrast[:, :n_grey] = 0
     return contrast
 
 
