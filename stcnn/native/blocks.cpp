@@ -9,7 +9,7 @@
 
 struct Room {
     Complex halfway[INPUTS][KX][ROWS], out_halfway[OUTPUTS][KX][OUT_ROWS];
-    Spectrum<std::max(INPUTS, OUTPUTS)> column[NY]; // all channels of a column of the half spectrum
+    Spectrum<std::max(INPUTS, OUTPUTS)> column[NY + 1]; // of the half spectrum: the input's from 1 on, the output's from 0 on
 };
 constexpr int MOST = std::max(INPUTS, OUTPUTS);
 
@@ -67,8 +67,8 @@ extern "C" void blocks(Frozen* layer, const float* input, float* output, int32_t
     for (int i = 0; i < INPUTS; i++) to_halfway(x + i * POINTS, room.halfway[i]);
     for (int kx = 0; kx < KX; kx++) {
         const float* weights = layer->weights + size_t(first_frequency(kx)) * WEIGHTS;
-        for (int i = 0; i < INPUTS; i++) to_column(kx, room.halfway[i][kx], &room.column[0][i]);
-        for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k], room.column[k]);
+        for (int i = 0; i < INPUTS; i++) to_column(kx, room.halfway[i][kx], &room.column[1][i]);
+        for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k + 1], room.column[k]);
         if (kx == 0)
             for (int o = 0; o < OUTPUTS; o++) room.column[0][o].re += broadcast(layer->bias[o]);
         for (int o = 0; o < OUTPUTS; o++) from_column(kx, &room.column[0][o], room.out_halfway[o][kx]);

@@ -19,8 +19,8 @@ struct Forward {
 };
 
 struct ForwardRoom {
-    Halfway halfway[MOST];     // first of the input, then of the output
-    Spectrum<MOST> column[NY]; // the same of one column of the half spectrum
+    Halfway halfway[MOST];         // first of the input, then of the output
+    Spectrum<MOST> column[NY + 1]; // of the half spectrum: the input's from 1 on, the output's from 0 on
 };
 
 __attribute__((flatten, noinline)) static void input_to_halfway(const Input& input, int block, int i, int next, Halfway& halfway) {
@@ -75,8 +75,8 @@ extern "C" void forward(const Forward* call) {
         for (int i = 0; i < INPUTS; i++) input_to_halfway(call->input, block, i, 1, room.halfway[i]);
         for (int kx = 0; kx < KX; kx++) { // all channels of a column stay in the nearest cache
             const float* weights = call->weights + size_t(first_frequency(kx)) * WEIGHTS;
-            for (int i = 0; i < INPUTS; i++) to_column<MOST>(kx, room.halfway[i], &room.column[0][i]);
-            for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k], room.column[k]);
+            for (int i = 0; i < INPUTS; i++) to_column<MOST>(kx, room.halfway[i], &room.column[1][i]);
+            for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k + 1], room.column[k]);
             for (int o = 0; o < OUTPUTS; o++) from_column<MOST>(kx, &room.column[0][o], room.halfway[o]);
         }
         for (int o = 0; o < OUTPUTS; o++) integrate(*call, block, o, room.halfway[o]);

@@ -18,9 +18,8 @@ template <int TOTAL, int MOST_OF, class F> INLINE void tiles(F&& f) {
     unroll<COUNT>([&](auto j) { f(Index<SIZE * j>{}, Index<std::min(SIZE, TOTAL - SIZE * j)>{}); });
 }
 
-// Y = W X at one frequency, which may be the same memory; w is [3][OUTPUTS][INPUTS].
-static INLINE void multiply(const float* w, const Complex* x, Complex* result) {
-    Complex y[OUTPUTS];
+// Y = W X at one frequency; w is [3][OUTPUTS][INPUTS].
+static INLINE void multiply(const float* w, const Complex* x, Complex* y) {
     tiles<OUTPUTS, TILE>([&](auto first, auto count) {
         V k0[count] = {}, k1[count] = {}, k2[count] = {};
         for (int i = 0; i < INPUTS; i++) {
@@ -34,7 +33,6 @@ static INLINE void multiply(const float* w, const Complex* x, Complex* result) {
         }
         unroll<count>([&](auto o) { y[first + o] = {k0[o] - k1[o], k0[o] + k2[o]}; });
     });
-    std::copy(y, y + OUTPUTS, result);
 }
 
 // dX = conj(W) Q at one frequency.
