@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from stcnn.data.dataset import Batch
 from stcnn.nn.eye import Eye, EyeConfig
+from stcnn.nn.native_eye import NativeEye
 from tests.reference import direct
+from tests.test_nn_native import needs_core
 
 
 def sampled(contrast: Tensor, deg_per_px: float = 1.0, **options: object) -> Tensor:
@@ -72,3 +75,24 @@ def test_a_finer_picture_of_the_same_scene_looks_the_same(fraction: float) -> No
 def test_light_everywhere_is_seen_whole_away_from_the_edge() -> None:
     seen = sampled(torch.ones(1, 121, 121))
     torch.testing.assert_close(seen, torch.ones_like(seen))
+
+
+@needs_core
+def test_the_compiled_eye_takes_a_batch_of_the_data_set_for_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, samples, eye = torch.zeros(0, dtype=torch.int64), torch.zeros(0, 1), Eye(EyeConfig())
+    batch = Batch(
+        codes=torch.randint(0, 256, (2, 30, 83, 83), dtype=torch.uint8),
+        levels=torch.rand(2, 256) - 0.5,
+        multiplicity=torch.ones(2),
+        n_grey=0,
+        clip=index,
+        cell_type=index,
+        neuron=index,
+        target=samples,
+        weight=samples,
+        rate_hz=180.0,
+        item=index,
+    )
+    right, compiled = eye.see(batch, 180.0, 1.0, 5), NativeEye(eye, batch.contrast(0, 1), 180.0, 1.0)
+    monkeypatch.setattr(Batch, "contrast", lambda *_: pytest.fail("expanded, although its codes are there"))
+    torch.testing.assert_close(compiled.see(batch, 5), right, rtol=0, atol=1e-6)

@@ -218,7 +218,7 @@ def test_no_window_beyond_the_lattice_reaches_a_layer(
 def test_no_array_of_the_wrong_kind_reaches_the_eye(name: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     eye, batch = eyes.an_eye(lattice=(5, 6)), eyes.coded((2, 70, 21, 30))
     if name == "contrast":
-        batch.codes, batch.levels = batch.contrast(), None
+        batch.codes, batch.levels = batch.contrast(0, 70), None
     compiled = NativeEye(eye, batch.contrast(0, 1), RATE_HZ, 1.0)
     monkeypatch.setattr(compiled, "_code", SimpleNamespace(see=lambda *_: pytest.fail("reached compiled code")))
     field = "levels" if name == "levels" else "codes"
