@@ -57,8 +57,15 @@ using Lanes = std::make_integer_sequence<int, LANES>;
 template <int FIRST, int... J> INLINE V from_lane(V a, V b, std::integer_sequence<int, J...>) {
     return CHOOSE(a, b, (FIRST + J)...);
 }
-template <int HALF, int... J> INLINE V interleaved(V a, V b, std::integer_sequence<int, J...>) {
-    return CHOOSE(a, b, (HALF * LANES / 2 + J / 2 + J % 2 * LANES)...);
+// Of each four lanes of a and b the lower or upper two, in turns, one by one or by twos; and every other four lanes.
+template <int HALF, int... J> INLINE V ones(V a, V b, std::integer_sequence<int, J...>) {
+    return CHOOSE(a, b, (J / 4 * 4 + HALF * 2 + J % 4 / 2 + J % 2 * LANES)...);
+}
+template <int HALF, int... J> INLINE V twos(V a, V b, std::integer_sequence<int, J...>) {
+    return CHOOSE(a, b, (J / 4 * 4 + HALF * 2 + J % 2 + J % 4 / 2 * LANES)...);
+}
+template <int HALF, int... J> INLINE V fours(V a, V b, std::integer_sequence<int, J...>) {
+    return CHOOSE(a, b, (J / 4 * 8 + HALF * 4 + J % 4)...);
 }
 // LANES lanes from FIRST on.
 template <int FIRST> INLINE V from_lane(V a, V b) { return from_lane<FIRST>(a, b, Lanes{}); }
@@ -75,13 +82,22 @@ INLINE V from_lane(int first, V a, V b) {
 #endif
 }
 
-// Lane j of vector i becomes lane i of vector j: as many perfect shuffles as LANES is a power of two.
+// Lane j of vector i becomes lane i of vector j: within four lanes, which machines shuffle fastest, then between them.
 INLINE void transpose(V* x) {
-    for (int stage = 1; stage < LANES; stage *= 2) {
+    constexpr int FOURS = LANES / 4;
+    unroll<FOURS>([&](auto j) {
+        V* y = x + 4 * j;
+        const V a = ones<0>(y[0], y[1], Lanes{}), b = ones<1>(y[0], y[1], Lanes{});
+        const V c = ones<0>(y[2], y[3], Lanes{}), d = ones<1>(y[2], y[3], Lanes{});
+        y[0] = twos<0>(a, c, Lanes{}), y[1] = twos<1>(a, c, Lanes{});
+        y[2] = twos<0>(b, d, Lanes{}), y[3] = twos<1>(b, d, Lanes{});
+    });
+    for (int stage = 1; stage < FOURS; stage *= 2) {
         V shuffled[LANES];
         unroll<LANES / 2>([&](auto j) {
-            shuffled[2 * j] = interleaved<0>(x[j], x[j + LANES / 2], Lanes{});
-            shuffled[2 * j + 1] = interleaved<1>(x[j], x[j + LANES / 2], Lanes{});
+            constexpr int i = j % 4, pair = j / 4;
+            shuffled[4 * pair + i] = fours<0>(x[8 * pair + i], x[8 * pair + 4 + i], Lanes{});
+            shuffled[4 * (pair + FOURS / 2) + i] = fours<1>(x[8 * pair + i], x[8 * pair + 4 + i], Lanes{});
         });
         unroll<LANES>([&](auto j) { x[j] = shuffled[j]; });
     }
