@@ -26,7 +26,7 @@ check: .venv/dev ## lint, format, types, direction of imports, documentation
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet
 
-wheel: .venv/dev ## build the wheel and test it where it is installed, with a compiler and without
+wheel: .venv/dev ## build the wheel and test the native core where it is installed
 	.ci/wheel
 
 sanitize: .venv/dev ## test the native core with sanitizers of addresses, undefined behaviour and threads (half an hour)
