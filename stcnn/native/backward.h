@@ -74,7 +74,9 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
             q[c] = recurrence.backwards(g, after[point]);
             after[point] = q[c][0];
             if (filtered.finite) {
-                for (const V* next : {filtered.old.first, ahead.first, static_cast<const V*>(p)}) fetch(next - POINTS + point);
+                fetch(filtered.old.first - POINTS + point);
+                fetch(ahead.first - POINTS + point);
+                fetch(p - POINTS + point);
                 p[point] = q[c];
                 q[c] -= filtered.rest * ahead[point];
                 d_rest -= g * filtered.old[point];

@@ -23,9 +23,10 @@ struct ForwardRoom {
     Spectrum<MOST> column[NY + 1]; // of the half spectrum: the input's from 1 on, the output's from 0 on
 };
 
-__attribute__((flatten, noinline)) static void input_to_halfway(const Input& input, int block, int i, int next, Halfway& halfway) {
+__attribute__((flatten, noinline)) static void input_to_halfway(const Input& input, int block, int i, int next,
+                                                                  Halfway& halfway) {
     const InputChannel channel(input, block, i);
-    const V* soon = channel.y.v + next * POINTS; // of the next channel
+    const V* soon = channel.y.v + next * POINTS; // of the channel that is next
     for (int row = 0; row < ROWS; row++) {
         V x[COLUMNS];
         unroll<COLUMNS>([&](auto c) {
