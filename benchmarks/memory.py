@@ -59,8 +59,9 @@ class Coded:
 
 def main() -> None:
     """Measure every case in a fresh process and write the table."""
-    if len(sys.argv) == 3 and sys.argv[1] == "--case":
-        print(json.dumps(measure(json.loads(sys.argv[2]))))
+    options = record.arguments(__doc__, case=("", "one case as JSON, measured in this process"))
+    if options.case:
+        print(json.dumps(measure(json.loads(options.case))))
         return
     rows = []
     for case in CASES:
