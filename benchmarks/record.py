@@ -43,12 +43,18 @@ def clips(n_clips: int, n_frames: int = N_FRAMES, n_grey: int = N_GREY) -> torch
     return contrast
 
 
-def seconds(call: Callable[[], Any], repeats: int) -> float:
-    """Return the shortest wall time of ``repeats`` calls, after one that is not counted unless there is only one."""
+def seconds(call: Callable[[], Any], repeats: int, at_least_s: float = 0.0) -> float:
+    """Return the shortest wall time of ``repeats`` calls, after one that is not counted unless there is only one.
+
+    Args:
+        call: what is timed.
+        repeats: number of calls.
+        at_least_s: quick calls are repeated until they have taken this long together.
+    """
     if repeats > 1:
         call()
-    times = []
-    for _ in range(repeats):
+    times: list[float] = []
+    while len(times) < repeats or sum(times) < at_least_s:
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
