@@ -22,7 +22,7 @@ def load(name: str) -> list[dict[str, Any]]:
 
 def draw_ratios(axes: plt.Axes, rows: list[dict[str, Any]], what: str, title: str) -> None:
     """Draw how many times faster than the direct form each path is, by clips per step."""
-    measured = [row for row in rows if f"{what}_ratio" in row]
+    measured = [row for row in rows if row["path"] in COLOURS]
     clips, paths = sorted({row["clips"] for row in measured}), list(dict.fromkeys(row["path"] for row in measured))
     for i, path in enumerate(paths):
         mine = {row["clips"]: row[f"{what}_ratio"] for row in measured if row["path"] == path}
@@ -35,8 +35,9 @@ def draw_ratios(axes: plt.Axes, rows: list[dict[str, Any]], what: str, title: st
 def draw_memory(axes: plt.Axes, rows: list[dict[str, Any]]) -> None:
     """Draw peak memory of a training step by length of the clip."""
     single = [row for row in rows if row["n_clips"] == 1 and row["kernel_s"] is None]
-    for label, recompute, colour in (("all kept", False, "#0072b2"), ("recomputing", True, "#56b4e9")):
-        mine = [row for row in single if bool(row.get("recompute")) == recompute]
+    for label, path, recompute in (("all kept", "native", False), ("recomputing", "fused", True)):
+        mine = [row for row in single if row["compute"] == path and bool(row.get("recompute")) == recompute]
+        colour = COLOURS[path]
         axes.plot([r["n_frames"] for r in mine], [r["peak_mb"] for r in mine], "o-", color=colour, label=label)
     axes.set(xlabel="frames of the clip", ylabel="peak memory (MB)", title="Memory of a training step", ylim=(0, None))
 

@@ -225,11 +225,11 @@ def test_gradient_along_the_weights_is_known_behind_a_normalisation() -> None:
 
 @needs_core
 def test_result_stays_when_its_memory_is_used_again() -> None:
-    net = network(n_frames=16, n_clips=1)
-    output, _ = trained(run_native, net)
-    before = output.rest.clone()
-    trained(run_native, network(n_frames=16, n_clips=1))
-    assert torch.equal(output.rest, before)
+    for run in (run_native, run_fused):
+        output, gradients = trained(run, network(n_frames=16, n_clips=1))
+        before = [t.clone() for t in (output.rest, *gradients.values())]
+        trained(run, network(n_frames=16, n_clips=1))
+        assert all(map(torch.equal, (output.rest, *gradients.values()), before))
 
 
 @needs_core

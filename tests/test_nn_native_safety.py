@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import RateError, ShapeError
-from stcnn.nn import native_memory, native_structs
+from stcnn.nn import arena, native_structs
 from stcnn.nn.eye import Whole
 from stcnn.nn.folded import Folded
+from stcnn.nn.fused import run_fused
 from stcnn.nn.native import run_native
 from stcnn.nn.native_evaluation import NativeEvaluation
 from stcnn.nn.native_eye import NativeEye
@@ -56,13 +57,13 @@ def poisoned() -> Iterator[None]:
 
 @pytest.mark.usefixtures("poisoned")
 def test_training_reads_no_memory_before_it_is_written() -> None:
-    for taps in (0, 20):
+    for taps, run in itertools.product((0, 20), (run_native, run_fused)):
         net = training.network(n_frames=37, n_shared=20, taps=taps)
-        first, gradients = training.trained(run_native, net)
-        for pages in native_memory._spare:
+        first, gradients = training.trained(run, net)
+        for pages in arena._spare:
             torch.frombuffer(pages, dtype=torch.float32).fill_(float("nan"))
-        assert native_memory._spare
-        again, others = training.trained(run_native, net)
+        assert arena._spare
+        again, others = training.trained(run, net)
         assert first.rest.isfinite().all()
         assert torch.equal(first.rest, again.rest)
         for name, gradient in gradients.items():

@@ -18,6 +18,7 @@ def backward(run: Run, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
         found = step.gradients() + found
         adjoint = step.below
         run.memory.forget(i)
+    run.memory.release()
     return found
 
 

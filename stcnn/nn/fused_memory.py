@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from stcnn.nn.arena import Arena
+
 if TYPE_CHECKING:
     from stcnn.nn.fused_forward import Run
 
@@ -17,11 +19,18 @@ class Stored:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.v: list[list[Tensor]] = [[] for _ in run.layers]
+        self.arena = Arena()
+
+    def empty(self, i: int, s: int) -> Tensor:
+        """Return an array for layer ``i`` and span ``s``, ``(frames, B Y X C)``, good until :meth:`release`."""
+        span, size = self.run.spans[s], self.run.row_size(i, s)
+        if span.eye.device.type == "cpu" and span.eye.dtype == torch.float32:
+            return self.arena.empty(span.frames, size)
+        return span.eye.new_empty(span.frames, size)
 
     def make_room(self, i: int, s: int) -> Tensor:
         """Return the array that the forward pass of layer ``i`` fills for span ``s``."""
-        span = self.run.spans[s]
-        self.v[i].append(span.eye.new_empty(span.frames, self.run.row_size(i, s)))
+        self.v[i].append(self.empty(i, s))
         return self.v[i][s]
 
     def rows(self, i: int, s: int, start: int, stop: int) -> Tensor:
@@ -58,11 +67,15 @@ class Stored:
         """
         below, finite = self.v[i - 1][s], self.run.layers[i].rest is not None
         free = (above[s] if above else None) if finite else self.v[i][s]
-        return free if free is not None and free.shape == below.shape else torch.empty_like(below)
+        return free if free is not None and free.shape == below.shape else self.empty(i - 1, s)
 
     def forget(self, i: int) -> None:
         """Let go of layer ``i``, whose adjoint is complete."""
         self.v[i].clear()
+
+    def release(self) -> None:
+        """Hand all arrays back, for the next run; none of them may be used any more."""
+        self.arena.release()
 
 
 class Recomputed(Stored):
@@ -76,6 +89,11 @@ class Recomputed(Stored):
         self.starts: list[dict[tuple[int, int], Tensor]] = [{} for _ in run.layers]
         self.forward_is_over = False
         self.cached: dict[tuple[int, int, int], Tensor] = {}
+
+    def empty(self, i: int, s: int) -> Tensor:
+        """Return an array for layer ``i`` and span ``s`` that is gone as soon as nobody needs it."""
+        span = self.run.spans[s]
+        return span.eye.new_empty(span.frames, self.run.row_size(i, s))
 
     def layer_done(self, i: int) -> None:
         """Keep the rows before the chunks of layer ``i``, and drop the layer below."""
@@ -107,10 +125,7 @@ class Recomputed(Stored):
 
     def room_below(self, i: int, s: int, above: list[Tensor]) -> Tensor:
         """Return an array for ``dz`` of layer ``i - 1``: that of layer ``i`` where it fits."""
-        span, size = self.run.spans[s], self.run.row_size(i - 1, s)
-        if above and above[s].shape[1] == size:
-            return above[s]
-        return span.eye.new_empty(span.frames, size)
+        return above[s] if above and above[s].shape[1] == self.run.row_size(i - 1, s) else self.empty(i - 1, s)
 
     def forget(self, i: int) -> None:
         """Let go of layer ``i``."""

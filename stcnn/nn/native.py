@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stcnn.nn.arena import Arena
 from stcnn.nn.fused import StackOutput, output, tensors, through
 from stcnn.nn.fused_forward import Clips, FusedLayer
 from stcnn.nn.native_backward import Each, LayerBackward
 from stcnn.nn.native_layer import Input, Maps, NativeLayer
 from stcnn.nn.native_library import Geometry, NotCompiled, compiler, libraries, library, works_here
-from stcnn.nn.native_memory import Arena
 from stcnn.nn.native_reading import NativeReading
 from stcnn.nn.notice import say_once
 from stcnn.nn.readout import Reading

@@ -1,4 +1,4 @@
-"""Memory of the native core: a fresh page costs as much as computing what is written to it, so pages are kept.
+"""Memory of a training step on the CPU: a fresh page costs as much as computing what is written to it, so it is kept.
 
 What a run hands back is marked as free: the system takes it when it needs memory, and a later run of the same sizes
 finds it in place when it did not.
