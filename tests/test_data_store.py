@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from stcnn.data import BatchingConfig, Dataset, SplitConfig, loader, split_recordings
+from stcnn.data.dataset import in_order, joined, noted, taken
 from stcnn.data.recordings import MoviesOnDemand
 from stcnn.data.store import StoreDataConfig, open_store, provenance, read_store, write_store
 from stcnn.errors import DataError, FileError
@@ -201,3 +202,12 @@ def test_a_store_is_not_replaced_unless_asked(stored: tuple[Dataset, Path]) -> N
     assert len(open_store(path)) == len(dataset(1))
     with pytest.raises(DataError, match="the recordings are averages of trials, expected single trials"):
         write_store(Dataset.of(data.movies, [replace(data.recordings[0], trials=(0, 1))]), path, overwrite=True)
+
+
+def test_notes_survive_joining_selection_order_and_the_store(tmp_path: Path) -> None:
+    data = noted(dataset(), "one cell was left out", "luminance is taken as 0 to 1")
+    assert in_order(data.subset([0, 1])).notes == data.notes
+    assert taken(data, ("LC4",), average_trials=True).notes == data.notes
+    assert joined([data, noted(data, "another")]).notes == (*data.notes, "another")
+    write_store(data, tmp_path / "noted.zarr")
+    assert open_store(tmp_path / "noted.zarr").notes == data.notes

@@ -47,6 +47,7 @@ class Dataset:
         deg_per_px: degrees of visual angle per pixel.
         known_hash: content hash where it is known without reading everything.
         known_prints: fingerprints (:func:`stcnn.data.duplicates.fingerprint`) of movies where they are known.
+        notes: sentences about choices that an import made and about what it left out; no part of the content hash.
     """
 
     movies: Mapping[str, Movie]
@@ -57,6 +58,7 @@ class Dataset:
     deg_per_px: float
     known_hash: str | None = None
     known_prints: Mapping[str, NDArray[np.uint64]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -186,7 +188,13 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
         raise DataError(f"stimulus '{rates.idxmax()}' has movies of different rates", expected="one movie per name")
     recordings = JoinedRecordings([part.recordings for part in parts])
     movies = JoinedMovies([part.movies for part in parts])
-    return Dataset(movies, recordings, table, neurons_of(table), first.shape_px, first.deg_per_px)
+    whole = Dataset(movies, recordings, table, neurons_of(table), first.shape_px, first.deg_per_px)
+    return noted(whole, *(note for part in parts for note in part.notes))
+
+
+def noted(data: Dataset, *notes: str) -> Dataset:
+    """The same data with these sentences added to its notes, each once."""
+    return replace(data, notes=tuple(dict.fromkeys((*data.notes, *notes))))
 
 
 class ContentDigest:

@@ -18,7 +18,8 @@ Layout, version 1::
 
 Attributes of the root: ``format`` ("stcnn"), ``version``, ``content_hash`` (SHA-256 of all values), ``provenance``,
 ``shape_px``, ``deg_per_px``, ``neurons`` (cell type to identifiers, in index order), ``categories`` (column to names),
-``files`` (every other file and its bytes, by which damage is noticed on opening), and ``movies``: for each movie its
+``files`` (every other file and its bytes, by which damage is noticed on opening), ``notes`` (sentences about choices
+that the import made and what it left out; older stores lack it), and ``movies``: for each movie its
 ``name``, ``n_frames``, ``rate_hz``, ``background``, ``onset_s``, ``black_level``, ``white_level``, ``levels`` (the
 luminance of each code, null with float16), ``parameters`` and ``sha256``.
 
@@ -105,6 +106,7 @@ def open_store(path: str | Path) -> Dataset:
         deg_per_px=float(attributes["deg_per_px"]),
         known_hash=attributes["content_hash"],
         known_prints=StoredPrints(path, list(infos)),
+        notes=tuple(map(str, attributes.get("notes", ()))),
     )
 
 

@@ -82,6 +82,7 @@ def _write(data: Dataset, path: Path, provenance: Mapping[str, Any], progress: P
         "version": VERSION,
         "content_hash": digest.hexdigest(),
         "provenance": dict(provenance),
+        "notes": list(data.notes),
         "shape_px": list(data.shape_px),
         "deg_per_px": data.deg_per_px,
         "neurons": {t: list(uids) for t, uids in data.neurons.items()},
