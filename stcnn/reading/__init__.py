@@ -1,0 +1,55 @@
+"""The one place where files become values: typed readers with limits, and one translation of faults to sentences.
+
+Files of others are data: nothing in them is executed, special files are refused before they are opened, and a size is
+judged before memory is taken for it. Each reader takes the path and ``what`` was expected there ("a YAML file of an
+import"), and raises a :class:`~stcnn.errors.FileError` whose sentence names both.
+
+====================== ==================================================================================
+``read_text``          UTF-8 text
+``read_yaml``          keys of a YAML file, every value as it is written: ``010`` and ``NO`` stay text
+``read_saved_yaml``    keys of a YAML file of our own, with the types they were saved with
+``read_json``          a JSON file
+``read_csv``           a table, every cell as it is written; ``numbers`` and the like type a column
+``read_parquet``       a table with the types of its columns
+``read_npy``           an array of numbers, mapped into memory if wanted
+``open_npz``           arrays by name
+``open_hdf5``          an HDF5 file; ``hdf5_array`` finds an array in it
+``load_tensors``       a ``.pt`` file of plain tensors
+``reading``            the translation alone, around the reader of a library
+====================== ==================================================================================
+"""
+
+from stcnn.reading.arrays import Archive, open_npz, read_npy
+from stcnn.reading.faults import memory_limit, readable, reading, require_file, require_folder, require_room
+from stcnn.reading.hdf5 import hdf5_array, open_hdf5
+from stcnn.reading.tables import numbers, read_csv, read_parquet, texts, whole_numbers
+from stcnn.reading.tensors import load_tensors
+from stcnn.reading.text import parse_json, read_json, read_text
+from stcnn.reading.yaml_text import core_value, parse_yaml, read_saved_yaml, read_yaml
+
+__all__ = [
+    "Archive",
+    "core_value",
+    "hdf5_array",
+    "load_tensors",
+    "memory_limit",
+    "numbers",
+    "open_hdf5",
+    "open_npz",
+    "parse_json",
+    "parse_yaml",
+    "read_csv",
+    "read_json",
+    "read_npy",
+    "read_parquet",
+    "read_saved_yaml",
+    "read_text",
+    "read_yaml",
+    "readable",
+    "reading",
+    "require_file",
+    "require_folder",
+    "require_room",
+    "texts",
+    "whole_numbers",
+]
