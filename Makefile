@@ -17,7 +17,7 @@ train: .venv/run ## train a network; without ARGS on a small simulated data set
 	cd stcnn && ../$(BIN)/python train.py $(ARGS)
 
 test: .venv/dev ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: .venv/dev ## lint, format, types, direction of imports, documentation
 	$(BIN)/ruff check

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+N_THREADS = max(1, min(4, (os.cpu_count() or 1) // WORKERS))  # the tensors of the tests are too small for more
+if WORKERS > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(N_THREADS))  # for the programs that tests start, too
 
 import pytest
 import torch
@@ -18,7 +22,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 if not torch.cuda.is_available():  # Triton's kernels then run line by line on the CPU
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
-torch.set_num_threads(min(4, torch.get_num_threads()))  # the tensors of the tests are too small for more
+torch.set_num_threads(N_THREADS)
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +35,14 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep simulated recordings for the session only, and make them anew with the code as it is."""
-    os.environ["STCNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    """Keep simulated recordings and compiled code for the session only, made anew with the code as it is.
+
+    Workers that run side by side share them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if WORKERS > 1 else base) / "cache"
+    cache.mkdir(exist_ok=True)
+    os.environ["STCNN_CACHE"] = str(cache)
 
 
 @pytest.fixture(autouse=True)
