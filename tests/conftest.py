@@ -4,16 +4,17 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-N_THREADS = max(1, min(4, (os.cpu_count() or 1) // WORKERS))  # the tensors of the tests are too small for more
-if WORKERS > 1:
-    os.environ.setdefault("OMP_NUM_THREADS", str(N_THREADS))  # for the programs that tests start, too
 
 import pytest
 import torch
 from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+N_THREADS = max(1, min(4, (os.cpu_count() or 1) // WORKERS))  # the tensors of the tests are too small for more
+if WORKERS > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(N_THREADS))  # for the programs that tests start
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
