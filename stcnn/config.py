@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any
 
 import yaml
 from hydra import compose as hydra_compose
@@ -23,12 +22,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, Field, PositiveInt, ValidationError, field_validator
+from pydantic import Field, PositiveInt, ValidationError, field_validator
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, nearest
+from stcnn.foreign_keys import CHOICES, foreign_key
+from stcnn.key_paths import locate, places
 from stcnn.runs import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.training.recipe import Recipe
@@ -196,7 +197,10 @@ def _explaining_hydra() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         if isinstance(error, MissingConfigException) and error.options:
             group, _, choice = str(error.missing_cfg_file).rpartition("/")
-            found = f"{group}={choice} is not among the choices ({nearest(choice, error.options)})"
+            found = f"{group}={choice} is not among the choices"
+            if ours := CHOICES.get(f"{group}={choice}"):
+                raise ConfigError(f"{found}; here it is {ours}") from error
+            found += f" ({nearest(choice, error.options)})"
             raise ConfigError(found) from error
         if isinstance(error, OverrideParseException):
             found = f"'{error.override.removeprefix('++')}' cannot be read as an override"
@@ -209,11 +213,11 @@ def _explained(error: ValidationError) -> ConfigError:
     """Report the first fault, unknown keys before others (a misspelt key is often missed under its right name)."""
     faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     fault, more = faults[0], len(faults) - 1
-    name, beside = _locate(fault["loc"])
+    name, beside = locate(Config, fault["loc"])
     remedy = f"then mend {more} more" if more else ""
     match fault["type"]:
         case "extra_forbidden":
-            return ConfigError(f"unknown key '{name}' ({nearest(name.rpartition('.')[2], beside)})", remedy=remedy)
+            return _unknown(name, fault["input"], beside, remedy)
         case "missing":
             return ConfigError(f"the key '{name}' is missing", remedy=remedy or f"give it as {name}=VALUE")
         case "union_tag_not_found":
@@ -227,50 +231,18 @@ def _explained(error: ValidationError) -> ConfigError:
     return ConfigError(f"'{name}' is {_shown(fault['input'])}", expected=expectation, remedy=remedy)
 
 
+def _unknown(name: str, value: object, beside: Sequence[str], remedy: str) -> ConfigError:
+    """Answer an unknown key with ours, if another program calls it so or it stands in the wrong place."""
+    close = nearest(name.rpartition(".")[2], beside)
+    misspelt = isinstance(value, Mapping) and close.startswith("did you mean")  # a section of ours: look no further
+    answer = None if misspelt else foreign_key(name, value, places(Config))
+    if answer is None:
+        return ConfigError(f"unknown key '{name}' ({close})", remedy=remedy)
+    ours = f"here it is {' or '.join(answer.ours)}" if answer.ours else ""
+    found = f"unknown key '{name}'; {' ('.join(filter(None, (ours, answer.note)))}"
+    return ConfigError(f"{found})" if ours and answer.note else found, remedy=remedy)
+
+
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _locate(location: Sequence[int | str]) -> tuple[str, list[str]]:
-    """Return the path of a key as the user wrote it, and the names that are valid beside it.
-
-    Pydantic puts the member of a union that was meant into the location, by its ``kind`` or the name of its type; the
-    user did not write it there.
-    """
-    path: list[str] = []
-    here: list[Any] = [Config]
-    beside: list[str] = []
-    for part in location:
-        meant = [kind for kind in here if len(here) > 1 and part in (*_kinds(kind), getattr(kind, "__name__", None))]
-        if meant:
-            here = meant
-            continue
-        path.append(str(part))
-        models = [kind for kind in here if _is_model(kind)]
-        beside = [name for model in models for name in model.model_fields]
-        values = [model.model_fields[part].annotation for model in models if part in model.model_fields]
-        values += [get_args(kind)[-1] for kind in here if get_origin(kind) in (dict, Mapping, tuple, list)]
-        here = [member for value in values for member in _members(value)]
-    return ".".join(path), beside
-
-
-def _is_model(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _kinds(member: Any) -> tuple[object, ...]:  # noqa: ANN401 - whatever a union may have as a member
-    """Return the values of ``kind`` that pick this member of a union."""
-    has_kind = _is_model(member) and "kind" in member.model_fields
-    return get_args(member.model_fields["kind"].annotation) if has_kind else ()
-
-
-def _members(annotation: object) -> Iterator[Any]:
-    """Yield the members of a union, or the annotation itself."""
-    if get_origin(annotation) is Annotated:
-        yield from _members(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        for member in get_args(annotation):
-            yield from _members(member)
-    else:
-        yield annotation

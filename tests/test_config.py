@@ -77,8 +77,8 @@ def test_every_key_of_every_file_is_missed_when_misspelt(file: str, path: tuple[
         ("+sed=2", "unknown key 'sed' (did you mean 'seed'?)."),
         ("model=publishd", "model=publishd is not among the choices (did you mean 'published'?)."),
         (
-            "model.hidden.filter.tau_init=[1,2]",
-            "unknown key 'model.hidden.filter.tau_init' (did you mean 'tau_init_s'?).",
+            "model.hidden.filter.tau_ini_s=[1,2]",
+            "unknown key 'model.hidden.filter.tau_ini_s' (did you mean 'tau_init_s'?).",
         ),
         (
             "model.cell_types.lc9.window=3",
