@@ -18,7 +18,7 @@ from stcnn.data.dataset import Dataset, Recording
 from stcnn.evaluate import predict_batch
 from stcnn.metrics import mean_squared_error
 from stcnn.movie import Movie
-from stcnn.nn.stack import Compute
+from stcnn.nn.hidden_stack import Compute
 
 N_MOVIES, N_RECORDINGS, MOVIE_FRAMES, BEFORE_S = 250, 14_303, 1260, 2.0
 

@@ -26,8 +26,8 @@ try:
     from direct_form import direct_calls
     from torch import Tensor
 
+    from stcnn.nn.kernels.triton.launch import interpreted, missing
     from stcnn.nn.model import STCNN, ModelConfig, Population
-    from stcnn.nn.triton_rows import interpreted, missing
     from stcnn.writing import whole_file
 except ModuleNotFoundError as error:
     print(f"benchmarks/gpu.py measured nothing: '{error.name}' is not installed here (pip install {error.name})")
@@ -161,7 +161,7 @@ def our_rows(model: STCNN, roofs: roofline.Roofs, yardstick: Row, n_clips: int, 
 
 def stages(roofs: roofline.Roofs, n_clips: int) -> list[Row]:
     """Measure a hidden convolution forward in the forms there are: whether the DFT would pay is decided here."""
-    from stcnn.nn.spatial import correlate
+    from stcnn.nn.ops.correlate import correlate
 
     rows: list[Row] = []
     pictures = torch.randn(n_clips * N_FRAMES, 10, 21, 21, device="cuda")

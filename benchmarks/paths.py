@@ -17,8 +17,8 @@ import torch
 from direct_form import direct_calls
 from torch import Tensor
 
+from stcnn.nn.hidden_stack import Compute, HiddenStack
 from stcnn.nn.model import STCNN
-from stcnn.nn.stack import Compute, HiddenStack
 
 AT_LEAST_S = 6.0
 """Quick calls are repeated for so long: one of the direct form sees the machine for half a minute."""

@@ -73,7 +73,7 @@ class Network:
         yield Stage("eye, filter", 8 * frames * n * n)
 
     def training(self, clips: int, conv_bytes: int) -> Iterator[Stage]:
-        """One training step of ``stcnn.nn.triton_stack``, without loss and readouts, which read the window alone."""
+        """One training step of ``stcnn.nn.stack.triton``, without loss and readouts, which read the window alone."""
         s, late, frames = conv_bytes, self.late(), clips * self.frames
         yield from self.eye(clips)
         below = 1

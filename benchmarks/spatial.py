@@ -1,11 +1,11 @@
-"""Direct against Fourier correlation by kernel width: the rule of ``stcnn.nn.spatial.FOURIER_WIDTH``."""
+"""Direct against Fourier correlation by kernel width: the rule of ``stcnn.nn.ops.correlate.FOURIER_WIDTH``."""
 
 from __future__ import annotations
 
 import record
 import torch
 
-from stcnn.nn import spatial
+from stcnn.nn.ops import correlate as spatial
 
 
 def main() -> None:

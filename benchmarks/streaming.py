@@ -15,9 +15,9 @@ import record
 import torch
 from numpy.typing import NDArray
 
-from stcnn.nn.evaluator import evaluator
+from stcnn.nn.hidden_stack import Compute
+from stcnn.nn.inference.evaluator import evaluator
 from stcnn.nn.model import STCNN
-from stcnn.nn.stack import Compute
 
 
 def trained_size_model() -> STCNN:

@@ -15,7 +15,7 @@ import paths
 import record
 import torch
 
-from stcnn.nn.native_library import compiler, machine
+from stcnn.nn.kernels.native.compile import compiler, machine
 
 UNITS: dict[str, tuple[str, dict[str, str]]] = {
     "AVX-512": ("", {}),

@@ -19,8 +19,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from stcnn.nn import triton_kernels as kernels
-from stcnn.nn.triton_rows import LANES
+from stcnn.nn.kernels.triton import kernels
+from stcnn.nn.kernels.triton.launch import LANES
 
 HOPPER = 90
 FLOAT32 = "v start earlier leak rest scale shift mean h later after slopes constants"

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stcnn.nn import native, native_library
+from stcnn.nn.kernels.native import compile as native_library
 from stcnn.nn.notice import say_once
+from stcnn.nn.stack import native
 
 
 @contextmanager

@@ -21,8 +21,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from stcnn.nn import native_evaluation, native_eye, native_layer, native_library, native_structs
-from stcnn.nn.native_structs import Keeper
+from stcnn.nn.inference import native as native_evaluation
+from stcnn.nn.kernels.native import compile as native_library
+from stcnn.nn.kernels.native import eye as native_eye
+from stcnn.nn.kernels.native import interface as native_structs
+from stcnn.nn.kernels.native import layer as native_layer
+from stcnn.nn.kernels.native.interface import Keeper
 from tests.nn_compiler import compiled_by
 
 SOURCE = Path(__file__).with_name("elsewhere.cpp")

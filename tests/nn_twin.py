@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from stcnn.nn.hidden_stack import Compute
+from stcnn.nn.kernels.triton.launch import interpreted, missing
 from stcnn.nn.model import STCNN, ModelConfig, Population
-from stcnn.nn.native import available
-from stcnn.nn.stack import Compute
+from stcnn.nn.stack.native import available
 from stcnn.nn.temporal import FilterConfig, n_taps
-from stcnn.nn.triton_rows import interpreted, missing
 from tests.reference import direct
 
 IMPLEMENTATIONS = ("modular", "fused", "fused, recomputing", "native", "triton")

@@ -7,8 +7,8 @@ import torch
 from typer.testing import CliRunner
 
 from stcnn.commands import doctor
-from stcnn.nn import native_library
-from stcnn.nn.native import available
+from stcnn.nn.kernels.native import compile as native_library
+from stcnn.nn.stack.native import available
 from tests.nn_compiler import compiled_by
 
 

@@ -12,7 +12,7 @@ from stcnn.data.batching import BatchingConfig, loader
 from stcnn.errors import DataError
 from stcnn.experiments.new_neuron import NeuronFit, fit_neurons, fit_table, predict_new, show
 from stcnn.nn.model import STCNN, ModelConfig, Population
-from stcnn.nn.mosaic import drives
+from stcnn.nn.readout_map import drives
 from tests import made_up_data
 
 BATCHING = BatchingConfig(batch_size=3, pre_grey_s=0.2, loss_start_s=-0.2)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stcnn.errors import ShapeError
 from stcnn.nn.eye import EYE_FRAMES
-from stcnn.nn.folded import Folded
+from stcnn.nn.inference.folded import Folded
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.published import open_published
 from tests.nn_twin import POPULATION, Case, largest_error, recordings, theirs

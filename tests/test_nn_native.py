@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ConfigError
-from stcnn.nn import native, native_library
-from stcnn.nn.fused import StackOutput, run_fused
-from stcnn.nn.fused_forward import Clips, FusedLayer
-from stcnn.nn.native import available, run_native, unfit_for_native
-from stcnn.nn.native_library import Geometry, NotCompiled
+from stcnn.nn.kernels.native import compile as native_library
+from stcnn.nn.kernels.native.compile import Geometry, NotCompiled
 from stcnn.nn.readout import Reading, Window
+from stcnn.nn.stack import native
+from stcnn.nn.stack.chunked_forward import Clips, FusedLayer
+from stcnn.nn.stack.engine import StackOutput, run_fused
+from stcnn.nn.stack.native import available, run_native, unfit_for_native
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from stcnn.nn import native_library
 from stcnn.nn.eye import Whole
-from stcnn.nn.folded import Folded
-from stcnn.nn.native_evaluation import NativeEvaluation
+from stcnn.nn.inference.folded import Folded
+from stcnn.nn.inference.native import NativeEvaluation
+from stcnn.nn.kernels.native import compile as native_library
 from tests import test_nn_native as training
 from tests import test_nn_native_evaluation as evaluation
 from tests import test_nn_native_eye as eyes

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ConfigError, ShapeError
-from stcnn.nn import evaluator as chosen
-from stcnn.nn.folded import Folded
+from stcnn.nn.inference import evaluator as chosen
+from stcnn.nn.inference.folded import Folded
+from stcnn.nn.inference.native import NativeEvaluation, unfit_for_native_evaluation
+from stcnn.nn.inference.stream import Stream
 from stcnn.nn.model import STCNN
-from stcnn.nn.native import available
-from stcnn.nn.native_evaluation import NativeEvaluation, unfit_for_native_evaluation
-from stcnn.nn.streaming import Stream
+from stcnn.nn.stack.native import available
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, largest_error
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ConfigError
-from stcnn.nn import native_eye
 from stcnn.nn.eye import EYE_FRAMES, Eye, EyeConfig, Frames, Whole
-from stcnn.nn.folded import Folded
+from stcnn.nn.inference.folded import Folded
+from stcnn.nn.inference.native import NativeEvaluation
+from stcnn.nn.kernels.native import eye as native_eye
+from stcnn.nn.kernels.native.compile import NotCompiled
+from stcnn.nn.kernels.native.eye import CodedFrames, NativeEye, see
 from stcnn.nn.model import STCNN
-from stcnn.nn.native_evaluation import NativeEvaluation
-from stcnn.nn.native_eye import CodedFrames, NativeEye, see
-from stcnn.nn.native_library import NotCompiled
 from tests import test_nn_native_evaluation as evaluation
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, largest_error

@@ -20,16 +20,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import RateError, ShapeError
-from stcnn.nn import arena, native_structs
 from stcnn.nn.eye import Whole
-from stcnn.nn.folded import Folded
-from stcnn.nn.fused import run_fused
-from stcnn.nn.native import run_native
-from stcnn.nn.native_evaluation import NativeEvaluation
-from stcnn.nn.native_eye import NativeEye
-from stcnn.nn.native_layer import Adjoint, NativeLayer, Readers
-from stcnn.nn.native_library import compiler
-from stcnn.nn.streaming import Stream
+from stcnn.nn.inference.folded import Folded
+from stcnn.nn.inference.native import NativeEvaluation
+from stcnn.nn.inference.stream import Stream
+from stcnn.nn.kernels.native import interface as native_structs
+from stcnn.nn.kernels.native import workspace as arena
+from stcnn.nn.kernels.native.compile import compiler
+from stcnn.nn.kernels.native.eye import NativeEye
+from stcnn.nn.kernels.native.layer import Adjoint, NativeLayer, Readers
+from stcnn.nn.stack.engine import run_fused
+from stcnn.nn.stack.native import run_native
 from tests import test_nn_native as training
 from tests import test_nn_native_evaluation as evaluation
 from tests import test_nn_native_eye as eyes

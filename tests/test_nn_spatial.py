@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate as scipy_correlate
 
-from stcnn.nn import spatial
-from stcnn.nn.spatial import correlate, correlate_adjoint
+from stcnn.nn.ops import correlate as spatial
+from stcnn.nn.ops.correlate import correlate, correlate_adjoint
 
 odd = st.integers(0, 6).map(lambda n: 2 * n + 1)
 shapes = st.tuples(

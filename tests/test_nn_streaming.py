@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from stcnn.errors import ConfigError, RateError, ShapeError
 from stcnn.movie import Movie
+from stcnn.nn.inference.stream import Sample, Stream
 from stcnn.nn.model import STCNN
 from stcnn.nn.published import open_published
-from stcnn.nn.streaming import Sample, Stream
 from tests.nn_twin import Case
 
 RATE_HZ = 60.0

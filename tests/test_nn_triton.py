@@ -18,13 +18,15 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
-from stcnn.nn import scan, temporal, triton_rows
-from stcnn.nn.fused_forward import Clips, FusedLayer
+from stcnn.nn import temporal
+from stcnn.nn.kernels.triton import launch as triton_rows
+from stcnn.nn.kernels.triton.launch import Behind, Maps, Normalisation, interpreted, missing
 from stcnn.nn.notice import say_once
+from stcnn.nn.ops import leaky_integrator as scan
 from stcnn.nn.readout import Reading, Window
+from stcnn.nn.stack.chunked_forward import Clips, FusedLayer
+from stcnn.nn.stack.triton import prefers_triton, run_triton, unfit_for_triton
 from stcnn.nn.temporal import exponential_filter, leak
-from stcnn.nn.triton_rows import Behind, Maps, Normalisation, interpreted, missing
-from stcnn.nn.triton_stack import prefers_triton, run_triton, unfit_for_triton
 from tests.nn_twin import Case, choose_implementation, largest_error, ours, recordings, theirs
 from tests.reference import direct
 from tests.test_nn_native import Network, network, trained

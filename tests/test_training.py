@@ -17,7 +17,7 @@ from stcnn.errors import ConfigError, DataError, TrainingError
 from stcnn.evaluate import Predictions, predict, predict_batch
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.model import STCNN, Population
-from stcnn.nn.native import available
+from stcnn.nn.stack.native import available
 from stcnn.runs import Run
 from stcnn.training.callbacks import TrainingStopped
 from stcnn.training.fit import finished_epoch, fit, train

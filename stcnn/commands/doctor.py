@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from stcnn.nn.hidden_stack import Compute
     from stcnn.nn.model import STCNN
-    from stcnn.nn.stack import Compute
 
 app = typer.Typer(help="What this machine can do.")
 
@@ -49,7 +49,7 @@ def versions() -> dict[str, str]:
 
 def processor() -> dict[str, str]:
     """Return the processor, its cores and its vector unit."""
-    from stcnn.nn.native_library import NotCompiled, machine
+    from stcnn.nn.kernels.native.compile import NotCompiled, machine
     from stcnn.training.environment import environment
 
     facts = environment()
@@ -64,7 +64,7 @@ def processor() -> dict[str, str]:
 
 def compiled_core() -> dict[str, str]:
     """Return the compiler and what it has compiled; or what is lost without one."""
-    from stcnn.nn.native_library import cache_folder, compiler, works_here
+    from stcnn.nn.kernels.native.compile import cache_folder, compiler, works_here
 
     reason = works_here()
     if reason:
@@ -95,8 +95,8 @@ def choices() -> dict[str, str]:
     """Return what ``compute=auto`` takes for large networks, and what else can be chosen."""
     import torch
 
-    from stcnn.nn.native_library import works_here
-    from stcnn.nn.triton_rows import missing
+    from stcnn.nn.kernels.native.compile import works_here
+    from stcnn.nn.kernels.triton.launch import missing
 
     on_gpu = None if torch.cuda.is_available() else "PyTorch finds no GPU"
     reasons = {"triton": on_gpu or missing(), "native": works_here(), "torch": None}
@@ -133,7 +133,7 @@ def training_step(model: STCNN, compute: Compute) -> Callable[[], object]:
 
 def evaluation(model: STCNN, compute: Compute) -> Callable[[], object]:
     """Return a call that evaluates a clip."""
-    from stcnn.nn.evaluator import evaluator
+    from stcnn.nn.inference.evaluator import evaluator
 
     model.eval().hidden.compute = compute
     network, contrast = evaluator(model, 180.0), noise()

@@ -2,7 +2,7 @@
 
     dF/F = offset + gain * indicator(rectifier(rest + scale * drive(position)))
 
-The drive of a cell type is computed once for every candidate column (:func:`stcnn.nn.mosaic.drives`) and joined by
+The drive of a cell type is computed once for every candidate column (:func:`stcnn.nn.readout_map.drives`) and joined by
 straight lines between columns. Scale and position are searched on a grid, first coarse and then fine around the best;
 gain and offset follow in closed form. Weak priors keep a neuron of few recordings near the average one.
 
@@ -29,7 +29,7 @@ from stcnn.evaluate import Predictions
 from stcnn.metrics import correlation
 from stcnn.metrics.regression import CORRELATION_S, Sums, regress
 from stcnn.nn.model import STCNN
-from stcnn.nn.mosaic import drives
+from stcnn.nn.readout_map import drives
 
 REACH_DEG = 12.0
 """How far from the expected position a neuron is looked for."""

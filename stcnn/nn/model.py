@@ -18,13 +18,13 @@ from stcnn.errors import DataError, ShapeError
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.nn.calcium import Calcium, CalciumConfig
 from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
-from stcnn.nn.fused_forward import Clips
-from stcnn.nn.layers import HiddenConfig
-from stcnn.nn.native_eye import see
-from stcnn.nn.prefix import GreyStates, evaluate
+from stcnn.nn.hidden import HiddenConfig
+from stcnn.nn.hidden_stack import HiddenStack
+from stcnn.nn.inference.grey import GreyStates, evaluate
+from stcnn.nn.inference.stream import Start, Stream, stream_config
+from stcnn.nn.kernels.native.eye import see
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
-from stcnn.nn.stack import HiddenStack
-from stcnn.nn.streaming import Start, Stream, stream_config
+from stcnn.nn.stack.chunked_forward import Clips
 
 PUBLISHED_RATE_HZ = 180.0
 
@@ -176,7 +176,7 @@ class STCNN(nn.Module):
         """Open the model for frames that come one at a time: ``stream.step(frame)``.
 
         Args:
-            options: fields of :class:`~stcnn.nn.streaming.StreamConfig`: ``rate_hz``, ``clips``, ``start``, ...
+            options: fields of :class:`~stcnn.nn.inference.stream.StreamConfig`: ``rate_hz``, ``clips``, ``start``, ...
 
         Raises:
             ConfigError: an option is unknown or out of range.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
-from stcnn.nn.layers import LEAKY_SLOPE, Odd, draw_weights
+from stcnn.nn.hidden import LEAKY_SLOPE, Odd, draw_weights
 from stcnn.nn.temporal import (
     ExponentialConfig,
     FilterState,

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ShapeError
-from stcnn.nn.scan import Scan
+from stcnn.nn.ops.leaky_integrator import Scan
 from stcnn.nn.temporal import SHORT_TAPS, TemporalFilter, forgets, leak, n_taps, power_exponential_kernel
 
 FEW_FRAMES = 8

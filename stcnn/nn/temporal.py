@@ -26,8 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
-from stcnn.nn.scan import Scan
-from stcnn.nn.triton_rows import leaky_integral_backward, takes
+from stcnn.nn.kernels.triton.launch import leaky_integral_backward, takes
+from stcnn.nn.ops.leaky_integrator import Scan
 
 Scale = Literal["area", "energy"]
 Positive = Annotated[float, Field(gt=0)]

@@ -14,8 +14,8 @@ import typer
 if TYPE_CHECKING:
     from stcnn.commands.stream.answers import Answers, Latencies
     from stcnn.commands.stream.sources import Frame, Source
+    from stcnn.nn.inference.stream import Stream
     from stcnn.nn.model import STCNN
-    from stcnn.nn.streaming import Stream
 
 app = typer.Typer(help="Run a model live.")
 

@@ -1,0 +1,1 @@
+"""Frozen networks: evaluation with state and without gradients."""

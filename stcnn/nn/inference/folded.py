@@ -1,0 +1,246 @@
+"""The network for evaluation: frozen weights, chunk after chunk of frames, the state carried along; no gradients.
+
+What differs from the layers of training, all of it exact:
+
+* Normalisation ``z = k y + shift``, bias and the filter's gain fold into the spatial weights, ``k gain W``, and into an
+  offset of the filter behind them (:mod:`stcnn.nn.stateful`).
+* Each layer is computed only where the readouts see it: on their window, widened by half a kernel per layer.
+* Grey is zero contrast in every clip, so the state after N grey frames is computed once per set of weights.
+
+Convention: maps are pictures ``(T B, C, Y, X)``, channels last; the same memory is the filters' rows ``(T, B Y X C)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stcnn.errors import ShapeError
+from stcnn.nn.hidden import HiddenLayer
+from stcnn.nn.ops.correlate import correlate, use_fourier
+from stcnn.nn.readout import Readouts, Window
+from stcnn.nn.stack.chunked_forward import chunk_pictures
+from stcnn.nn.stateful import Convolver, State, StatefulFilter, exponential, stateful
+from stcnn.nn.temporal import exponential_gain
+
+if TYPE_CHECKING:
+    from stcnn.nn.model import STCNN
+
+
+class FoldedEye:
+    """Sampling by the columns of ``window``, and the photoreceptors' low-pass."""
+
+    def __init__(self, model: STCNN, window: Window, rate_hz: float, clips: int, deg_per_px: float) -> None:
+        self.eye, self.deg_per_px, self.window = model.eye, deg_per_px, window
+        config, tau_s, dt_s = model.eye.config.filter, model.eye.tau_s.to(model.calcium.tau_s), 1 / rate_hz
+        self.gain = exponential_gain(tau_s, dt_s, config)
+        self.shape = (window.bottom - window.top, window.right - window.left)
+        places = self.shape[0] * self.shape[1]
+        self.filter = exponential(tau_s, dt_s, config.kernel_s, torch.zeros_like(tau_s), places=places, clips=clips)
+        self._matrices: dict[torch.Size, tuple[Tensor, Tensor]] = {}
+
+    def matrices(self, shape: torch.Size, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what samples pictures of a shape, along columns ``(Y', Y)`` and along rows ``(X, X')``."""
+        if shape not in self._matrices:
+            rows, columns = self.eye.sampling((shape[0], shape[1]), self.deg_per_px, like)
+            top, bottom, left, right = self.window
+            self._matrices[shape] = rows[top:bottom] * self.gain, columns[left:right].T
+        return self._matrices[shape]
+
+    def drive(self, contrast: Tensor) -> Tensor:
+        """Sample contrast ``(B, T, Y, X)``: rows ``(T, B Y X)``."""
+        rows, columns = self.matrices(contrast.shape[2:], contrast)
+        return (rows @ (contrast @ columns)).transpose(0, 1).flatten(1)
+
+
+class FoldedLayer:
+    """One hidden layer with its normalisation, from the window it reads to the window it makes.
+
+    Args:
+        layer: the layer.
+        rate_hz: frames per second.
+        clips: number of clips B.
+        reads: window of the lattice that comes in.
+        makes: window that goes out; the lattice is grey beyond its edge only.
+    """
+
+    def __init__(self, layer: HiddenLayer, rate_hz: float, clips: int, reads: Window, makes: Window) -> None:
+        offset = torch.zeros_like(layer.weight[:, 0, 0, 0]) if layer.bias is None else layer.bias.detach()
+        factor = layer.filter.gain(rate_hz)
+        factor = torch.ones_like(offset) if factor is None else factor
+        if layer.norm is not None:
+            scale, shift = layer.norm.affine()
+            factor, offset = factor * scale, shift + offset * scale
+        self.kernel = channels_last(layer.weight * factor.view(-1, 1, 1, 1))
+        self.slope, self.reads, self.makes = layer.slope, reads, makes
+        self.shape = (makes.bottom - makes.top, makes.right - makes.left)
+        self.filter = stateful(layer.filter, rate_hz, offset, places=self.shape[0] * self.shape[1], clips=clips)
+        half = layer.weight.shape[-1] // 2
+        top, bottom = reads.top - makes.top + half, makes.bottom + half - reads.bottom
+        left, right = reads.left - makes.left + half, makes.right + half - reads.right
+        # What the convolution cannot pad itself, since it pads both sides alike.
+        self.padding = (min(top, bottom), min(left, right))
+        self.margins = [p - self.padding[i] for i, p in ((1, left), (1, right), (0, top), (0, bottom))]
+        self.uneven, self.wide = any(self.margins), use_fourier(self.kernel)
+
+    def drive(self, pictures: Tensor) -> Tensor:
+        """Rectify in place and correlate pictures ``(n, C, Y, X)``; return rows ``(n, Y X C)``."""
+        x, offset = pictures, self.filter.input_offset
+        if self.slope != 1:
+            x = F.leaky_relu_(x, self.slope)
+        if self.uneven:
+            x = F.pad(x, self.margins)
+        y = self._by_fourier(x) if self.wide else F.conv2d(x, self.kernel, offset, padding=self.padding)
+        return y.permute(0, 2, 3, 1).flatten(1)
+
+    def _by_fourier(self, x: Tensor) -> Tensor:
+        """Correlate, keep what the window makes, and add the offset."""
+        (down, right), half, offset = self.padding, self.kernel.shape[-1] // 2, self.filter.input_offset
+        y = correlate(F.pad(x, (right, right, down, down)), self.kernel)
+        y = y[..., half : half + self.shape[0], half : half + self.shape[1]]
+        return y if offset is None else y + offset.view(-1, 1, 1)
+
+    def pictures(self, rows: Tensor) -> Tensor:
+        """View filtered rows as pictures ``(n, C, Y, X)``."""
+        return rows.view(-1, *self.shape, self.kernel.shape[0]).permute(0, 3, 1, 2)
+
+
+class FoldedReadouts:
+    """The readouts of all cell types."""
+
+    def __init__(self, readouts: Readouts, rate_hz: float, clips: int) -> None:
+        self.slope = readouts.config.slope
+        self.weights = readouts.weights(rate_hz).flatten(1).T.contiguous()
+        tau_s = torch.cat([readout.filter.tau_s for readout in readouts.each])
+        bias = torch.cat([readout.bias for readout in readouts.each])
+        kernel_s = readouts.config.filter.kernel_s
+        self.filter = exponential(tau_s, 1 / rate_hz, kernel_s, bias, places=1, clips=clips)
+
+    def drive(self, pictures: Tensor) -> Tensor:
+        """Rectify in place and read pictures ``(n, C, Y, X)``; return rows ``(n, N)``."""
+        rows, offset = F.leaky_relu_(pictures, self.slope).permute(0, 2, 3, 1).flatten(1), self.filter.input_offset
+        return rows @ self.weights if offset is None else torch.addmm(offset, rows, self.weights)
+
+
+class Folded:
+    """The weights of a model at one frame rate, as they are now, and the state of some clips.
+
+    Args:
+        model: the network; later changes of its weights do not reach this object.
+        rate_hz: frames per second.
+        clips: number of clips B, which advance in lockstep.
+        deg_per_px: degrees per pixel of the frames; None is the resolution of the model.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> None:
+        self.clips = clips
+        windows = [model.readouts.window]
+        for layer in reversed(list(model.hidden)):
+            windows.insert(0, seen_by(windows[0], layer.weight.shape[-1] // 2, model.readouts.lattice))
+        deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
+        self._like = model.calcium.tau_s.detach()
+        self.eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
+        self.layers = [
+            FoldedLayer(layer, rate_hz, clips, reads, makes)
+            for layer, reads, makes in zip(model.hidden, windows[:-1], windows[1:], strict=True)
+        ]
+        self.readouts = FoldedReadouts(model.readouts, rate_hz, clips)
+        self.filters: dict[str, StatefulFilter] = {
+            "eye": self.eye.filter,
+            **{f"hidden.{i}": layer.filter for i, layer in enumerate(self.layers)},
+            "readouts": self.readouts.filter,
+        }
+        kernels = [len(f.kernel) for f in self.filters.values() if isinstance(f, Convolver)]
+        self.chunk = max(1, chunk_pictures(self._like) // clips, *kernels)
+        """Number of frames that are computed together."""
+
+    @torch.no_grad()
+    def push(self, contrast: Tensor) -> Tensor:
+        """Advance by frames.
+
+        Args:
+            contrast: ``(B, T, Y, X)``, zero where grey.
+
+        Returns:
+            Voltages ``(B, T, N)``.
+
+        Raises:
+            ShapeError: the number of clips or of axes is wrong.
+        """
+        if contrast.dim() != 4 or contrast.shape[0] != self.clips or not contrast.shape[1]:
+            raise ShapeError(
+                f"the contrast has shape {tuple(contrast.shape)}",
+                expected=f"(B, T, Y, X) with B = {self.clips} clips and at least one frame",
+            )
+        contrast = contrast.to(self._like)
+        if contrast.shape[1] <= self.chunk:
+            return self._advance(self.eye.drive(contrast))
+        return torch.cat([self._advance(self.eye.drive(piece)) for piece in contrast.split(self.chunk, 1)], 1)
+
+    @torch.no_grad()
+    def push_grey(self, n_frames: int) -> Tensor:
+        """Advance by grey frames; return voltages ``(B, T, N)``."""
+        pieces = self._grey(n_frames).split(self.chunk)
+        return torch.cat([self._advance(piece) for piece in pieces], 1)
+
+    def reset(self) -> None:
+        """Forget all frames: nothing was ever shown, not even grey."""
+        for filter in self.filters.values():
+            filter.rest()
+
+    @torch.no_grad()
+    def settle(self) -> Tensor:
+        """Go where grey without end leads, in closed form; return the steady voltage ``(B, 1, N)``."""
+        return self._advance(self._grey(1), settle=True)
+
+    def state(self) -> State:
+        """Return a copy of the state by the name of the filter."""
+        return {f"{name}.{key}": rows for name, filter in self.filters.items() for key, rows in filter.state().items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from what :meth:`state` returned; the state of one clip serves all.
+
+        Raises:
+            ShapeError: the state is that of another network.
+        """
+        for name, filter in self.filters.items():
+            mine = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
+            filter.load(mine)
+
+    def _grey(self, n_frames: int) -> Tensor:
+        rows, columns = self.eye.shape
+        return self._like.new_zeros(n_frames, self.clips * rows * columns)
+
+    def _advance(self, seen: Tensor, settle: bool = False) -> Tensor:
+        """Voltages ``(B, T, N)`` to what the columns see, ``(T, B Y X)``; ``settle``: to one frame shown forever."""
+
+        def filtered(filter: StatefulFilter, drive: Tensor) -> Tensor:
+            rows = drive.to(self._like).view(len(seen), -1)  # autocast may have made it short
+            return filter.settle(rows[0]) if settle else filter.filter(rows)
+
+        x = filtered(self.eye.filter, seen).view(-1, 1, *self.eye.shape)
+        for layer in self.layers:
+            x = layer.pictures(filtered(layer.filter, layer.drive(x)))
+        voltage = filtered(self.readouts.filter, self.readouts.drive(x))
+        return voltage.view(len(seen), self.clips, -1).transpose(0, 1)
+
+
+def seen_by(window: Window, half: int, lattice: tuple[int, int]) -> Window:
+    """Return the window of the lattice that a kernel reads to fill ``window``."""
+    return Window(
+        max(window.top - half, 0),
+        min(window.bottom + half, lattice[0]),
+        max(window.left - half, 0),
+        min(window.right + half, lattice[1]),
+    )
+
+
+def channels_last(weight: Tensor) -> Tensor:
+    """Return weights ``(O, C, kY, kX)``, channels last in memory even if C is one, where torch would not say so."""
+    o, c, rows, columns = weight.shape
+    return weight.permute(0, 2, 3, 1).flatten().view(o, rows, columns, c).permute(0, 3, 1, 2)

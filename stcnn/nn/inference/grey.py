@@ -1,0 +1,82 @@
+"""Evaluation of whole clips; the grey frames they start with are computed once per set of weights.
+
+The state after N grey frames is the transient state, not the steady one: the two differ by ``exp(-N dt/tau)``.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from stcnn.nn.eye import EYE_FRAMES, Frames
+from stcnn.nn.inference.evaluator import evaluator
+from stcnn.nn.stateful import State
+
+if TYPE_CHECKING:
+    from stcnn.nn.model import STCNN
+
+REMEMBERED = 8
+"""Lengths of grey that are remembered at a time."""
+
+
+class Grey(NamedTuple):
+    """A clip of grey frames and what it leaves behind."""
+
+    voltage: Tensor
+    """``(1, N_frames, N)``."""
+    state: State
+
+
+class GreyStates:
+    """What a model does after N grey frames, remembered until one of its weights changes.
+
+    The weights are compared by value: they can change in ways that leave no trace on a tensor.
+    """
+
+    def __init__(self) -> None:
+        self._weights = torch.empty(0)
+        self._known: dict[tuple[float, int], Grey] = {}
+
+    def __reduce__(self) -> tuple[type[GreyStates], tuple[()]]:
+        """Copies of a model, on disk or in memory, start with nothing remembered."""
+        return GreyStates, ()
+
+    def after(self, model: STCNN, n_frames: int, rate_hz: float) -> Grey:
+        """Return the answer to ``n_frames`` of grey, from rest."""
+        weights = torch.cat([t.detach().flatten() for t in chain(model.parameters(), model.buffers())])
+        known = self._weights
+        if weights.device != known.device or weights.dtype != known.dtype or not torch.equal(weights, known):
+            self._weights = weights
+            self._known.clear()
+        key = (rate_hz, n_frames)
+        if key not in self._known:
+            if len(self._known) == REMEMBERED:
+                self._known.pop(next(iter(self._known)))
+            folded = evaluator(model, rate_hz)
+            self._known[key] = Grey(folded.push_grey(n_frames), folded.state())
+        return self._known[key]
+
+
+def evaluate(model: STCNN, frames: Frames, rate_hz: float, n_grey: int = 0) -> Tensor:
+    """Return voltages ``(B, T, N)`` of a model in evaluation mode, without gradients.
+
+    Args:
+        model: the network.
+        frames: the clips, which expand themselves to contrast piece by piece.
+        rate_hz: frames per second.
+        n_grey: number of leading frames that are grey in all clips.
+    """
+    clips = frames.contrast(0, 1).shape[0]
+    folded = evaluator(model, rate_hz, clips)
+    voltages = []
+    if n_grey:
+        grey = model.grey_states.after(model, n_grey, rate_hz)
+        folded.load_state(grey.state)
+        voltages.append(grey.voltage.expand(clips, -1, -1))
+    step = max(EYE_FRAMES, folded.chunk)
+    for start in range(n_grey, frames.n_frames, step):
+        voltages.append(folded.push(frames.contrast(start, min(start + step, frames.n_frames))))
+    return torch.cat(voltages, 1)

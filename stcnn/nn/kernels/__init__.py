@@ -1,0 +1,1 @@
+"""Compiled code: it knows arrays and addresses, no model."""

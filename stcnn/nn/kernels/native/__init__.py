@@ -1,0 +1,1 @@
+"""The C++ core, compiled on first use, as Python sees it."""

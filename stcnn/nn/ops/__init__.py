@@ -1,0 +1,1 @@
+"""Operators on arrays that the layers are made of."""

@@ -1,0 +1,1 @@
+"""The hidden stack in training: one algorithm, several engines."""
