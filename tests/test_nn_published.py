@@ -19,6 +19,7 @@ from stcnn.movie import Movie
 from stcnn.nn.bounds import Bounds, project
 from stcnn.nn.model import STCNN
 from stcnn.nn.published import CalciumTau, convert, load_tensors, open_published, published_epochs, read_published
+from stcnn.nn.published_names import our_name, published_name
 from tests.nn_twin import choose_implementation
 from tests.reference.published import Item, read_items
 
@@ -251,3 +252,16 @@ def test_published_epochs_are_counted_as_numbers(tmp_path: Path) -> None:
     for name in ("model_chkpnt_10.pt", "model_chkpnt_2.pt", "model_chkpnt_6_float64.pt", "model_chkpnt_x.pt"):
         (tmp_path / name).touch()
     assert published_epochs(tmp_path) == [2, 10]
+
+
+def test_the_names_of_tensors_translate_both_ways(published: Path) -> None:
+    model = open_published(published)
+    state = load_tensors(published / "model_chkpnt_10.pt")["model"]
+    types = json.loads((published / "config.json").read_text())["L_config"]["lc_types"]
+    computed = {"pr.x_weight", "pr.tau", *(f"norm_layers.{i}.num_batches_tracked" for i in range(4))}
+    assert {name for name in state if not our_name(name, types)} == computed
+    assert {our_name(name, types) for name in state} - {""} == set(model.state_dict())
+    assert {published_name(name, types) for name in model.state_dict()} == set(state) - computed
+    assert published_name("hidden.0.filter.n", types) == "network.0.n_power"
+    assert our_name("network.0.n_power", types) == "hidden.0.filter.n"
+    assert published_name("readouts.lc99.weight", types) == our_name("lc_layers.7.tau", types) == ""

@@ -22,11 +22,9 @@ from torch import Tensor
 
 from stcnn.errors import FileError, nearest
 from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.nn.published_names import our_name
 
 CalciumTau = Literal["trained", "per_type"]
-
-_NEURON_NAMES = {"alpha": "offset", "beta": "gain", "ca_tau": "tau_s"}
-_LAYER_NAMES = {"x_weight": "weight", "tau": "filter.tau_s", "n_power": "filter.n", "bias": "bias"}
 
 
 class PublishedCheckpoint(NamedTuple):
@@ -124,7 +122,8 @@ def convert(
     population = Population(neurons={name: tuple(map(str, range(n))) for name, n in counts.items()})
     model = STCNN(published_config(described, rate_hz, calcium_tau), population)
     state = checkpoint["model"]
-    ours = {our_name(name, described): value for name, value in state.items()}
+    lc_types = described["L_config"]["lc_types"]
+    ours = {our_name(name, lc_types): value for name, value in state.items()}
     wanted = model.state_dict()
     found = {name: value.reshape(wanted[name].shape) for name, value in ours.items() if name in wanted}
     missing = sorted(set(wanted) - set(found))
@@ -213,22 +212,6 @@ def _lattice(eye: dict[str, Any], shape_px: tuple[int, int]) -> tuple[tuple[int,
     return (sizes[0], sizes[1]), (right, -down)
 
 
-def our_name(name: str, described: dict[str, Any]) -> str:
-    """Translate the name of a published tensor; empty where ours computes it (eye, batch counter)."""
-    head, *rest = name.split(".")
-    if head == "global_ca_tau":
-        return "calcium.tau_s"
-    if head == "ca_param":
-        return f"calcium.types.{rest[0]}.{_NEURON_NAMES[rest[1]]}"
-    if head == "network":
-        return f"hidden.{rest[0]}.{_LAYER_NAMES[rest[1]]}"
-    if head == "norm_layers" and rest[1] != "num_batches_tracked":
-        return f"hidden.{rest[0]}.norm.{rest[1]}"
-    if head == "lc_layers":
-        return f"readouts.{described['L_config']['lc_types'][int(rest[0])]}.{_LAYER_NAMES[rest[1]]}"
-    return ""
-
-
 def _optimizer(checkpoint: dict[str, Any], described: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return Adam's state by our parameter name, and its options.
 
@@ -238,9 +221,10 @@ def _optimizer(checkpoint: dict[str, Any], described: dict[str, Any]) -> tuple[d
     saved = checkpoint.get("optim") or {"state": {}, "param_groups": [{}]}
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     trained = [n for n in checkpoint["model"] if n != "pr.tau" and n.rpartition(".")[2] not in buffers]
+    lc_types = described["L_config"]["lc_types"]
     state = {}
     for index, moments in saved["state"].items():
-        name, value = our_name(trained[index], described), checkpoint["model"][trained[index]]
+        name, value = our_name(trained[index], lc_types), checkpoint["model"][trained[index]]
         shape = value.shape[1:] if name.startswith("readouts.") and name.endswith("weight") else value.shape
         state[name] = {
             k: torch.as_tensor(v).float() if k == "step" else v.reshape(shape if "weight" in name else -1)
