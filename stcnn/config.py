@@ -30,6 +30,7 @@ from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, nearest
 from stcnn.foreign_keys import CHOICES, foreign_key
 from stcnn.key_paths import locate, places
+from stcnn.reading import core_value
 from stcnn.runs import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.training.recipe import Recipe
@@ -98,10 +99,11 @@ def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
     """
     run = open_run(folder)
     saved = run.config()
+    training = saved.get("training")
     for override in overrides:
         key, _, value = override.lstrip("+").partition("=")
-        if key == "training.epochs":
-            saved["training"]["epochs"] = yaml.safe_load(value)
+        if key == "training.epochs" and isinstance(training, dict):
+            training["epochs"] = core_value(value)
         elif key != "resume":
             found = f"'{key}' cannot be changed in a training that is resumed"
             raise ConfigError(found, remedy="leave it out, or start a new training")

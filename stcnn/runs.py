@@ -28,15 +28,28 @@ from typing import Any
 
 import pandas as pd
 import safetensors.torch
-import torch
 import yaml
 from torch import Tensor
 
 from stcnn.errors import FileError
 from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.reading import (
+    load_tensors,
+    load_weights,
+    numbers,
+    read_csv,
+    read_json,
+    read_saved_yaml,
+    reading,
+    whole_numbers,
+)
 from stcnn.writing import whole_file
 
 INTERRUPTED = "interrupted.ckpt"
+NAMES = ("model", "cell_type", "unit", "neuron", "stimulus")
+"""Columns of the tables of a run that are text."""
+COUNTS = ("epoch", "step", "n_recordings", "n_neurons", "n_units")
+"""Columns that are whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """Return the whole configuration as plain values."""
-        return dict(yaml.safe_load(self._existing("config.yaml").read_text()))
+        return read_saved_yaml(self._existing("config.yaml"), "the configuration of a run")
 
     def environment(self) -> dict[str, Any]:
         """Return versions, hardware, commit, seed and hash of the data."""
@@ -100,15 +113,18 @@ class Run:
 
     def losses(self) -> pd.DataFrame:
         """Return the training loss of every step: ``epoch``, ``step``, ``cell_type``, ``n_recordings``, ``loss``."""
-        return self.read_table("losses.csv")
+        return self.read_table("losses.csv", ("cell_type", "loss"))
 
     def scores(self) -> pd.DataFrame:
         """Return the scores of every epoch and cell type: ``training_loss``; held-out ``loss`` and ``correlation``."""
-        return self.read_table("scores.csv")
+        return self.read_table("scores.csv", ("cell_type", "loss"))
 
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoint after each number of epochs, in their order."""
-        found = {int(path.stem.split("_")[1]): path for path in (self.path / "checkpoints").glob("epoch_*.ckpt")}
+        files = (self.path / "checkpoints").glob("epoch_*.ckpt")
+        found = {
+            int(name[1]): path for path in files if (name := re.fullmatch(r"epoch_(\d{1,9})", path.stem, re.ASCII))
+        }
         return dict(sorted(found.items()))
 
     def latest_checkpoint(self) -> Path:
@@ -139,14 +155,19 @@ class Run:
             found = f"{self.path} is an ensemble of {len(self.members())} models"
             raise FileError(found, remedy=f"open one of them, such as {self.members()[0].path}, or use models()")
         facts = self._read_json("model.json")
-        config, population = ModelConfig(**facts["config"]), Population(**facts["population"])
-        model = STCNN(config, population, facts["deg_per_px"])
-        model.load_state_dict(self._weights() if epoch is None else self.checkpoint_weights(epoch))
+        weights = self._weights() if epoch is None else self.checkpoint_weights(epoch)
+        with reading(
+            self.path / "model.json", "the network of these weights", remedy="open an undamaged copy of the run"
+        ):
+            config, population = ModelConfig(**facts["config"]), Population(**facts["population"])
+            model = STCNN(config, population, float(facts["deg_per_px"]))
+            model.load_state_dict(weights)
         return model.eval()
 
     def members(self) -> list[Run]:
         """Return the runs that make up an ensemble, in their order; none for a run of one model."""
-        found = [path for path in (self.path / "members").glob("*") if (path / "config.yaml").is_file()]
+        there = (self.path / "members").glob("*")
+        found = [path for path in there if path.name.isdecimal() and (path / "config.yaml").is_file()]
         return [Run(path) for path in sorted(found, key=lambda path: int(path.name))]
 
     def member(self, number: int, seed: int) -> Run:
@@ -168,10 +189,7 @@ class Run:
 
     def _weights(self) -> dict[str, Tensor]:
         path = self._existing("model.safetensors", remedy="resume its training, or ask for the model of an epoch")
-        try:
-            return safetensors.torch.load_file(path)
-        except (OSError, safetensors.SafetensorError) as error:
-            raise FileError(f"{path} is damaged: {error}", remedy="ask for the model of an epoch") from error
+        return load_weights(path, "the weights of a finished training")
 
     def checkpoint_weights(self, epoch: int) -> dict[str, Tensor]:
         """Return the weights after so many epochs, by parameter name.
@@ -185,11 +203,10 @@ class Run:
                 f"the run {self.path} has no checkpoint of epoch {epoch}",
                 expected=f"one of {', '.join(map(str, checkpoints)) or 'none: it holds no checkpoint'}",
             )
-        try:
-            state = torch.load(checkpoints[epoch], map_location="cpu", weights_only=True)["state_dict"]
-        except (OSError, RuntimeError, KeyError) as error:
-            raise FileError(f"{checkpoints[epoch]} is damaged", remedy="use another epoch") from error
-        return {name.removeprefix("model."): value for name, value in state.items()}
+        state = load_tensors(checkpoints[epoch], "a checkpoint of a training").get("state_dict")
+        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+            raise FileError(f"{checkpoints[epoch]} has no 'state_dict' of tensors", remedy="use another epoch")
+        return {str(name).removeprefix("model."): value for name, value in state.items()}
 
     def finished_epoch(self) -> int:
         """Return the number of epochs after which the finished model was taken.
@@ -197,8 +214,8 @@ class Run:
         Raises:
             FileError: the training did not come to its end.
         """
-        epoch = self._read_json("model.json")["epoch"]
-        if epoch is None:
+        epoch = self._read_json("model.json").get("epoch")
+        if not isinstance(epoch, int):
             found = f"the training of {self.path} did not come to its end"
             raise FileError(found, remedy=f"go on with: python train.py resume={self.path}")
         return int(epoch)
@@ -230,16 +247,33 @@ class Run:
         with whole_file(self.path / name) as draft:
             pd.DataFrame(rows).to_csv(draft, index=False)
 
-    def read_table(self, name: str) -> pd.DataFrame:
-        """Read a CSV file of the run."""
-        return pd.read_csv(self._existing(name), dtype={"cell_type": str})
+    def read_table(self, name: str, needed: Sequence[str] = ()) -> pd.DataFrame:
+        """Read a CSV file of the run: names are text, all else numbers.
+
+        Args:
+            name: of the file.
+            needed: columns it must have.
+
+        Raises:
+            FileError, DataError: it is not there, or no such table.
+        """
+        table = read_csv(self._existing(name), needed, "a table of a run")
+        columns: dict[str, Any] = {}
+        for column in table:
+            if column in NAMES:
+                columns[column] = table[column].to_numpy()
+            elif column in COUNTS and (table[column] != "").all():  # a type without held-out recordings has none
+                columns[column] = whole_numbers(table, column)
+            else:
+                columns[column] = numbers(table, column, allow_missing=True)
+        return pd.DataFrame(columns)
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self._existing(name)
-        try:
-            return dict(json.loads(path.read_text()))
-        except ValueError as error:
-            raise FileError(f"{path} is damaged: {error}") from error
+        facts = read_json(path, "facts of a run", allow_nan=True)
+        if not isinstance(facts, dict):
+            raise FileError(f"{path} holds a {type(facts).__name__}", expected="facts of a run by name")
+        return facts
 
     def _existing(self, name: str, remedy: str = "") -> Path:
         path = self.path / name

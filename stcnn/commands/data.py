@@ -155,15 +155,16 @@ def export(
 
 
 def _split_config(keys: list[str]) -> SplitConfig:
-    import yaml
     from pydantic import ValidationError
 
     from stcnn.data import SplitConfig
     from stcnn.errors import ConfigError, nearest
+    from stcnn.reading import parse_value
 
     pairs = [key.partition("=") for key in keys]
     try:
-        return SplitConfig.model_validate({name: yaml.safe_load(value) for name, _, value in pairs})
+        given = {name: parse_value(value, f"'{name}={value}'", "a value of the split") for name, _, value in pairs}
+        return SplitConfig.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

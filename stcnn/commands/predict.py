@@ -129,15 +129,14 @@ def _table(stimuli: list[str]) -> StimulusTable | None:
 
 
 def _arguments(text: str) -> dict[str, Any]:
-    import yaml
-
     from stcnn.errors import ConfigError
+    from stcnn.reading import parse_value
 
     pairs = [part.partition("=") for part in text.split(",") if part]
     for key, equals, _ in pairs:
         if not equals:
             raise ConfigError(f"'{key}' is no argument", expected="NAME=VALUE, such as width_deg=9")
-    return {key.strip(): yaml.safe_load(value) for key, _, value in pairs}
+    return {key.strip(): parse_value(value, f"the argument '{key}={value}'", "a value") for key, _, value in pairs}
 
 
 def write_responses(responses: pd.DataFrame, path: Path) -> Path:

@@ -39,19 +39,10 @@ def simulate(
 
 
 def _read(config: Path | None) -> dict[str, Any]:
-    import yaml
+    from stcnn.reading import read_yaml
 
-    from stcnn.errors import FileError
-
-    if config is None:
-        return {}
-    try:
-        content = yaml.safe_load(config.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise FileError(f"{config} cannot be read ({error})", expected="a YAML file") from None
-    if not isinstance(content, dict):
-        raise FileError(f"{config} holds no keys", expected="keys of a simulation, such as 'cell_types'")
-    return content
+    what = "a YAML file with keys of a simulation, such as 'cell_types'"
+    return {} if config is None else read_yaml(config, what, typed_under=["stimuli"])
 
 
 def _checked(keys: dict[str, Any]) -> SimulatedDataConfig:

@@ -9,13 +9,11 @@ numbers the neurons of a cell type. All faults of a folder are collected and rep
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +21,7 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording
 from stcnn.errors import DataError, FileError, StcnnError, nearest
 from stcnn.movie import BACKGROUND, Movie
+from stcnn.reading import load_tensors
 
 MOVIE_KEYS = ("rect_mov", "hex_mov")
 SHOWN_FAULTS = 5
@@ -102,26 +101,6 @@ class _Faults:
         )
 
 
-def load_pt(path: Path) -> dict[Any, Any]:
-    """Read a ``.pt`` file of plain tensors, numbers and dictionaries; nothing in it is executed.
-
-    Raises:
-        FileError: the file is truncated, not a torch file, holds other objects, or is no dictionary.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        unsafe = isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error)
-        raise FileError(
-            f"{path} {'holds objects other than tensors, numbers and dictionaries' if unsafe else 'cannot be read'}",
-            expected="a complete file written by torch.save" + (" from such plain values" if unsafe else ""),
-            remedy="copy the file again or save it again from its source",
-        ) from error
-    if not isinstance(content, dict):
-        raise FileError(f"{path} holds a {type(content).__name__}", expected="a dictionary of stimuli")
-    return content
-
-
 def _folder(path: Path, what: str, pattern: str) -> list[Path]:
     """The entries of a folder, sorted by name.
 
@@ -182,7 +161,7 @@ def _read_recordings(file: Path, cell_type: str, config: PublishedDataConfig, fa
 def _entries(file: Path, faults: _Faults, keys: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
     """The usable stimuli of a file: dictionaries that have all keys."""
     try:
-        content = load_pt(file)
+        content = load_tensors(file, "a complete file of stimuli, written by torch.save")
     except StcnnError as error:
         faults.add(str(error).rstrip("."))
         return []

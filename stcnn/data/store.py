@@ -30,7 +30,6 @@ read it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -49,6 +48,7 @@ from stcnn.data.store_layout import CATEGORIES, FORMAT, NUMBERS, SAMPLE_CHUNK, V
 from stcnn.data.store_writer import write_store
 from stcnn.errors import FileError
 from stcnn.movie import Movie
+from stcnn.reading import read_json, reading, require_room
 
 __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]
 
@@ -86,6 +86,11 @@ def open_store(path: str | Path) -> Dataset:
     """
     path = Path(path)
     attributes = _attributes(path)
+    with reading(path, "a store as stcnn wrote it", remedy="copy the store again or import the recordings again"):
+        return _opened(path, attributes)
+
+
+def _opened(path: Path, attributes: Mapping[str, Any]) -> Dataset:
     _require_whole(path, attributes["files"])
     opened = _Opened(path)
     infos = {info["name"]: info | {"array": f"movies/{i:04d}"} for i, info in enumerate(attributes["movies"])}
@@ -124,12 +129,14 @@ def provenance(path: str | Path) -> dict[str, Any]:
 
 
 def _attributes(path: Path) -> dict[str, Any]:
-    try:
-        attributes = json.loads((path / "zarr.json").read_text())["attributes"]
-    except (OSError, ValueError, KeyError) as error:
+    if not (path / "zarr.json").is_file():
         raise FileError(
             f"{path} is not a store", expected="a folder written by stcnn", remedy="import the recordings into one"
-        ) from error
+        )
+    contents = read_json(path / "zarr.json", "the contents of a store", allow_nan=True)
+    attributes = contents.get("attributes") if isinstance(contents, dict) else None
+    if not isinstance(attributes, dict):
+        attributes = {}
     if attributes.get("format") != FORMAT or attributes.get("version") != VERSION:
         raise FileError(
             f"{path} is a store of format '{attributes.get('format')}', version {attributes.get('version')}",
@@ -175,13 +182,11 @@ class _Opened:
         Raises:
             FileError: the file is damaged.
         """
-        try:
-            return np.asarray(self.array(name)[:])
-        except (ValueError, RuntimeError, OSError, KeyError) as error:
-            raise FileError(
-                f"the store {self.path} is damaged: {name} cannot be read ({error})",
-                remedy="copy the store again or import the recordings again",
-            ) from error
+        where, remedy = self.path / name, "copy the store again or import the recordings again"
+        with reading(where, "an undamaged store", remedy):
+            array = self.array(name)
+            require_room(array.nbytes, str(where))
+            return np.asarray(array[:])
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_group": None}

@@ -11,8 +11,6 @@ training can go on where it stopped:
 
 from __future__ import annotations
 
-import json
-import pickle
 import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,6 +21,7 @@ from torch import Tensor
 from stcnn.errors import FileError, nearest
 from stcnn.nn.model import STCNN, ModelConfig, Population
 from stcnn.nn.published_names import our_name
+from stcnn.reading import load_tensors, read_json
 
 CalciumTau = Literal["trained", "per_type"]
 
@@ -70,12 +69,8 @@ def read_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
             expected="a published run: config.json and model_chkpnt_<epoch>.pt",
             remedy=f"choose an epoch among {', '.join(there)}" if there else "check the folder",
         )
-    try:
-        described = json.loads((folder / "config.json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        found = f"cannot read {folder / 'config.json'}: {error}"
-        raise FileError(found, expected="the published config.json") from error
-    tensors = load_tensors(path)
+    described = read_json(folder / "config.json", "the published config.json")
+    tensors = load_tensors(path, "a published checkpoint, with 'model' and 'optim'")
     try:
         return convert(tensors, described, described["sampling_rate"], calcium_tau, str(path))
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
@@ -84,21 +79,6 @@ def read_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
             f"{folder / 'config.json'} does not describe {path.name}: {what}",
             expected="the config.json that the published program wrote with it",
         ) from error
-
-
-def load_tensors(path: Path) -> dict[str, Any]:
-    """Load a ``.pt`` file of tensors without running any code in it."""
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
-        raise FileError(
-            f"cannot read {path}: {str(error).splitlines()[0]}",
-            expected="a PyTorch file of tensors",
-            remedy="copy the file again; it may be truncated",
-        ) from error
-    if not isinstance(loaded, dict):
-        raise FileError(f"{path} holds a {type(loaded).__name__}", expected="a dictionary with 'model' and 'optim'")
-    return loaded
 
 
 def convert(

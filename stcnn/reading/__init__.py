@@ -14,7 +14,7 @@ import"), and raises a :class:`~stcnn.errors.FileError` whose sentence names bot
 ``read_npy``           an array of numbers, mapped into memory if wanted
 ``open_npz``           arrays by name
 ``open_hdf5``          an HDF5 file; ``hdf5_array`` finds an array in it
-``load_tensors``       a ``.pt`` file of plain tensors
+``load_tensors``       a ``.pt`` file of plain tensors; ``load_weights`` a ``.safetensors`` file
 ``reading``            the translation alone, around the reader of a library
 ====================== ==================================================================================
 """
@@ -23,20 +23,22 @@ from stcnn.reading.arrays import Archive, open_npz, read_npy
 from stcnn.reading.faults import memory_limit, readable, reading, require_file, require_folder, require_room
 from stcnn.reading.hdf5 import hdf5_array, open_hdf5
 from stcnn.reading.tables import numbers, read_csv, read_parquet, texts, whole_numbers
-from stcnn.reading.tensors import load_tensors
+from stcnn.reading.tensors import load_tensors, load_weights
 from stcnn.reading.text import parse_json, read_json, read_text
-from stcnn.reading.yaml_text import core_value, parse_yaml, read_saved_yaml, read_yaml
+from stcnn.reading.yaml_text import core_value, parse_value, parse_yaml, read_saved_yaml, read_yaml
 
 __all__ = [
     "Archive",
     "core_value",
     "hdf5_array",
     "load_tensors",
+    "load_weights",
     "memory_limit",
     "numbers",
     "open_hdf5",
     "open_npz",
     "parse_json",
+    "parse_value",
     "parse_yaml",
     "read_csv",
     "read_json",

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from stcnn.errors import FileError, StcnnError
 
 MEMORY_SHARE = 0.5
@@ -100,10 +102,13 @@ def reason(error: BaseException) -> str:
         return "it is nested too deeply"
     if isinstance(error, KeyError) and error.args:
         return f"{readable(error.args[0])} is missing"
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return readable(f"{'.'.join(map(str, first['loc']))}: {first['msg'][0].lower()}{first['msg'][1:]}")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return readable(first or type(error).__name__).rstrip(".")
+    return readable(first.split(". ")[0] or type(error).__name__).rstrip(".")
 
 
 def readable(value: object, longest: int = 120) -> str:

@@ -34,6 +34,9 @@ def load_tensors(path: str | Path, what: str = "a file of tensors (torch.save)")
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as members:
                 size = sum(info.file_size for info in members.infolist())
+                require_room(size, str(path), what)
+                if damaged := members.testzip():  # torch does not compare the sums
+                    raise ValueError(f"'{readable(damaged)}' in it does not have its checksum")
         require_room(size, str(path), what)
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -49,6 +52,22 @@ def load_tensors(path: str | Path, what: str = "a file of tensors (torch.save)")
         raise FileError(f"{path} holds a {type(content).__name__}", expected="a dictionary")
     _judge(content, str(path), what)
     return content
+
+
+def load_weights(path: str | Path, what: str = "weights (safetensors)") -> dict[str, Any]:
+    """Read a ``.safetensors`` file.
+
+    Returns:
+        Tensors on the CPU by name.
+
+    Raises:
+        FileError: there is no such file, or it is damaged.
+    """
+    import safetensors.torch
+
+    require_room(require_file(path, what), str(path), what)
+    with reading(path, what, COPY_AGAIN):
+        return safetensors.torch.load_file(path)
 
 
 def _judge(content: dict[Any, Any], path: str, what: str) -> None:

@@ -78,6 +78,11 @@ def parse_yaml(text: str, where: str, what: str, *, typed_under: Collection[str]
     return _keys(text, where, what, _Building(_as_written, frozenset(typed_under)))
 
 
+def parse_value(text: str, where: str, what: str) -> Any:  # noqa: ANN401 - what the text says
+    """Value of a YAML text that need not hold keys, plain values typed by :func:`core_value`; errors as above."""
+    return _value(text, where, what, _Building(core_value))
+
+
 def read_saved_yaml(path: str | Path, what: str) -> dict[str, Any]:
     """Read a YAML file that this program saved (``yaml.safe_dump``), with the types its values had.
 
@@ -88,6 +93,13 @@ def read_saved_yaml(path: str | Path, what: str) -> dict[str, Any]:
 
 
 def _keys(text: str, where: str, what: str, building: _Building) -> dict[str, Any]:
+    value = _value(text, where, what, building)
+    if not isinstance(value, dict):
+        raise FileError(f"{where} holds no keys", expected=what)
+    return value
+
+
+def _value(text: str, where: str, what: str, building: _Building) -> Any:  # noqa: ANN401
     try:
         with reading(where, what, remedy="correct it there"):
             value = building.build(yaml.parse(text, Loader=_LOADER))
@@ -97,8 +109,6 @@ def _keys(text: str, where: str, what: str, building: _Building) -> dict[str, An
         if isinstance(cause, yaml.YAMLError):
             raise FileError(f"{where} is not valid YAML ({_place_of(cause)})", expected=what) from None
         raise
-    if not isinstance(value, dict):
-        raise FileError(f"{where} holds no keys", expected=what)
     return value
 
 

@@ -86,7 +86,7 @@ def _of_the_fit(findings: Findings) -> Drawn:
         )
     ladder = run.path / "comparison_validation" / "ladder.csv"
     if ladder.is_file():
-        table = pd.read_csv(ladder)
+        table = findings.run.read_table("comparison_validation/ladder.csv")
         drawn["ladder"] = (
             ladder_figure(table, LADDER_SCORE),
             "Simple models and this one on the same held-out recordings, best on top; numbers in ladder.csv.",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import TypeAdapter
 
 from stcnn.data import Dataset
 from stcnn.errors import FileError
+from stcnn.reading import open_npz
 from stcnn.simulation.population import Neuron
 from stcnn.simulation.recordings import Responses, SimulatedDataConfig, Simulation, movies_of, simulate
 
@@ -47,7 +47,7 @@ def cached_simulation(config: SimulatedDataConfig, folder: Path | None = None) -
     if file.is_file():
         try:
             return _load(file, config)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except FileError:
             pass  # damaged from outside: made again
     simulation = simulate(config)
     _save(file, simulation)
@@ -92,7 +92,7 @@ def _save(file: Path, simulation: Simulation) -> None:
 
 
 def _load(file: Path, config: SimulatedDataConfig) -> Simulation:
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+    with open_npz(file, "a simulation") as arrays:
         neurons = TypeAdapter(list[Neuron]).validate_json(str(arrays["neurons"]))
         movies = movies_of(config)
         responses = {}

@@ -23,11 +23,11 @@ from importlib import resources
 from typing import Any, Literal
 
 import torch
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from stcnn.errors import ConfigError, nearest
+from stcnn.reading import read_yaml
 from stcnn.simulation.early import Columns
 
 Number = float | Tensor
@@ -97,7 +97,7 @@ class CellType(_Table):
 @cache
 def cell_types() -> Mapping[str, CellType]:
     """The table ``types.yaml``: name (lower case) to cell type."""
-    table = yaml.safe_load(resources.files(__package__).joinpath("types.yaml").read_text())
+    table = read_yaml(str(resources.files(__package__).joinpath("types.yaml")), "the table of cell types")
     return {name: CellType.model_validate(entry) for name, entry in table.items()}
 
 

@@ -27,14 +27,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stcnn.errors import ConfigError, FileError, nearest
 from stcnn.movie import Movie
+from stcnn.reading import core_value, read_yaml
 from stcnn.stimuli.scene import complete, render
 from stcnn.stimuli.screen import Fraction, Screen
 
+_TYPED = ("common", "vary", "stimuli")
+"""Keys under which values are arguments of stimuli, which may be anything."""
 _FOLDER = resources.files("stcnn.stimuli") / "protocols"
 
 
@@ -165,19 +167,12 @@ def load_protocol(name: str | Path) -> Protocol:
     """
     path = Path(name)
     if str(name) in protocol_names():
-        text = (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+        file = str(_FOLDER / f"{name}.yaml")
     elif path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise FileError(f"there is no protocol file '{path}'", remedy="check the path")
-        text = path.read_text(encoding="utf-8")
+        file = str(path)
     else:
         raise FileError(f"there is no protocol '{name}'", remedy=nearest(str(name), protocol_names()))
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise FileError(f"protocol '{name}' is not valid YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(content, dict):
-        raise FileError(f"protocol '{name}' holds no keys", expected="'description' and 'stimuli' or 'vary'")
+    content = read_yaml(file, "a protocol, with 'description' and 'stimuli' or 'vary'", typed_under=_TYPED)
     protocol = _validated(path.stem, content)
     if not protocol.parameters:
         raise ConfigError(f"protocol '{name}' has no stimuli", remedy="add 'stimuli' or 'vary'")
@@ -185,6 +180,9 @@ def load_protocol(name: str | Path) -> Protocol:
 
 
 def _validated(name: str, content: dict[str, Any]) -> Protocol:
+    vary = content.get("vary")
+    if isinstance(vary, dict):  # its labels are values too: the axes of a tuning curve
+        content["vary"] = {key: _with_values_as_labels(options) for key, options in vary.items()}
     try:
         return Protocol(**{"name": name, **content})
     except ValidationError as error:
@@ -195,6 +193,10 @@ def _validated(name: str, content: dict[str, Any]) -> Protocol:
                 f"protocol '{name}' has the key '{key}'", remedy=nearest(key, Protocol.model_fields)
             ) from None
         raise ConfigError(f"protocol '{name}', key '{key}': {first['msg'].lower()}") from None
+
+
+def _with_values_as_labels(options: Any) -> Any:  # noqa: ANN401 - judged later
+    return {core_value(label): value for label, value in options.items()} if isinstance(options, dict) else options
 
 
 def _merged(arguments: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 from lightning.pytorch.callbacks import Callback
 
 from stcnn.data.dataset import Batch
-from stcnn.errors import StcnnError
+from stcnn.errors import FileError, StcnnError
 from stcnn.runs import INTERRUPTED, Run
 from stcnn.training.module import TrainingModule
 
@@ -49,6 +50,15 @@ class Checkpoints(Callback):
         (self.folder / INTERRUPTED).unlink(missing_ok=True)
 
 
+def _first(table: pd.DataFrame, n_rows: int, path: Path) -> list[dict[Any, Any]]:
+    """The rows that were written when a checkpoint was saved."""
+    if len(table) < n_rows:
+        raise FileError(
+            f"{path} has {len(table)} rows", expected=f"the {n_rows} that were written before the checkpoint"
+        )
+    return table[:n_rows].to_dict("records")
+
+
 class History(Callback):
     """Writes ``losses.csv`` and ``scores.csv``; a resumed training drops what was recorded after its checkpoint.
 
@@ -68,9 +78,9 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Take up the record where the checkpoint was saved."""
         if state_dict["n_losses"]:
-            self.losses = self.run.losses()[: state_dict["n_losses"]].to_dict("records")
+            self.losses = _first(self.run.losses(), state_dict["n_losses"], self.run.path / "losses.csv")
         if state_dict["n_scores"]:
-            self.scores = self.run.scores()[: state_dict["n_scores"]].to_dict("records")
+            self.scores = _first(self.run.scores(), state_dict["n_scores"], self.run.path / "scores.csv")
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: Batch, batch_idx: int

@@ -21,10 +21,11 @@ import torch
 from stcnn.data.dataset import Dataset
 from stcnn.data.leaks import known_again
 from stcnn.data.splits import Split, recording_keys, require_no_leak
-from stcnn.errors import DataError, ShapeError
+from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.evaluate import Evaluation
 from stcnn.evaluate.ensemble import predict_together
 from stcnn.nn.model import STCNN, Population
+from stcnn.reading import read_json, read_parquet
 from stcnn.runs import Run
 from stcnn.training.recipe import Recipe
 from stcnn.writing import whole_file
@@ -87,8 +88,8 @@ def looks(runs: Sequence[Run]) -> list[str]:
     found: set[str] = set()
     for folder in {_folder_of_runs(run) for run in runs}:
         for file in (*folder.glob(f"*/{SEAL}"), *folder.glob(f"*/members/*/{SEAL}")):
-            seal = json.loads(file.read_text())
-            found |= set(seal["looks"]) if seal["test_sha256"] in tested else set()
+            seal = _read_seal(file)
+            found |= set(seal["looks"]) if seal.get("test_sha256") in tested else set()
     return sorted(found)
 
 
@@ -127,12 +128,22 @@ def look_at_test(runs: Sequence[Run], again: bool = False) -> int:
 def sealed_scores(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
     """Scores of the test part as the training left them, else made now; :func:`look_at_test` comes before it."""
     path = run.path / "test_scores.parquet"
-    return pd.read_parquet(path) if path.is_file() else score_part(run, dataset, recipe, "test")
+    return read_parquet(path).reset_index(drop=True) if path.is_file() else score_part(run, dataset, recipe, "test")
 
 
 def _seal(run: Run) -> dict[str, Any]:
     path = run.path / SEAL
-    return json.loads(path.read_text()) if path.is_file() else {"scored": [], "looks": []}
+    return _read_seal(path) if path.is_file() else {"scored": [], "looks": []}
+
+
+def _read_seal(path: Path) -> dict[str, Any]:
+    what = "when the test part was looked at"
+    seal = read_json(path, what)
+    if not isinstance(seal, dict) or not all(isinstance(seal.get(name), list) for name in ("scored", "looks")):
+        raise FileError(
+            f"{path} holds no 'scored' and 'looks'", expected=what, remedy="restore it from a copy of the run"
+        )
+    return seal
 
 
 def _write_seal(run: Run, seal: Mapping[str, Any]) -> None:
