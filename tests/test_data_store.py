@@ -166,7 +166,7 @@ def test_a_damaged_store_is_noticed_on_opening(stored: tuple[Dataset, Path]) -> 
     flipped[40] ^= 0xFF
     shard.write_bytes(flipped)
     opened = open_store(path)
-    with pytest.raises(FileError, match="movies/0001 cannot be read .*expected an undamaged store"):
+    with pytest.raises(FileError, match=r"movies/0001 cannot be read .*expected an undamaged store"):
         opened.movies[sorted(opened.movies)[1]]
 
 

@@ -149,7 +149,7 @@ def test_faults_of_a_protocol_are_named(tmp_path: Path, content: object, said: s
 def test_unknown_protocols_and_stimuli_are_answered_with_the_nearest_name(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="Did you mean 'klapoetke2022_size'"):
         load_protocol("klapoetke2022_sizes")
-    with pytest.raises(FileError, match="absent.yaml does not exist, expected a protocol"):
+    with pytest.raises(FileError, match=r"absent.yaml does not exist, expected a protocol"):
         load_protocol(tmp_path / "absent.yaml")
     with pytest.raises(ConfigError, match="has no stimulus '6000'"):
         load_protocol("klapoetke2022_size").movie("6000", COARSE)
