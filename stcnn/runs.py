@@ -23,6 +23,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from stcnn.reading import (
     reading,
     whole_numbers,
 )
-from stcnn.writing import whole_file
+from stcnn.writing import TakenError, whole_file, whole_folder
 
 INTERRUPTED = "interrupted.ckpt"
 NAMES = ("model", "cell_type", "unit", "neuron", "stimulus")
@@ -75,23 +76,30 @@ class Run:
             FileError: the folder cannot be made.
         """
         stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{re.sub(r'[^A-Za-z0-9.-]+', '-', name).strip('-') or 'run'}"
+        names = (stem if number == 1 else f"{stem}_{number}" for number in count(1))
         try:
-            for number in range(1, 1000):
-                path = parent / (stem if number == 1 else f"{stem}_{number}")
-                if not path.exists():
-                    (path / "checkpoints").mkdir(parents=True)
-                    break
-        except OSError as error:
-            found = f"the run folder {path} cannot be made: {error.strerror}"
-            raise FileError(found, remedy="set experiments_dir to a folder of yours") from error
-        run = cls(path)
-        run.save_config(config)
-        return run
+            return next(run for name in names if (run := cls._made(parent / name, config)) is not None)
+        except FileError as error:
+            found = f"the run folder cannot be made: {error.found}"
+            raise FileError(found, remedy=f"{error.remedy}; experiments_dir names the folder") from error
+
+    @classmethod
+    def _made(cls, path: Path, config: Mapping[str, Any]) -> Run | None:
+        """A new run folder, which is whole when it appears; None where there is something of that name."""
+        if path.exists():
+            return None
+        try:
+            with whole_folder(path) as draft:
+                (draft / "checkpoints").mkdir(parents=True)
+                (draft / "config.yaml").write_text(_yaml(config))
+        except TakenError:
+            return None
+        return cls(path)
 
     def save_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.yaml``."""
         with whole_file(self.path / "config.yaml") as draft:
-            draft.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+            draft.write_text(_yaml(config))
 
     def config(self) -> dict[str, Any]:
         """Return the whole configuration as plain values."""
@@ -177,11 +185,8 @@ class Run:
             number: of the member, from 1.
             seed: of its training, the only thing in which its configuration differs.
         """
-        run = Run(self.path / "members" / str(number))
-        if not run.path.exists():
-            (run.path / "checkpoints").mkdir(parents=True)
-            run.save_config({**self.config(), "seed": seed, "n_models": 1})
-        return run
+        path = self.path / "members" / str(number)
+        return self._made(path, {**self.config(), "seed": seed, "n_models": 1}) or Run(path)
 
     def models(self) -> list[STCNN]:
         """Return the finished models of all members, or the one model of the run."""
@@ -234,7 +239,7 @@ class Run:
         """Choose the epoch the run opens with, and write its weights."""
         weights = {name: value.contiguous() for name, value in self.checkpoint_weights(epoch).items()}
         with whole_file(self.path / "model.safetensors") as draft:
-            safetensors.torch.save_file(weights, draft)
+            draft.write_bytes(safetensors.torch.save(weights))
         self.save_network(model, epoch)
 
     def write_json(self, name: str, facts: Mapping[str, Any]) -> None:
@@ -280,6 +285,10 @@ class Run:
         if not path.is_file():
             raise FileError(f"the run {self.path} has no {name}", remedy=remedy)
         return path
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
 
 
 def open_run(path: str | Path) -> Run:

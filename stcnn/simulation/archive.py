@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from pydantic import TypeAdapter
 
 from stcnn.data import Dataset
@@ -22,6 +20,7 @@ from stcnn.errors import FileError
 from stcnn.reading import open_npz
 from stcnn.simulation.population import Neuron
 from stcnn.simulation.recordings import Responses, SimulatedDataConfig, Simulation, movies_of, simulate
+from stcnn.writing import cache_folder, whole_file
 
 CODE = ("stcnn.simulation", "stcnn.stimuli")
 """Packages whose source the content of a cached simulation depends on."""
@@ -37,7 +36,7 @@ def cached_simulation(config: SimulatedDataConfig, folder: Path | None = None) -
 
     Args:
         config: what is simulated.
-        folder: the cache (default: see :func:`cache_folder`).
+        folder: the cache (default: see :func:`stcnn.writing.cache_folder`).
 
     Raises:
         ConfigError: as in :func:`~stcnn.simulation.recordings.simulate`.
@@ -52,12 +51,6 @@ def cached_simulation(config: SimulatedDataConfig, folder: Path | None = None) -
     simulation = simulate(config)
     _save(file, simulation)
     return simulation
-
-
-def cache_folder() -> Path:
-    """Folder of cached data: ``$STCNN_CACHE``, or the platform's folder for caches."""
-    named = os.environ.get("STCNN_CACHE")
-    return Path(named).expanduser() if named else platformdirs.user_cache_path("stcnn", appauthor=False)
 
 
 def fingerprint(config: SimulatedDataConfig) -> str:
@@ -76,19 +69,11 @@ def _save(file: Path, simulation: Simulation) -> None:
         arrays[f"voltage/{name}"], arrays[f"dff/{name}"] = responses.voltage, responses.dff
         for trial, (traces, time_s) in enumerate(zip(responses.trials, responses.times_s, strict=True)):
             arrays[f"trials/{name}/{trial}"], arrays[f"times_s/{name}/{trial}"] = traces, time_s
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **arrays)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"{file} cannot be written ({error.strerror})", remedy="choose another folder with STCNN_CACHE"
-        ) from error
+        with whole_file(file) as draft:
+            np.savez(draft, allow_pickle=False, **arrays)
+    except FileError as error:
+        raise FileError(error.found, remedy=f"{error.remedy}; STCNN_CACHE names the folder") from error
 
 
 def _load(file: Path, config: SimulatedDataConfig) -> Simulation:

@@ -21,7 +21,7 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
 from stcnn.errors import DataError, FileError
 from stcnn.movie import Movie
-from stcnn.writing import whole_file
+from stcnn.writing import whole_files
 
 GAP_S = 5.0
 """Time between presentations on the session clock."""
@@ -51,14 +51,15 @@ def export_nwb(
     folder = Path(folder)
     paths: list[Path] = []
     files = rows_by(data.table, "animal", "session")
-    for (animal, session), rows in files.items():
-        name = "_".join(part for part in (animal, session) if part) or "recordings"
-        path = folder / f"{name.replace('/', '-')}.nwb"
-        if path.exists():
-            raise FileError(f"{path} exists already", remedy="choose another folder")
-        _write(data, rows, path, {"subject_id": animal or "unknown", "species": species})
-        paths.append(path)
-        progress("files", len(paths), len(files))
+    with whole_files(folder) as draft:
+        for (animal, session), rows in files.items():
+            name = "_".join(part for part in (animal, session) if part) or "recordings"
+            path = folder / f"{name.replace('/', '-')}.nwb"
+            if path.exists():
+                raise FileError(f"{path} exists already", remedy="choose another folder")
+            _write(data, rows, draft / path.name, {"subject_id": animal or "unknown", "species": species})
+            paths.append(path)
+            progress("files", len(paths), len(files))
     return paths
 
 
@@ -83,7 +84,7 @@ def _write(data: Dataset, rows: list[int], path: Path, subject: dict[str, str]) 
     place = {key: i for i, key in enumerate(zip(neurons.cell_type, neurons.neuron, strict=True))}
     for number, (members, shown) in enumerate(_recorded_together(data, rows)):
         _add_responses(nwb, plane, f"responses_{number}", [place[key] for key in members], shown)
-    with whole_file(path) as draft, NWBHDF5IO(draft, "w") as io:
+    with NWBHDF5IO(path, "w") as io:
         io.write(nwb)
 
 

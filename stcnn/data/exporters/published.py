@@ -52,15 +52,20 @@ def _write(data: Dataset, folder: Path, progress: Callable[[str, int, int], None
     for done, ((cell_type, animal), rows) in enumerate(files.items(), 1):
         path = folder / "ca" / cell_type.upper() / f"{animal or 'animal'}.pt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(_stimuli(data, rows), path)
+        _save(_stimuli(data, rows), path)
         progress("files", done, len(files))
     (folder / "mov").mkdir()
     for done, name in enumerate(data.movies, 1):
         movie = data.movies[name]
         entry = {"rect_mov": torch.from_numpy(movie.luminance()), "t_axis": torch.from_numpy(movie.time_s)}
         stem = name if name.startswith("vstim_") else f"vstim_{name}"
-        torch.save({name: entry}, folder / "mov" / f"{stem}.pt")
+        _save({name: entry}, folder / "mov" / f"{stem}.pt")
         progress("movies", done, len(data.movies))
+
+
+def _save(content: dict[str, Any], path: Path) -> None:
+    with path.open("wb") as stream:  # torch does not say why it cannot write to a path
+        torch.save(content, stream)
 
 
 def _stimuli(data: Dataset, rows: list[int]) -> dict[str, Any]:

@@ -13,14 +13,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
+from stcnn import writing
+from stcnn.errors import FileError
 
 SOURCES = Path(__file__).resolve().parent / "csrc"
 FLAGS = (
@@ -137,11 +138,19 @@ def library(code: Code) -> ctypes.CDLL:
     """Return the library of one geometry, from the cache or the compiler; errors as :func:`libraries`."""
     try:
         file = library_file(code)
-        if not file.is_file():
-            compile_code(code, file)
-        return ctypes.CDLL(str(file))
-    except OSError as error:
-        raise NotCompiled(f"a file of the native core is missing or cannot be written: {error}") from error
+        return _loaded(code, file)
+    except (OSError, FileError) as error:
+        reason = error.found if isinstance(error, FileError) else error
+        raise NotCompiled(f"a file of the native core is missing or cannot be written: {reason}") from error
+
+
+def _loaded(code: Code, file: Path) -> ctypes.CDLL:
+    """The library in a file, compiled where there is none or only a damaged one."""
+    if file.is_file():
+        with suppress(OSError):
+            return ctypes.CDLL(str(file))
+    compile_code(code, file)
+    return ctypes.CDLL(str(file))
 
 
 def library_file(code: Code) -> Path:
@@ -163,9 +172,12 @@ def constants(code: Code) -> dict[str, int]:
 
 
 def cache_folder() -> Path:
-    """Return the folder of compiled layers: ``native`` in ``$STCNN_CACHE`` or in the platform's folder for caches."""
-    folder = os.environ.get("STCNN_CACHE")
-    return (Path(folder) if folder else platformdirs.user_cache_path("stcnn", appauthor=False)) / "native"
+    """Return the folder of compiled layers: ``native`` in the folder for caches.
+
+    Raises:
+        FileError: see :func:`stcnn.writing.cache_folder`.
+    """
+    return writing.cache_folder() / "native"
 
 
 def compile_code(code: Code, file: Path) -> None:
@@ -173,18 +185,19 @@ def compile_code(code: Code, file: Path) -> None:
 
     Raises:
         NotCompiled: the compiler fails; its first complaint is in the message.
-        OSError: the file cannot be written.
+        FileError: the file cannot be written.
     """
     macros = [f"-D{name}={value}" for name, value in constants(code).items()]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        made = Path(folder) / file.name
-        command = [*compiler(), *FLAGS, *macros, str(SOURCES / code.source), "-o", str(made)]
+    with writing.whole_file(file) as draft:
+        command = [*compiler(), *FLAGS, *macros, str(SOURCES / code.source), "-o", str(draft)]
+        beside = {
+            **os.environ,
+            "TMPDIR": str(draft.parent),
+        }  # what a compiler that is killed leaves goes with the draft
         try:
-            subprocess.run(command, capture_output=True, check=True, timeout=COMPILE_LIMIT_S)
+            subprocess.run(command, capture_output=True, check=True, timeout=COMPILE_LIMIT_S, env=beside)
         except (OSError, subprocess.SubprocessError) as error:
             raise NotCompiled(f"'{command[0]}' cannot compile the native layer: {_complaint(error)}") from error
-        made.replace(file)
 
 
 def _complaint(error: Exception) -> str:

@@ -1,0 +1,63 @@
+"""Locks on folders, by which two processes that would write the same files know of each other.
+
+The system gives a lock up when its process ends, however it ends, so none is ever left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+from stcnn.errors import FileError
+from stcnn.writing.files import unwritable
+
+
+@contextmanager
+def locked(folder: Path, purpose: str, doing: str, *, wait: bool = False) -> Iterator[None]:
+    """Be the only process that does something in a folder; where the file system has no locks, go on without.
+
+    Args:
+        folder: that is there.
+        purpose: what the lock is for, part of the name of its file.
+        doing: what is done in it, after "another process"; for the sentence.
+        wait: until the other process is done, instead of refusing.
+
+    Raises:
+        FileError: another process holds the lock, or the folder cannot be written to.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = _opened(folder / f".{purpose}.lock")
+    try:
+        try:
+            # Of POSIX, which a worker that was forked does not inherit: it would hold it longer than its parent lives.
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except (BlockingIOError, PermissionError):
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+            found = f"another process {doing} {folder} ({holder or 'unknown'})"
+            raise FileError(found, remedy="wait for its end, or stop it") from None
+        except OSError:  # a network file system without locks
+            yield
+            return
+        with suppress(OSError):  # for the sentence only: a full disk is told by what matters
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise unwritable(path, error) or error from error
