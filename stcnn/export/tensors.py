@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
-from stcnn.nn.layers import HiddenLayer
+from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.model import STCNN
+from stcnn.nn.published_names import published_name
 from stcnn.nn.temporal import ExponentialConfig, exponential_gain, power_exponential_kernel
 
 EPS = 1e-5
@@ -90,35 +91,37 @@ class PublishedForm:
             )
         return found
 
-    def _named(self, theirs: str, ours: str, factor: Tensor | float = 1.0, *shape: int) -> tuple[str, Tensor]:
+    def _named(self, ours: str, factor: Tensor | float = 1.0, shape: tuple[int, ...] = ()) -> tuple[str, Tensor]:
         """A tensor under its published name, scaled, in its published shape if that is another."""
-        self.ours[theirs] = ours
         value = self.model.state_dict()[ours].detach().cpu()
         if isinstance(factor, Tensor) or factor != 1:
             value = value.double() * factor
-        return theirs, (value.reshape(shape) if shape else value).to(torch.float32, copy=True)
+        return self._under_its_name(ours, value.reshape(shape) if shape else value)
+
+    def _under_its_name(self, ours: str, value: Tensor) -> tuple[str, Tensor]:
+        theirs = published_name(ours, self.model.cell_types)
+        self.ours[theirs] = ours
+        return theirs, value.to(torch.float32, copy=True)
 
     def _calcium(self) -> Iterator[tuple[str, Tensor]]:
         config = self.model.config.calcium
-        taus = self.model.calcium.time_constants().detach()
-        yield self._named("global_ca_tau", "calcium.tau_s")
-        for place, (name, neurons) in enumerate(zip(self.model.cell_types, self.model.calcium.each, strict=True)):
-            ours, theirs = f"calcium.types.{name}", f"ca_param.{name}"
-            yield self._named(f"{theirs}.alpha", f"{ours}.offset")
-            factor = float(self._factor(config.filter, taus[place : place + 1], self._taps("ca_config")))
-            self.ours[f"{theirs}.beta"] = f"{ours}.gain"
-            yield f"{theirs}.beta", self._gain(name, neurons.gain.detach().cpu(), factor)
-            used, kept = taus[place].cpu(), neurons.tau_s.detach().cpu()
+        taus = self.model.calcium.time_constants().detach().cpu()
+        unused = [neurons.tau_s.detach().cpu() for neurons in self.model.calcium.each]
+        yield self._named("calcium.tau_s")
+        for name, neurons, used in zip(self.model.cell_types, self.model.calcium.each, taus, strict=True):
+            ours = f"calcium.types.{name}"
+            yield self._named(f"{ours}.offset")
+            factor = float(self._factor(config.filter, used.reshape(1), self._taps("ca_config")))
+            yield self._under_its_name(f"{ours}.gain", self._gain(name, neurons.gain.detach().cpu(), factor))
             if self.calcium_tau == "trained":
-                self.ours[f"{theirs}.ca_tau"] = f"{ours}.tau_s"
-                yield f"{theirs}.ca_tau", used.reshape(1).to(torch.float32, copy=True)
+                yield self._under_its_name(f"{ours}.tau_s", used.reshape(1))
             else:
-                if place == 0 and not torch.allclose(used, kept):
-                    self.notes.append(
-                        f"the published program predicts with the constants of the types, {float(kept):g} s, which "
-                        f"were not trained; here {float(used):g} s filters (--calcium-tau trained writes that)"
-                    )
-                yield self._named(f"{theirs}.ca_tau", f"{ours}.tau_s")
+                yield self._named(f"{ours}.tau_s")
+        if self.calcium_tau == "kept" and not torch.allclose(torch.cat(unused), taus):
+            self.notes.append(
+                f"the published program predicts with the constants of the types, {float(unused[0]):g} s, which were not "
+                f"trained; here {float(taus[0]):g} s filters (--calcium-tau trained writes that)"
+            )
 
     def _gain(self, cell_type: str, raw: Tensor, factor: float) -> Tensor:
         """Raw gains with a factor behind their softplus."""
@@ -151,16 +154,16 @@ class PublishedForm:
         tau_s = self.model.eye.tau_s.detach()
         of_the_eye = self._factor(self.model.config.eye.filter, tau_s, self._taps("pr_config"))
         for i, layer in enumerate(self.model.hidden):
-            ours, theirs = f"hidden.{i}", f"network.{i}"
+            ours = f"hidden.{i}"
             factor = self._factor_of(layer) * (of_the_eye if i == 0 else 1)
-            yield self._named(f"{theirs}.x_weight", f"{ours}.weight", self._unless_one(factor))
-            yield self._named(f"{theirs}.tau", f"{ours}.filter.tau_s", 1.0, -1, 1)
+            yield self._named(f"{ours}.weight", self._unless_one(factor))
+            yield self._named(f"{ours}.filter.tau_s", shape=(-1, 1))
             if layer.filter.config.kind == "power_exponential":
-                yield self._named(f"{theirs}.n_power", f"{ours}.filter.n", 1.0, -1, 1)
+                yield self._named(f"{ours}.filter.n", shape=(-1, 1))
             if layer.bias is None:
-                yield f"{theirs}.bias", torch.zeros(len(layer.weight))
+                yield published_name(f"{ours}.bias", self.model.cell_types), torch.zeros(len(layer.weight))
             else:
-                yield self._named(f"{theirs}.bias", f"{ours}.bias")
+                yield self._named(f"{ours}.bias")
 
     def _norms(self) -> Iterator[tuple[str, Tensor]]:
         n_steps = max((int(moments["step"]) for moments in self.exported.optimizer.values()), default=0)
@@ -172,10 +175,10 @@ class PublishedForm:
                 yield f"{theirs}.running_mean", torch.zeros(channels)
                 yield f"{theirs}.running_var", torch.full((channels,), 1 - EPS)
             else:
-                yield self._named(f"{theirs}.weight", f"{ours}.weight")
-                yield self._named(f"{theirs}.bias", f"{ours}.bias")
-                yield self._named(f"{theirs}.running_mean", f"{ours}.running_mean")
-                yield f"{theirs}.running_var", self._variance(layer)
+                yield self._named(f"{ours}.weight")
+                yield self._named(f"{ours}.bias")
+                yield self._named(f"{ours}.running_mean")
+                yield self._under_its_name(f"{ours}.running_var", self._variance(layer))
             yield f"{theirs}.num_batches_tracked", torch.tensor(n_steps)
         if any(layer.norm is None for layer in self.model.hidden):
             self.notes.append(
@@ -196,13 +199,12 @@ class PublishedForm:
 
     def _readouts(self) -> Iterator[tuple[str, Tensor]]:
         config = self.model.config.readout.filter
-        for i, (name, readout) in enumerate(zip(self.model.cell_types, self.model.readouts.each, strict=True)):
-            ours, theirs = f"readouts.{name}", f"lc_layers.{i}"
+        for name, readout in zip(self.model.cell_types, self.model.readouts.each, strict=True):
+            ours, shape = f"readouts.{name}", (1, *readout.weight.shape)
             factor = self._factor(config, readout.filter.tau_s.detach(), self._taps("L_config"))
-            factor, shape = self._unless_one(factor.view(1, 1, 1, 1)), (1, *readout.weight.shape)
-            yield self._named(f"{theirs}.x_weight", f"{ours}.weight", factor, *shape)
-            yield self._named(f"{theirs}.tau", f"{ours}.filter.tau_s", 1.0, 1, 1)
-            yield self._named(f"{theirs}.bias", f"{ours}.bias")
+            yield self._named(f"{ours}.weight", self._unless_one(factor.view(1, 1, 1)), shape)
+            yield self._named(f"{ours}.filter.tau_s", shape=(1, 1))
+            yield self._named(f"{ours}.bias")
 
     def _taps(self, section: str) -> int:
         return int(self.described[section]["t_kernel_size"])
