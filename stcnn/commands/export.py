@@ -11,7 +11,7 @@ app = typer.Typer(help="Write a trained model in the form of another program.")
 
 
 @app.command()
-def export(
+def export(  # noqa: PLR0913  (an option is an argument)
     run: Annotated[Path, typer.Argument(help="Run folder, or a folder with published checkpoints.")],
     form: Annotated[Literal["published"], typer.Option("--as", help="The form.")] = "published",
     to: Annotated[Path | None, typer.Option(help="Folder to make; by default RUN/published.")] = None,

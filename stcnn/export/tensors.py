@@ -119,8 +119,8 @@ class PublishedForm:
                 yield self._named(f"{ours}.tau_s")
         if self.calcium_tau == "kept" and not torch.allclose(torch.cat(unused), taus):
             self.notes.append(
-                f"the published program predicts with the constants of the types, {float(unused[0]):g} s, which were not "
-                f"trained; here {float(taus[0]):g} s filters (--calcium-tau trained writes that)"
+                f"the published program predicts with the constants of the types, {float(unused[0]):g} s, which were "
+                f"not trained; here {float(taus[0]):g} s filters (--calcium-tau trained writes that)"
             )
 
     def _gain(self, cell_type: str, raw: Tensor, factor: float) -> Tensor:

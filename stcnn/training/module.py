@@ -158,7 +158,11 @@ class TrainingModule(L.LightningModule):
         self._predictions.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of the random numbers, so that a resumed training draws the same ones, and of the neurons."""
+        """Keep the state of the random numbers, so that a resumed training draws the same ones, and of the neurons.
+
+        Adam numbers the parameters it trains; their names are kept beside its state.
+        """
+        checkpoint["trained"] = [name for name, p in self.model.named_parameters() if p.requires_grad]
         if self.neurons:
             checkpoint["neurons"] = self.neurons.sums
         checkpoint["random"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
