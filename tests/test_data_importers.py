@@ -259,7 +259,7 @@ MISSING: list[tuple[Any, Callable[[dict[str, Any]], Any], str]] = [
     (
         suite2p,
         lambda v: Path(v["path"], "iscell.npy").unlink(),
-        "iscell.npy cannot be read, expected an array of numbers",
+        "iscell.npy does not exist, expected an array of numbers",
     ),
     (
         suite2p,

@@ -66,10 +66,11 @@ def test_animals_and_sessions_may_be_named_by_numbers_and_dates(tmp_path: Path) 
     assert (config.animal, config.session) == ("7", "2026-11-20")
 
 
-def test_one_name_for_two_neurons_or_two_movies_is_a_sentence(tmp_path: Path) -> None:
+def test_one_name_in_two_animals_is_two_neurons_and_for_two_movies_a_sentence(tmp_path: Path) -> None:
     values = two_sessions(tmp_path, animal="b", session="one")
-    with pytest.raises(StcnnError, match=r"neuron 'one/0' \(lc4\) stands in the animals 'a' and 'b'.* key 'session'"):
-        opened(values)
+    data = opened(values)
+    assert data.neurons == {"lc4": ["a/one/0", "a/one/2", "b/one/0", "b/one/2"]}
+    assert any("2 names stand for neurons of several animals" in note for note in data.notes)
     values["sessions"][1] |= {"session": "two", "stimuli": STIMULI | {"loom": {"kind": "made up", "name": "spot"}}}
     with pytest.raises(StcnnError, match="two sessions have different movies under the name 'loom'"):
         opened(values)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Recordings: import, describe, check, split, export.", no_args_is_help=True)
 
 Store = Annotated[Path, typer.Argument(help="A store (NAME.zarr), or the YAML of an import.")]
-SCREEN_KEYS = ("shape_px", "deg_per_px", "rate_hz", "background")
 
 
 @app.command("import")
@@ -183,12 +182,9 @@ def make_movie(spec: Mapping[str, Any]) -> Movie:
     Raises:
         StcnnError: the file cannot be read, or the generator is unknown or refuses its arguments.
     """
-    from stcnn.stimuli import Screen, read_movie, render
+    from stcnn.stimuli.specification import specified_movie
 
-    if "file" in spec:
-        return read_movie(spec["file"], **{key: value for key, value in spec.items() if key != "file"})
-    screen = {key: tuple(v) if key == "shape_px" else v for key, v in spec.items() if key in SCREEN_KEYS}
-    return render(Screen(**screen), {key: value for key, value in spec.items() if key not in SCREEN_KEYS})
+    return specified_movie(spec)
 
 
 def _opened(path: Path) -> Dataset:

@@ -8,23 +8,23 @@ imported together: a ``path`` with ``*`` stands for all that fit, and ``sessions
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from stcnn.data.dataset import Dataset, in_order
 from stcnn.data.importers.caiman import CaimanConfig, open_caiman
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
+from stcnn.data.importers.names import require_name
 from stcnn.data.importers.nwb import NwbConfig, open_nwb
-from stcnn.data.importers.sessions import together
 from stcnn.data.importers.suite2p import Suite2pConfig, open_suite2p
 from stcnn.data.importers.tables import TablesConfig, open_tables
+from stcnn.data.importers.together import judged, together, told_apart
 from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, FileError, nearest
+from stcnn.reading import read_yaml
 
 ImportConfig = Annotated[
     PublishedDataConfig | StoreDataConfig | NwbConfig | Suite2pConfig | CaimanConfig | TablesConfig,
@@ -59,21 +59,21 @@ def open_import(config: ImportConfig | Sessions, make_movie: MakeMovie) -> Datas
         StcnnError: it cannot be used; the message says why.
     """
     if isinstance(config, Sessions):
-        return in_order(together([_OPEN[session.kind](session, make_movie) for session in config.sessions]))
-    return in_order(_OPEN[config.kind](config, make_movie))
+        return in_order(judged(together([_OPEN[session.kind](session, make_movie) for session in config.sessions])))
+    return in_order(judged(_OPEN[config.kind](config, make_movie)))
 
 
 def import_config(values: Mapping[str, Any], folder: Path | None = None) -> ImportConfig | Sessions:
     """Judge a configuration; paths are taken relative to a folder.
 
     Raises:
-        ConfigError: a key is unknown or missing, or a value out of range.
+        ConfigError: a key is unknown or missing, or a value out of range; a file stands in two sessions.
         FileError: no file fits a path with ``*``.
     """
     sessions = _sessions(values, folder or Path())
     if sessions is None:
         return _import_config(values, folder)
-    return Sessions(sessions=tuple(_import_config(session, folder) for session in sessions))
+    return Sessions(sessions=told_apart([_import_config(session, folder) for session in sessions]))
 
 
 def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] | None:
@@ -82,14 +82,29 @@ def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] |
         path = str(values.get("path", ""))
         if "*" not in path:
             return None
-        found = sorted(file for file in folder.glob(path) if not file.name.startswith("."))
-        if not found:
-            raise FileError(f"no file fits {folder / path}", remedy="correct the path")
-        return [{**values, "path": file.relative_to(folder)} for file in found]
+        return [{**values, "path": file} for file in _fitting(folder, path)]
     listed, shared = values["sessions"], {key: value for key, value in values.items() if key != "sessions"}
     if not isinstance(listed, list) or not listed or not all(isinstance(session, Mapping) for session in listed):
         raise ConfigError("sessions holds no list of keys", expected="the keys in which each session differs")
-    return [{**shared, **session} for session in listed]
+    given = [{**shared, **session} for session in listed]
+    return [single for session in given for single in _sessions(session, folder) or [session]]
+
+
+def _fitting(folder: Path, pattern: str) -> list[Path]:
+    """All files and folders that fit a path with ``*``, in order.
+
+    Raises:
+        FileError: there is none, or the path is none.
+    """
+    start = Path(Path(pattern).anchor) if Path(pattern).is_absolute() else folder
+    try:
+        fitting = sorted(start.glob(str(Path(pattern).relative_to(Path(pattern).anchor))))
+    except (ValueError, NotImplementedError, OSError) as error:
+        raise FileError(f"{pattern} is no path with * ({error})", remedy="correct the path") from error
+    found = [file for file in fitting if not file.name.startswith(".")]
+    if not found:
+        raise FileError(f"no file fits {start / pattern}", remedy="correct the path")
+    return found
 
 
 def _import_config(values: Mapping[str, Any], folder: Path | None) -> ImportConfig:
@@ -105,6 +120,9 @@ def _import_config(values: Mapping[str, Any], folder: Path | None) -> ImportConf
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"'{key}' is no key of kind {kind}", remedy=nearest(key, model.model_fields)) from None
         raise ConfigError(f"{key}: {first['msg']}", expected=f"as {model.__name__} has it") from None
+    for name in ("animal", "session", "indicator", "field", "cell_type"):
+        if given := getattr(config, name, ""):
+            require_name(given, f"the key {name}")
     if folder is None:
         return config
     changes = {n: folder / v for n, v in config if isinstance(v, Path)}
@@ -119,29 +137,17 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 
 def _placed(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    return {key: folder / value if key == "file" else value for key, value in spec.items()}
-
-
-def _without_dates(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
-    """Dates as they were written: a session that is named after its day has a name, not a date."""
-    if isinstance(value, dict):
-        return {key: _without_dates(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_dates(inner) for inner in value]
-    return value.isoformat() if isinstance(value, date) else value
+    return {key: folder / str(value) if key == "file" else value for key, value in spec.items()}
 
 
 def read_import_config(path: Path) -> ImportConfig | Sessions:
     """Read a configuration in YAML; paths in it are relative to its folder.
 
+    Names are the text that stands there (``010`` is no number), and numbers are typed by their keys.
+
     Raises:
-        FileError: there is no such file, or it is no YAML.
+        FileError: there is no such file, it is no YAML, or a key stands in it twice.
         ConfigError: as :func:`import_config`.
     """
-    try:
-        values = _without_dates(yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError) as error:
-        raise FileError(f"{path} cannot be read", expected="a YAML file of an import") from error
-    if not isinstance(values, dict):
-        raise FileError(f"{path} holds no keys", expected="a YAML file of an import, with a key 'kind'")
+    values = read_yaml(path, "a YAML file of an import, with a key 'kind'", typed_under=("stimuli",))
     return import_config(values, path.parent)

@@ -6,6 +6,11 @@ F0 follows slow drifts without following responses: F_c is smoothed with a Gauss
 taken over a window longer than any response, then the running maximum of that over the same window ("maximin", the
 default baseline of Suite2p: Pachitariu et al. 2017, doi 10.1101/061507). ``percentile`` takes one low percentile of
 the whole trace, for short recordings without drift.
+
+A frame that is not finite (NaN or infinite: dropped, blanked, saturated) stays NaN and costs itself. For the baseline
+it takes what the finite frames around it say, their Gaussian mean (normalised convolution, Knutsson and Westin 1993,
+doi 10.1109/CVPR.1993.341081) and one local standard deviation more, because F0 is a running minimum, which a frame that
+nobody knows must not make. In long gaps the deviation fades and the mean goes over into a straight line.
 """
 
 from __future__ import annotations
@@ -19,6 +24,13 @@ from scipy import ndimage
 
 from stcnn.errors import DataError
 
+LEAST_WEIGHT = 1e-3
+"""Share of the Gaussian on finite frames below which a gap is bridged by a straight line."""
+
+
+class NoBaselineError(DataError):
+    """A trace that has no dF/F: its baseline is not positive, it is constant, or none of it is finite."""
+
 
 class DffConfig(BaseModel):
     """How dF/F is made from raw fluorescence."""
@@ -29,9 +41,9 @@ class DffConfig(BaseModel):
     """``none``: the traces are dF/F already."""
     neuropil_factor: float = Field(default=0.7, ge=0, le=1)
     """Share of the neuropil that is subtracted; 0.7 is the default of Suite2p."""
-    smoothing_s: float = Field(default=1.0, gt=0)
+    smoothing_s: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Standard deviation of the Gaussian before the minimum is taken."""
-    window_s: float = Field(default=60.0, gt=0)
+    window_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     """Window of minimum and maximum; longer than the longest response."""
     percentile: float = Field(default=10.0, ge=0, le=100)
 
@@ -49,23 +61,65 @@ def delta_f_over_f(
         where: what to call the trace in a message.
 
     Raises:
-        DataError: the baseline is not positive, so that a division by it means nothing.
+        NoBaselineError: the baseline is not positive, so that a division by it means nothing; or nothing of the trace
+            is finite.
     """
-    if config.baseline == "none":
-        return np.asarray(fluorescence, np.float32)
     corrected = np.asarray(fluorescence, np.float64)
-    if neuropil is not None:
+    if neuropil is not None and config.baseline != "none":
         corrected = corrected - config.neuropil_factor * np.asarray(neuropil, np.float64)
-    if config.baseline == "percentile":
-        baseline = np.full_like(corrected, np.nanpercentile(corrected, config.percentile))
-    else:
-        window = max(1, round(config.window_s * rate_hz))
-        smooth = ndimage.gaussian_filter1d(corrected, config.smoothing_s * rate_hz)
-        baseline = ndimage.maximum_filter1d(ndimage.minimum_filter1d(smooth, window), window)
+    finite = np.isfinite(corrected)
+    if not finite.any():
+        require_signal(corrected[finite], where)
+    if config.baseline == "none":
+        return np.where(finite, corrected, np.nan).astype(np.float32)
+    baseline = _baseline(np.where(finite, corrected, 0), finite, rate_hz, config)
     if baseline.min() <= 0:
-        raise DataError(
+        raise NoBaselineError(
             f"{where} has a baseline fluorescence of {baseline.min():.4g}",
             expected="a positive baseline to divide by",
             remedy="lower dff.neuropil_factor, or set dff.baseline to none if the traces are dF/F already",
         )
-    return ((corrected - baseline) / baseline).astype(np.float32)
+    return np.where(finite, (corrected - baseline) / baseline, np.nan).astype(np.float32)
+
+
+def require_signal(finite: NDArray, where: str) -> None:
+    """Refuse a trace that holds nothing.
+
+    Args:
+        finite: its finite samples.
+        where: what to call the trace in a message.
+
+    Raises:
+        NoBaselineError: there is none, or all are one value.
+    """
+    if not len(finite):
+        raise NoBaselineError(f"{where} has no finite sample", expected="a trace")
+    if len(finite) > 1 and finite.min() == finite.max():
+        raise NoBaselineError(f"{where} is {finite[0]:.4g} in every frame", expected="a trace that changes")
+
+
+def _baseline(trace: NDArray, finite: NDArray[np.bool_], rate_hz: float, config: DffConfig) -> NDArray:
+    """F0 of a trace whose frames that are not finite are set to zero, ``(T,)``."""
+    if config.baseline == "percentile":
+        return np.full_like(trace, np.percentile(trace[finite], config.percentile))
+    window = min(max(1, round(config.window_s * rate_hz)), 2 * len(trace) + 1)  # a longer one sees the same frames
+    sd = min(config.smoothing_s * rate_hz, float(len(trace)))
+    filled = trace if finite.all() else _filled(trace, finite, sd)
+    smooth = ndimage.gaussian_filter1d(filled, sd)
+    return ndimage.maximum_filter1d(ndimage.minimum_filter1d(smooth, window), window)
+
+
+def _filled(trace: NDArray, finite: NDArray[np.bool_], sd: float) -> NDArray:
+    """The trace with what its finite frames say of the others, see the top of the file.
+
+    Args:
+        trace: ``(T,)``, zero where it is not finite.
+        finite: where it is.
+        sd: standard deviation of the Gaussian in frames.
+    """
+    weight = ndimage.gaussian_filter1d(finite.astype(np.float64), sd)
+    known = (weight > LEAST_WEIGHT) | finite
+    frames = np.arange(len(trace))
+    mean = np.interp(frames, frames[known], ndimage.gaussian_filter1d(trace, sd)[known] / weight[known])
+    squares = ndimage.gaussian_filter1d(np.where(finite, (trace - mean) ** 2, 0), sd)
+    return np.where(finite, trace, mean + np.sqrt(squares * weight))

@@ -1,7 +1,8 @@
 """Imaging sessions: long traces of many neurons on the imaging clock, cut into recordings at the stimulus onsets.
 
-What NWB, Suite2p and CaImAn have in common. The traces stay where they are; the table of recordings follows from
-time stamps and onsets alone.
+What NWB, Suite2p and CaImAn have in common. The traces stay where they are; each is looked at once when a session is
+opened, so that a neuron without dF/F (:class:`~stcnn.data.importers.dff.NoBaselineError`) and samples that are not
+finite are left out, counted and named in the notes of the data set, and cost nothing but themselves.
 """
 
 from __future__ import annotations
@@ -9,70 +10,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-from stcnn.data.dataset import Dataset, joined
-from stcnn.data.importers.dff import DffConfig
+from stcnn.data.dataset import Dataset
+from stcnn.data.importers.dff import NoBaselineError, require_signal
 from stcnn.data.importers.movies import MovieInfo
-from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of, rows_by
-from stcnn.errors import DataError, FileError, RateError
+from stcnn.data.importers.presentations import overlap_notes, read_onsets, trials_of
+from stcnn.data.importers.rois import Roi, chosen_rois
+from stcnn.data.importers.session_keys import SessionConfig
+from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of
+from stcnn.errors import DataError, RateError, ShapeError
 from stcnn.movie import Movie, require_one_screen
 
+__all__ = ["Roi", "Session", "SessionConfig", "chosen_rois", "read_onsets"]
 
-class SessionConfig(BaseModel):
-    """What every import of an imaging session has to say or may say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
-
-    path: Path
-    """The file or folder of the session."""
-    cell_type: str = ""
-    """Cell type of neurons whose type is given nowhere else."""
-    neurons: Path | None = None
-    """CSV with a row per neuron: ``roi`` (its number in the file; in NWB its row in the plane segmentation), and any of
-    ``neuron``, ``cell_type``, ``azimuth_deg``, ``elevation_deg`` (middle of the receptive field). Only neurons listed
-    there are taken."""
-    onsets: Path | None = None
-    """CSV with a row per presentation: ``stimulus``, ``onset_s`` on the imaging clock; optionally ``trial``."""
-    animal: str = ""
-    session: str = ""
-    indicator: str = ""
-    pre_s: float = Field(default=1.0, ge=0)
-    """How much of the trace before stimulus onset belongs to a recording."""
-    post_s: float = Field(default=2.0, ge=0)
-    """How much of the trace after the end of the movie belongs to it."""
-    exposure_s: float | None = Field(default=None, ge=0)
-    """Time over which light was collected for a sample; None is the whole imaging interval, 0 an instant."""
-    time_stamps: Literal["start", "middle"] = "start"
-    """Whether time stamps mark the start or the middle of the exposure."""
-    stimuli: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Stimulus to what its movie is made from: ``file`` with ``rate_hz``, ``deg_per_px``, ``background``, or
-    ``kind`` and the arguments of a generator."""
-    dff: DffConfig = DffConfig()
+MOST_NAMED = 12
+"""How many of what was left out a note names."""
 
 
 @dataclass(frozen=True)
-class Roi:
-    """A neuron of a session: its number in the file, and what is known of it."""
+class _Window:
+    """The imaging frames of one presentation."""
 
-    number: int
-    neuron: str
-    cell_type: str
-    position_deg: tuple[float, float] = (float("nan"), float("nan"))
-    shift_px: tuple[int, int] | None = None
-
-    def shift(self, deg_per_px: float) -> tuple[int, int]:
-        """Shift of the picture that brings the receptive field to the middle: as given, else from its position."""
-        if self.shift_px is not None:
-            return self.shift_px
-        azimuth, elevation = (0 if np.isnan(p) else round(p / deg_per_px) for p in self.position_deg)
-        return azimuth, elevation
+    stimulus: str
+    trial: int
+    movie_hz: float
+    onset_s: float
+    start: int
+    stop: int
 
 
 @dataclass
@@ -85,6 +53,8 @@ class Session:
         rois: the neurons.
         config: the rest.
         nominal_hz: imaging frames per second where the file says so.
+        recent: the traces that were read last.
+        notes: sentences about choices that were made before.
     """
 
     time_s: NDArray[np.float64]
@@ -93,6 +63,7 @@ class Session:
     config: SessionConfig
     nominal_hz: float | None = None
     recent: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def rate_hz(self) -> float:
@@ -104,6 +75,11 @@ class Session:
         """Time over which light was collected for a sample."""
         return 1 / self.rate_hz if self.config.exposure_s is None else self.config.exposure_s
 
+    @cached_property
+    def middle_s(self) -> NDArray[np.float64]:
+        """Middle of the exposure of each imaging frame, ``(T,)``."""
+        return self.time_s + (self.exposure_s / 2 if self.config.time_stamps == "start" else 0)
+
     def cut(self, onsets: pd.DataFrame, movies: Mapping[str, Movie], infos: Mapping[str, MovieInfo]) -> Dataset:
         """Cut the traces into recordings, one for each neuron and presentation.
 
@@ -114,54 +90,63 @@ class Session:
             infos: their facts.
 
         Raises:
-            DataError: a presentation lies outside of the session, or there is none.
+            DataError: a presentation lies outside of the session, or there is none; no neuron has a trace to use.
             RateError: time stamps do not ascend.
         """
-        if np.diff(self.time_s).min() <= 0:
+        self._require_clock()
+        shape_px, deg_per_px = require_one_screen(infos)
+        windows, notes = self._windows(onsets, infos)
+        found = _Survey.of(self)
+        every = [(i, k) for i in range(len(found.rois)) for k in range(len(windows))]
+        rows = [(i, k) for i, k in every if found.n_samples(i, windows[k]) > 1]
+        lost = len(every) - len(rows)
+        if lost:
+            notes.append(f"{self.config.path}: {lost} recordings with fewer than 2 finite samples were left out.")
+        if not rows:
+            raise DataError(f"no recording of {self.config.path} has 2 finite samples", expected="traces to use")
+        cut = _Cut(self, found, windows, rows)
+        table = cut.table(deg_per_px)
+        return Dataset(
+            *(movies, RecordingsOnDemand(table, cut), table, neurons_of(table), shape_px, deg_per_px),
+            notes=(*self.notes, *notes, *found.notes(self.config.path)),
+        )
+
+    def _require_clock(self) -> None:
+        if len(self.time_s) < 2:
+            raise DataError(f"{self.config.path} has {len(self.time_s)} imaging frames", expected="at least 2")
+        steps = np.diff(self.time_s)
+        if not np.isfinite(self.time_s).all() or steps.min() <= 0:
+            wrong = int(np.flatnonzero(~(steps > 0))[0])
             raise RateError(
-                f"{self.config.path} has time stamps that go back after sample {int(np.diff(self.time_s).argmin())}",
+                f"{self.config.path} has time stamps that do not go on after sample {wrong}: "
+                f"{self.time_s[wrong]:.6g} s, then {self.time_s[wrong + 1]:.6g} s",
                 expected="ascending time stamps",
             )
-        shape_px, deg_per_px = require_one_screen(infos)
-        middle_s = self.time_s + (self.exposure_s / 2 if self.config.time_stamps == "start" else 0)
-        trials = onsets["trial"] if "trial" in onsets else onsets.groupby("stimulus").cumcount()
-        rows, windows = [], []
+
+    def _windows(self, onsets: pd.DataFrame, infos: Mapping[str, MovieInfo]) -> tuple[list[_Window], list[str]]:
+        """The imaging frames of each presentation, and what is to be said of them."""
+        if onsets.empty:
+            raise DataError(f"no presentation is listed for {self.config.path}", expected="at least one")
         ends_s = onsets.onset_s + onsets.stimulus.map({name: info.end_s for name, info in infos.items()})
         starts_s = onsets["start_s"] if "start_s" in onsets else onsets.onset_s - self.config.pre_s
         stops_s = onsets["stop_s"] if "stop_s" in onsets else ends_s + self.config.post_s
-        columns = (onsets.stimulus, onsets.onset_s, trials, starts_s, stops_s)
-        for stimulus, onset_s, trial, start_s, stop_s in zip(*columns, strict=True):
-            info = infos[stimulus]
-            start, stop = np.searchsorted(middle_s, [start_s - 1e-9, stop_s + 1e-9])
-            if stop - start < 2:
+        limits = np.stack([starts_s.to_numpy(float), stops_s.to_numpy(float)], axis=1)
+        frames = np.searchsorted(self.middle_s, limits + np.array([-1e-9, 1e-9]))
+        first_s, last_s = self.middle_s[[0, -1]] + np.array([-1.5, 0.5]) / self.rate_hz
+        for stimulus, onset_s, (start, stop) in zip(onsets.stimulus, onsets.onset_s, frames, strict=True):
+            if stop - start < 2 or not ("start_s" in onsets or first_s <= onset_s <= last_s):
                 raise DataError(
                     f"stimulus '{stimulus}' was shown at {onset_s:.3f} s, but {self.config.path} has imaging frames "
-                    f"from {middle_s[0]:.3f} to {middle_s[-1]:.3f} s",
+                    f"from {self.middle_s[0]:.3f} to {self.middle_s[-1]:.3f} s",
                     expected="onsets on the clock of the imaging frames, in seconds",
                     remedy="check the unit and the zero of the onsets",
                 )
-            relative_s = middle_s[start:stop] - onset_s
-            windows.append((int(start), int(stop), float(onset_s)))
-            rows.append((str(stimulus), (int(trial),), info.rate_hz, relative_s))
-        table = self._table(rows, deg_per_px)
-        recordings = RecordingsOnDemand(table, _Cut(self, middle_s, windows))
-        return Dataset(movies, recordings, table, neurons_of(table), shape_px, deg_per_px)
-
-    def _table(self, rows: Sequence[tuple[str, tuple[int], float, NDArray]], deg_per_px: float) -> pd.DataFrame:
-        """One row per neuron and presentation, presentations within neurons."""
-        c = self.config
-        evenness = [evenly_spaced(time_s, self.rate_hz) for *_, time_s in rows]
-        records = []
-        for roi in self.rois:
-            for (stimulus, trials, movie_hz, time_s), even in zip(rows, evenness, strict=True):
-                records.append(
-                    [
-                        *(roi.cell_type, roi.neuron, c.animal, c.session, stimulus, trials, *roi.shift(deg_per_px)),
-                        *(len(time_s), time_s[0], time_s[-1], self.rate_hz, self.exposure_s, even),
-                        *(movie_hz, *roi.position_deg, c.indicator),
-                    ]
-                )
-        return pd.DataFrame(records, columns=list(TABLE_COLUMNS))
+        columns = zip(onsets.stimulus, trials_of(onsets), onsets.onset_s, frames.tolist(), strict=True)
+        windows = [
+            _Window(str(name), int(trial), infos[name].rate_hz, float(onset_s), *limits_of)
+            for name, trial, onset_s, limits_of in columns
+        ]
+        return windows, overlap_notes(onsets, infos, limits, str(self.config.path))
 
     def trace(self, number: int) -> NDArray[np.float32]:
         """DF/F of a neuron over the session; the last few stay in memory."""
@@ -173,113 +158,130 @@ class Session:
 
 
 @dataclass(frozen=True)
+class _Survey:
+    """What one look at every trace found.
+
+    Args:
+        rois: the neurons that have dF/F.
+        bad: for each, the frames that are not finite, in order.
+        left_out: the others, and why.
+    """
+
+    rois: list[Roi]
+    bad: list[NDArray[np.int64]]
+    left_out: list[tuple[Roi, str]]
+
+    @classmethod
+    def of(cls, session: Session) -> _Survey:
+        """Look at every trace of a session.
+
+        Raises:
+            DataError: no neuron is left.
+            ShapeError: a trace has another length than the clock.
+        """
+        found = cls([], [], [])
+        for roi in session.rois:
+            where = f"{session.config.path}, neuron {roi.number}"
+            try:
+                trace = session.read(roi.number)
+                if trace.shape != session.time_s.shape:
+                    raise ShapeError(f"{where} has a trace of shape {trace.shape}", expected=f"{session.time_s.shape}")
+                finite = np.isfinite(trace)
+                require_signal(trace[finite], where)
+            except NoBaselineError as error:
+                found.left_out.append((roi, error.found.removeprefix(f"{where} ")))
+                continue
+            found.rois.append(roi)
+            found.bad.append(np.flatnonzero(~finite))
+        if not found.rois:
+            reason = f"; neuron {found.left_out[0][0].number} {found.left_out[0][1]}" if found.left_out else ""
+            raise DataError(
+                f"none of {len(session.rois)} neurons of {session.config.path} has a trace that can be used{reason}",
+                expected="a positive baseline and samples that are finite and change",
+                remedy="lower dff.neuropil_factor, or set dff.baseline to none if the traces are dF/F already",
+            )
+        return found
+
+    def kept(self, index: int, start: int, stop: int) -> NDArray[np.bool_] | None:
+        """Which frames of a window are finite for a neuron; None for all."""
+        bad = self.bad[index]
+        inside = bad[np.searchsorted(bad, start) : np.searchsorted(bad, stop)]
+        if not len(inside):
+            return None
+        finite = np.ones(stop - start, bool)
+        finite[inside - start] = False
+        return finite
+
+    def n_samples(self, index: int, window: _Window) -> int:
+        """How many samples of a window are finite for a neuron."""
+        kept = self.kept(index, window.start, window.stop)
+        return window.stop - window.start if kept is None else int(kept.sum())
+
+    def notes(self, path: object) -> list[str]:
+        """Sentences about what was left out."""
+        notes = []
+        if self.left_out:
+            named = [f"{roi.neuron} ({reason})" for roi, reason in self.left_out]
+            total = len(self.left_out) + len(self.rois)
+            notes.append(f"{path}: {len(named)} of {total} neurons were left out: {_some(named)}.")
+        named = [f"{roi.neuron} ({len(bad)})" for roi, bad in zip(self.rois, self.bad, strict=True) if len(bad)]
+        if named:
+            total = sum(map(len, self.bad))
+            notes.append(
+                f"{path}: {total} samples that are not finite were left out, of {len(named)} neurons: {_some(named)}."
+            )
+        return notes
+
+
+def _some(named: Sequence[str]) -> str:
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return ", ".join(named[:MOST_NAMED]) + more
+
+
+@dataclass(frozen=True)
 class _Cut:
-    """The samples of a recording: its neuron's trace between two imaging frames."""
+    """The samples of a recording: its neuron's trace between two imaging frames, as far as it is finite."""
 
     session: Session
-    middle_s: NDArray[np.float64]
-    windows: Sequence[tuple[int, int, float]]
+    found: _Survey
+    windows: Sequence[_Window]
+    rows: Sequence[tuple[int, int]]
 
     def __call__(self, index: int) -> Samples:
-        roi = self.session.rois[index // len(self.windows)]
-        start, stop, onset_s = self.windows[index % len(self.windows)]
-        return np.array(self.session.trace(roi.number)[start:stop]), self.middle_s[start:stop] - onset_s
+        neuron, number = self.rows[index]
+        window = self.windows[number]
+        trace = self.session.trace(self.found.rois[neuron].number)[window.start : window.stop]
+        return self._finite(trace, neuron, window), self._time_s(neuron, window)
 
+    def _time_s(self, neuron: int, window: _Window) -> NDArray[np.float64]:
+        return self._finite(self.session.middle_s[window.start : window.stop], neuron, window) - window.onset_s
 
-def together(sessions: Sequence[Dataset]) -> Dataset:
-    """Several sessions as one data set.
+    def _finite(self, values: NDArray, neuron: int, window: _Window) -> NDArray:
+        kept = self.found.kept(neuron, window.start, window.stop)
+        return np.array(values) if kept is None else values[kept]
 
-    Raises:
-        DataError: a neuron of one name stands in two animals, or two movies have one name.
-        ShapeError: the movies differ in size or resolution.
-    """
-    whole = joined(sessions)
-    animal_of: dict[tuple[str, str], str] = {}
-    for cell_type, neuron, animal in rows_by(whole.table, "cell_type", "neuron", "animal"):
-        if (first_animal := animal_of.setdefault((cell_type, neuron), animal)) != animal:
-            raise DataError(
-                f"neuron '{neuron}' ({cell_type}) stands in the animals '{first_animal}' and '{animal}'",
-                expected="a name of its own for each neuron of a cell type",
-                remedy="give each session its key 'session', or name the neurons in its table",
+    def table(self, deg_per_px: float) -> pd.DataFrame:
+        """One row per recording, presentations within neurons."""
+        session, c = self.session, self.session.config
+        facts: dict[int, tuple[int, float, float, bool]] = {}
+        records = []
+        for neuron, number in self.rows:
+            roi, window = self.found.rois[neuron], self.windows[number]
+            if self.found.kept(neuron, window.start, window.stop) is not None:
+                sampled = self._sampled(neuron, window)
+            else:
+                sampled = facts[number] if number in facts else facts.setdefault(number, self._sampled(neuron, window))
+            records.append(
+                [
+                    *(roi.cell_type, roi.neuron, c.animal, c.session, window.stimulus, (window.trial,)),
+                    *roi.shift(deg_per_px),
+                    *(*sampled[:3], session.rate_hz, session.exposure_s, sampled[3]),
+                    *(window.movie_hz, *roi.position_deg, c.indicator),
+                ]
             )
-    for name in whole.movies:
-        first, *others = (session.movies for session in sessions if name in session.movies)
-        if not all(_same_movie(first[name], movies[name]) for movies in others):
-            raise DataError(f"two sessions have different movies under the name '{name}'", remedy="rename one of them")
-    return whole
+        return pd.DataFrame(records, columns=list(TABLE_COLUMNS))
 
-
-def _same_movie(movie: Movie, other: Movie) -> bool:
-    units, others = ((m.frames.shape, m.rate_hz, m.background, m.onset_s) for m in (movie, other))
-    return units == others and np.array_equal(movie.luminance(), other.luminance())
-
-
-def read_csv(path: Path, needed: Sequence[str], what: str) -> pd.DataFrame:
-    """Read a table that must have some columns.
-
-    Raises:
-        FileError: there is no such file, or it is no table.
-        DataError: a column is missing.
-    """
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path} cannot be read", expected=f"a CSV of {what}", remedy="correct the path") from error
-    for column in needed:
-        if column not in table:
-            raise DataError(
-                f"{path} has no column '{column}' but {', '.join(map(str, table.columns))}", expected=f"a CSV of {what}"
-            )
-    return table
-
-
-def read_onsets(config: SessionConfig) -> pd.DataFrame:
-    """The presentations of a session.
-
-    Raises:
-        DataError, FileError: the table is not named, missing, or lacks a column.
-    """
-    if config.onsets is None:
-        raise DataError(
-            f"nothing says when stimuli were shown in {config.path}",
-            expected="the key 'onsets'",
-            remedy="name a CSV with the columns stimulus and onset_s",
-        )
-    onsets = read_csv(config.onsets, ("stimulus", "onset_s"), "presentations")
-    return onsets.astype({"stimulus": str})
-
-
-def chosen_rois(config: SessionConfig, numbers: Sequence[int]) -> list[Roi]:
-    """The neurons to take, out of those in the file.
-
-    Raises:
-        DataError: the table names a neuron that is not there, or a neuron has no cell type.
-    """
-    if config.neurons is None:
-        rois = [Roi(int(n), f"{config.session}{'/' if config.session else ''}{n}", config.cell_type) for n in numbers]
-    else:
-        table = read_csv(config.neurons, ("roi",), "neurons")
-        known = set(map(int, numbers))
-        for number in table.roi:
-            if int(number) not in known:
-                raise DataError(
-                    f"{config.neurons} names roi {number}, which {config.path} does not have",
-                    expected=f"one of {len(known)} neurons, {min(known)} to {max(known)}",
-                )
-        rows = table.to_dict("records")
-        rois = [
-            Roi(
-                int(row["roi"]),
-                str(row.get("neuron", row["roi"])),
-                str(row.get("cell_type", config.cell_type)).lower(),
-                (float(row.get("azimuth_deg", np.nan)), float(row.get("elevation_deg", np.nan))),
-            )
-            for row in rows
-        ]
-    untyped = [roi for roi in rois if not roi.cell_type]
-    if untyped:
-        raise DataError(
-            f"neuron {untyped[0].number} of {config.path} has no cell type",
-            remedy="set cell_type, or give the column cell_type in the CSV of neurons",
-        )
-    return rois
+    def _sampled(self, neuron: int, window: _Window) -> tuple[int, float, float, bool]:
+        """Number of samples, times of the first and last, and whether they are evenly spaced."""
+        time_s = self._time_s(neuron, window)
+        return len(time_s), time_s[0], time_s[-1], evenly_spaced(time_s, self.session.rate_hz)

@@ -2,11 +2,14 @@
 
 * ``.csv``, ``.parquet``: one row per sample. Columns: ``time_s``, ``trace``, ``neuron``, ``stimulus``, and any of
   ``trial``, ``cell_type``, ``animal``, ``session``, ``azi_shift_px``, ``ele_shift_px``, ``azimuth_deg``,
-  ``elevation_deg``. Read whole.
+  ``elevation_deg``, ``indicator``. Read whole. Where no column counts trials, each turn of the clock back to where a
+  neuron's recording of a stimulus began is a new trial.
 * ``.npz``, ``.h5``, ``.hdf5``: arrays of the same names; ``trace`` is ``(R, T)``, ``time_s`` ``(T,)`` or ``(R, T)``,
-  the others ``(R,)``. HDF5 is read recording by recording. NaN at the end of a row fills up short traces.
+  the others ``(R,)``. HDF5 is read recording by recording. NaN at the end of a row fills up short traces; without an
+  array ``trial``, recordings of one neuron and stimulus are counted in their order.
 
-What the file calls otherwise is named in ``columns``; what is the same for all recordings in ``constants``.
+What the file calls otherwise is named in ``columns``; what is the same for all recordings in ``constants``. Samples
+that are not finite are left out, with their times, and counted in the notes of the data set.
 """
 
 from __future__ import annotations
@@ -15,9 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -25,34 +26,36 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs, specs_in_folder
+from stcnn.data.importers.names import names_of
+from stcnn.data.importers.table_columns import Described, describe
+from stcnn.data.importers.table_files import Found, recordings_in
 from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of
-from stcnn.errors import DataError, FileError, RateError, nearest
+from stcnn.errors import DataError, RateError
 from stcnn.movie import require_one_screen
-
-DEFAULTS: dict[str, Any] = {
-    **dict.fromkeys(("animal", "session", "indicator"), ""),
-    **dict.fromkeys(("trial", "azi_shift_px", "ele_shift_px"), 0),
-    **dict.fromkeys(("azimuth_deg", "elevation_deg"), float("nan")),
-}
-KEYS = ("cell_type", "neuron", "stimulus", *DEFAULTS)
-UNITS_PER_SECOND = {"s": 1.0, "ms": 1000.0}
+from stcnn.reading import core_value, read_csv
 
 
 class TablesConfig(BaseModel):
-    """A table of traces, the movies that were shown, and what is what."""
+    """A table of traces, the movies that were shown, and what is what.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A neuron is one cell in one session of one animal. Where a name stands in several sessions of an animal, the
+    session is put before it, and so is the animal where it stands in several.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     kind: Literal["tables"] = "tables"
     path: Path
     """The table or the file of arrays."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our name to the name in the file, where they differ."""
-    constants: dict[str, str | float] = Field(default_factory=dict)
+    constants: dict[str, str] = Field(default_factory=dict)
     """What is the same for all recordings, for instance ``cell_type: lc11``."""
-    rate_hz: float = Field(gt=0)
+    across_sessions: bool = False
+    """Whether a neuron of one name in two sessions of an animal is one cell, as where cells were followed over days."""
+    rate_hz: float = Field(gt=0, allow_inf_nan=False)
     """Imaging samples per second; time stamps that say otherwise are refused."""
-    exposure_s: float = Field(default=0.0, ge=0)
+    exposure_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Time over which light was collected for a sample, centred on its time stamp."""
     time_unit: Literal["s", "ms"] = "s"
     trace_unit: Literal["fraction", "percent"] = "fraction"
@@ -73,12 +76,58 @@ def open_tables(config: TablesConfig, make_movie: MakeMovie) -> Dataset:
     Raises:
         FileError, DataError, RateError: a file is missing or damaged, a column is missing, or units are wrong.
     """
-    held, load, n_recordings = _read(config)
-    names = {key: _values(held, key, n_recordings, config) for key in KEYS}
-    movies, infos = movies_from_specs(_specs(config), make_movie, names["stimulus"].astype(str))
+    found = recordings_in(config)
+    rows = describe(found, config)
+    movies, infos = movies_from_specs(_specs(config), make_movie, rows.stimulus)
     shape_px, deg_per_px = require_one_screen(infos)
-    table = _table(names, load, infos, config)
-    return Dataset(movies, RecordingsOnDemand(table, load), table, neurons_of(table), shape_px, deg_per_px)
+    load, kept, notes = _usable(found, rows, config)
+    table = _table(rows, load, kept, infos, config)
+    recordings = RecordingsOnDemand(table, load)
+    notes = (*found.notes, *rows.notes, *notes)
+    return Dataset(movies, recordings, table, neurons_of(table), shape_px, deg_per_px, notes=notes)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The recordings of a file that have samples."""
+
+    load: Callable[[int], Samples]
+    kept: Sequence[int]
+
+    def __call__(self, index: int) -> Samples:
+        return self.load(self.kept[index])
+
+
+def _usable(found: Found, rows: Described, config: TablesConfig) -> tuple[_Kept, list[int], list[str]]:
+    """The recordings with two finite samples, and what is to be said of what was left out.
+
+    Raises:
+        DataError: there is none.
+    """
+    kept: list[int] = []
+    samples: dict[str, int] = {}
+    empty: dict[str, int] = {}
+    for i, neuron in enumerate(rows.neuron):
+        n_finite = len(found.load(i)[0])
+        if n_finite > 1:
+            kept.append(i)
+        else:
+            empty[neuron] = empty.get(neuron, 0) + 1
+        if n_finite > 1 and (n_lost := found.n_samples(i) - n_finite):
+            samples[neuron] = samples.get(neuron, 0) + n_lost
+    if not kept:
+        raise DataError(f"no recording in {config.path} has 2 finite samples", expected="traces to use")
+    return _Kept(found.load, kept), kept, [*_said(samples, SAMPLES_LOST, config), *_said(empty, EMPTY, config)]
+
+
+SAMPLES_LOST = "samples that are not finite were left out, of"
+EMPTY = "recordings with fewer than 2 finite samples were left out, of"
+
+
+def _said(counts: Mapping[str, int], what: str, config: TablesConfig) -> list[str]:
+    named = ", ".join(f"{neuron} ({n})" for neuron, n in list(counts.items())[:12])
+    more = f" and {len(counts) - 12} more" if len(counts) > 12 else ""
+    return [f"{config.path}: {sum(counts.values())} {what} {len(counts)} neurons: {named}{more}."] if counts else []
 
 
 def _specs(config: TablesConfig) -> dict[str, Mapping[str, Any]]:
@@ -86,145 +135,73 @@ def _specs(config: TablesConfig) -> dict[str, Mapping[str, Any]]:
     if config.movies is not None:
         specs |= specs_in_folder(config.movies, config.movie_units)
     if config.stimulus_table is not None:
-        rows = _read_table(config.stimulus_table)
-        for name in ("stimulus", "kind"):
-            if name not in rows:
-                raise DataError(f"{config.stimulus_table} has no column '{name}'", expected="a stimulus in each row")
-        for row in rows.to_dict("records"):
-            name = str(row.pop("stimulus"))
-            specs[name] = {str(key): value for key, value in row.items() if not pd.isna(value)}
+        specs |= _specs_in_table(config.stimulus_table, taken=specs)
+    for name in config.stimuli:
+        _require_new(name, specs, f"the key stimuli of the import of {config.path}")
     return specs | config.stimuli
 
 
-@dataclass(frozen=True)
-class _InMemory:
-    """Traces and their times, both one array per recording, in the units of the file."""
-
-    traces: Sequence[NDArray]
-    times: Sequence[NDArray]
-    config: TablesConfig
-
-    def __call__(self, index: int) -> Samples:
-        return _in_our_units(self.traces[index], self.times[index], self.config)
-
-
-@dataclass(frozen=True)
-class _InHdf5:
-    """Traces ``(R, T)`` and times ``(T,)`` or ``(R, T)`` that stay in their file."""
-
-    trace: str
-    time: str
-    config: TablesConfig
-
-    def __call__(self, index: int) -> Samples:
-        with h5py.File(self.config.path, "r") as file:
-            times = file[self.time]
-            return _in_our_units(file[self.trace][index], times[:] if times.ndim == 1 else times[index], self.config)
+def _specs_in_table(path: Path, taken: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The stimuli of a table, a row each; empty cells are arguments that a stimulus does not have."""
+    rows = read_csv(path, ("stimulus", "kind"), "a CSV with a stimulus in each row")
+    specs: dict[str, Mapping[str, Any]] = {}
+    for name, row in zip(names_of(rows, "stimulus"), rows.to_dict("records"), strict=True):
+        _require_new(name, {**taken, **specs}, str(path))
+        given = {str(key): str(value).strip() for key, value in row.items() if key != "stimulus"}
+        specs[name] = {key: value if key == "kind" else core_value(value) for key, value in given.items() if value}
+    return specs
 
 
-def _in_our_units(trace: NDArray, time: NDArray, config: TablesConfig) -> Samples:
-    trace = np.asarray(trace, np.float32)
-    n = len(trace) - int(np.argmin(np.isnan(trace[::-1])))  # NaN at the end fills up a short trace
-    trace = trace[:n] * np.float32(0.01) if config.trace_unit == "percent" else trace[:n]
-    return trace, np.asarray(time, np.float64)[:n] / UNITS_PER_SECOND[config.time_unit]
-
-
-def _read(config: TablesConfig) -> tuple[dict[str, NDArray], Callable[[int], Samples], int]:
-    """What describes the recordings, by the name in the file; how to load one; and how many there are."""
-    path, suffix = config.path, config.path.suffix.lower()
-    trace, time = (config.columns.get(name, name) for name in ("trace", "time_s"))
-    if suffix in (".csv", ".parquet"):
-        return _from_rows(_read_table(path), config)
-    if suffix not in (".npz", ".h5", ".hdf5"):
-        raise FileError(f"{path} has the unknown ending '{suffix}'", expected=".csv, .parquet, .npz, .h5 or .hdf5")
-    try:
-        with np.load(path, allow_pickle=False) if suffix == ".npz" else h5py.File(path, "r") as file:
-            for name in (trace, time):
-                if name not in file:
-                    raise DataError(
-                        f"{path} has no array '{name}'", remedy=f"name it in columns; {nearest(name, file)}"
-                    )
-            held = {name: _decoded(file[name][...]) for name in file if name not in (trace, time)}
-            if suffix != ".npz":
-                return held, _InHdf5(trace, time, config), file[trace].shape[0]
-            traces, times = file[trace], file[time]
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise FileError(f"{path} cannot be read", expected="arrays of numbers and text") from error
-    return held, _InMemory(traces, np.broadcast_to(times, traces.shape), config), len(traces)  # type: ignore[arg-type]
-
-
-def _decoded(values: NDArray) -> NDArray:
-    return np.char.decode(values.astype(bytes)) if values.dtype.kind in "SO" else values
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path} cannot be read", expected="a table", remedy="correct the path or the file") from error
-
-
-def _from_rows(rows: pd.DataFrame, config: TablesConfig) -> tuple[dict[str, NDArray], _InMemory, int]:
-    rows = rows.rename(columns={theirs: ours for ours, theirs in config.columns.items()})
-    for name in ("time_s", "trace", "neuron", "stimulus"):
-        if name not in rows and name not in config.constants:
-            theirs = config.columns.get(name, name)
-            remedy = f"name it in columns; {nearest(theirs, map(str, rows.columns))}"
-            raise DataError(f"{config.path} has no column '{theirs}'", remedy=remedy)
-    keys = [key for key in KEYS if key in rows]
-    groups = [group for _, group in rows.groupby(keys, sort=False, dropna=False)]
-    held = {config.columns.get(key, key): np.array([group[key].iloc[0] for group in groups]) for key in keys}
-    traces, times = ([group[name].to_numpy() for group in groups] for name in ("trace", "time_s"))
-    return held, _InMemory(traces, times, config), len(groups)
-
-
-def _values(held: Mapping[str, NDArray], key: str, n_recordings: int, config: TablesConfig) -> NDArray:
-    """One value per recording for a key: from the file, the constants or the defaults."""
-    name = config.columns.get(key, key)
-    if name in held:
-        if len(held[name]) != n_recordings:
-            raise DataError(
-                f"{config.path} has {len(held[name])} values of '{name}'",
-                expected=f"{n_recordings}, one for each trace",
-            )
-        return held[name]
-    value = config.constants.get(key, DEFAULTS.get(key))
-    if value is None:
+def _require_new(name: str, taken: Mapping[str, Any], where: str) -> None:
+    if name in taken:
         raise DataError(
-            f"{config.path} does not say the {key} of its traces",
-            remedy=f"name its column in columns, or give it in constants; {nearest(name, held)}",
+            f"the stimulus '{name}' has two movies, the second in {where}",
+            expected="one",
+            remedy="take one of them out",
         )
-    return np.full(n_recordings, value)
 
 
 def _table(
-    names: Mapping[str, NDArray], load: Callable[[int], Samples], infos: Mapping[str, MovieInfo], config: TablesConfig
+    rows: Described, load: _Kept, kept: Sequence[int], infos: Mapping[str, MovieInfo], config: TablesConfig
 ) -> pd.DataFrame:
-    records = []
-    for i in range(len(names["neuron"])):
-        _, time_s = load(i)
-        row = {key: names[key][i].item() for key in KEYS}
-        stimulus = str(row["stimulus"])
-        _require_rate(time_s, config, f"neuron '{row['neuron']}', stimulus '{stimulus}'")
-        even = evenly_spaced(time_s, config.rate_hz)
+    """One row per recording."""
+    records: list[list[Any]] = []
+    for place, i in enumerate(kept):
+        neuron, stimulus = rows.neuron[i], rows.stimulus[i]
+        _, time_s = load(place)
+        _require_clock(time_s, config, f"{config.path}, neuron '{neuron}', stimulus '{stimulus}'")
         records.append(
             [
-                *(str(row["cell_type"]).lower(), str(row["neuron"]), str(row["animal"]), str(row["session"]), stimulus),
-                *((int(row["trial"]),), round(row["azi_shift_px"]), round(row["ele_shift_px"]), len(time_s)),
-                *(float(time_s[0]), float(time_s[-1]), config.rate_hz, config.exposure_s, even),
-                *(infos[stimulus].rate_hz, row["azimuth_deg"], row["elevation_deg"], str(row["indicator"])),
+                *(rows.cell_type[i], neuron, rows.animal[i], rows.session[i], stimulus, (rows.trial[i],)),
+                *rows.shift_px[i],
+                *(len(time_s), float(time_s[0]), float(time_s[-1]), config.rate_hz, config.exposure_s),
+                *(evenly_spaced(time_s, config.rate_hz), infos[stimulus].rate_hz),
+                *(*rows.position_deg[i], rows.indicator[i]),
             ]
         )
     return pd.DataFrame(records, columns=list(TABLE_COLUMNS))
 
 
-def _require_rate(time_s: NDArray, config: TablesConfig, where: str) -> None:
-    step_s = float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1 / config.rate_hz
+def _require_clock(time_s: NDArray, config: TablesConfig, where: str) -> None:
+    """Refuse a recording whose clock stands still, runs back, or at another rate.
+
+    Raises:
+        RateError: its clock is wrong.
+    """
+    steps = np.diff(time_s)
+    if steps.min() <= 0:
+        at = int(steps.argmin())
+        raise RateError(
+            f"{where} has time stamps that do not go on: {time_s[at]:.6g} s, then {time_s[at + 1]:.6g} s",
+            expected="ascending time stamps within a trial",
+            remedy="sort the rows, and number the trials in a column 'trial'",
+        )
+    step_s = float(np.median(steps))
     if not 0.8 < step_s * config.rate_hz < 1.25:
         factor = step_s * config.rate_hz
         hint = "set time_unit to ms" if 800 < factor < 1250 else "correct rate_hz or time_unit"
         raise RateError(
-            f"{config.path}, {where} has time stamps {step_s:.4g} s apart",
+            f"{where} has time stamps {step_s:.4g} s apart",
             expected=f"{1 / config.rate_hz:.4g} s at rate_hz = {config.rate_hz:g}",
             remedy=hint,
         )

@@ -1,0 +1,61 @@
+"""Movies as an import names them: a file and what it does not say, or a generator and its arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from stcnn.errors import ConfigError, nearest
+from stcnn.movie import Movie
+from stcnn.stimuli.files import read_movie
+from stcnn.stimuli.scene import render
+from stcnn.stimuli.screen import Screen
+
+
+def specified_movie(spec: Mapping[str, Any]) -> Movie:
+    """Make the movie of a specification; its values may be text, which is typed by the key.
+
+    Args:
+        spec: ``file`` and arguments of :func:`~stcnn.stimuli.files.read_movie`, such as ``rate_hz``; or ``kind`` and
+            the arguments of a generator, and of the screen ``shape_px``, ``deg_per_px``, ``rate_hz``, ``background``.
+
+    Raises:
+        ConfigError: neither ``file`` nor ``kind`` is given or both are, a key is unknown or a value out of range.
+        StcnnError: the file cannot be read.
+    """
+    given = [key for key in ("file", "kind") if key in spec]
+    if len(given) != 1:
+        found = f"both a file ({spec['file']}) and a kind ({spec['kind']})" if given else "neither a file nor a kind"
+        raise ConfigError(f"a stimulus has {found}", expected="one of the two", remedy="take one out, or name one")
+    return _from_file(spec) if "file" in spec else _drawn(spec)
+
+
+def _from_file(spec: Mapping[str, Any]) -> Movie:
+    known = [name for name in inspect.signature(read_movie).parameters if name not in ("path", "screen")]
+    facts = {key: value for key, value in spec.items() if key != "file"}
+    for key in facts:
+        if key not in known:
+            raise ConfigError(f"the movie file {spec['file']} has the key '{key}'", remedy=nearest(key, known))
+    typed = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(read_movie)
+    try:
+        return typed(spec["file"], **facts)
+    except ValidationError as error:
+        raise _refused(error, f"the movie file {spec['file']}") from None
+
+
+def _drawn(spec: Mapping[str, Any]) -> Movie:
+    screen = {key: value for key, value in spec.items() if key in Screen.model_fields}
+    try:
+        chosen = Screen(**screen)
+    except ValidationError as error:
+        raise _refused(error, f"the screen of the stimulus '{spec['kind']}'") from None
+    return render(chosen, {key: value for key, value in spec.items() if key not in Screen.model_fields})
+
+
+def _refused(error: ValidationError, what: str) -> ConfigError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return ConfigError(f"{what} has {key}={first['input']!r}", remedy=first["msg"][0].lower() + first["msg"][1:])
