@@ -251,7 +251,13 @@ def written(tmp_path: Path) -> Written:
 def _template(name: str = "loom") -> OpticalSeries:
     luminance = (movie(name).luminance() * 255).round().astype(np.uint8)
     return OpticalSeries(
-        name=name, data=luminance, unit="n.a.", rate=60.0, distance=0.1, field_of_view=[0.03527, 0.02], orientation="up"
+        name=name,
+        data=luminance,
+        unit="n.a.",
+        rate=60.0,
+        distance=0.1,
+        field_of_view=[0.03527, 0.02822],
+        orientation="up",
     )
 
 
@@ -279,9 +285,13 @@ def test_presented_movies_and_percent(written: Written) -> None:
     written.add_responses(DfOverF, written.signal * 100, "percent", "DfOverF")
     shown = ImageSeries(name="bar", data=movie("bar").luminance(), unit="n.a.", rate=60.0, starting_time=7.0)
     written.file.add_stimulus(shown)
-    with pytest.raises(StcnnError, match=r"movie 'bar' of .* does not say its deg_per_px. Set deg_per_px"):
+    with pytest.raises(StcnnError, match=r"frames of 16 x 20, and does not say which is its width.* Set movie_axes to"):
         written.opened()
-    data = written.opened(deg_per_px=1.0)
+    with pytest.raises(StcnnError, match=r"movie 'bar' of .* does not say its deg_per_px. Set deg_per_px"):
+        written.opened(movie_axes="time_row_column")
+    data = written.opened(deg_per_px=1.0, movie_axes="time_row_column")
+    assert data.shape_px == (16, 20)
+    assert written.opened(deg_per_px=1.0, movie_axes="time_column_row").shape_px == (20, 16)
     assert len(data) == 2
     np.testing.assert_allclose(data.recordings[0].trace, written.signal[60:100, 0], rtol=1e-5)
 

@@ -55,6 +55,8 @@ class Session:
         nominal_hz: imaging frames per second where the file says so.
         recent: the traces that were read last.
         notes: sentences about choices that were made before.
+        each: columns of the table of recordings that differ from presentation to presentation, ``(presentations,
+            neurons)`` by name, in the order of the onsets and of the numbers of the neurons.
     """
 
     time_s: NDArray[np.float64]
@@ -64,6 +66,7 @@ class Session:
     nominal_hz: float | None = None
     recent: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    each: Mapping[str, NDArray] = field(default_factory=dict)
 
     @cached_property
     def rate_hz(self) -> float:
@@ -279,7 +282,10 @@ class _Cut:
                     *(window.movie_hz, *roi.position_deg, c.indicator),
                 ]
             )
-        return pd.DataFrame(records, columns=list(TABLE_COLUMNS))
+        table = pd.DataFrame(records, columns=list(TABLE_COLUMNS))
+        for name, values in session.each.items():
+            table[name] = [values[k, self.found.rois[i].number] for i, k in self.rows]
+        return table
 
     def _sampled(self, neuron: int, window: _Window) -> tuple[int, float, float, bool]:
         """Number of samples, times of the first and last, and whether they are evenly spaced."""
