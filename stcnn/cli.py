@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 import typer
 
 from stcnn.errors import StcnnError
+from stcnn.shortage import machine_error
 
 app = typer.Typer(
     help="Models of visual neurons from calcium recordings.",
@@ -54,12 +55,15 @@ def _add_commands() -> None:
 
 def main() -> None:
     """Run the command line; a fault of the user is printed as one sentence and exits with 2."""
-    _add_commands()
     try:
+        _add_commands()
         app()
-    except StcnnError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        fault = error if isinstance(error, StcnnError) else machine_error(error)
+        if fault is None:
+            raise
+        print(fault, file=sys.stderr)
+        sys.exit(fault.exit_code)
 
 
 if __name__ == "__main__":

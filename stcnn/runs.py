@@ -135,20 +135,6 @@ class Run:
         }
         return dict(sorted(found.items()))
 
-    def latest_checkpoint(self) -> Path:
-        """Return the checkpoint from which the training goes on.
-
-        Raises:
-            FileError: there is none.
-        """
-        interrupted = self.path / "checkpoints" / INTERRUPTED
-        if interrupted.exists():
-            return interrupted
-        checkpoints = list(self.checkpoints().values())
-        if not checkpoints:
-            raise FileError(f"the run {self.path} has no checkpoint", remedy="start a new training")
-        return checkpoints[-1]
-
     def model(self, epoch: int | None = None) -> STCNN:
         """Rebuild the model of this run, on the CPU and in evaluation mode.
 

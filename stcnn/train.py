@@ -11,6 +11,7 @@ if not __package__:  # `python train.py` puts this folder first on sys.path, but
 
 from stcnn.config import Config, from_command_line, resumed
 from stcnn.errors import StcnnError
+from stcnn.shortage import machine_error
 
 
 def run_training(config: Config, overrides: Sequence[str]) -> None:
@@ -39,12 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for config, overrides in from_command_line(sys.argv[1:] if arguments is None else arguments):
             run_training(config, overrides)
-    except StcnnError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+    except Exception as error:
+        fault = error if isinstance(error, StcnnError) else machine_error(error)
+        if fault is None:
+            raise
+        print(fault, file=sys.stderr)
+        return fault.exit_code
     return 0
 
 

@@ -20,6 +20,7 @@ from stcnn.nn.model import STCNN, Population
 from stcnn.nn.stack.native import available
 from stcnn.runs import Run
 from stcnn.training.callbacks import TrainingStopped
+from stcnn.training.checkpoints import last_whole_checkpoint
 from stcnn.training.fit import finished_epoch, fit, train
 from stcnn.training.module import TrainingModule, learning_rate_factor
 from stcnn.training.recipe import Recipe, TrainingConfig
@@ -155,11 +156,13 @@ def test_a_run_stopped_by_a_signal_goes_on_to_the_very_same_numbers(
     fit(module(chosen), whole)
     with pytest.raises(TrainingStopped, match=rf"SIGTERM after {place}\. Go on with: .*resume="):
         fit(module(chosen, kind), stopped)
-    assert stopped.latest_checkpoint().name == checkpoint
+    latest = last_whole_checkpoint(stopped)
+    assert latest is not None
+    assert latest.name == checkpoint
     torch.manual_seed(99)
-    fit(module(chosen), stopped, resume=True)
+    fit(module(chosen), stopped, latest)
     assert same_weights(whole, stopped, 3)
-    assert stopped.latest_checkpoint().name == "epoch_3.ckpt"
+    assert last_whole_checkpoint(stopped) == stopped.checkpoints()[3]
     pd.testing.assert_frame_equal(whole.losses(), stopped.losses(), check_exact=True)
     pd.testing.assert_frame_equal(whole.scores(), stopped.scores(), check_exact=True)
 

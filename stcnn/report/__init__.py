@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
+from stcnn.errors import FileError
 from stcnn.nn.bounds import Bounds
 from stcnn.report.findings import find
 from stcnn.report.page import render
 from stcnn.report.pictures import trace_pairs as trace_pairs
 from stcnn.report.text import aligned
 from stcnn.runs import Run
+from stcnn.shortage import machine_error
 from stcnn.viz.history import loss_history
 from stcnn.viz.traces import prediction_grid
 from stcnn.writing import whole_file
@@ -50,10 +52,17 @@ def report_or_reason(run: Run, dataset: Dataset, batching: BatchingConfig, bound
 
     Returns:
         As :func:`write_report`; after a fault, whose traceback is printed, how to try again.
+
+    Raises:
+        FileError: the report cannot be written, as on a full disk.
     """
     try:
         return write_report(run, dataset, batching, bounds)
-    except Exception:
+    except Exception as error:
+        fault = error if isinstance(error, FileError) else machine_error(error)
+        if fault is not None:
+            found = f"the training is finished, but its report failed: {fault.found}"
+            raise FileError(found, remedy=f"{fault.remedy}; then try again: stcnn report {run.path}") from error
         traceback.print_exc()
         return f"The training is finished, but its report failed. Try again: stcnn report {run.path}"
 

@@ -168,6 +168,7 @@ class StopOnSignal(Callback):
     ) -> None:
         """Stop within an epoch; the end of its last batch waits for the checkpoint of the epoch."""
         if self.received is not None and batch_idx + 1 < int(trainer.num_training_batches):
+            self.history.write()  # first: a checkpoint counts on the rows that were recorded before it
             trainer.save_checkpoint(self.run.path / "checkpoints" / INTERRUPTED)
             self._stop(f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}")
 
@@ -178,7 +179,6 @@ class StopOnSignal(Callback):
 
     def _stop(self, place: str) -> None:
         assert self.received is not None
-        self.history.write()
         name = signal.Signals(self.received).name
         raise TrainingStopped(
             f"training stopped by {name} after {place}",

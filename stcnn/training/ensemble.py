@@ -48,7 +48,7 @@ def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, res
 
 
 def _has_begun(run: Run) -> bool:
-    return any((run.path / "checkpoints").glob("*.ckpt"))
+    return (run.path / "environment.json").is_file()
 
 
 def _is_finished(run: Run) -> bool:
@@ -56,4 +56,4 @@ def _is_finished(run: Run) -> bool:
         run.finished_epoch()
     except FileError:
         return False
-    return True
+    return (run.path / "test_scores.parquet").is_file()  # the last thing that a training writes

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import lightning.pytorch as L
 import pandas as pd
@@ -19,12 +20,14 @@ from stcnn.nn.model import STCNN, Population
 from stcnn.runs import Run
 from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
+from stcnn.training.checkpoints import WholeCheckpoints, last_whole_checkpoint
 from stcnn.training.environment import environment
 from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
+from stcnn.writing import locked
 
 PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixed"}
 
@@ -38,7 +41,7 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
         dataset: all recordings; the split of the recipe divides them.
         recipe: model, split, batching, optimiser, bounds and seed.
         run: a new run folder, or one whose training goes on.
-        resume: go on from the latest checkpoint of the run.
+        resume: go on from the latest whole checkpoint of the run; one that has none yet begins anew.
 
     Returns:
         The finished model, as ``run.model()`` opens it.
@@ -47,15 +50,22 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
         TrainingError: a loss or gradient is not finite.
         TrainingStopped: Ctrl-C or SIGTERM; the run can be resumed.
         DataError: the data changed since the run was begun, or cannot be divided.
+        FileError: another process trains this run, or something cannot be written.
     """
+    with locked(run.path, "training", "trains"):
+        _train(dataset, recipe, run, resume)
+    return run.model()
+
+
+def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
     data_sha256 = dataset.content_hash()
-    if resume:
-        if run.environment()["data_sha256"] != data_sha256:
-            raise DataError(
-                f"the recordings differ from those the run {run.path} was begun with",
-                remedy="restore the data, or start a new training",
-            )
-    else:
+    if resume and (run.path / "environment.json").is_file() and run.environment()["data_sha256"] != data_sha256:
+        raise DataError(
+            f"the recordings differ from those the run {run.path} was begun with",
+            remedy="restore the data, or start a new training",
+        )
+    checkpoint = last_whole_checkpoint(run) if resume else None
+    if checkpoint is None:
         run.write_json("environment.json", {**environment(), "seed": recipe.seed, "data_sha256": data_sha256})
         split = split_recordings(dataset, recipe.split)
         run.write_json("split.json", split.to_json(dataset))
@@ -68,17 +78,21 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
     parts = Split.from_json(run.split(), dataset)
     require_no_leak(parts, dataset, recipe.split)
     module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
-    if recipe.training.start == "scaled" and not resume:
+    if recipe.training.start == "scaled" and checkpoint is None:
         scale_to_movies(model, EpochBatches(module.train_loader, epoch=0))
         fit_neurons_to_traces(model, module.train_data)
-    fit(module, run, resume)
+    fit(module, run, checkpoint)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
     score_part(run, dataset, recipe, "test")
-    return run.model()
 
 
-def fit(module: TrainingModule, run: Run, resume: bool = False) -> None:
+def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> None:
     """Run the training of a module, with checkpoints and records in the run folder.
+
+    Args:
+        module: what is trained.
+        run: where it is recorded.
+        checkpoint: to go on from.
 
     Raises:
         TrainingError, TrainingStopped: as :func:`train`.
@@ -95,7 +109,7 @@ def fit(module: TrainingModule, run: Run, resume: bool = False) -> None:
             precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
             callbacks=[history, Checkpoints(run), ProgressBar(history), stop],
             reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0 if resume else -1,  # the whole held-out set: the score of the untrained model
+            num_sanity_val_steps=0 if checkpoint else -1,  # the whole held-out set: the score of the untrained model
             limit_train_batches=config.max_batches,
             limit_val_batches=config.max_batches if len(module.validation_data) else 0,
             logger=False,
@@ -103,8 +117,9 @@ def fit(module: TrainingModule, run: Run, resume: bool = False) -> None:
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=run.path,
+            plugins=[WholeCheckpoints()],
         )
-        trainer.fit(module, ckpt_path=run.latest_checkpoint() if resume else None, weights_only=True)
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
 
 
 def finished_epoch(scores: pd.DataFrame, config: TrainingConfig, importance: Mapping[str, float]) -> int:
