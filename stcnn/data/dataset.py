@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stcnn.cell_type_names import by_cell_type, cell_type_name
 from stcnn.data.clocks import sample_prediction
 from stcnn.data.recordings import (
     TABLE_COLUMNS,
@@ -87,6 +88,8 @@ class Dataset:
                     remedy=f"add the movie or correct the name; {nearest(stimulus, movies)}",
                 )
         shape_px, deg_per_px = require_one_screen(movies)
+        recordings = [_named_in_lower_case(recording) for recording in recordings]
+        neurons = neurons and by_cell_type(neurons)
         table = recording_table(recordings, {name: float(movie.rate_hz) for name, movie in movies.items()})
         return cls(movies, recordings, table, neurons or neurons_of(table), shape_px, deg_per_px)
 
@@ -131,18 +134,25 @@ class Dataset:
         return digest.hexdigest()
 
 
+def _named_in_lower_case(recording: Recording) -> Recording:
+    name = cell_type_name(recording.cell_type)
+    return recording if name == recording.cell_type else replace(recording, cell_type=name)
+
+
 def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_trials: bool | None) -> Dataset:
     """The recordings of some cell types, in their order, with trials averaged or single.
 
     Args:
         data: single trials.
-        cell_types: names in their new order; None takes all.
+        cell_types: names in their new order, in any case; None takes all.
         average_trials: None averages where all trials of a neuron and stimulus were sampled at the same times.
 
     Raises:
-        DataError: a cell type is not there, or trials to be averaged were sampled at different times.
+        DataError: a cell type is not there or named twice, or trials to be averaged were sampled at different times.
     """
-    wanted = tuple(t.lower() for t in cell_types) if cell_types else data.cell_types
+    wanted = tuple(map(cell_type_name, cell_types)) if cell_types else data.cell_types
+    if len(set(wanted)) < len(wanted):
+        raise DataError(f"of the cell types {', '.join(cell_types or ())} one stands twice", expected="each once")
     for name in wanted:
         if name not in data.neurons:
             raise DataError(f"the data set has no cell type '{name}'", remedy=nearest(name, data.neurons))

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from stcnn.cell_type_names import by_cell_type
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording
-from stcnn.errors import DataError, FileError, StcnnError, nearest
+from stcnn.errors import ConfigError, DataError, FileError, StcnnError, nearest
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.reading import load_tensors
 
 MOVIE_KEYS = ("rect_mov", "hex_mov")
 SHOWN_FAULTS = 5
+
+
+T = TypeVar("T")
 
 
 class PublishedDataConfig(BaseModel):
@@ -117,15 +121,26 @@ def _folder(path: Path, what: str, pattern: str) -> list[Path]:
 
 def _recording_files(config: PublishedDataConfig) -> dict[str, list[Path]]:
     """Cell type to its files, in the order that numbers types and neurons."""
-    folders = {p.name.lower(): p for p in _folder(config.ca_path, "one folder per cell type", "*") if p.is_dir()}
-    if not folders:
+    paths = [p for p in _folder(config.ca_path, "one folder per cell type", "*") if p.is_dir()]
+    if not paths:
         raise FileError(f"{config.ca_path} holds no folder", expected="one folder per cell type")
-    wanted = [t.lower() for t in config.cell_types] if config.cell_types else sorted(folders)
-    file_order = {t.lower(): names for t, names in config.file_order.items()}
+    folders = _by_cell_type({p.name: p for p in paths}, f"{config.ca_path} holds two folders of one cell type")
+    chosen = dict.fromkeys(config.cell_types or ())
+    if len(chosen) < len(config.cell_types or ()):
+        raise ConfigError(f"cell_types names one twice: {', '.join(config.cell_types or ())}", expected="each once")
+    wanted = list(_by_cell_type(chosen, "cell_types names one twice")) or sorted(folders)
+    file_order = _by_cell_type(config.file_order, "file_order names one cell type twice")
     for name in [*wanted, *file_order]:
         if name not in folders:
             raise FileError(f"cell type '{name}' has no folder in {config.ca_path}", remedy=nearest(name, folders))
     return {t: _in_order(_folder(folders[t], f"recordings of {t}", "*.pt"), file_order.get(t)) for t in wanted}
+
+
+def _by_cell_type(given: Mapping[str, T], what: str) -> dict[str, T]:
+    try:
+        return by_cell_type(given)
+    except ValueError as error:
+        raise ConfigError(f"{what}: {error}", remedy="rename or remove one of them") from None
 
 
 def _in_order(files: list[Path], names: Sequence[str] | None) -> list[Path]:

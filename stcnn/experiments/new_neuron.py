@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from stcnn.cell_type_names import cell_type_name
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.clocks import sample_prediction
 from stcnn.data.dataset import Batch, Dataset
@@ -100,7 +101,7 @@ def show(
     """
     if dataset.deg_per_px != model.deg_per_px:
         raise DataError(f"the movies have {dataset.deg_per_px:g} deg per pixel", expected=f"{model.deg_per_px:g}")
-    types = [cell_type or name for name in dataset.cell_types]
+    types = [cell_type_name(cell_type or name) for name in dataset.cell_types]
     for name in types:
         if name not in model.cell_types:
             remedy = f"say which it is to be taken for with --cell-type; {nearest(name, model.cell_types)}"

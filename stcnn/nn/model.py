@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor, nn
 
+from stcnn.cell_type_names import by_cell_type
 from stcnn.errors import DataError, ShapeError
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.nn.calcium import Calcium, CalciumConfig
@@ -45,6 +46,11 @@ class ModelConfig(BaseModel):
     """Settings of each cell type by name; ``default`` serves every other name."""
     calcium: CalciumConfig = Field(default_factory=CalciumConfig)
 
+    @field_validator("cell_types")
+    @classmethod
+    def _whatever_case(cls, given: dict[str, CellTypeConfig]) -> dict[str, CellTypeConfig]:
+        return by_cell_type(given)
+
     @model_validator(mode="after")
     def _has_default(self) -> Self:
         if "default" not in self.cell_types:
@@ -57,6 +63,11 @@ class Population(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     neurons: dict[str, tuple[str, ...]]
+
+    @field_validator("neurons")
+    @classmethod
+    def _whatever_case(cls, given: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return by_cell_type(given)
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stcnn.cell_type_names import cell_type_name
+
 GLOBAL_TAU = ("global_ca_tau", "calcium.tau_s")
 """Time constant of the indicator shared by all cell types: published name and ours."""
 
@@ -37,7 +39,7 @@ def our_name(name: str, lc_types: Sequence[str]) -> str:
     room, _, rest = name.partition(".")
     place, _, tensor = rest.rpartition(".")
     if room == "ca_param" and tensor in NEURON_NAMES:
-        return f"calcium.types.{place}.{NEURON_NAMES[tensor]}"
+        return f"calcium.types.{cell_type_name(place)}.{NEURON_NAMES[tensor]}"
     if not place.isdecimal():
         return ""
     if room == "network" and tensor in LAYER_NAMES:
@@ -45,7 +47,7 @@ def our_name(name: str, lc_types: Sequence[str]) -> str:
     if room == "norm_layers" and tensor in NORM_NAMES:
         return f"hidden.{place}.norm.{tensor}"
     if room == "lc_layers" and tensor in LAYER_NAMES and int(place) < len(lc_types):
-        return f"readouts.{lc_types[int(place)]}.{LAYER_NAMES[tensor]}"
+        return f"readouts.{cell_type_name(lc_types[int(place)])}.{LAYER_NAMES[tensor]}"
     return ""
 
 

@@ -26,6 +26,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from stcnn.cell_type_names import cell_type_name
 from stcnn.errors import ConfigError, nearest
 from stcnn.reading import read_yaml
 from stcnn.simulation.early import Columns
@@ -102,15 +103,15 @@ def cell_types() -> Mapping[str, CellType]:
 
 
 def cell_type(name: str) -> CellType:
-    """The cell type of a name.
+    """The cell type of a name, in any case.
 
     Raises:
         ConfigError: the table has no such type.
     """
     table = cell_types()
-    if name not in table:
+    if (known := cell_type_name(name)) not in table:
         raise ConfigError(f"the simulation knows no cell type '{name}'", remedy=nearest(name, table))
-    return table[name]
+    return table[known]
 
 
 @dataclass(frozen=True)

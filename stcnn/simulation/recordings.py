@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from stcnn.cell_type_names import cell_type_name
 from stcnn.data import Dataset, Recording
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.simulation.detectors import CellType, Lattice, cell_type, voltage
@@ -51,6 +52,14 @@ class SimulatedDataConfig(Population):
     early: EarlyStage = EarlyStage()
     faults: tuple[Fault, ...] = ()
     """Faults planted into the recordings, for the audit to find; the truth stays as it is."""
+
+    @field_validator("cell_types")
+    @classmethod
+    def _whatever_case(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(map(cell_type_name, given))
+        if len(set(names)) < len(names):
+            raise ValueError(f"of {', '.join(given)} one stands twice")
+        return names
 
     @model_validator(mode="after")
     def _averages_share_a_clock(self) -> SimulatedDataConfig:
