@@ -38,8 +38,8 @@ def places(model: type[BaseModel], path: tuple[str, ...] = (), kinds: tuple[tupl
 def locate(model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, list[str]]:
     """Return the path of a key as the user wrote it, and the names that are valid beside it.
 
-    Pydantic puts the member of a union that was meant into the location, by its ``kind`` or the name of its type; the
-    user did not write it there.
+    Pydantic puts the member of a union that was meant into the location, by its ``kind``, the name of its type or a
+    tag; the user did not write it there, and writes no name below what has no keys.
 
     Args:
         model: the whole configuration.
@@ -52,6 +52,8 @@ def locate(model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, 
         meant = [kind for kind in here if len(here) > 1 and part in (*kinds_of(kind), getattr(kind, "__name__", None))]
         if meant:
             here = meant
+            continue
+        if isinstance(part, str) and not any(is_model(kind) or get_origin(kind) in (dict, Mapping) for kind in here):
             continue
         path.append(str(part))
         models = [kind for kind in here if is_model(kind)]

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ConfigError
+from stcnn.nn.activation import activation
 from stcnn.nn.kernels.native import compile as native_library
 from stcnn.nn.kernels.native.compile import Geometry, NotCompiled
-from stcnn.nn.readout import Reading, Window
+from stcnn.nn.lattice import Window
+from stcnn.nn.readout import Reading
 from stcnn.nn.stack import native
 from stcnn.nn.stack.chunked_forward import Clips, FusedLayer
 from stcnn.nn.stack.engine import StackOutput, run_fused
@@ -81,7 +83,7 @@ def network(
     clips = Clips(prefix, torch.randn(n_frames, n_clips, *lattice), 1.0 + torch.arange(n_clips))
     window = Window(lattice[0] // 3, lattice[0], 0, lattice[1] // 2 + 1)
     weights = torch.randn(n_types, window.bottom - window.top, window.right, inputs) / inputs**0.5
-    return Network(layers, clips, Reading(window, weights.requires_grad_(), 0.1))
+    return Network(layers, clips, Reading(window, weights.requires_grad_(), activation("leaky_relu", 0.1)))
 
 
 def trained(run: object, net: Network) -> tuple[StackOutput, dict[str, Tensor]]:

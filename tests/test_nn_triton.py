@@ -21,9 +21,10 @@ from stcnn.errors import ConfigError
 from stcnn.nn import temporal
 from stcnn.nn.kernels.triton import launch as triton_rows
 from stcnn.nn.kernels.triton.launch import Behind, Maps, Normalisation, interpreted, missing
+from stcnn.nn.lattice import Window
 from stcnn.nn.notice import say_once
 from stcnn.nn.ops import leaky_integrator as scan
-from stcnn.nn.readout import Reading, Window
+from stcnn.nn.readout import Reading
 from stcnn.nn.stack.chunked_forward import Clips, FusedLayer
 from stcnn.nn.stack.triton import prefers_triton, run_triton, unfit_for_triton
 from stcnn.nn.temporal import exponential_filter, leak

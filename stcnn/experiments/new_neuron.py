@@ -30,7 +30,7 @@ from stcnn.evaluate import Predictions
 from stcnn.metrics import correlation
 from stcnn.metrics.regression import CORRELATION_S, Sums, regress
 from stcnn.nn.model import STCNN
-from stcnn.nn.readout_map import drives
+from stcnn.nn.readout_map import drives, spacing_deg
 
 REACH_DEG = 12.0
 """How far from the expected position a neuron is looked for."""
@@ -107,10 +107,10 @@ def show(
             remedy = f"say which it is to be taken for with --cell-type; {nearest(name, model.cell_types)}"
             raise DataError(f"the model has no cell type '{name}'", remedy=remedy)
     index = [model.cell_types.index(name) for name in types]
-    spacing_deg, lattice = model.config.eye.column_spacing_deg, model.config.eye.lattice
-    reach = int(reach_deg // spacing_deg)
+    apart_deg, lattice = spacing_deg(model), model.config.eye.lattice
+    reach = int(reach_deg // apart_deg)
     down_deg, right_deg = (
-        spacing_deg * torch.arange(max(-c, -reach), min(n - c, reach + 1))
+        apart_deg * torch.arange(max(-c, -reach), min(n - c, reach + 1))
         for c, n in zip(model.readouts.centre, lattice, strict=True)
     )
     shown = []
@@ -174,17 +174,17 @@ def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
         shown: recordings of this neuron alone.
     """
     (top, *_, bottom), (left, *_, right) = (g.tolist() for g in (shown[0].elevation_deg, shown[0].azimuth_deg))
-    spacing_deg = model.config.eye.column_spacing_deg
+    apart_deg = spacing_deg(model)
 
     def around(fit: NeuronFit, reach_deg: float, step_deg: float) -> Tensor:
         steps = torch.arange(-reach_deg, reach_deg + step_deg / 2, step_deg)
         rows = (fit.elevation_deg + steps).clamp(bottom, top).unique()
         return torch.cartesian_prod(rows, (fit.azimuth_deg + steps).clamp(left, right).unique())
 
-    everywhere = around(average_neuron(model, shown[0].cell_type), max(top - bottom, right - left), spacing_deg / 2)
+    everywhere = around(average_neuron(model, shown[0].cell_type), max(top - bottom, right - left), apart_deg / 2)
     fit = _best(model, shown, everywhere, torch.tensor(COARSE_SCALES))
     for _ in range(MOST_STEPS):
-        near = around(fit, spacing_deg / 2, spacing_deg / 8)
+        near = around(fit, apart_deg / 2, apart_deg / 8)
         former, fit = fit, _best(model, shown, near, fit.scale * torch.tensor(FINE_SCALES))
         if fit == former:
             break
@@ -213,7 +213,7 @@ def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) 
 
 def _indicated(model: STCNN, shown: Shown, places: Tensor, scales: Tensor) -> Tensor:
     """Calcium of gain one at the samples, ``(S, Q)``; Q counts scales fastest."""
-    drive = _between_columns(shown, places, model.config.eye.column_spacing_deg)
+    drive = _between_columns(shown, places, spacing_deg(model))
     rest = model.readouts.each[shown.cell_type].bias
     voltage = (rest + drive.unsqueeze(-1) * scales).flatten(1).unsqueeze(-1)
     tau_s = model.calcium.time_constants()[shown.cell_type].reshape(1)

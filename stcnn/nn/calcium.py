@@ -12,15 +12,27 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from stcnn.nn.activation import activation
 from stcnn.nn.temporal import ExponentialConfig, FilterState, Range, exponential_filter, exponential_gain, n_taps
+
+RectifierName = Literal["elu", "softplus", "relu", "leaky_relu", "tanh", "identity"]
+
+
+def rectified(voltage: Tensor, rectifier: RectifierName) -> Tensor:
+    """Return what of the voltage drives the calcium."""
+    if rectifier == "softplus":
+        return F.softplus(voltage)
+    if rectifier == "elu":
+        return F.elu(voltage) + 1
+    return activation(rectifier)(voltage)
 
 
 class CalciumConfig(BaseModel):
     """The indicator, and where gains and offsets start."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    rectifier: Literal["elu", "softplus"] = "elu"
-    """``elu`` is ELU(v) + 1: exponential below zero, linear above."""
+    rectifier: RectifierName = "elu"
+    """``elu`` is ELU(v) + 1: exponential below zero, linear above; the others are what they are called."""
     tau: Literal["global", "per_type"] = "global"
     """Which time constant filters: one for all types, or one per cell type."""
     tau_init_s: Range = (0.4, 0.4)
@@ -79,7 +91,7 @@ class Calcium(nn.Module):
         self, voltage: Tensor, tau_s: Tensor, rate_hz: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:
         """Rectify and filter voltages ``(T, ..., C)`` with time constants ``(C,)``."""
-        rate = F.softplus(voltage) if self.config.rectifier == "softplus" else F.elu(voltage) + 1
+        rate = rectified(voltage, self.config.rectifier)
         dt_s = 1 / rate_hz
         trace, state = exponential_filter(rate, tau_s, dt_s, n_taps(self.config.filter.kernel_s, dt_s), state)
         return trace * exponential_gain(tau_s, dt_s, self.config.filter), state

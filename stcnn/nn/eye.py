@@ -16,6 +16,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from stcnn.errors import ShapeError
+from stcnn.nn.lattice import Degrees, Pair
 from stcnn.nn.temporal import ExponentialConfig, FilterState, exponential_filter, exponential_gain, n_taps
 
 EYE_FRAMES = 64
@@ -28,42 +30,98 @@ class EyeConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     acceptance_fwhm_deg: PositiveFloat = 5.0
     """Full width at half maximum of the acceptance Gaussian (5 degrees: Klapoetke et al. 2022)."""
-    window_deg: PositiveFloat = 35.0
-    """Width of the window outside which the Gaussian is cut to zero."""
-    column_spacing_deg: PositiveFloat = 4.0
+    window_deg: Degrees = 35.0
+    """Width of the window outside which the Gaussian is cut to zero; or its height and width."""
+    column_spacing_deg: Degrees = 4.0
+    """Distance of neighbouring columns; or of neighbouring rows and of neighbouring columns."""
     lattice: tuple[PositiveInt, PositiveInt] = (21, 21)
     """Rows and columns of the lattice."""
     centre_deg: tuple[float, float] = (0.0, 0.0)
     """Azimuth and elevation of the middle of the lattice."""
+    first_column_deg: tuple[float, float] | None = None
+    """Distance of the first row from the top of the picture, and of the first column from its left edge, where the
+    lattice has as many of them as fit into the picture: ``lattice`` and ``centre_deg`` are then those of one picture
+    size, and :meth:`on_picture` gives those of another. None: one lattice for pictures of all sizes."""
     tau_s: PositiveFloat = 0.006
     """Photoreceptor time constant (27 Hz low-pass)."""
     filter: ExponentialConfig = Field(default_factory=ExponentialConfig)
     """Scale and length of the photoreceptor's kernel; its initial time constants are not used."""
 
+    @property
+    def spacing_deg(self) -> tuple[float, float]:
+        """Distance of neighbouring rows and of neighbouring columns."""
+        return _both(self.column_spacing_deg)
 
-def acceptance_matrix(n_px: int, n_columns: int, deg_per_px: float, centre_deg: float, config: EyeConfig) -> Tensor:
+    def on_picture(self, shape_px: Pair, deg_per_px: float) -> EyeConfig:
+        """Return the eye with the lattice that it has on a picture of ``shape_px`` rows and columns.
+
+        Raises:
+            ShapeError: there is no room for a column.
+        """
+        if self.first_column_deg is None:
+            return self
+        numbers = []
+        middles_deg = []
+        for n_px, first_deg, apart_deg in zip(shape_px, self.first_column_deg, self.spacing_deg, strict=True):
+            size_deg = n_px * deg_per_px
+            n = math.floor((size_deg - 2 * first_deg) / apart_deg + 1e-6) + 1
+            numbers.append(n)
+            middles_deg.append(first_deg + apart_deg * (n - 1) / 2 - size_deg / 2)
+        if min(numbers) < 1:
+            raise ShapeError(
+                f"a picture of {shape_px} pixels of {deg_per_px:g} degrees has no room for a column of the eye",
+                expected=f"columns {self.spacing_deg} degrees apart, the first {self.first_column_deg} from the edge",
+            )
+        down_deg, right_deg = middles_deg
+        return self.model_copy(update={"lattice": (numbers[0], numbers[1]), "centre_deg": (right_deg, -down_deg)})
+
+
+def _both(size_deg: float | tuple[float, float]) -> tuple[float, float]:
+    return size_deg if isinstance(size_deg, tuple) else (size_deg, size_deg)
+
+
+class Axis(NamedTuple):
+    """The lattice along one axis, rows downwards or columns to the right."""
+
+    n_columns: int
+    spacing_deg: float
+    window_deg: float
+    centre_deg: float
+    """Middle of the lattice from that of the picture."""
+
+
+def axes(config: EyeConfig) -> tuple[Axis, Axis]:
+    """Return the lattice along rows, downwards, and along columns, to the right."""
+    azimuth_deg, elevation_deg = config.centre_deg
+    sizes = zip(
+        config.lattice, config.spacing_deg, _both(config.window_deg), (-elevation_deg, azimuth_deg), strict=True
+    )
+    down, right = (Axis(*size) for size in sizes)
+    return down, right
+
+
+def acceptance_matrix(n_px: int, deg_per_px: float, axis: Axis, fwhm_deg: float) -> Tensor:
     """Return how much each pixel along one axis contributes to each column, float64 ``(n_columns, n_px)``.
 
     The weight is ``exp(-4 ln 2 r^2 / fwhm^2)`` within the window, normalised to sum 1 over a picture without edge.
 
     Args:
         n_px: pixels along the axis.
-        n_columns: lattice positions along the axis.
         deg_per_px: degrees per pixel.
-        centre_deg: middle of the lattice along the axis, positive towards higher pixel numbers.
-        config: acceptance angle, window and spacing.
+        axis: the lattice.
+        fwhm_deg: acceptance angle.
     """
     px_deg = (torch.arange(n_px, dtype=torch.float64) - (n_px - 1) / 2) * deg_per_px
-    columns_deg = (torch.arange(n_columns, dtype=torch.float64) - (n_columns - 1) / 2) * config.column_spacing_deg
-    columns_deg = columns_deg + centre_deg
-    reach = math.ceil(config.window_deg / deg_per_px)
+    columns_deg = (torch.arange(axis.n_columns, dtype=torch.float64) - (axis.n_columns - 1) / 2) * axis.spacing_deg
+    columns_deg = columns_deg + axis.centre_deg
+    reach = math.ceil(axis.window_deg / deg_per_px)
     # The normalisation runs over the endless pixel grid, whose phase relative to the column is that of the picture.
     phase = torch.remainder(px_deg[0] - columns_deg, deg_per_px)[:, None]
     grid_deg = phase + torch.arange(-reach, reach + 1, dtype=torch.float64) * deg_per_px
 
     def weight(r_deg: Tensor) -> Tensor:
-        gauss = torch.exp(-4 * math.log(2) * (r_deg / config.acceptance_fwhm_deg) ** 2)
-        return torch.where(r_deg.abs() <= config.window_deg / 2, gauss, torch.zeros_like(gauss))
+        gauss = torch.exp(-4 * math.log(2) * (r_deg / fwhm_deg) ** 2)
+        return torch.where(r_deg.abs() <= axis.window_deg / 2, gauss, torch.zeros_like(gauss))
 
     return weight(px_deg - columns_deg[:, None]) / weight(grid_deg).sum(1, keepdim=True)
 
@@ -109,15 +167,30 @@ class Eye(nn.Module):
         self._matrices: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 
     def sampling(self, shape_px: tuple[int, int], deg_per_px: float, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``A_y (Yc, Y)`` and ``A_x (Xc, X)`` for a picture, of the type and on the device of ``like``."""
+        """Return ``A_y (Yc, Y)`` and ``A_x (Xc, X)`` for a picture, of the type and on the device of ``like``.
+
+        Raises:
+            ShapeError: the eye has another lattice on a picture of this size.
+        """
         key = (*shape_px, deg_per_px, like.dtype, like.device)
         if key not in self._matrices:
-            azimuth, elevation = self.config.centre_deg
+            self._require_its_lattice(shape_px, deg_per_px)
+            fwhm_deg = self.config.acceptance_fwhm_deg
             self._matrices[key] = tuple(  # type: ignore[assignment]
-                acceptance_matrix(n_px, n_columns, deg_per_px, centre, self.config).to(like)
-                for n_px, n_columns, centre in zip(shape_px, self.config.lattice, (-elevation, azimuth), strict=True)
+                acceptance_matrix(n_px, deg_per_px, axis, fwhm_deg).to(like)
+                for n_px, axis in zip(shape_px, axes(self.config), strict=True)
             )
         return self._matrices[key]
+
+    def _require_its_lattice(self, shape_px: Pair, deg_per_px: float) -> None:
+        fitting = self.config.on_picture(shape_px, deg_per_px)
+        if fitting.lattice != self.config.lattice:
+            raise ShapeError(
+                f"on a picture of {shape_px} pixels of {deg_per_px:g} degrees this eye has {fitting.lattice} rows and "
+                "columns",
+                expected=f"a picture on which it has {self.config.lattice}",
+                remedy=f"ask model.for_picture({shape_px}) instead of the model",
+            )
 
     def sample(self, contrast: Tensor, deg_per_px: float) -> Tensor:
         """Return the contrast ``(B, T, Y, X)`` seen by each column, ``(T, B, Yc, Xc)``."""

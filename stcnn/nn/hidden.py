@@ -6,17 +6,28 @@ recurrence, and the same memory is a channels-last picture for the convolution.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 from torch import Tensor, nn
 
+from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
+from stcnn.nn.lattice import ONE_OR_EACH, Convolution, Pair
 from stcnn.nn.ops.correlate import correlate
 from stcnn.nn.temporal import ExponentialConfig, FilterConfig, FilterState, TemporalFilter
-
-LEAKY_SLOPE = 0.01
 
 
 def _is_odd(width: int) -> int:
@@ -26,6 +37,17 @@ def _is_odd(width: int) -> int:
 
 
 Odd = Annotated[PositiveInt, AfterValidator(_is_odd)]
+Size = Annotated[
+    Annotated[PositiveInt, Tag("one")] | Annotated[tuple[PositiveInt, PositiveInt], Tag("each")], ONE_OR_EACH
+]
+"""One number, or one for rows and one for columns."""
+Each = tuple[Size, ...]
+Margin = Annotated[
+    Annotated[NonNegativeInt, Tag("one")] | Annotated[tuple[NonNegativeInt, NonNegativeInt], Tag("each")], ONE_OR_EACH
+]
+Activations = Annotated[
+    Annotated[ActivationName, Tag("one")] | Annotated[tuple[ActivationName, ...], Tag("each")], ONE_OR_EACH
+]
 
 
 class NormConfig(BaseModel):
@@ -38,15 +60,25 @@ class NormConfig(BaseModel):
 
 
 class HiddenConfig(BaseModel):
-    """The stack of hidden layers; the first has no activation in front, all others a leaky rectifier."""
+    """The stack of hidden layers.
+
+    Where a key holds one entry for each layer, their number is that of ``channels``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     channels: tuple[PositiveInt, ...] = Field((10, 10, 10, 10), min_length=1)
     """Output channels of each layer; their number is the number of layers."""
-    kernel_columns: Odd = 7
-    """Width of the square spatial kernel in columns; odd."""
+    kernel_columns: Annotated[Annotated[Odd, Tag("one")] | Annotated[Each, Tag("each")], ONE_OR_EACH] = 7
+    """Width of the square spatial kernel in columns, odd; or a size for each layer, a width or (rows, columns)."""
+    stride: Annotated[Annotated[PositiveInt, Tag("one")] | Annotated[Each, Tag("each")], ONE_OR_EACH] = 1
+    """Columns from one place of a layer to the next, of all layers or for each."""
+    padding: tuple[Margin, ...] | None = None
+    """Columns beyond the edge of the lattice that each layer still reads, as zero; None is half a kernel, which keeps
+    the size of the maps."""
+    activation: Activations | None = None
+    """In front of all layers, or of each; None is the identity for the first and ``leaky_relu`` for all others."""
     slope: NonNegativeFloat = LEAKY_SLOPE
-    """Slope of the rectifier for negative input."""
+    """Slope of the leaky rectifier for negative input."""
     filter: FilterConfig = Field(default_factory=ExponentialConfig)
     norm: NormConfig = Field(default_factory=NormConfig)
     bias: bool | None = None
@@ -55,6 +87,45 @@ class HiddenConfig(BaseModel):
     """Standard deviation of the initial spatial weights times the square root of the number of inputs."""
     bias_init: tuple[float, float] = (0.0, 0.0)
     """Initial biases are drawn uniformly from this range."""
+
+    @model_validator(mode="after")
+    def _fits_its_layers(self) -> Self:
+        for name in ("kernel_columns", "stride", "padding", "activation"):
+            each = getattr(self, name)
+            if isinstance(each, tuple) and len(each) != len(self.channels):
+                raise ValueError(f"{name} has {len(each)} entries for {len(self.channels)} layers")
+        for i in range(len(self.channels)):
+            kernel, padding = self._kernel(i), self._padding(i)
+            if padding is None:
+                for width in kernel:
+                    _is_odd(width)
+            elif padding[0] >= kernel[0] or padding[1] >= kernel[1]:
+                raise ValueError(f"padding {padding} of layer {i} is not smaller than its kernel {kernel}")
+        return self
+
+    def convolution(self, i: int) -> Convolution:
+        """Return size and steps of the spatial convolution of layer ``i``."""
+        kernel, padding = self._kernel(i), self._padding(i)
+        if padding is None:
+            padding = (kernel[0] // 2, kernel[1] // 2)
+        return Convolution(kernel, _pair(self.stride[i] if isinstance(self.stride, tuple) else self.stride), padding)
+
+    def in_front(self, i: int) -> Activation:
+        """Return the activation in front of layer ``i``."""
+        if self.activation is None:
+            return activation("leaky_relu" if i else "identity", self.slope)
+        name = self.activation if isinstance(self.activation, str) else self.activation[i]
+        return activation(name, self.slope)
+
+    def _kernel(self, i: int) -> Pair:
+        return _pair(self.kernel_columns[i] if isinstance(self.kernel_columns, tuple) else self.kernel_columns)
+
+    def _padding(self, i: int) -> Pair | None:
+        return None if self.padding is None else _pair(self.padding[i])
+
+
+def _pair(size: int | Pair) -> Pair:
+    return size if isinstance(size, tuple) else (size, size)
 
 
 class WeightedBatchNorm(nn.Module):
@@ -111,11 +182,16 @@ def draw_weights(shape: tuple[int, ...], n_inputs: int, weight_init: float) -> T
     return (2 * torch.rand(shape) - 1) * weight_init * (3 / n_inputs) ** 0.5
 
 
-def convolve_columns(x: Tensor, weight: Tensor) -> Tensor:
-    """Correlate maps ``(T, B, Y, X, C)`` with ``weight`` ``(O, C, kY, kX)``, same size, grey outside."""
+def convolve_columns(x: Tensor, weight: Tensor, shape: Convolution | None = None) -> Tensor:
+    """Correlate maps ``(T, B, Y, X, C)`` with ``weight`` ``(O, C, kY, kX)``, grey outside; None keeps the size."""
     frames, clips = x.shape[:2]
     pictures = x.flatten(0, 1).permute(0, 3, 1, 2)
-    return correlate(pictures, weight).permute(0, 2, 3, 1).unflatten(0, (frames, clips))
+    if shape is None or shape.keeps_size:
+        made = correlate(pictures, weight)
+    else:
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        made = F.conv2d(pictures, weight, stride=shape.stride, padding=shape.padding)
+    return made.permute(0, 2, 3, 1).unflatten(0, (frames, clips))
 
 
 class HiddenLayer(nn.Module):
@@ -124,16 +200,17 @@ class HiddenLayer(nn.Module):
     Args:
         in_channels: channels of the maps it reads.
         out_channels: channels of the maps it makes.
-        config: what all layers share.
-        slope: slope of the activation for negative input; 1 is no activation.
+        config: the stack.
+        i: which layer of it this is.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, config: HiddenConfig, slope: float) -> None:
+    def __init__(self, in_channels: int, out_channels: int, config: HiddenConfig, i: int) -> None:
         super().__init__()
-        k = config.kernel_columns
-        self.slope = slope
-        shape = (out_channels, in_channels, k, k)
-        self.weight = nn.Parameter(draw_weights(shape, in_channels * k * k, config.weight_init))
+        self.activation = config.in_front(i)
+        self.convolution = config.convolution(i)
+        rows, columns = self.convolution.kernel
+        shape = (out_channels, in_channels, rows, columns)
+        self.weight = nn.Parameter(draw_weights(shape, in_channels * rows * columns, config.weight_init))
         self.filter = TemporalFilter(config.filter, out_channels)
         self.norm = WeightedBatchNorm(out_channels, config.norm) if config.norm.kind == "batch" else None
         low, high = config.bias_init
@@ -142,11 +219,9 @@ class HiddenLayer(nn.Module):
 
     def linear(self, x: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Activation, convolution, filter and bias: ``(T, B, Y, X, C)`` before the normalisation, and the state."""
-        if self.slope != 1:
-            x = F.leaky_relu(x, self.slope)
         gain = self.filter.gain(rate_hz)
         weight = self.weight if gain is None else self.weight * gain.view(-1, 1, 1, 1)
-        y, state = self.filter(convolve_columns(x, weight), rate_hz, state)
+        y, state = self.filter(convolve_columns(self.activation(x), weight, self.convolution), rate_hz, state)
         return (y if self.bias is None else y + self.bias), state
 
     def normalise(self, y: Tensor, multiplicity: Tensor | None = None, observe: bool = True) -> Tensor:

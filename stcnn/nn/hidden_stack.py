@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
 from stcnn.nn.hidden import HiddenConfig, HiddenLayer
+from stcnn.nn.lattice import Pair
 from stcnn.nn.readout import Reading
 from stcnn.nn.stack.chunked_forward import Clips, FusedLayer
 from stcnn.nn.stack.engine import run_fused
@@ -41,10 +42,9 @@ class HiddenStack(nn.ModuleList):
 
     def __init__(self, config: HiddenConfig) -> None:
         inputs = (1, *config.channels[:-1])
-        slopes = (1.0, *[config.slope] * (len(inputs) - 1))
         super().__init__(
-            HiddenLayer(n_in, n_out, config, slope)
-            for n_in, n_out, slope in zip(inputs, config.channels, slopes, strict=True)
+            HiddenLayer(n_in, n_out, config, i)
+            for i, (n_in, n_out) in enumerate(zip(inputs, config.channels, strict=True))
         )
         self.config = config
         self.compute: Compute = "auto"
@@ -53,6 +53,25 @@ class HiddenStack(nn.ModuleList):
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         return cast(Iterator[HiddenLayer], super().__iter__())
+
+    def lattices(self, lattice: Pair) -> list[Pair]:
+        """Return the size of the maps of the eye, ``lattice``, and of every layer.
+
+        Raises:
+            ConfigError: a layer makes no place of what it reads.
+        """
+        sizes = [lattice]
+        for i, layer in enumerate(self):
+            made = layer.convolution.makes(sizes[-1])
+            if min(made) < 1:
+                raise ConfigError(
+                    f"hidden layer {i} with a kernel of {layer.convolution.kernel} columns makes no place of a map of "
+                    f"{sizes[-1]}",
+                    expected="maps of at least one place",
+                    remedy="choose a smaller kernel_columns or stride, or more padding",
+                )
+            sizes.append(made)
+        return sizes
 
     def forward(self, clips: Clips, rate_hz: float, reading: Reading) -> list[Tensor]:
         """Run the layers.
@@ -66,7 +85,7 @@ class HiddenStack(nn.ModuleList):
             What they find, ``(T, B, N)``: of the shared frames (B = 1, only if there are any), then of the rest.
         """
         if self.compute in ("fused", "native", "triton") or (
-            self.compute in ("auto", "torch") and self.prefers_fused(clips, rate_hz)
+            self.compute in ("auto", "torch") and self.prefers_fused(clips, rate_hz, reading)
         ):
             return self._fused(clips, rate_hz, reading)
         eye = clips.rest
@@ -78,15 +97,19 @@ class HiddenStack(nn.ModuleList):
             x = layer.normalise(y, clips.multiplicity)
         return [reading.drive(reading.window.crop(x))]
 
-    def prefers_fused(self, clips: Clips, rate_hz: float) -> bool:
+    def prefers_fused(self, clips: Clips, rate_hz: float, reading: Reading) -> bool:
         """Tell whether the fused form is the one to take: in training, but for kernels of so few taps that they sum."""
-        if not self.training or self.config.filter.kind != "exponential" or self.unfit(clips):
+        if not self.training or self.config.filter.kind != "exponential" or self.unfit(clips, reading):
             return False
         taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)
         return taps is None or taps > SHORT_TAPS
 
-    def unfit(self, clips: Clips) -> str:
+    def unfit(self, clips: Clips, reading: Reading) -> str:
         """Say why the fused form cannot run; empty if it can."""
+        if curved := [a.name for a in (*(layer.activation for layer in self), reading.activation) if a.curved]:
+            return f"the activation {curved[0]} is more than a slope"
+        if not all(layer.convolution.keeps_size for layer in self):
+            return "a hidden layer has a stride, a padding or an even kernel, so that maps differ in size"
         if self.config.filter.kind != "exponential":
             return f"the hidden layers have a kernel of kind '{self.config.filter.kind}'"
         if clips.rest.requires_grad:
@@ -94,8 +117,9 @@ class HiddenStack(nn.ModuleList):
         return ""
 
     def _fused(self, clips: Clips, rate_hz: float, reading: Reading) -> list[Tensor]:
-        reason = self.unfit(clips) or ("" if self.training else "it is for training; call train() first")
-        layers = [self._tensors(layer, rate_hz) for layer in self]
+        reason = self.unfit(clips, reading) or ("" if self.training else "it is for training; call train() first")
+        layers = [] if reason else [self._tensors(layer, rate_hz) for layer in self]
+        clips = self._activated(clips)
         if self.compute == "native":
             reason = reason or unfit_for_native(layers, clips)
         if self.compute == "triton":
@@ -116,6 +140,12 @@ class HiddenStack(nn.ModuleList):
                 layer.norm.observe(mean + bias, var, output.values)
         return [output.rest] if output.prefix is None else [output.prefix, output.rest]
 
+    def _activated(self, clips: Clips) -> Clips:
+        """Apply the activation of the first layer, which the fused form does not know."""
+        first = next(iter(self)).activation
+        prefix = None if clips.prefix is None else first(clips.prefix)
+        return clips._replace(prefix=prefix, rest=first(clips.rest))
+
     def _tensors(self, layer: HiddenLayer, rate_hz: float) -> FusedLayer:
         """What the fused form needs of one layer."""
         config, tau_s, dt_s = layer.filter.config, layer.filter.tau_s, 1 / rate_hz
@@ -129,4 +159,5 @@ class HiddenStack(nn.ModuleList):
             gamma, beta, eps = layer.norm.weight, layer.norm.bias, layer.norm.eps
             if layer.bias is not None:  # the normalisation removes it: its gradient is zero, not absent
                 gain = gain + 0 * layer.bias
-        return FusedLayer(layer.weight, gain, leak(tau_s, dt_s), rest, gamma, beta, taps or 0, layer.slope, eps)
+        slope = layer.activation.slope
+        return FusedLayer(layer.weight, gain, leak(tau_s, dt_s), rest, gamma, beta, taps or 0, slope, eps)

@@ -6,6 +6,7 @@ is ``(B, T, N)`` with one entry per cell type, in the order of :attr:`STCNN.cell
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -105,12 +106,45 @@ class STCNN(nn.Module):
         types = {name: config.cell_types.get(name, config.cell_types["default"]) for name in self.cell_types}
         self.eye = Eye(config.eye)
         self.hidden = HiddenStack(config.hidden)
-        self.readouts = Readouts(config.hidden.channels[-1], config.eye.lattice, config.readout, types)
+        lattice = self.hidden.lattices(config.eye.lattice)[-1]
+        self.readouts = Readouts(config.hidden.channels[-1], lattice, config.readout, types)
         self.calcium = Calcium(config.calcium, {name: len(n) for name, n in population.neurons.items()})
         unused = [n.tau_s for n in self.calcium.each] if config.calcium.tau == "global" else []
         for tau_s in unused or [self.calcium.tau_s]:
             tau_s.requires_grad_(False)
         self.grey_states = GreyStates()
+
+    def for_picture(self, shape_px: tuple[int, int], deg_per_px: float | None = None) -> STCNN:
+        """Return the network as it sees pictures of a size: itself, unless its lattice follows the picture.
+
+        What is returned shares all parameters and running statistics with this network.
+
+        Args:
+            shape_px: rows and columns of the pictures.
+            deg_per_px: their resolution; None is that of the model.
+
+        Raises:
+            ShapeError: there is no room for a column of the eye.
+            ConfigError: there is no place left for a layer or a readout.
+        """
+        eye = self.config.eye.on_picture(shape_px, self.deg_per_px if deg_per_px is None else deg_per_px)
+        if eye == self.config.eye:
+            return self
+        other = copy.copy(self)
+        other._modules = dict(self._modules)
+        other.config = self.config.model_copy(update={"eye": eye})
+        other.eye = Eye(eye).to(self.eye.tau_s)
+        other.readouts = copy.copy(self.readouts)
+        other.readouts.lie_on(self.hidden.lattices(eye.lattice)[-1])
+        other.grey_states = GreyStates()
+        return other
+
+    def _fitting(self, frames: Frames) -> STCNN:
+        """Return the network for the size of some frames, :meth:`for_picture`."""
+        if self.config.eye.first_column_deg is None:
+            return self
+        rows, columns = frames.contrast(0, 1).shape[2:]
+        return self.for_picture((rows, columns))
 
     def voltage_of(
         self, frames: Tensor | Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
@@ -127,6 +161,8 @@ class STCNN(nn.Module):
             ShapeError: contrast or multiplicity of another shape, or complex.
         """
         source = as_clips(frames) if isinstance(frames, Tensor) else frames
+        if (fitting := self._fitting(source)) is not self:
+            return fitting.voltage_of(source, rate_hz, multiplicity, n_grey)
         n_grey = min(n_grey, source.n_frames - 1)
         if self.hidden.compute not in ("modular", "fused") and not self.training and not torch.is_grad_enabled():
             return evaluate(self, source, rate_hz, n_grey)
@@ -172,6 +208,8 @@ class STCNN(nn.Module):
         ``voltage`` and ``calcium`` (average neuron) are ``(T, B, N)``. In training mode maps are normalised by the
         statistics of ``contrast``; the running ones stay as they are.
         """
+        if (fitting := self._fitting(as_clips(contrast))) is not self:
+            return fitting.maps(contrast, rate_hz)
         found = {"eye": self.eye(contrast, rate_hz, self.deg_per_px)[0]}
         x = found["eye"].unsqueeze(-1)
         for i, layer in enumerate(self.hidden):
@@ -226,7 +264,7 @@ class STCNN(nn.Module):
             )
         parameter = self.calcium.tau_s
         contrast = torch.as_tensor(movie.contrast()).to(parameter).unsqueeze(0)
-        stream = self.stream(rate_hz=movie.rate_hz, start=start)
+        stream = self._fitting(Whole(contrast)).stream(rate_hz=movie.rate_hz, start=start)
         response = stream.advance(contrast)
         return Answer(*(dict(zip(self.cell_types, trace[0].T.cpu().numpy(), strict=True)) for trace in response))
 

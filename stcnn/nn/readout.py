@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Annotated, NamedTuple, Self, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
-from stcnn.nn.hidden import LEAKY_SLOPE, Odd, draw_weights
-from stcnn.nn.temporal import (
-    ExponentialConfig,
-    FilterState,
-    TemporalFilter,
-    exponential_filter,
-    exponential_gain,
-    n_taps,
-)
+from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
+from stcnn.nn.hidden import Odd, draw_weights
+from stcnn.nn.lattice import ONE_OR_EACH, Convolution, Pair, Window
+from stcnn.nn.temporal import Constants, ExponentialConfig, FilterState, ReadoutFilterConfig, TemporalFilter, filtered
+
+Width = Annotated[
+    Annotated[Odd, Tag("one")] | Annotated[tuple[PositiveInt, PositiveInt], Tag("each")],
+    ONE_OR_EACH,
+]
 
 
 class ReadoutConfig(BaseModel):
@@ -28,20 +38,57 @@ class ReadoutConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     centre: tuple[int, int] | None = None
     """Row and column of the lattice where the neuron sits; None is the middle (the published code reads (9, 9))."""
+    activation: ActivationName = "leaky_relu"
     slope: NonNegativeFloat = LEAKY_SLOPE
-    filter: ExponentialConfig = Field(default_factory=ExponentialConfig)
+    """Slope of the leaky rectifier for negative input."""
+    filter: ReadoutFilterConfig = Field(default_factory=ExponentialConfig)
     weight_init: PositiveFloat = 1.0
     """Standard deviation of the initial spatial weights times the square root of the number of inputs."""
     bias_init: tuple[float, float] = (-1.0, -1.0)
     """Initial biases are drawn uniformly from this range; they set the resting voltage."""
 
 
+class GridConfig(BaseModel):
+    """Windows laid over the lattice side by side, of which the middle one is read, number ``n // 2`` along each axis.
+
+    So the published program finds the place of a readout.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    stride: tuple[PositiveInt, PositiveInt]
+    """Rows and columns from one window to the next."""
+    padding: tuple[NonNegativeInt, NonNegativeInt]
+    """Rows and columns by which the first window begins before the lattice."""
+
+
 class CellTypeConfig(BaseModel):
     """What differs between cell types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    window_columns: Odd = 9
-    """Width of the square window of columns the type reads; odd."""
+    window_columns: Width = 9
+    """Width of the square window of columns the type reads, odd; or its rows and columns."""
+    grid: GridConfig | None = None
+    """Where the window lies; None is around ``readout.centre``."""
+
+    @model_validator(mode="after")
+    def _has_a_middle(self) -> Self:
+        if self.grid is None and any(width % 2 == 0 for width in self.window):
+            raise ValueError(f"a window of {self.window} columns has no middle one; choose odd numbers, or give a grid")
+        return self
+
+    @property
+    def window(self) -> Pair:
+        """Rows and columns of the window."""
+        width = self.window_columns
+        return width if isinstance(width, tuple) else (width, width)
+
+    def place(self, lattice: Pair, centre: Pair) -> Window:
+        """Return what is read of a lattice; it may reach beyond its edge."""
+        (rows, columns), (row, column) = self.window, centre
+        if self.grid is None:
+            top, left = row - rows // 2, column - columns // 2
+            return Window(top, top + rows, left, left + columns)
+        return Convolution(self.window, self.grid.stride, self.grid.padding).middle(lattice)
 
 
 class Readout(nn.Module):
@@ -49,24 +96,12 @@ class Readout(nn.Module):
 
     def __init__(self, channels: int, config: ReadoutConfig, cell_type: CellTypeConfig) -> None:
         super().__init__()
-        k = cell_type.window_columns
-        self.weight = nn.Parameter(draw_weights((channels, k, k), channels * k * k, config.weight_init))
+        rows, columns = cell_type.window
+        shape = (channels, rows, columns)
+        self.weight = nn.Parameter(draw_weights(shape, channels * rows * columns, config.weight_init))
         self.filter = TemporalFilter(config.filter, 1)
         low, high = config.bias_init
         self.bias = nn.Parameter(low + (high - low) * torch.rand(1))
-
-
-class Window(NamedTuple):
-    """Rows ``top:bottom`` and columns ``left:right`` of the lattice."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def crop(self, maps: Tensor) -> Tensor:
-        """Return the window of maps ``(T, B, Y, X, C)``."""
-        return maps[:, :, self.top : self.bottom, self.left : self.right]
 
 
 class Reading(NamedTuple):
@@ -75,66 +110,117 @@ class Reading(NamedTuple):
     window: Window
     weights: Tensor
     """``(N, h, w, C)``, with the gain of the filter behind them."""
-    slope: float
-    """Of the rectifier for negative values."""
+    activation: Activation
+
+    @property
+    def slope(self) -> float:
+        """Slope of the activation for negative values; of a curved one it says nothing."""
+        return self.activation.slope
 
     def drive(self, maps: Tensor) -> Tensor:
         """Read normalised maps ``(T, B, h, w, C)`` on the window; return ``(T, B, N)``."""
-        return F.leaky_relu(maps, self.slope).flatten(2) @ self.weights.flatten(1).T
+        return self.activation(maps).flatten(2) @ self.weights.flatten(1).T
 
 
 class Readouts(nn.ModuleDict):
-    """The readouts of all cell types, computed together at one place of the lattice."""
+    """The readouts of all cell types, computed together at one place of the lattice.
+
+    Args:
+        channels: channels of the last layer.
+        lattice: size of its maps.
+        config: what all cell types share.
+        cell_types: what differs, by name.
+
+    Raises:
+        ConfigError: a cell type would read nothing of the lattice.
+    """
 
     config: ReadoutConfig
-    lattice: tuple[int, int]
-    centre: tuple[int, int]
+    cell_types: dict[str, CellTypeConfig]
+    activation: Activation
+    places: dict[str, Window]
+    """What each cell type reads; it may reach beyond the lattice, where maps are zero."""
     window: Window
-    """What the widest readout reads."""
+    """What all of them read together of the lattice."""
 
     def __init__(
         self,
         channels: int,
-        lattice: tuple[int, int],
+        lattice: Pair,
         config: ReadoutConfig,
         cell_types: dict[str, CellTypeConfig],
     ) -> None:
         super().__init__({name: Readout(channels, config, cell_type) for name, cell_type in cell_types.items()})
-        self.config = config
-        self.lattice = lattice
-        self.centre = config.centre or (lattice[0] // 2, lattice[1] // 2)
-        if not all(0 <= c < n for c, n in zip(self.centre, lattice, strict=True)):
+        self.config, self.cell_types = config, cell_types
+        self.activation = activation(config.activation, config.slope)
+        self.lie_on(lattice)
+
+    def lie_on(self, lattice: Pair) -> None:
+        """Find the places on a lattice.
+
+        Raises:
+            ConfigError: a cell type would read nothing of it.
+        """
+        centre = self.config.centre or (lattice[0] // 2, lattice[1] // 2)
+        if not all(0 <= c < n for c, n in zip(centre, lattice, strict=True)):
             raise ConfigError(
-                f"model.readout.centre is {self.centre}", expected=f"a row and column of the lattice {lattice}"
+                f"model.readout.centre is {centre}", expected=f"a row and column of the lattice {lattice}"
             )
-        half = max(c.window_columns for c in cell_types.values()) // 2
-        (row, column), (rows, columns) = self.centre, lattice
-        self.window = Window(
-            max(row - half, 0), min(row + half + 1, rows), max(column - half, 0), min(column + half + 1, columns)
-        )
+        self.places = {name: cell_type.place(lattice, centre) for name, cell_type in self.cell_types.items()}
+        seen = {name: place.within(lattice) for name, place in self.places.items()}
+        if blind := [name for name, window in seen.items() if window.empty]:
+            window = self.cell_types[blind[0]].window
+            raise ConfigError(
+                f"the window of {blind[0]}, {window} columns, lies beside the lattice {lattice}",
+                expected="a window that reads at least one column",
+                remedy=f"choose another window, stride or padding of model.cell_types.{blind[0]}",
+            )
+        tops, bottoms, lefts, rights = zip(*seen.values(), strict=True)
+        self.window = Window(min(tops), max(bottoms), min(lefts), max(rights))
+
+    @property
+    def centre(self) -> Pair:
+        """Row and column around which all cell types read.
+
+        Raises:
+            ConfigError: they read around different ones, or in between two.
+        """
+        middles = {
+            ((place.top + place.bottom - 1) / 2, (place.left + place.right - 1) / 2) for place in self.places.values()
+        }
+        row, column = min(middles)
+        if len(middles) > 1 or row % 1 or column % 1:
+            raise ConfigError(
+                "the cell types of this model do not read around one and the same column",
+                expected="readouts with one centre, as those of a network of ours",
+            )
+        return int(row), int(column)
 
     @property
     def each(self) -> list[Readout]:
         """The readouts in the order of the cell types."""
         return cast(list[Readout], list(self.values()))
 
+    @property
+    def constants(self) -> Constants:
+        """The constants of their filters, one channel per cell type."""
+        return Constants.joined([readout.filter.constants for readout in self.each])
+
     def weights(self, rate_hz: float) -> Tensor:
         """Return all spatial weights with their filter's gain, on the common window: ``(N, h, w, C)``."""
         top, bottom, left, right = self.window
-        row, column = self.centre
         stacked = []
-        for readout in self.each:
-            k = readout.weight.shape[-1] // 2
+        for readout, place in zip(self.each, self.places.values(), strict=True):
             # Negative padding crops what would lie outside the lattice.
-            margins = (column - k - left, right - column - k - 1, row - k - top, bottom - row - k - 1)
-            weight = F.pad(readout.weight, margins)
-            gain = exponential_gain(readout.filter.tau_s, 1 / rate_hz, self.config.filter)
-            stacked.append(weight.permute(1, 2, 0) * gain)
+            margins = (place.left - left, right - place.right, place.top - top, bottom - place.bottom)
+            weight = F.pad(readout.weight, margins).permute(1, 2, 0)
+            gain = readout.filter.gain(rate_hz)
+            stacked.append(weight if gain is None else weight * gain)
         return torch.stack(stacked)
 
     def reading(self, rate_hz: float) -> Reading:
         """What all of them take from the last layer at this frame rate."""
-        return Reading(self.window, self.weights(rate_hz), self.config.slope)
+        return Reading(self.window, self.weights(rate_hz), self.activation)
 
     def forward(
         self, drives: Sequence[Tensor], rate_hz: float, state: FilterState | None = None
@@ -150,8 +236,6 @@ class Readouts(nn.ModuleDict):
             Voltages ``(T, B, N)`` of the N cell types, and the state.
         """
         drive = torch.cat([piece.expand(-1, drives[-1].shape[1], -1) for piece in drives])
-        tau_s = torch.cat([readout.filter.tau_s for readout in self.each])
         bias = torch.cat([readout.bias for readout in self.each])
-        taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)
-        voltage, state = exponential_filter(drive, tau_s, 1 / rate_hz, taps, state)
+        voltage, state = filtered(drive, self.config.filter, self.constants, rate_hz, state)
         return voltage + bias, state

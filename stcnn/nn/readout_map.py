@@ -6,13 +6,12 @@ All neurons of a type share their weights, so one pass through the hidden layers
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from stcnn.errors import ConfigError
 from stcnn.nn.eye import Frames
 from stcnn.nn.hidden import convolve_columns
 from stcnn.nn.model import STCNN
-from stcnn.nn.temporal import exponential_filter, exponential_gain, n_taps
 
 
 @torch.no_grad()
@@ -25,17 +24,39 @@ def drives(model: STCNN, frames: Frames, rate_hz: float, reach: int) -> Tensor:
         rate_hz: frames per second.
         reach: columns to go from the place that the readouts are trained for, in each direction; places beyond the
             lattice are left out, so h and w are at most ``2 reach + 1``.
+
+    Raises:
+        ConfigError: see :func:`spacing_deg`.
     """
+    spacing_deg(model)
     maps = model.eye.see(frames, rate_hz, model.deg_per_px).unsqueeze(-1)
     for layer in model.hidden:
         maps = layer.normalise(layer.linear(maps, rate_hz)[0])
-    maps = F.leaky_relu(maps, model.readouts.config.slope)
+    maps = model.readouts.activation(maps)
     rows, columns = (slice(max(0, c - reach), c + reach + 1) for c in model.readouts.centre)
-    config = model.readouts.config.filter
     found = []
     for readout in model.readouts.each:
-        tau_s = readout.filter.tau_s
         drive = convolve_columns(maps, readout.weight.unsqueeze(0))[:, :, rows, columns]
-        gain = exponential_gain(tau_s, 1 / rate_hz, config)
-        found.append(exponential_filter(drive * gain, tau_s, 1 / rate_hz, n_taps(config.kernel_s, 1 / rate_hz))[0])
+        gain = readout.filter.gain(rate_hz)
+        found.append(readout.filter(drive if gain is None else drive * gain, rate_hz)[0])
     return torch.cat(found, -1)
+
+
+def spacing_deg(model: STCNN) -> float:
+    """Return the distance of the columns that :func:`drives` answers for.
+
+    Raises:
+        ConfigError: a readout elsewhere would not see what this one sees, shifted by some columns.
+    """
+    spacing = model.config.eye.column_spacing_deg
+    if isinstance(spacing, tuple):
+        raise ConfigError(
+            f"model.eye.column_spacing_deg is {spacing}, so that columns are not as far apart across as down",
+            expected="one distance for both, where a cell type is asked at other columns",
+        )
+    if not all(layer.convolution.keeps_size for layer in model.hidden):
+        raise ConfigError(
+            "a hidden layer has a stride, a padding or an even kernel, so that its places are not the eye's columns",
+            expected="layers that keep the size of their maps, where a cell type is asked at other columns",
+        )
+    return spacing

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from stcnn.errors import ShapeError
 from stcnn.nn.ops.leaky_integrator import Scan
-from stcnn.nn.temporal import SHORT_TAPS, TemporalFilter, forgets, leak, n_taps, power_exponential_kernel
+from stcnn.nn.temporal import SHORT_TAPS, Constants, FilterConfig, forgets, leak, n_taps, power_exponential_kernel
 
 FEW_FRAMES = 8
 """Frames up to which a convolution in time is summed frame by frame; more go through the Fourier transform."""
@@ -271,12 +271,24 @@ def exponential(
     return Convolver(leak(tau_s, dt_s) * torch.exp(-k * dt_s / tau_s), offset, places=places, clips=clips)
 
 
-def stateful(filter: TemporalFilter, rate_hz: float, offset: Tensor, *, places: int, clips: int) -> StatefulFilter:
-    """Return what ``filter`` computes plus ``offset`` ``(C,)``, without gradients and with a state of its own."""
-    config, dt_s = filter.config, 1 / rate_hz
+def stateful(
+    config: FilterConfig, constants: Constants | None, rate_hz: float, offset: Tensor, *, places: int, clips: int
+) -> StatefulFilter:
+    """Return what a filter computes plus ``offset`` ``(C,)``, without gradients and with a state of its own.
+
+    Args:
+        config: the kernel.
+        constants: of each channel; None only for a filter of kind ``none``.
+        rate_hz: frames per second.
+        offset: added to the output, ``(C,)``.
+        places: places P of one clip.
+        clips: number of clips B.
+    """
+    if config.kind == "none" or constants is None:
+        return Instant(offset, places, clips)
+    tau_s, n = constants.detached()
     if config.kind == "exponential":
-        return exponential(filter.tau_s.detach(), dt_s, config.kernel_s, offset, places=places, clips=clips)
-    if config.kind == "power_exponential":
-        kernel = power_exponential_kernel(filter.tau_s.detach(), filter.n.detach(), dt_s, config)
-        return Convolver(kernel, offset, places=places, clips=clips)
-    return Instant(offset, places, clips)
+        return exponential(tau_s, 1 / rate_hz, config.kernel_s, offset, places=places, clips=clips)
+    assert n is not None
+    kernel = power_exponential_kernel(tau_s, n, 1 / rate_hz, config)
+    return Convolver(kernel, offset, places=places, clips=clips)

@@ -19,10 +19,11 @@ operations per sample whatever the length of the kernel. A kernel of K taps is t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
@@ -74,6 +75,18 @@ FilterConfig = Annotated[
 ]
 
 
+def _kind(config: object) -> str:
+    found = config.get("kind") if isinstance(config, dict) else getattr(config, "kind", None)
+    return "exponential" if found is None else str(found)
+
+
+ReadoutFilterConfig = Annotated[
+    Annotated[ExponentialConfig, Tag("exponential")] | Annotated[PowerExponentialConfig, Tag("power_exponential")],
+    Discriminator(_kind),
+]
+"""Without a ``kind`` it is exponential."""
+
+
 SHORT_TAPS = 8
 """Kernels of so few taps are summed: as a difference of integrators they would cancel for long time constants."""
 
@@ -86,6 +99,25 @@ class FilterState(NamedTuple):
 
     last: Tensor
     history: Tensor | None = None
+
+
+class Constants(NamedTuple):
+    """Trained constants of a kernel, one per channel."""
+
+    tau_s: Tensor
+    """``(C,)``."""
+    n: Tensor | None = None
+    """Exponent of a power-exponential kernel, ``(C,)``."""
+
+    @classmethod
+    def joined(cls, each: Sequence[Constants]) -> Constants:
+        """Return the constants of several filters side by side."""
+        exponents = [constants.n for constants in each if constants.n is not None]
+        return cls(torch.cat([constants.tau_s for constants in each]), torch.cat(exponents) if exponents else None)
+
+    def detached(self) -> Constants:
+        """Return them without gradients."""
+        return Constants(self.tau_s.detach(), None if self.n is None else self.n.detach())
 
 
 class _LeakyIntegrator(torch.autograd.Function):
@@ -222,6 +254,32 @@ def fir_filter(x: Tensor, kernel: Tensor, state: FilterState | None = None) -> t
     return y[taps - 1 : taps - 1 + steps], FilterState(y[-1], padded[steps:])
 
 
+def filtered(
+    x: Tensor,
+    config: ExponentialConfig | PowerExponentialConfig,
+    constants: Constants,
+    rate_hz: float,
+    state: FilterState | None = None,
+) -> tuple[Tensor, FilterState]:
+    """Filter ``x`` ``(T, ..., C)``, of which the gain of an exponential kernel is already a factor.
+
+    Args:
+        x: input.
+        config: the kernel.
+        constants: of each channel.
+        rate_hz: frames per second.
+        state: where an earlier call ended; None starts from zero.
+
+    Returns:
+        The output ``(T, ..., C)`` and the state after its last sample.
+    """
+    dt_s = 1 / rate_hz
+    if config.kind == "exponential":
+        return exponential_filter(x, constants.tau_s, dt_s, n_taps(config.kernel_s, dt_s), state)
+    assert constants.n is not None
+    return fir_filter(x, power_exponential_kernel(constants.tau_s, constants.n, dt_s, config), state)
+
+
 class TemporalFilter(nn.Module):
     """A causal filter with one kernel per channel, at any sampling rate.
 
@@ -245,6 +303,11 @@ class TemporalFilter(nn.Module):
             low, high = config.n_init
             self.n = nn.Parameter(low + (high - low) * torch.rand(channels))
 
+    @property
+    def constants(self) -> Constants:
+        """The trained constants of the kernel; a filter of kind ``none`` has none."""
+        return Constants(self.tau_s, self.n if self.config.kind == "power_exponential" else None)
+
     def gain(self, rate_hz: float) -> Tensor | None:
         """Return the factor ``(C,)`` a layer folds into the weights before the filter; None where it is one."""
         if self.config.kind == "exponential":
@@ -253,9 +316,6 @@ class TemporalFilter(nn.Module):
 
     def forward(self, x: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Filter ``x`` ``(T, ..., C)``, of which :meth:`gain` is already a factor; return output and state."""
-        dt_s = 1 / rate_hz
-        if self.config.kind == "exponential":
-            return exponential_filter(x, self.tau_s, dt_s, n_taps(self.config.kernel_s, dt_s), state)
-        if self.config.kind == "power_exponential":
-            return fir_filter(x, power_exponential_kernel(self.tau_s, self.n, dt_s, self.config), state)
-        return x, FilterState(x[-1])
+        if self.config.kind == "none":
+            return x, FilterState(x[-1])
+        return filtered(x, self.config, self.constants, rate_hz, state)

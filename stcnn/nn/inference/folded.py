@@ -21,8 +21,9 @@ from torch import Tensor
 
 from stcnn.errors import ShapeError
 from stcnn.nn.hidden import HiddenLayer
+from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate, use_fourier
-from stcnn.nn.readout import Readouts, Window
+from stcnn.nn.readout import Readouts
 from stcnn.nn.stack.chunked_forward import chunk_pictures
 from stcnn.nn.stateful import Convolver, State, StatefulFilter, exponential, stateful
 from stcnn.nn.temporal import exponential_gain
@@ -76,32 +77,37 @@ class FoldedLayer:
             scale, shift = layer.norm.affine()
             factor, offset = factor * scale, shift + offset * scale
         self.kernel = channels_last(layer.weight * factor.view(-1, 1, 1, 1))
-        self.slope, self.reads, self.makes = layer.slope, reads, makes
+        self.activation, self.convolution, self.reads, self.makes = layer.activation, layer.convolution, reads, makes
         self.shape = (makes.bottom - makes.top, makes.right - makes.left)
-        self.filter = stateful(layer.filter, rate_hz, offset, places=self.shape[0] * self.shape[1], clips=clips)
-        half = layer.weight.shape[-1] // 2
-        top, bottom = reads.top - makes.top + half, makes.bottom + half - reads.bottom
-        left, right = reads.left - makes.left + half, makes.right + half - reads.right
+        config, places = layer.filter.config, self.shape[0] * self.shape[1]
+        constants = None if config.kind == "none" else layer.filter.constants
+        self.filter = stateful(config, constants, rate_hz, offset, places=places, clips=clips)
+        wanted = layer.convolution.reads(makes)
+        top, bottom = reads.top - wanted.top, wanted.bottom - reads.bottom
+        left, right = reads.left - wanted.left, wanted.right - reads.right
         # What the convolution cannot pad itself, since it pads both sides alike.
         self.padding = (min(top, bottom), min(left, right))
         self.margins = [p - self.padding[i] for i, p in ((1, left), (1, right), (0, top), (0, bottom))]
-        self.uneven, self.wide = any(self.margins), use_fourier(self.kernel)
+        self.uneven = any(self.margins)
+        self.wide = use_fourier(self.kernel) and layer.convolution.keeps_size
 
     def drive(self, pictures: Tensor) -> Tensor:
         """Rectify in place and correlate pictures ``(n, C, Y, X)``; return rows ``(n, Y X C)``."""
-        x, offset = pictures, self.filter.input_offset
-        if self.slope != 1:
-            x = F.leaky_relu_(x, self.slope)
+        x, offset = self.activation.in_place(pictures), self.filter.input_offset
         if self.uneven:
             x = F.pad(x, self.margins)
-        y = self._by_fourier(x) if self.wide else F.conv2d(x, self.kernel, offset, padding=self.padding)
+        if self.wide:
+            y = self._by_fourier(x)
+        else:
+            y = F.conv2d(x, self.kernel, offset, stride=self.convolution.stride, padding=self.padding)
         return y.permute(0, 2, 3, 1).flatten(1)
 
     def _by_fourier(self, x: Tensor) -> Tensor:
         """Correlate, keep what the window makes, and add the offset."""
-        (down, right), half, offset = self.padding, self.kernel.shape[-1] // 2, self.filter.input_offset
+        (down, right), offset = self.padding, self.filter.input_offset
+        above, left = (k // 2 for k in self.kernel.shape[2:])
         y = correlate(F.pad(x, (right, right, down, down)), self.kernel)
-        y = y[..., half : half + self.shape[0], half : half + self.shape[1]]
+        y = y[..., above : above + self.shape[0], left : left + self.shape[1]]
         return y if offset is None else y + offset.view(-1, 1, 1)
 
     def pictures(self, rows: Tensor) -> Tensor:
@@ -113,16 +119,14 @@ class FoldedReadouts:
     """The readouts of all cell types."""
 
     def __init__(self, readouts: Readouts, rate_hz: float, clips: int) -> None:
-        self.slope = readouts.config.slope
+        self.activation = readouts.activation
         self.weights = readouts.weights(rate_hz).flatten(1).T.contiguous()
-        tau_s = torch.cat([readout.filter.tau_s for readout in readouts.each])
         bias = torch.cat([readout.bias for readout in readouts.each])
-        kernel_s = readouts.config.filter.kernel_s
-        self.filter = exponential(tau_s, 1 / rate_hz, kernel_s, bias, places=1, clips=clips)
+        self.filter = stateful(readouts.config.filter, readouts.constants, rate_hz, bias, places=1, clips=clips)
 
     def drive(self, pictures: Tensor) -> Tensor:
         """Rectify in place and read pictures ``(n, C, Y, X)``; return rows ``(n, N)``."""
-        rows, offset = F.leaky_relu_(pictures, self.slope).permute(0, 2, 3, 1).flatten(1), self.filter.input_offset
+        rows, offset = self.activation.in_place(pictures).permute(0, 2, 3, 1).flatten(1), self.filter.input_offset
         return rows @ self.weights if offset is None else torch.addmm(offset, rows, self.weights)
 
 
@@ -140,8 +144,9 @@ class Folded:
     def __init__(self, model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> None:
         self.clips = clips
         windows = [model.readouts.window]
-        for layer in reversed(list(model.hidden)):
-            windows.insert(0, seen_by(windows[0], layer.weight.shape[-1] // 2, model.readouts.lattice))
+        sizes = model.hidden.lattices(model.config.eye.lattice)
+        for layer, size in zip(reversed(list(model.hidden)), reversed(sizes[:-1]), strict=True):
+            windows.insert(0, layer.convolution.reads(windows[0]).within(size))
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
         self._like = model.calcium.tau_s.detach()
         self.eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
@@ -228,16 +233,6 @@ class Folded:
             x = layer.pictures(filtered(layer.filter, layer.drive(x)))
         voltage = filtered(self.readouts.filter, self.readouts.drive(x))
         return voltage.view(len(seen), self.clips, -1).transpose(0, 1)
-
-
-def seen_by(window: Window, half: int, lattice: tuple[int, int]) -> Window:
-    """Return the window of the lattice that a kernel reads to fill ``window``."""
-    return Window(
-        max(window.top - half, 0),
-        min(window.bottom + half, lattice[0]),
-        max(window.left - half, 0),
-        min(window.right + half, lattice[1]),
-    )
 
 
 def channels_last(weight: Tensor) -> Tensor:

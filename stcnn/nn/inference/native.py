@@ -47,6 +47,12 @@ def unfit_for_native_evaluation(folded: Folded) -> str:
         return "a parameter is not finite"
     if any(k % 2 == 0 for layer in folded.layers for k in layer.kernel.shape[2:]):
         return "the width of a kernel is even"
+    if not all(layer.convolution.keeps_size for layer in folded.layers):
+        return "a hidden layer has a stride or a padding, so that maps differ in size"
+    if curved := [part.activation.name for part in (*folded.layers, folded.readouts) if part.activation.curved]:
+        return f"the activation {curved[0]} is more than a slope"
+    if folded.layers[0].activation.slope != 1:
+        return "an activation stands in front of the first layer"
     return ""
 
 
@@ -139,7 +145,7 @@ class NativeEvaluation:
         Raises:
             NotCompiled: a parameter is not finite, or see :func:`~stcnn.nn.kernels.native.compile.libraries`.
         """
-        if not isinstance(indicator.filter, Integrator):
+        if not isinstance(indicator.filter, Integrator) or indicator.rectifier not in ("elu", "softplus"):
             return False
         if not all(bool(t.isfinite().all()) for t in (indicator.filter.scan.leak, indicator.gain, indicator.offset)):
             raise NotCompiled("a parameter of the indicator is not finite")

@@ -73,7 +73,7 @@ class ClipBuilder:
         """Give the clip its indicator."""
         types = torch.as_tensor(range(memory.channels))[indicator.types]
         clip.calcium = Calcium(
-            len(indicator.gain), indicator.softplus, self.keeper.at(types, torch.int32),
+            len(indicator.gain), indicator.rectifier == "softplus", self.keeper.at(types, torch.int32),
             self.keeper.at(indicator.gain), self.keeper.at(indicator.offset), memory.row_filter(b),
         )  # fmt: skip
         clip.filtered = self.keeper.scratch(memory.channels)
@@ -91,7 +91,7 @@ class ClipBuilder:
         layer, keeper = self.folded.layers[i], self.keeper
         spare = torch.zeros(self.whole(memory.channels) - memory.channels)
         bias = torch.cat([memory.leak * layer.filter.offset, spare])
-        above = self.folded.layers[i + 1].slope if i + 1 < len(self.folded.layers) else self.folded.readouts.slope
+        above = [*self.folded.layers, self.folded.readouts][i + 1].activation.slope
         return Frozen(
             self._weights[i], keeper.at(bias), keeper.at(torch.cat([memory.leak, spare])),
             keeper.memory(memory.last[b]), above, memory.past(b), keeper.memory(memory.done[b : b + 1], torch.int64),

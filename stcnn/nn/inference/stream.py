@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 from torch import Tensor
 
 from stcnn.errors import ConfigError, RateError, ShapeError, nearest
 from stcnn.movie import BACKGROUND
+from stcnn.nn.calcium import rectified
 from stcnn.nn.inference.evaluator import evaluator, live
 from stcnn.nn.stateful import State, exponential
 from stcnn.nn.temporal import exponential_gain
@@ -246,7 +246,7 @@ class Indicator:
         calcium, dt_s = model.calcium, 1 / config.rate_hz
         tau_s, kernel = calcium.time_constants().detach(), calcium.config.filter
         zero = torch.zeros_like(tau_s)
-        self.softplus = calcium.config.rectifier == "softplus"
+        self.rectifier = calcium.config.rectifier
         self.filter = exponential(tau_s, dt_s, kernel.kernel_s, zero, places=1, clips=config.clips)
         self.places: dict[str, int | slice] = {}
         """Where the calcium of each cell type stands among all."""
@@ -266,16 +266,13 @@ class Indicator:
 
     def calcium(self, voltage: Tensor) -> Tensor:
         """Return calcium ``(B, T, M)`` after voltages ``(B, T, N)``."""
-        rows = self._rate(voltage).transpose(0, 1).flatten(1)
+        rows = rectified(voltage, self.rectifier).transpose(0, 1).flatten(1)
         filtered = self.filter.filter(rows).view(voltage.shape[1], voltage.shape[0], -1)[..., self.types]
         return torch.addcmul(self.offset, self.gain, filtered).transpose(0, 1)
 
     def settle(self, voltage: Tensor) -> None:
         """Remember that the voltage has been ``(B, 1, N)`` forever."""
-        self.filter.settle(self._rate(voltage).flatten())
-
-    def _rate(self, voltage: Tensor) -> Tensor:
-        return F.softplus(voltage) if self.softplus else F.elu(voltage) + 1
+        self.filter.settle(rectified(voltage, self.rectifier).flatten())
 
 
 def chosen_neurons(model: STCNN, config: StreamConfig) -> dict[str, list[int]]:

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate
 from stcnn.nn.ops.leaky_integrator import Scan
-from stcnn.nn.readout import Window
 from stcnn.nn.stack.chunked_memory import Recomputed, Stored
 
 CHUNK_PICTURES = 128

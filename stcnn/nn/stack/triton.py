@@ -27,9 +27,10 @@ from torch import Tensor
 
 from stcnn.nn.kernels.triton import launch as triton_rows
 from stcnn.nn.kernels.triton.launch import AdjointTerms, Behind, Maps, Normalisation, interpreted, missing
+from stcnn.nn.lattice import Window
 from stcnn.nn.notice import say_once
 from stcnn.nn.ops.correlate import correlate, correlate_adjoint
-from stcnn.nn.readout import Reading, Window
+from stcnn.nn.readout import Reading
 from stcnn.nn.stack.chunked_backward import LastAdjoint, LayerBackward
 from stcnn.nn.stack.chunked_forward import Clips, FusedLayer, Run
 from stcnn.nn.stack.engine import StackOutput, train

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from stcnn.nn.readout import Window
+    from stcnn.nn.lattice import Window
 
 BATCH = 16
 """Rows a thread asks for before it uses the first: enough requests under way to hide the latency of memory."""
