@@ -93,11 +93,12 @@ class Axis(NamedTuple):
 def axes(config: EyeConfig) -> tuple[Axis, Axis]:
     """Return the lattice along rows, downwards, and along columns, to the right."""
     azimuth_deg, elevation_deg = config.centre_deg
-    sizes = zip(
-        config.lattice, config.spacing_deg, _both(config.window_deg), (-elevation_deg, azimuth_deg), strict=True
+    height_deg, width_deg = _both(config.window_deg)
+    down_deg, right_deg = config.spacing_deg
+    return (
+        Axis(config.lattice[0], down_deg, height_deg, -elevation_deg),
+        Axis(config.lattice[1], right_deg, width_deg, azimuth_deg),
     )
-    down, right = (Axis(*size) for size in sizes)
-    return down, right
 
 
 def acceptance_matrix(n_px: int, deg_per_px: float, axis: Axis, fwhm_deg: float) -> Tensor:
@@ -184,11 +185,12 @@ class Eye(nn.Module):
 
     def _require_its_lattice(self, shape_px: Pair, deg_per_px: float) -> None:
         fitting = self.config.on_picture(shape_px, deg_per_px)
-        if fitting.lattice != self.config.lattice:
+        away_deg = max(abs(a - b) for a, b in zip(fitting.centre_deg, self.config.centre_deg, strict=True))
+        if fitting.lattice != self.config.lattice or away_deg > 1e-6:
             raise ShapeError(
                 f"on a picture of {shape_px} pixels of {deg_per_px:g} degrees this eye has {fitting.lattice} rows and "
-                "columns",
-                expected=f"a picture on which it has {self.config.lattice}",
+                f"columns around {fitting.centre_deg} degrees",
+                expected=f"a picture on which it has {self.config.lattice} around {self.config.centre_deg}",
                 remedy=f"ask model.for_picture({shape_px}) instead of the model",
             )
 
