@@ -15,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.arrival import Changes, StimulusChange, changes_of
-from stcnn.data.consistency import deviations, mean_responses, on_clock
+from stcnn.data.consistency import deviations, is_usable, mean_responses, on_clock, responses_without
 from stcnn.data.dataset import Dataset
+from stcnn.data.labels import exchanged_labels
 from stcnn.data.recordings import Recording, rows_by
 
 GREEN, AMBER, RED = "green", "amber", "red"
@@ -86,18 +87,31 @@ def audit(data: Dataset, progress: Callable[[str, int, int], None] = lambda what
     groups = rows_by(data.table, "cell_type", "neuron")
     for done, ((cell_type, neuron), numbers) in enumerate(groups.items(), 1):
         recordings = [data.recordings[i] for i in numbers]
+        own: list[Flag] = []
         for recording in recordings:
-            flags += _recording_flags(recording, changes[recording.stimulus, recording.shift_px])
-            flags += _repeated_trace(recording, traces)
-        rows.append(_neuron_row(cell_type, neuron, recordings, changes, flags))
+            own += _recording_flags(recording, changes[recording.stimulus, recording.shift_px])
+            own += _repeated_trace(recording, traces)
+        rows.append(_neuron_row(cell_type, neuron, recordings, changes, own))
+        flags += own
         progress("neurons", done, len(groups))
     neurons = pd.DataFrame(rows)
-    responses = mean_responses(data, changes)
-    for found in deviations(responses) if responses is not None else ():
-        flags.append(flag := Flag(RED if found.red else AMBER, found.check, found.group, found.reason))
-        members = (neurons.animal == found.group) | (neurons.neuron == found.group)
-        neurons.loc[members, "colour"] = [worst((c, flag.colour)) for c in neurons.colour[members]]
+    flags += _compare(data, changes, neurons)
     return Audit(flags, neurons)
+
+
+def _compare(data: Dataset, changes: Changes, neurons: pd.DataFrame) -> Iterator[Flag]:
+    """Flags on animals, sessions or neurons that differ from the others; colours their neurons in the table."""
+    responses = mean_responses(data, changes)
+    if responses is None:
+        return
+    found = list(deviations(responses))
+    found += exchanged_labels(responses_without(responses, found))
+    place = {key: i for i, key in enumerate(zip(neurons.cell_type, neurons.neuron, strict=True))}
+    for deviation in found:
+        colour = RED if deviation.red else AMBER
+        yield Flag(colour, deviation.check, deviation.what, deviation.reason)
+        for key in responses.members(deviation.groups):
+            neurons.loc[place[key], "colour"] = worst((neurons.colour[place[key]], colour))
 
 
 def _movie_flags(data: Dataset) -> Iterator[Flag]:
@@ -122,7 +136,13 @@ def _recording_flags(recording: Recording, change: StimulusChange) -> Iterator[F
         yield Flag(RED, "duration", what, f"lasts from {time_s[0]:.2f} to {time_s[-1]:.2f} s, without stimulus onset")
     elif time_s[-1] < change.end_s - 1.5 / rate_hz:
         yield Flag(AMBER, "duration", what, f"ends at {time_s[-1]:.2f} s, before its movie at {change.end_s:.2f} s")
-    if len(time_s) > 2:
+    back = np.flatnonzero(~(np.diff(time_s) > 0))
+    if len(back):
+        reason = (
+            f"its clock does not run forward: sample {back[0] + 1} is at {time_s[back[0] + 1]:.3f} s, the one before"
+        )
+        yield Flag(RED, "clock", what, f"{reason} at {time_s[back[0]]:.3f} s")
+    elif len(time_s) > 2:
         steps = np.diff(time_s) * rate_hz
         if abs(np.median(steps) - 1) > 0.05:
             measured = rate_hz / np.median(steps)
@@ -156,7 +176,7 @@ def _neuron_row(
     changes: Changes,
     flags: list[Flag],
 ) -> dict[str, object]:
-    """What is said of one neuron; adds its flags."""
+    """What is said of one neuron, whose recordings have some flags already; adds its own."""
     what = f"{cell_type}, neuron {neuron}"
     reliability, drift = repeat_reliability(recordings), baseline_drift(recordings)
     follows, latency_s = polarity_and_latency(recordings, changes)
@@ -166,7 +186,6 @@ def _neuron_row(
         flags.append(Flag(AMBER, "drift", what, f"its baseline wanders by {drift:.1f} times the spread within a trial"))
     if latency_s < 0:
         flags.append(Flag(AMBER, "latency", what, f"its responses lead the stimulus by {-latency_s:.2f} s"))
-    own = (flag.colour for flag in flags if flag.what == what or flag.what.startswith(f"{what},"))
     return {
         **{"cell_type": cell_type, "neuron": neuron, "animal": recordings[0].animal, "recordings": len(recordings)},
         **{
@@ -174,7 +193,7 @@ def _neuron_row(
             "follows": follows,
             "latency_s": latency_s,
             "drift": drift,
-            "colour": worst(own),
+            "colour": worst(flag.colour for flag in flags),
         },
     }
 
@@ -183,7 +202,7 @@ def repeats(recordings: list[Recording]) -> Iterator[tuple[Recording, NDArray[np
     """For each stimulus its first recording, and all repeats on the clock of that one, ``(trials, T)``."""
     by_stimulus: dict[str, list[Recording]] = {}
     for recording in recordings:
-        if np.isfinite(recording.trace).all():
+        if is_usable(recording):
             by_stimulus.setdefault(recording.stimulus, []).append(recording)
     for trials in by_stimulus.values():
         yield trials[0], np.stack([on_clock(recording, trials[0].time_s) for recording in trials])
@@ -200,7 +219,7 @@ def repeat_reliability(recordings: list[Recording]) -> float:
 
 def baseline_drift(recordings: list[Recording]) -> float:
     """Spread of the mean before stimulus onset over recordings, relative to the spread of samples within."""
-    before = [r.trace[r.time_s < 0] for r in recordings if (r.time_s < 0).sum() > 2 and np.isfinite(r.trace).all()]
+    before = [r.trace[r.time_s < 0] for r in recordings if (r.time_s < 0).sum() > 2 and is_usable(r)]
     if len(before) < 3:
         return float("nan")
     within = float(np.sqrt(np.mean([np.var(r.trace) for r in recordings if np.isfinite(r.trace).all()])))

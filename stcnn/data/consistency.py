@@ -3,110 +3,187 @@
 The mean responses of each neuron, on a clock that starts when the stimulus reaches it, are held against the mean of all
 neurons of its cell type in other animals. An animal whose neurons all peak at another lag, have the other sign, or
 resemble the responses to another stimulus, stands out from the rest. What single neurons of an animal differ by is the
-yardstick, so that such differences raise no alarm. Where there are fewer than three animals, neurons are compared.
+yardstick, so that such differences raise no alarm; a difference counts when Student's t, for as many degrees of freedom
+as the yardstick has, is exceeded by chance in one of a thousand sets (:data:`FALSE_ALARMS`).
+
+Which one is at fault is known where at least two others agree. Two animals only show *that* they differ, as do sessions
+of one animal, or the neurons of one session: such a difference names both of them and is never red. The animal that
+stands out most is left out before the others are held against each other, so that it does not make them suspect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from stcnn.data.arrival import Changes, StimulusChange, cross_correlations, delay_s, peak
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
 
 LARGEST_LAG_S = 0.5
-LEAST_GROUPS = 3
-SIGMAS = 4.0
-"""A difference counts when it exceeds this many standard errors."""
+FALSE_ALARMS = 1e-3
+"""Chance with which one kind of comparison may raise an alarm in a clean set, shared by all that it compares."""
 LEAST_LAG_SAMPLES = 1.5
 LEAST_MATCH = 0.3
 """Correlation with the mean of all below which nothing is said about lags."""
-MOST_LIKE_OTHER = -0.5
-"""Likeness to the own rather than to the other stimulus, 1 in the mean of all, below which labels look exchanged."""
+LEAST_WITNESSES = 2
+"""So many others must agree for a verdict on which one is at fault."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One way in which a group (an animal, or a neuron) differs from the rest."""
+    """One way in which an animal (a session, a neuron) differs from the rest.
 
-    group: str
+    Args:
+        check: name of the comparison.
+        what: who differs, in words: one, or two of which one is at fault.
+        reason: in what.
+        red: whether it is sure enough to leave the recordings out of a training.
+        groups: numbers of the groups concerned.
+    """
+
     check: str
+    what: str
     reason: str
     red: bool
+    groups: tuple[int, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Responses:
     """Mean responses of all neurons.
 
     Args:
-        cell_type: of each neuron, ``(N,)``.
-        group: animal (or neuron) of each neuron, ``(N,)``.
+        neurons: cell type and name of each neuron, N pairs.
+        group: number of the animal (session, neuron) that each neuron is compared as part of, ``(N,)``.
+        names: of the groups, in words.
+        by: what the groups are: ``animal``, ``session`` or ``neuron``.
         rate_hz: of the traces.
         means: stimulus to the mean response of each neuron less its mean, ``(N, T)``; NaN without recordings.
+        distrusted: groups that differ and that others are not held against.
     """
 
-    cell_type: NDArray[np.str_]
-    group: NDArray[np.str_]
+    neurons: list[tuple[str, str]]
+    group: NDArray[np.int64]
+    names: list[str]
+    by: str
     rate_hz: float
     means: dict[str, Array]
+    distrusted: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def trusted(self) -> list[int]:
+        """Groups that are not known to differ."""
+        return [group for group in range(len(self.names)) if group not in self.distrusted]
+
+    @cached_property
+    def same_type(self) -> NDArray[np.bool_]:
+        """Whether two neurons have one cell type, ``(N, N)``."""
+        types = np.array([cell_type for cell_type, _ in self.neurons])
+        return types[:, None] == types
 
     @cached_property
     def expected(self) -> dict[str, Array]:
         """For each stimulus and neuron the mean over the neurons of its cell type in other groups, ``(N, T)``."""
-        same_type = self.cell_type[:, None] == self.cell_type
-        others = (same_type & (self.group[:, None] != self.group)).astype(float)
+        others = self.same_type & (self.group[:, None] != self.group)
+        weights = (others & np.isin(self.group, self.trusted)).astype(float)
         found = {}
         for stimulus, means in self.means.items():
             recorded = ~np.isnan(means[:, 0])
-            counts = others[:, recorded].sum(1, keepdims=True)
-            total = others[:, recorded] @ means[recorded]
+            counts = weights[:, recorded].sum(1, keepdims=True)
+            total = weights[:, recorded] @ means[recorded]
             found[stimulus] = np.divide(total, counts, out=np.full_like(means, np.nan), where=counts > 0)
         return found
 
-    def of_group(self, values: Array, group: str) -> Array:
+    @cached_property
+    def witnesses(self) -> list[list[int]]:
+        """For each group the trusted others that have one of its cell types."""
+        linked = [np.unique(self.group[self.same_type[self.group == g].any(0)]) for g in range(len(self.names))]
+        return [[g for g in found.tolist() if g != group and g in self.trusted] for group, found in enumerate(linked)]
+
+    def of_group(self, values: Array, group: int) -> Array:
         """The values of the neurons of a group that have one."""
         chosen = values[self.group == group]
         return chosen[~np.isnan(chosen)]
 
+    def members(self, groups: tuple[int, ...]) -> set[tuple[str, str]]:
+        """Cell type and name of the neurons of some groups."""
+        return {neuron for neuron, group in zip(self.neurons, self.group, strict=True) if group in groups}
+
+    def deviation(self, check: str, group: int, reason: str, *, red: bool = True) -> Deviation:
+        """What is said of a group that differs: of it alone where others agree, else of it and its counterpart."""
+        concerned = (group,)
+        if self.by == "neuron":  # it may be of another kind, without any fault
+            red = False
+        elif len(self.witnesses[group]) < LEAST_WITNESSES:
+            concerned = tuple(sorted([group, *self.witnesses[group]]))
+            reason, red = f"{reason}; two {self.by}s do not tell which of them is at fault", False
+        return Deviation(check, " and ".join(self.names[g] for g in concerned), reason, red, concerned)
+
 
 def mean_responses(data: Dataset, changes: Changes) -> Responses | None:
-    """The mean responses of all neurons; one recording at a time is in memory. None with too few groups.
+    """The mean responses of all neurons; one recording at a time is in memory. None where there is nothing to compare.
 
     Args:
         data: single trials.
         changes: what :func:`stcnn.data.arrival.changes_of` finds; the first shift of a stimulus is its reference.
     """
-    by = "animal" if data.table.animal.nunique() >= LEAST_GROUPS else "neuron"
-    neurons = rows_by(data.table, "cell_type", "neuron", "animal")
-    groups = [animal if by == "animal" else neuron for _, neuron, animal in neurons]
-    if len(set(groups)) < LEAST_GROUPS:
+    by = _compared(data)
+    neurons = rows_by(data.table, "cell_type", "neuron", "animal", *(["session"] if by == "session" else []))
+    keys = {"animal": lambda key: key[2:3], "session": lambda key: key[2:4], "neuron": lambda key: key[:2]}
+    places: dict[tuple[str, ...], int] = {}
+    group = np.array([places.setdefault(keys[by](key), len(places)) for key in neurons])
+    if len(places) < (3 if by == "neuron" else 2):
         return None
+    means = _means(data, changes, list(neurons.values()))
+    names = [_in_words(by, key) for key in places]
+    pairs = [(cell_type, neuron) for cell_type, neuron, *_ in neurons]
+    return Responses(pairs, group, names, by, float(data.table.rate_hz.median()), means)
+
+
+def _compared(data: Dataset) -> str:
+    """What is compared: animals, else the sessions of the only animal, else its neurons."""
+    if data.table.animal.nunique() > 1:
+        return "animal"
+    return "session" if data.table.session.nunique() > 1 else "neuron"
+
+
+def _in_words(by: str, key: tuple[str, ...]) -> str:
+    if by == "animal":
+        return key[0]
+    return f"session {key[1]}" if by == "session" else f"{key[0]}, neuron {key[1]}"
+
+
+def _means(data: Dataset, changes: Changes, rows_of: list[list[int]]) -> dict[str, Array]:
+    """Stimulus to the mean response of each neuron, less its mean over time, on the clock of the first recording."""
     sums: dict[str, Array] = {}
     counts: dict[str, Array] = {}
     clocks: dict[str, Array] = {}
     reference: dict[str, StimulusChange] = {}
     delays_s = {key: delay_s(change, reference.setdefault(key[0], change)) for key, change in changes.items()}
-    for place, rows in enumerate(neurons.values()):
+    for place, rows in enumerate(rows_of):
         for recording in (data.recordings[i] for i in rows):
+            if not is_usable(recording):
+                continue
             stimulus = recording.stimulus
             clock = clocks.setdefault(stimulus, recording.time_s)
             trace = on_clock(recording, clock + delays_s[stimulus, recording.shift_px])
-            if np.isfinite(trace).all():
-                sums.setdefault(stimulus, np.zeros((len(neurons), len(clock))))[place] += trace
-                counts.setdefault(stimulus, np.zeros((len(neurons), 1)))[place] += 1
+            sums.setdefault(stimulus, np.zeros((len(rows_of), len(clock))))[place] += trace
+            counts.setdefault(stimulus, np.zeros((len(rows_of), 1)))[place] += 1
     means = {s: np.divide(sums[s], n, out=np.full_like(sums[s], np.nan), where=n > 0) for s, n in counts.items()}
-    means = {stimulus: values - values.mean(1, keepdims=True) for stimulus, values in means.items()}
-    types = np.array([cell_type for cell_type, *_ in neurons])
-    return Responses(types, np.array(groups), float(data.table.rate_hz.median()), means)
+    return {stimulus: values - values.mean(1, keepdims=True) for stimulus, values in means.items()}
+
+
+def is_usable(recording: Recording) -> bool:
+    """Whether all samples are finite and their clock runs forward, so that the trace can be held against others."""
+    return bool(np.isfinite(recording.trace).all() and (np.diff(recording.time_s) > 0).all())
 
 
 def on_clock(recording: Recording, clock: Array) -> Array:
@@ -117,38 +194,79 @@ def on_clock(recording: Recording, clock: Array) -> Array:
 
 
 def deviations(responses: Responses) -> Iterator[Deviation]:
-    """Everything in which a group differs from the rest."""
-    lags, matches = lags_and_matches(responses)
-    groups = list(dict.fromkeys(responses.group.tolist()))
-    lag_error, match_error = _spread(responses, lags), _spread(responses, matches)
-    middle = float(np.nanmedian(lags)) if np.isfinite(lags).any() else 0.0
-    for group in groups:
-        match, lag = responses.of_group(matches, group), responses.of_group(lags, group) - middle
-        if len(match) and match.mean() < -max(LEAST_MATCH, SIGMAS * match_error / np.sqrt(len(match))):
-            reason = f"responses are upside down (correlation {match.mean():.2f} with those of all others)"
-            yield Deviation(group, "polarity", reason, True)
-        elif len(lag) and abs(lag.mean()) > max(LEAST_LAG_SAMPLES, SIGMAS * lag_error / np.sqrt(len(lag))):
-            yield _lag_deviation(group, float(lag.mean()), responses.rate_hz)
-    yield from _swapped(responses, groups)
+    """Everything in which a group differs from the rest in its time or sign, the worst first."""
+    while len(responses.trusted) > 1:
+        lags, matches = lags_and_matches(responses)
+        groups = responses.trusted
+        found = [upside_down(responses, matches, g) or late_or_early(responses, lags, g) for g in groups]
+        ranked = sorted((one for one in found if one is not None), key=lambda one: -one[0])
+        if responses.by == "neuron":
+            yield from (deviation for _, deviation in ranked)
+        if responses.by == "neuron" or not ranked:
+            return
+        yield ranked[0][1]
+        responses = responses_without(responses, [ranked[0][1]])
 
 
-def _lag_deviation(group: str, lag: float, rate_hz: float) -> Deviation:
-    by = f"{abs(lag):.1f} samples ({abs(lag) / rate_hz:.3f} s)"
+def responses_without(responses: Responses, found: Iterable[Deviation]) -> Responses:
+    """The same responses, none held against those that differ."""
+    return replace(responses, distrusted=responses.distrusted.union(*(deviation.groups for deviation in found)))
+
+
+Ranked = tuple[float, Deviation]
+"""By how many times the margin a group differs, and in what."""
+
+
+def upside_down(responses: Responses, matches: Array, group: int) -> Ranked | None:
+    """Whether the responses of a group correlate with those of the others by a negative number."""
+    match = responses.of_group(matches, group)
+    if not len(match):
+        return None
+    beyond = -float(match.mean()) / max(LEAST_MATCH, _margin(responses, matches, group))
+    if beyond <= 1:
+        return None
+    others = "the other one" if len(responses.witnesses[group]) == 1 else "all others"
+    reason = f"responses are upside down (correlation {match.mean():.2f} with those of {others})"
+    return beyond, responses.deviation("polarity", group, reason)
+
+
+def late_or_early(responses: Responses, lags: Array, group: int) -> Ranked | None:
+    """Whether the responses of a group come later or earlier than those of the others."""
+    own = responses.of_group(lags, group)
+    trusted = np.isin(responses.group, responses.trusted) & ~np.isnan(lags)
+    if not len(own) or not (trusted & (responses.group != group)).any():
+        return None
+    alone = len(responses.witnesses[group]) < LEAST_WITNESSES  # the other one is as much too early as this is too late
+    lag = float(own.mean() - (0.0 if alone else np.median(lags[trusted])))
+    beyond = abs(lag) / max(LEAST_LAG_SAMPLES, _margin(responses, lags, group))
+    if beyond <= 1:
+        return None
+    by, when = f"{abs(lag):.1f} samples ({abs(lag) / responses.rate_hz:.3f} s)", "later" if lag > 0 else "earlier"
+    if alone:
+        other = responses.names[responses.witnesses[group][0]]
+        reason = f"responses of {responses.names[group]} come {by} {when} than those of {other}"
+        return beyond, responses.deviation("latency", group, reason)
+    reason = f"responses come {by} {when} than in the others" + (": frames may be missing" if lag < 0 else "")
     red = abs(lag) > 2 * LEAST_LAG_SAMPLES
-    if lag > 0:
-        return Deviation(group, "latency", f"responses come {by} later than in the others", red)
-    reason = f"responses come {by} earlier than in the others: frames may be missing"
-    return Deviation(group, "dropped", reason, red)
+    return beyond, responses.deviation("latency" if lag > 0 else "dropped", group, reason, red=red)
 
 
-def _spread(responses: Responses, values: Array) -> float:
-    """Standard deviation of neurons within groups; over all groups, by their median, where no group has two neurons."""
-    inside = [responses.of_group(values, group) for group in np.unique(responses.group)]
-    freedom = sum(max(0, len(v) - 1) for v in inside)
+def _margin(responses: Responses, values: Array, group: int) -> float:
+    """By how much the mean of a group may differ from that of the others by chance, two-sided, for all groups at once.
+
+    Student's t times the standard error; neurons vary as much as within groups, or as groups do where no group has two.
+    """
+    inside = {g: responses.of_group(values, g) for g in responses.trusted}
+    freedom = sum(max(0, len(v) - 1) for v in inside.values())
     if freedom:
-        return float(np.sqrt(sum(((v - v.mean()) ** 2).sum() for v in inside if len(v)) / freedom))
-    known = values[~np.isnan(values)]
-    return 1.4826 * float(np.median(np.abs(known - np.median(known)))) if len(known) else 0.0
+        spread = float(np.sqrt(sum(((v - v.mean()) ** 2).sum() for v in inside.values() if len(v)) / freedom))
+    else:
+        known = np.concatenate(list(inside.values()))
+        freedom = max(1, len(known) - 1)
+        spread = 1.4826 * float(np.median(np.abs(known - np.median(known))))
+    n_own, n_all = len(inside[group]), sum(map(len, inside.values()))
+    error = spread * np.sqrt(1 / n_own + 1 / max(1, n_all - n_own))
+    return float(stats.t.isf(FALSE_ALARMS / 2 / len(inside), freedom) * error)
 
 
 def lags_and_matches(responses: Responses) -> tuple[Array, Array]:
@@ -166,70 +284,3 @@ def lags_and_matches(responses: Responses) -> tuple[Array, Array]:
     strong = known & (total.max(1) > LEAST_MATCH)
     lags = [peak(row) - largest if ok else np.nan for row, ok in zip(total, strong, strict=True)]
     return np.array(lags), np.where(known, total[:, largest], np.nan)
-
-
-def _swapped(responses: Responses, groups: list[str]) -> Iterator[Deviation]:
-    """Pairs of stimuli whose responses in a group each resemble what all others give to the other one."""
-    names = list(responses.means)
-    found = [Likeness(len(names)) for _ in groups]
-    for neuron, group in enumerate(responses.group.tolist()):
-        found[groups.index(group)].add(responses, neuron)
-    for place, group in enumerate(groups):
-        rest = np.stack([other.share for i, other in enumerate(found) if i != place])
-        usual, spread = np.median(rest, axis=0), np.std(rest, axis=0)
-        own = found[place]
-        suspect = own.is_reversed & (usual > -MOST_LIKE_OTHER) & (own.share < usual - SIGMAS * spread)
-        taken: set[int] = set()
-        pairs = [(a, b) for a, b in combinations(range(len(names)), 2) if suspect[a, b]]
-        for a, b in sorted(pairs, key=lambda pair: float(own.total[pair])):
-            if not taken & {a, b}:
-                taken |= {a, b}
-                reason = f"the responses to '{names[a]}' and '{names[b]}' look exchanged"
-                yield Deviation(group, "label", reason, True)
-
-
-class Likeness:
-    """How far the responses of a group are those to their own stimulus rather than to another, for all pairs.
-
-    With the responses x and the expected ones r to stimuli a and b, and ``d = r_a - r_b``, each neuron adds
-    ``(x_a - (r_a + r_b) / 2) . d`` (toward the own stimulus), the same for b, and the squared length of d, which the
-    two sum up to where responses are as expected; they sum up to minus that where the labels were exchanged.
-    """
-
-    def __init__(self, n_stimuli: int) -> None:
-        self.n_neurons = 0
-        self.own, self.total, self.scale = np.zeros((3, n_stimuli, n_stimuli))
-        self.squares = np.zeros((3, n_stimuli, n_stimuli))
-
-    def add(self, responses: Responses, neuron: int) -> None:
-        """Add a neuron; one that answers upside down says nothing about labels."""
-        x, r = np.zeros((2, len(responses.means), max(means.shape[1] for means in responses.means.values())))
-        for row, (stimulus, means) in enumerate(responses.means.items()):
-            mean, expected = means[neuron], responses.expected[stimulus][neuron]
-            if not (np.isnan(mean).any() or np.isnan(expected).any()):
-                x[row, : len(mean)], r[row, : len(mean)] = mean, expected
-        power, product = r @ r.T, x @ r.T
-        gain = np.trace(product) / max(np.trace(power), 1e-30)
-        if gain <= 0:
-            return
-        both = np.outer(x.any(1) & r.any(1), x.any(1) & r.any(1))
-        lengths = np.diagonal(power)
-        own = both * ((np.diagonal(product)[:, None] - product) / gain - (lengths[:, None] - lengths) / 2)
-        total, scale = own + own.T, both * (lengths[:, None] - 2 * power + lengths)
-        self.n_neurons += 1
-        self.own, self.total, self.scale = self.own + own, self.total + total, self.scale + scale
-        self.squares += np.stack([total**2, total * scale, scale**2])
-
-    @property
-    def share(self) -> Array:
-        """1 where responses are as expected, -1 where exchanged, ``(S, S)``; 1 where nothing is known."""
-        return np.divide(self.total, self.scale, out=np.ones_like(self.scale), where=self.scale > 0)
-
-    @property
-    def is_reversed(self) -> NDArray[np.bool_]:
-        """Whether both responses are like the other one's by more than neurons differ in that, ``(S, S)``."""
-        n, share = self.n_neurons, self.share
-        residual = self.squares[0] - 2 * share * self.squares[1] + share**2 * self.squares[2]
-        error = np.sqrt(np.maximum(residual, 0) * n / (n - 1)) if n > 1 else np.zeros_like(share)
-        surely = self.total < -SIGMAS * error
-        return (share < MOST_LIKE_OTHER) & surely & (self.own < 0) & (self.own.T < 0)
