@@ -14,7 +14,7 @@ import torch
 
 from stcnn.data import BatchingConfig, Dataset, SplitConfig, loader, split_recordings
 from stcnn.data.dataset import in_order, joined, noted, taken
-from stcnn.data.recordings import MoviesOnDemand
+from stcnn.data.recordings import MoviesOnDemand, neurons_of, optional_column
 from stcnn.data.store import StoreDataConfig, open_store, provenance, read_store, write_store
 from stcnn.errors import DataError, FileError
 from stcnn.movie import Movie
@@ -211,3 +211,17 @@ def test_notes_survive_joining_selection_order_and_the_store(tmp_path: Path) -> 
     assert joined([data, noted(data, "another")]).notes == (*data.notes, "another")
     write_store(data, tmp_path / "noted.zarr")
     assert open_store(tmp_path / "noted.zarr").notes == data.notes
+
+
+def test_optional_columns_are_kept_where_they_are_known(tmp_path: Path) -> None:
+    first, second = dataset(), dataset()
+    first.table["plane"] = "plane1"
+    first.table["onset_s"] = np.arange(len(first)) / 10
+    renamed = second.table.assign(neuron="other " + second.table.neuron)
+    whole = joined([first, replace(second, table=renamed, neurons=neurons_of(renamed))])
+    assert whole.table.plane.tolist() == ["plane1"] * len(first) + [""] * len(second)
+    opened = open_store(write_store(whole, tmp_path / "set.zarr"))
+    assert opened.table.plane.tolist() == whole.table.plane.tolist()
+    np.testing.assert_array_equal(opened.table.onset_s, whole.table.onset_s)
+    assert "channel" not in opened.table
+    assert set(optional_column(opened.table, "channel")) == {""}

@@ -20,6 +20,7 @@ from torch import Tensor
 from stcnn.cell_type_names import by_cell_type, cell_type_name
 from stcnn.data.clocks import sample_prediction
 from stcnn.data.recordings import (
+    OPTIONAL_COLUMNS,
     TABLE_COLUMNS,
     JoinedMovies,
     JoinedRecordings,
@@ -27,6 +28,7 @@ from stcnn.data.recordings import (
     SelectedRecordings,
     averaged,
     neurons_of,
+    optional_column,
     prints_of,
     recording_table,
     sampled_apart,
@@ -193,6 +195,7 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
                 expected="movies of one size and resolution",
             )
     table = pd.concat([part.table for part in parts], ignore_index=True)
+    table = table.assign(**{name: optional_column(table, name) for name in OPTIONAL_COLUMNS if name in table})
     rates = table.groupby("stimulus").movie_rate_hz.nunique()
     if rates.max() > 1:
         raise DataError(f"stimulus '{rates.idxmax()}' has movies of different rates", expected="one movie per name")

@@ -69,6 +69,11 @@ TABLE_COLUMNS = (
 the last, whether they are evenly spaced, and the rate of its movie. Where the samples were read once, a column
 ``prints`` beside them has the :func:`trace_print` of each trial."""
 
+OPTIONAL_COLUMNS: Mapping[str, str | float] = {"plane": "", "channel": "", "onset_s": float("nan")}
+"""Columns that a table may have besides, and what stands there where nothing is known: the imaging plane and the
+channel that a neuron was recorded in, and when its presentation began on the clock of the imaging session. They tell
+people what was imported; nothing is computed from them."""
+
 EVEN_WITHIN = 0.02
 """Samples count as evenly spaced where none is off by more than this share of the interval."""
 
@@ -85,6 +90,12 @@ def recording_table(recordings: Iterable[Recording], movie_rate_hz: Mapping[str,
         for r in recordings
     ]
     return pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).assign(prints=pd.Series(list(map(prints_of, recordings))))
+
+
+def optional_column(table: pd.DataFrame, name: str) -> pd.Series:
+    """One of :data:`OPTIONAL_COLUMNS`, whether the table has it or not."""
+    absent = OPTIONAL_COLUMNS[name]
+    return table[name].fillna(absent) if name in table else pd.Series([absent] * len(table), index=table.index)
 
 
 def prints_of(recording: Recording) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ Layout, version 1::
     recordings/COLUMN         (R,) one entry per single trial: int32 codes of ``categories`` for cell_type, neuron,
                               animal, session, stimulus and indicator; trial, azi_shift_px, ele_shift_px, n_samples,
                               start_s, end_s, rate_hz, exposure_s, even, azimuth_deg, elevation_deg; clock; print:
-                              uint64 by which copies of traces are found (stcnn.data.recordings.trace_print)
+                              uint64 by which copies of traces are found (stcnn.data.recordings.trace_print); where
+                              known also plane, channel (codes) and onset_s on the clock of the imaging session
     traces                    (sum of n_samples,) float32 dF/F at the imaging rate, one recording after the other
     clocks/n_samples          (K,) length of each different clock
     clocks/time_s             (sum,) float64 time stamps in seconds after stimulus onset, one clock after the other
@@ -44,7 +45,15 @@ from pydantic import BaseModel, ConfigDict
 
 from stcnn.data.dataset import Dataset, taken
 from stcnn.data.recordings import MoviesOnDemand, RecordingsOnDemand, Samples
-from stcnn.data.store_layout import CATEGORIES, FORMAT, NUMBERS, SAMPLE_CHUNK, VERSION
+from stcnn.data.store_layout import (
+    CATEGORIES,
+    FORMAT,
+    NUMBERS,
+    OPTIONAL_CATEGORIES,
+    OPTIONAL_NUMBERS,
+    SAMPLE_CHUNK,
+    VERSION,
+)
 from stcnn.data.store_writer import write_store
 from stcnn.errors import FileError
 from stcnn.movie import Movie
@@ -94,8 +103,10 @@ def _opened(path: Path, attributes: Mapping[str, Any]) -> Dataset:
     _require_whole(path, attributes["files"])
     opened = _Opened(path)
     infos = {info["name"]: info | {"array": f"movies/{i:04d}"} for i, info in enumerate(attributes["movies"])}
-    columns: dict[str, Any] = {name: opened.read(f"recordings/{name}") for name in (*CATEGORIES, *NUMBERS)}
-    for name in CATEGORIES:
+    named = [*CATEGORIES, *(name for name in OPTIONAL_CATEGORIES if name in attributes["categories"])]
+    numbers = [*NUMBERS, *(n for n in OPTIONAL_NUMBERS if f"recordings/{n}/zarr.json" in attributes["files"])]
+    columns: dict[str, Any] = {name: opened.read(f"recordings/{name}") for name in (*named, *numbers)}
+    for name in named:
         columns[name] = np.array(attributes["categories"][name], object)[columns[name]]
     columns["trials"] = _single(opened.read("recordings/trial"))
     if "recordings/print/zarr.json" in attributes["files"]:  # stores of November 2026 lack it

@@ -3,6 +3,8 @@
 FORMAT, VERSION = "stcnn", 1
 MOVIE_CHUNK, SAMPLE_CHUNK = 64, 2**20
 CATEGORIES = ("cell_type", "neuron", "animal", "session", "stimulus", "indicator")
+OPTIONAL_CATEGORIES = ("plane", "channel")
+OPTIONAL_NUMBERS = {"onset_s": "float64"}
 NUMBERS = {
     **dict.fromkeys(("azi_shift_px", "ele_shift_px", "n_samples"), "int32"),
     **dict.fromkeys(("start_s", "end_s", "rate_hz", "exposure_s", "azimuth_deg", "elevation_deg"), "float64"),

@@ -18,7 +18,16 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from stcnn.data.dataset import ContentDigest, Dataset
 from stcnn.data.duplicates import fingerprint
 from stcnn.data.recordings import trace_print
-from stcnn.data.store_layout import CATEGORIES, FORMAT, MOVIE_CHUNK, NUMBERS, SAMPLE_CHUNK, VERSION
+from stcnn.data.store_layout import (
+    CATEGORIES,
+    FORMAT,
+    MOVIE_CHUNK,
+    NUMBERS,
+    OPTIONAL_CATEGORIES,
+    OPTIONAL_NUMBERS,
+    SAMPLE_CHUNK,
+    VERSION,
+)
 from stcnn.errors import DataError, FileError
 from stcnn.writing import whole_folder
 
@@ -185,11 +194,11 @@ def _write_columns(group: zarr.Group, table: pd.DataFrame) -> dict[str, list[str
     folder = group["recordings"]
     assert isinstance(folder, zarr.Group)
     categories = {}
-    for name in CATEGORIES:
+    for name in (*CATEGORIES, *(name for name in OPTIONAL_CATEGORIES if name in table)):
         codes, names = pd.factorize(table[name])
         folder.create_array(name, data=codes.astype(np.int32))
         categories[name] = [str(n) for n in names]
-    for name, dtype in NUMBERS.items():
+    for name, dtype in (NUMBERS | {n: t for n, t in OPTIONAL_NUMBERS.items() if n in table}).items():
         folder.create_array(name, data=table[name].to_numpy(dtype))
     folder.create_array("trial", data=np.array([trials[0] for trials in table.trials], np.int32))
     return categories
