@@ -105,7 +105,7 @@ def _compare(data: Dataset, changes: Changes, neurons: pd.DataFrame) -> Iterator
     if responses is None:
         return
     found = list(deviations(responses))
-    found += exchanged_labels(responses_without(responses, found))
+    found += exchanged_labels(responses_without(responses, [g for one in found for g in one.groups]))
     place = {key: i for i, key in enumerate(zip(neurons.cell_type, neurons.neuron, strict=True))}
     for deviation in found:
         colour = RED if deviation.red else AMBER

@@ -194,79 +194,107 @@ def on_clock(recording: Recording, clock: Array) -> Array:
 
 
 def deviations(responses: Responses) -> Iterator[Deviation]:
-    """Everything in which a group differs from the rest in its time or sign, the worst first."""
-    while len(responses.trusted) > 1:
-        lags, matches = lags_and_matches(responses)
-        groups = responses.trusted
-        found = [upside_down(responses, matches, g) or late_or_early(responses, lags, g) for g in groups]
-        ranked = sorted((one for one in found if one is not None), key=lambda one: -one[0])
-        if responses.by == "neuron":
-            yield from (deviation for _, deviation in ranked)
-        if responses.by == "neuron" or not ranked:
+    """Everything in which a group differs from the rest in its time or sign, the most conspicuous first."""
+    if responses.by == "neuron":
+        compared = Compared(responses)
+        yield from (found for group in responses.trusted if (found := compared.deviation(group)) is not None)
+        return
+    cleared: set[int] = set()
+    while suspects := [group for group in responses.trusted if group not in cleared]:
+        compared = Compared(responses)
+        suspect = max(suspects, key=compared.strangeness)
+        if compared.strangeness(suspect) <= 1:
             return
-        yield ranked[0][1]
-        responses = responses_without(responses, [ranked[0][1]])
+        if len(responses.witnesses[suspect]) >= LEAST_WITNESSES:  # how well do the others agree once it is left out?
+            compared = Compared(responses_without(responses, [suspect]))
+        found = compared.deviation(suspect)
+        cleared.add(suspect)
+        if found is not None:
+            responses = responses_without(responses, found.groups)
+            yield found
 
 
-def responses_without(responses: Responses, found: Iterable[Deviation]) -> Responses:
-    """The same responses, none held against those that differ."""
-    return replace(responses, distrusted=responses.distrusted.union(*(deviation.groups for deviation in found)))
+def responses_without(responses: Responses, groups: Iterable[int]) -> Responses:
+    """The same responses, none of them held against those of some groups."""
+    return replace(responses, distrusted=responses.distrusted.union(groups))
 
 
-Ranked = tuple[float, Deviation]
-"""By how many times the margin a group differs, and in what."""
+class Compared:
+    """Lags and signs of all neurons against those of their cell type in the other groups.
 
-
-def upside_down(responses: Responses, matches: Array, group: int) -> Ranked | None:
-    """Whether the responses of a group correlate with those of the others by a negative number."""
-    match = responses.of_group(matches, group)
-    if not len(match):
-        return None
-    beyond = -float(match.mean()) / max(LEAST_MATCH, _margin(responses, matches, group))
-    if beyond <= 1:
-        return None
-    others = "the other one" if len(responses.witnesses[group]) == 1 else "all others"
-    reason = f"responses are upside down (correlation {match.mean():.2f} with those of {others})"
-    return beyond, responses.deviation("polarity", group, reason)
-
-
-def late_or_early(responses: Responses, lags: Array, group: int) -> Ranked | None:
-    """Whether the responses of a group come later or earlier than those of the others."""
-    own = responses.of_group(lags, group)
-    trusted = np.isin(responses.group, responses.trusted) & ~np.isnan(lags)
-    if not len(own) or not (trusted & (responses.group != group)).any():
-        return None
-    alone = len(responses.witnesses[group]) < LEAST_WITNESSES  # the other one is as much too early as this is too late
-    lag = float(own.mean() - (0.0 if alone else np.median(lags[trusted])))
-    beyond = abs(lag) / max(LEAST_LAG_SAMPLES, _margin(responses, lags, group))
-    if beyond <= 1:
-        return None
-    by, when = f"{abs(lag):.1f} samples ({abs(lag) / responses.rate_hz:.3f} s)", "later" if lag > 0 else "earlier"
-    if alone:
-        other = responses.names[responses.witnesses[group][0]]
-        reason = f"responses of {responses.names[group]} come {by} {when} than those of {other}"
-        return beyond, responses.deviation("latency", group, reason)
-    reason = f"responses come {by} {when} than in the others" + (": frames may be missing" if lag < 0 else "")
-    red = abs(lag) > 2 * LEAST_LAG_SAMPLES
-    return beyond, responses.deviation("latency" if lag > 0 else "dropped", group, reason, red=red)
-
-
-def _margin(responses: Responses, values: Array, group: int) -> float:
-    """By how much the mean of a group may differ from that of the others by chance, two-sided, for all groups at once.
-
-    Student's t times the standard error; neurons vary as much as within groups, or as groups do where no group has two.
+    Args:
+        responses: what is compared.
     """
-    inside = {g: responses.of_group(values, g) for g in responses.trusted}
-    freedom = sum(max(0, len(v) - 1) for v in inside.values())
-    if freedom:
-        spread = float(np.sqrt(sum(((v - v.mean()) ** 2).sum() for v in inside.values() if len(v)) / freedom))
-    else:
-        known = np.concatenate(list(inside.values()))
-        freedom = max(1, len(known) - 1)
-        spread = 1.4826 * float(np.median(np.abs(known - np.median(known))))
-    n_own, n_all = len(inside[group]), sum(map(len, inside.values()))
-    error = spread * np.sqrt(1 / n_own + 1 / max(1, n_all - n_own))
-    return float(stats.t.isf(FALSE_ALARMS / 2 / len(inside), freedom) * error)
+
+    def __init__(self, responses: Responses) -> None:
+        self.responses = responses
+        self.lags, self.matches = lags_and_matches(responses)
+
+    def strangeness(self, group: int) -> float:
+        """By how many times what is tolerated a group is late, early or upside down; not more than once is usual."""
+        match = self.responses.of_group(self.matches, group)
+        lag = self.lag(group)
+        upside_down = -float(match.mean()) / LEAST_MATCH if len(match) else 0.0
+        return max(upside_down, abs(lag) / LEAST_LAG_SAMPLES if np.isfinite(lag) else 0.0)
+
+    def deviation(self, group: int) -> Deviation | None:
+        """In what a group differs, beyond chance."""
+        if not self.responses.witnesses[group]:
+            return None
+        return self.upside_down(group) or self.late_or_early(group)
+
+    def upside_down(self, group: int) -> Deviation | None:
+        """Whether the responses of a group correlate with those of the others by a negative number."""
+        match = self.responses.of_group(self.matches, group)
+        if not len(match) or match.mean() >= -max(LEAST_MATCH, self.margin(self.matches, group)):
+            return None
+        others = "the other one" if len(self.responses.witnesses[group]) == 1 else "all others"
+        reason = f"responses are upside down (correlation {match.mean():.2f} with those of {others})"
+        return self.responses.deviation("polarity", group, reason)
+
+    def late_or_early(self, group: int) -> Deviation | None:
+        """Whether the responses of a group come later or earlier than those of the others."""
+        lag = self.lag(group)
+        if not abs(lag) > max(LEAST_LAG_SAMPLES, self.margin(self.lags, group)):
+            return None
+        names, witnesses = self.responses.names, self.responses.witnesses[group]
+        late, rate_hz = "later" if lag > 0 else "earlier", self.responses.rate_hz
+        by = f"{abs(lag):.1f} samples ({abs(lag) / rate_hz:.3f} s) {late}"
+        if self.responses.by != "neuron" and len(witnesses) < LEAST_WITNESSES:
+            reason = f"responses of {names[group]} come {by} than those of {names[witnesses[0]]}"
+            return self.responses.deviation("latency", group, reason)
+        reason = f"responses come {by} than in the others" + (": frames may be missing" if lag < 0 else "")
+        red = abs(lag) > 2 * LEAST_LAG_SAMPLES
+        return self.responses.deviation("latency" if lag > 0 else "dropped", group, reason, red=red)
+
+    def lag(self, group: int) -> float:
+        """By how many samples a group is late, beyond what is usual; NaN where not known."""
+        own = self.responses.of_group(self.lags, group)
+        others = np.isin(self.responses.group, self.responses.trusted) & (self.responses.group != group)
+        known = self.lags[others & ~np.isnan(self.lags)]
+        if not len(own):
+            return float("nan")
+        if len(self.responses.witnesses[group]) < LEAST_WITNESSES or not len(known):
+            return float(own.mean())  # the other one is as much too early as this is too late
+        return float(own.mean() - np.median(known))
+
+    def margin(self, values: Array, group: int) -> float:
+        """By how much the mean of a group may differ from the others by chance, two-sided, for all groups at once.
+
+        Student's t times the standard error. Neurons vary as much as they do within groups, or as groups do where no
+        group has two.
+        """
+        inside = {g: self.responses.of_group(values, g) for g in {*self.responses.trusted, group}}
+        freedom = sum(max(0, len(v) - 1) for v in inside.values())
+        if freedom:
+            spread = float(np.sqrt(sum(((v - v.mean()) ** 2).sum() for v in inside.values() if len(v)) / freedom))
+        else:
+            known = np.concatenate(list(inside.values()))
+            freedom = max(1, len(known) - 1)
+            spread = 1.4826 * float(np.median(np.abs(known - np.median(known))))
+        n_own, n_all = len(inside[group]), sum(map(len, inside.values()))
+        error = spread * np.sqrt(1 / n_own + 1 / max(1, n_all - n_own))
+        return float(stats.t.isf(FALSE_ALARMS / 2 / len(inside), freedom) * error)
 
 
 def lags_and_matches(responses: Responses) -> tuple[Array, Array]:

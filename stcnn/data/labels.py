@@ -9,14 +9,14 @@ nearer to exchanged than to right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stcnn.data.consistency import FALSE_ALARMS, Deviation, Responses
+from stcnn.data.consistency import FALSE_ALARMS, LEAST_WITNESSES, Deviation, Responses, responses_without
 
 MOST_LIKE_OTHER = -0.5
 """Likeness to the own rather than to the other stimulus, 1 in the mean of all, below which labels look exchanged."""
@@ -30,26 +30,54 @@ Mask = NDArray[np.bool_]
 def exchanged_labels(responses: Responses) -> Iterator[Deviation]:
     """Pairs of stimuli whose responses in a group each resemble what all others give to the other one."""
     names = list(responses.means)
-    found = [Likeness(len(names)) for _ in responses.names]
-    for neuron, group in enumerate(responses.group.tolist()):
-        found[group].add(responses, neuron)
-    trusted = set(responses.trusted)
-    suspects = [own.is_reversed & beyond for own, beyond in zip(found, beyond_chance(found), strict=True)]
-    for group, own in enumerate(found):
-        counterpart = responses.witnesses[group]
-        if not counterpart:
-            continue
-        if group in trusted and len(counterpart) == 1:  # each of two must say so; it is said once, of both
-            if counterpart[0] < group:
-                continue
-            suspects[group] &= suspects[counterpart[0]]
-        taken: set[int] = set()
-        pairs = [(a, b) for a, b in combinations(range(len(names)), 2) if suspects[group][a, b]]
-        for a, b in sorted(pairs, key=lambda pair: float(own.total[pair])):
-            if not taken & {a, b}:
-                taken |= {a, b}
-                reason = f"the responses to '{names[a]}' and '{names[b]}' look exchanged"
-                yield responses.deviation("label", group, reason)
+    cleared: set[int] = set()
+    while True:
+        found = likenesses(responses)
+        pairs = {group: reversed_pairs(found, responses, group) for group in found.keys() - cleared}
+        lowest = {group: min(float(found[group].total[pair]) for pair in own) for group, own in pairs.items() if own}
+        if not lowest:
+            return
+        group = min(lowest, key=lambda group: lowest[group])
+        exchanged, without = pairs[group], responses
+        if responses.by != "neuron" and len(responses.witnesses[group]) >= LEAST_WITNESSES:
+            without = responses_without(responses, [group])  # the others must agree once it is left out
+            beyond = beyond_others({**likenesses(without), group: found[group]}, group)
+            exchanged = [pair for pair in exchanged if beyond[pair]]
+        for a, b in disjoint(exchanged, found[group]):
+            deviation = responses.deviation(
+                "label", group, f"the responses to '{names[a]}' and '{names[b]}' look exchanged"
+            )
+            cleared |= set(deviation.groups)
+            yield deviation
+        responses = without if exchanged else responses
+        cleared.add(group)
+
+
+def likenesses(responses: Responses) -> dict[int, Likeness]:
+    """The likeness of each trusted group that can be held against another."""
+    found = {g: Likeness(len(responses.means)) for g in responses.trusted if responses.witnesses[g]}
+    for neuron, g in enumerate(responses.group.tolist()):
+        if g in found:
+            found[g].add(responses, neuron)
+    return found
+
+
+def reversed_pairs(found: Mapping[int, Likeness], responses: Responses, group: int) -> list[tuple[int, int]]:
+    """Pairs of stimuli that look exchanged in a group; of two groups each must say so."""
+    suspect = found[group].is_reversed & beyond_chance(found, group)
+    witnesses = responses.witnesses[group]
+    if responses.by != "neuron" and len(witnesses) < LEAST_WITNESSES:
+        suspect &= found[witnesses[0]].is_reversed & beyond_chance(found, witnesses[0])
+    return [(a, b) for a, b in combinations(range(len(suspect)), 2) if suspect[a, b]]
+
+
+def disjoint(pairs: Sequence[tuple[int, int]], own: Likeness) -> Iterator[tuple[int, int]]:
+    """Of several pairs those that share no stimulus, the surest first."""
+    taken: set[int] = set()
+    for a, b in sorted(pairs, key=lambda pair: float(own.total[pair])):
+        if not taken & {a, b}:
+            taken |= {a, b}
+            yield a, b
 
 
 class Likeness:
@@ -93,28 +121,53 @@ class Likeness:
         return (self.total < MOST_LIKE_OTHER * self.scale) & (self.own < 0) & (self.own.T < 0)
 
     @property
+    def squares(self) -> Array:
+        """Square of what the likeness of each pair is off by, ``(S, S)``."""
+        return (self.total - self.scale) ** 2
+
+    @property
     def gains(self) -> Array:
         """Strength of the response to each stimulus that is known, 1 where it is as expected."""
         known = self.power > np.median(self.power)
         return self.product[known] / self.power[known]
 
 
-def beyond_chance(found: list[Likeness]) -> list[Mask]:
-    """Whether each pair of stimuli in each group differs from the expected by more than recordings scatter."""
-    upper = np.triu_indices(len(found[0].power), 1)
-    squares = np.stack([(own.total - own.scale) ** 2 for own in found])
-    scales = np.stack([own.scale for own in found])
-    strengths = np.stack([own.strength**2 + own.strength.T**2 for own in found])
-    known = scales[:, *upper] > 0
+def beyond_chance(found: Mapping[int, Likeness], group: int) -> Mask:
+    """Whether each pair of stimuli in a group differs from the expected by more than pairs of all groups scatter."""
+    return found[group].squares > threshold(found) * scatter(found)[list(found).index(group)]
+
+
+def beyond_others(found: Mapping[int, Likeness], group: int) -> Mask:
+    """Whether each pair differs from the expected by more than chance, and than this pair does in the other groups."""
+    variance = scatter(found)
+    place = list(found).index(group)
+    squares = np.stack([one.squares for one in found.values()])
+    surprise = np.divide(squares, variance, out=np.zeros_like(squares), where=variance > 0)
+    return surprise[place] > threshold(found) * np.maximum(1, np.delete(surprise, place, axis=0).mean(0))
+
+
+def threshold(found: Mapping[int, Likeness]) -> float:
+    """Square of Student's t that one of all pairs of all groups exceeds by chance in one of a thousand clean sets."""
+    n_stimuli = len(next(iter(found.values())).power)
+    n_pairs = len(found) * n_stimuli * (n_stimuli - 1) // 2
+    freedom = max(1, (len(found) - 1) * (n_stimuli - 1))
+    return float(stats.t.isf(FALSE_ALARMS / max(1, n_pairs), freedom)) ** 2
+
+
+def scatter(found: Mapping[int, Likeness]) -> Array:
+    """Variance of what the likeness of each pair is off by, ``(G, S, S)``."""
+    every = list(found.values())
+    rows, columns = np.triu_indices(len(every[0].power), 1)
+    squares = np.stack([one.squares for one in every])
+    scales = np.stack([one.scale for one in every])
+    strengths = np.stack([one.strength**2 + one.strength.T**2 for one in every])
+    known = scales[:, rows, columns] > 0
     if not known.any():
-        return [np.zeros_like(own.scale, bool) for own in found]
-    gains = np.concatenate([own.gains - np.median(own.gains) for own in found if len(own.gains)] or [np.zeros(1)])
+        return np.zeros_like(scales)
+    gains = np.concatenate([one.gains - np.median(one.gains) for one in every if len(one.gains)] or [np.zeros(1)])
     gain_variance = (1.4826 * float(np.median(np.abs(gains)))) ** 2
-    samples = (values[:, *upper][known] for values in (squares, scales, strengths))
-    variance = noise_variance(*samples, gain_variance) * scales + gain_variance * strengths
-    freedom = max(1, (len(found) - 1) * (len(found[0].power) - 1))
-    threshold = stats.t.isf(FALSE_ALARMS / int(known.sum()), freedom)
-    return list(squares > threshold**2 * variance)
+    samples = (values[:, rows, columns][known] for values in (squares, scales, strengths))
+    return noise_variance(*samples, gain_variance) * scales + gain_variance * strengths
 
 
 def noise_variance(squares: Array, scales: Array, strengths: Array, gain_variance: float) -> float:
