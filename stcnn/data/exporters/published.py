@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
-from stcnn.data.recordings import rows_by
+from stcnn.data.recordings import EVEN_WITHIN, rows_by
 from stcnn.errors import DataError, FileError
 from stcnn.writing import whole_folder
 
@@ -42,9 +43,50 @@ def export_published(
             expected="samples at the movie frames, the only ones that the published layout can hold",
             remedy="export to NWB",
         )
+    _require_room_in_the_layout(data)
     with whole_folder(folder) as draft:
         _write(data, draft, progress)
     return folder
+
+
+def _require_room_in_the_layout(data: Dataset) -> None:
+    """Refuse what the layout would lose or merge: it has no sessions, and one time axis and shift for all trials.
+
+    Raises:
+        DataError: there is such a thing; the message names it.
+    """
+    for column in ("cell_type", "animal"):
+        for name in map(str, data.table[column].unique()):
+            if "/" in name or "\0" in name or name.startswith("."):
+                raise DataError(
+                    f"the {column.replace('_', ' ')} '{name}' cannot be the name of a file or folder", remedy=_REMEDY
+                )
+    if {"", "animal"} <= set(data.table.animal):
+        raise DataError("an animal without a name and one called 'animal' would be one file", remedy="name both")
+    alike = {
+        "sessions": ("session", ["cell_type", "animal", "neuron", "stimulus"]),
+        "shifts in azimuth": ("azi_shift_px", ["cell_type", "animal", "neuron", "stimulus"]),
+        "shifts in elevation": ("ele_shift_px", ["cell_type", "animal", "neuron", "stimulus"]),
+        "numbers of samples": ("n_samples", ["cell_type", "animal", "stimulus"]),
+        "times of the first sample": ("start_s", ["cell_type", "animal", "stimulus"]),
+    }
+    for what, (column, within) in alike.items():
+        found = data.table.groupby(within, sort=False)[column].agg(["min", "max"]) if column != "session" else None
+        if found is None:
+            several = data.table.groupby(within, sort=False)[column].nunique() > 1
+        else:
+            several = (found["max"] - found["min"]) * data.table.rate_hz.max() > EVEN_WITHIN
+        if several.any():
+            first = several.index[int(several.to_numpy().argmax())]
+            where = ", ".join(f"{key} '{value}'" for key, value in zip(within, first, strict=True))
+            raise DataError(
+                f"there are several {what} for {where.replace('_', ' ')}",
+                expected="one, as the published layout holds no more",
+                remedy=_REMEDY,
+            )
+
+
+_REMEDY = "export to NWB, which holds all"
 
 
 def _write(data: Dataset, folder: Path, progress: Callable[[str, int, int], None]) -> None:
@@ -55,12 +97,24 @@ def _write(data: Dataset, folder: Path, progress: Callable[[str, int, int], None
         _save(_stimuli(data, rows), path)
         progress("files", done, len(files))
     (folder / "mov").mkdir()
+    taken: set[str] = set()
     for done, name in enumerate(data.movies, 1):
         movie = data.movies[name]
         entry = {"rect_mov": torch.from_numpy(movie.luminance()), "t_axis": torch.from_numpy(movie.time_s)}
-        stem = name if name.startswith("vstim_") else f"vstim_{name}"
+        stem = _stem(name, taken)
         _save({name: entry}, folder / "mov" / f"{stem}.pt")
         progress("movies", done, len(data.movies))
+
+
+def _stem(name: str, taken: set[str]) -> str:
+    """Name of a movie's file; the movie's own name stands in it."""
+    allowed = re.sub(r"[/\x00]", "-", name).encode()[:120].decode(errors="ignore")
+    first = allowed if allowed.startswith("vstim_") else f"vstim_{allowed}"
+    number, stem = 2, first
+    while stem.casefold() in taken:
+        stem, number = f"{first}_{number}", number + 1
+    taken.add(stem.casefold())
+    return stem
 
 
 def _save(content: dict[str, Any], path: Path) -> None:

@@ -96,7 +96,7 @@ def interval_table(root: Node, path: str, config: NwbConfig, notes: list[str]) -
         onsets["trial"] = _numbers(node, "trial", where).astype(int)
     if onset != "start_time" and "start_time" in node and "stop_time" in node:
         onsets["start_s"], onsets["stop_s"] = (_numbers(node, name, where) for name in ("start_time", "stop_time"))
-    named = ~onsets.stimulus.isin(["", "nan", "None"]) & np.isfinite(onsets.onset_s)
+    named = (onsets.stimulus != "") & np.isfinite(onsets.onset_s)
     if not named.all():
         notes.append(f"{int((~named).sum())} of {len(onsets)} rows of '{path}' name no stimulus or no time: left out.")
     return onsets[named].sort_values("onset_s", kind="stable")

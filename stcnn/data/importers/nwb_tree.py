@@ -165,7 +165,7 @@ def text_at(root: Node, path: str) -> str:
 
 
 def plain_text(value: object) -> str:
-    """A text of a file; numbers are written out, whole ones without a point.
+    """A text of a file; numbers are written out, whole ones without a point, NaN as nothing.
 
     Raises:
         DataError: it is no UTF-8.
@@ -175,8 +175,8 @@ def plain_text(value: object) -> str:
             return value.decode()
         except UnicodeDecodeError:
             raise DataError(f"{readable(value)} is no text", expected="UTF-8") from None
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else str(int(value)) if float(value).is_integer() else str(value)
     return str(value)
 
 

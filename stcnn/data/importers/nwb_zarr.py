@@ -15,6 +15,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from stcnn.data.importers.pickled import array_items, plain_value
 from stcnn.errors import FileError
 from stcnn.reading import read_json, require_file, require_room
 
@@ -140,9 +141,12 @@ def _objects(path: Path, declared: dict[str, Any]) -> NDArray[Any]:
         require_file(file, "a part of an array")
         values: Any = file.read_bytes()
         for codec in [*filter(None, [declared["compressor"]]), *reversed(declared["filters"] or [])]:
-            if codec.get("id") == "pickle":
-                raise FileError(f"{file} is pickled, which can run any program", remedy="export it with hdmf-zarr")
-            values = numcodecs.get_codec(codec).decode(values)
+            if codec.get("id") == "pickle":  # the default of hdmf-zarr; read without carrying it out
+                values = array_items(plain_value(bytes(values)))
+            else:
+                values = numcodecs.get_codec(codec).decode(values)
         part = tuple(slice(i * c, (i + 1) * c) for i, c in zip(place, chunks, strict=True))
-        whole[part] = np.asarray(values, object).reshape(chunks)
+        items = np.empty(math.prod(chunks), object)
+        items[:] = list(values) if isinstance(values, list) else list(np.asarray(values, object).ravel())
+        whole[part] = items.reshape(chunks)
     return whole[tuple(slice(0, n) for n in shape)]
