@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +27,32 @@ from tests.fuzz.samples import KINDS, Kind, Refused
 
 LONGEST_S, LARGEST_BYTES, ROOM_BYTES = 20.0, 2 * 10**9, 6 * 10**9
 ALL = {**KINDS, "keys": KEYS}
+TRAINING = ("stcnn.train", "stcnn.report.ensemble", "stcnn.training.ensemble", "stcnn.training.held_out")
+NEEDED: dict[str, tuple[str, ...]] = {
+    "import": (
+        "stcnn.cli",
+        "stcnn.commands.data",
+        "stcnn.data.importers",
+        "stcnn.data.exporters",
+        "stcnn.stimuli.files",
+    ),
+    "store": ("stcnn.cli", "stcnn.commands.data", "stcnn.data.checks"),
+    "checkpoint": ("stcnn.nn.published",),
+    "protocol": ("stcnn.stimuli",),
+    "run": TRAINING,
+    "keys": TRAINING,
+}
+"""Modules that a kind needs; those of imports where it is not named."""
 
 
-def preload() -> None:
+def preload(kinds: list[str]) -> None:
     """Import what cases need, so that each of them starts at once."""
-    import lightning.pytorch
-    import pynwb
+    needed = {name for kind in kinds for name in NEEDED.get(kind, NEEDED["import"])}
+    for name in sorted(needed):
+        import_module(name)
     import torch
 
-    import stcnn.cli
-    import stcnn.commands.data
-    import stcnn.config
-    import stcnn.data.exporters
-    import stcnn.data.importers
-    import stcnn.nn.published
-    import stcnn.report
-    import stcnn.stimuli.files
-    import stcnn.training.fit
-    import stcnn.training.held_out  # noqa: F401
-
     torch.set_num_threads(1)
-    del lightning, pynwb
 
 
 def in_a_process(kind: Kind, folder: Path, rng: random.Random, log: Path) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def run(folder: Path, count: int, seed: int, kinds: list[str], first: int = 0) -
     """Judge many inputs; all verdicts, in order."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["STCNN_CACHE"] = str(folder / "cache")
-    preload()
+    preload(kinds)
     meanings = samples(folder, kinds)
     verdicts = []
     with (folder / "verdicts.jsonl").open("w") as file:

@@ -1,4 +1,4 @@
-"""Whatever is done to what comes from outside: a sentence, or its meaning; no traceback, no hang, no flood of memory."""
+"""Whatever is done to what comes from outside: a sentence, or its meaning; no traceback, no hang, no flood."""
 
 from __future__ import annotations
 
