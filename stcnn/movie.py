@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stcnn.errors import ShapeError
+from stcnn.errors import DataError, ShapeError
 
 BACKGROUND = 0.498
 """Grey of the published recordings (Klapoetke et al. 2022), as a fraction of white."""
@@ -65,6 +65,8 @@ class Movie:
             raise ShapeError(
                 f"movie has rate_hz={self.rate_hz} and deg_per_px={self.deg_per_px}", expected="two positive numbers"
             )
+        if frames.dtype.kind not in "fiub":
+            raise ShapeError(f"movie frames are of type {frames.dtype}", expected="numbers")
         if frames.dtype == np.uint8:
             levels = np.arange(256, dtype=np.float32) / 255 if self.levels is None else np.asarray(self.levels)
             object.__setattr__(self, "levels", levels.astype(np.float32))
@@ -178,7 +180,10 @@ def require_one_screen(movies: Mapping[str, OnScreen]) -> tuple[tuple[int, int],
 
     Raises:
         ShapeError: they differ.
+        DataError: there are none.
     """
+    if not movies:
+        raise DataError("there are no movies", expected="a movie for each stimulus that was shown")
     each = iter(movies.items())
     first_name, first = next(each)
     for name, movie in each:

@@ -42,6 +42,7 @@ from stcnn.reading import (
     read_json,
     read_saved_yaml,
     reading,
+    require_weights,
     whole_numbers,
 )
 from stcnn.writing import TakenError, whole_file, whole_folder
@@ -180,7 +181,7 @@ class Run:
 
     def _weights(self) -> dict[str, Tensor]:
         path = self._existing("model.safetensors", remedy="resume its training, or ask for the model of an epoch")
-        return load_weights(path, "the weights of a finished training")
+        return require_weights(load_weights(path, "the weights of a finished training"), str(path))
 
     def checkpoint_weights(self, epoch: int) -> dict[str, Tensor]:
         """Return the weights after so many epochs, by parameter name.
@@ -195,9 +196,8 @@ class Run:
                 expected=f"one of {', '.join(map(str, checkpoints)) or 'none: it holds no checkpoint'}",
             )
         state = load_tensors(checkpoints[epoch], "a checkpoint of a training").get("state_dict")
-        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-            raise FileError(f"{checkpoints[epoch]} has no 'state_dict' of tensors", remedy="use another epoch")
-        return {str(name).removeprefix("model."): value for name, value in state.items()}
+        state = require_weights(state, f"{checkpoints[epoch]}, state_dict,")
+        return {name.removeprefix("model."): value for name, value in state.items()}
 
     def finished_epoch(self) -> int:
         """Return the number of epochs after which the finished model was taken.

@@ -38,7 +38,7 @@ class BatchingConfig(BaseModel):
     from -0.5 s to the last but one sample.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["presentations", "recordings"] = "presentations"
     batch_size: int = Field(default=4, ge=1)

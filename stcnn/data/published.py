@@ -9,7 +9,8 @@ numbers the neurons of a cell type. All faults of a folder are collected and rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -22,7 +23,7 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording
 from stcnn.errors import ConfigError, DataError, FileError, StcnnError, nearest
 from stcnn.movie import BACKGROUND, Movie
-from stcnn.reading import load_tensors
+from stcnn.reading import load_tensors, plain_numbers, readable
 
 MOVIE_KEYS = ("rect_mov", "hex_mov")
 SHOWN_FAULTS = 5
@@ -34,7 +35,7 @@ T = TypeVar("T")
 class PublishedDataConfig(BaseModel):
     """Where recordings in the published layout lie, and how to take them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["published"] = "published"
     ca_path: Path
@@ -92,6 +93,15 @@ class _Faults:
 
     def add(self, sentence: str) -> None:
         self.sentences.append(sentence)
+
+    @contextmanager
+    def collected(self, where: str) -> Iterator[None]:
+        """Collect a fault that is raised in the block."""
+        try:
+            yield
+        except StcnnError as error:
+            sentence = str(error).rstrip(".")
+            self.add(f"{where} {sentence}" if sentence.startswith("has ") else f"{where}: {sentence}")
 
     def raise_any(self, where: str) -> None:
         if not self.sentences:
@@ -159,18 +169,42 @@ def _read_recordings(file: Path, cell_type: str, config: PublishedDataConfig, fa
     recordings: list[Recording] = []
     for stimulus, entry in _entries(file, faults, ("t_axis", "neuron")):
         where = f"{file}, stimulus '{stimulus}'"
-        time_s = np.asarray(entry["t_axis"], np.float64)
-        if not _rate_agrees(where, float(entry.get("Hz", config.rate_hz)), time_s, config.rate_hz, faults):
-            continue
-        for uid, neuron in entry["neuron"].items():
-            trials = _read_trials(f"{where}, neuron {uid}", neuron, len(time_s), faults)
-            if trials is None:
+        with faults.collected(where):
+            time_s = plain_numbers(entry["t_axis"], "t_axis", 1).astype(np.float64)
+            if not _rate_agrees(where, _number(entry, "Hz", config.rate_hz), time_s, config.rate_hz, faults):
                 continue
-            shift_px = (round(float(neuron.get("azi_shift", 0))), round(float(neuron.get("ele_shift", 0))))
-            for numbers, trace in _taken(trials, config.average_trials):
-                fields = (cell_type, str(uid), stimulus, trace, time_s, config.rate_hz, numbers, shift_px, file.stem)
-                recordings.append(Recording(*fields, repeats=trials if len(numbers) > 1 else None))
+            for uid, neuron in _dictionary(entry["neuron"], "neuron").items():
+                with faults.collected(f"{where}, neuron {uid}"):
+                    names = (cell_type, str(uid), stimulus)
+                    recordings += _of_neuron(names, _dictionary(neuron, str(uid)), time_s, config, file.stem)
     return recordings
+
+
+def _of_neuron(
+    names: tuple[str, str, str], neuron: Mapping[str, Any], time_s: NDArray, config: PublishedDataConfig, animal: str
+) -> list[Recording]:
+    trials = _read_trials(neuron, len(time_s))
+    shift_px = (round(_number(neuron, "azi_shift", 0)), round(_number(neuron, "ele_shift", 0)))
+    return [
+        Recording(
+            *(*names, trace, time_s, config.rate_hz, numbers, shift_px, animal),
+            repeats=trials if len(numbers) > 1 else None,
+        )
+        for numbers, trace in _taken(trials, config.average_trials)
+    ]
+
+
+def _number(entry: Mapping[str, Any], name: str, default: float) -> float:
+    value = plain_numbers(entry.get(name, default), name)
+    if value.size != 1 or not np.isfinite(value).all():
+        raise DataError(f"'{name}' is {readable(value.tolist(), 40)}", expected="a finite number")
+    return float(value.ravel()[0])
+
+
+def _dictionary(value: object, name: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise DataError(f"'{name}' is a {type(value).__name__}", expected="a dictionary")
+    return value
 
 
 def _entries(file: Path, faults: _Faults, keys: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -205,29 +239,30 @@ def _rate_agrees(where: str, file_hz: float, time_s: NDArray, rate_hz: float, fa
     return True
 
 
-def _read_trials(where: str, neuron: Mapping[str, Any], n_samples: int, faults: _Faults) -> NDArray[np.float32] | None:
-    """Traces ``(trials, T)`` of one neuron, or None (and a fault) where they cannot be used."""
+def _read_trials(neuron: Mapping[str, Any], n_samples: int) -> NDArray[np.float32]:
+    """Traces ``(trials, T)`` of one neuron.
+
+    Raises:
+        DataError: they cannot be used.
+    """
     if "traces" not in neuron:
-        faults.add(f"{where} has no 'traces'")
-        return None
+        raise DataError("has no 'traces'")
     traces = neuron["traces"]
-    rows = [np.asarray(row, np.float32) for row in (traces if isinstance(traces, list) else np.atleast_2d(traces))]
+    each = traces if isinstance(traces, list) else np.atleast_2d(plain_numbers(traces, "traces"))
+    rows = [plain_numbers(row, "traces", 1).astype(np.float32) for row in each]
     lengths = {row.size for row in rows}
-    if len(lengths) != 1 or rows[0].ndim != 1:
-        faults.add(f"{where} has trials of unequal lengths {sorted(lengths)}, expected {n_samples} samples each")
-        return None
+    if len(lengths) != 1:
+        raise DataError(f"has trials of unequal lengths {sorted(lengths)}", expected=f"{n_samples} samples each")
     if lengths != {n_samples}:
-        faults.add(f"{where} has traces of {rows[0].size} samples but a t_axis of {n_samples}")
-        return None
+        raise DataError(f"has traces of {rows[0].size} samples but a t_axis of {n_samples}")
     trials = np.stack(rows)
     bad = np.argwhere(~np.isfinite(trials))
     if len(bad):
         trial, sample = bad[0]
-        faults.add(
-            f"{where} has {len(bad)} values that are not finite, the first in trial {trial}, sample {sample}"
+        raise DataError(
+            f"has {len(bad)} values that are not finite, the first in trial {trial}, sample {sample}"
             " (leave out the trial or mend the trace)"
         )
-        return None
     return trials
 
 
@@ -246,16 +281,14 @@ def _read_movies(config: PublishedDataConfig, faults: _Faults) -> dict[str, Movi
             if frames is None:
                 faults.add(f"{file}, stimulus '{stimulus}' has no {' or '.join(layouts)}, it has {', '.join(entry)}")
                 continue
-            try:
+            with faults.collected(f"{file}, stimulus '{stimulus}'"):
                 movies[stimulus] = _movie(frames, entry, config)
-            except StcnnError as error:
-                faults.add(f"{file}, stimulus '{stimulus}': {str(error).rstrip('.')}")
     return movies
 
 
 def _movie(frames: ArrayLike, entry: Mapping[str, Any], config: PublishedDataConfig) -> Movie:
-    time_s = np.asarray(entry.get("t_axis", [0.0]), np.float64)
-    luminance = np.asarray(frames)
+    time_s = plain_numbers(entry.get("t_axis", [0.0]), "t_axis", 1)
+    luminance = plain_numbers(frames, "the movie", 3)
     if "t_axis" in entry and len(time_s) != len(luminance):
         raise DataError(f"the movie has {len(luminance)} frames but a t_axis of {len(time_s)}")
     return Movie.from_luminance(

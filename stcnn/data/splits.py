@@ -31,7 +31,7 @@ SplitKind = Literal["stimulus_x_neuron", "stimulus", "family", "neuron", "animal
 class SplitConfig(BaseModel):
     """What is held out, how much of it, and the seed of the choice."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: SplitKind = "stimulus_x_neuron"
     """What is held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or

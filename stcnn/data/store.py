@@ -65,7 +65,7 @@ __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_s
 class StoreDataConfig(BaseModel):
     """A data set in the project's own format, and which part of it to take."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["store"] = "store"
     path: Path

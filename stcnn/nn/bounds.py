@@ -15,7 +15,7 @@ Interval = tuple[float | None, float | None]
 class Bounds(BaseModel):
     """Lower and upper bound of each kind of parameter; None is no bound."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     filter_tau_s: Interval = (0.005, None)
     """Time constants of hidden layers and readouts."""
     filter_n: Interval = (0.5, 10.0)

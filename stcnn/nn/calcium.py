@@ -30,7 +30,7 @@ def rectified(voltage: Tensor, rectifier: RectifierName) -> Tensor:
 class CalciumConfig(BaseModel):
     """The indicator, and where gains and offsets start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     rectifier: RectifierName = "elu"
     """``elu`` is ELU(v) + 1: exponential below zero, linear above; the others are what they are called."""
     tau: Literal["global", "per_type"] = "global"

@@ -27,7 +27,7 @@ EYE_FRAMES = 64
 class EyeConfig(BaseModel):
     """Optics and photoreceptors; nothing here is trained."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     acceptance_fwhm_deg: PositiveFloat = 5.0
     """Full width at half maximum of the acceptance Gaussian (5 degrees: Klapoetke et al. 2022)."""
     window_deg: Degrees = 35.0

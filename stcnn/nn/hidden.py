@@ -53,7 +53,7 @@ Activations = Annotated[
 class NormConfig(BaseModel):
     """Batch normalisation over clips, frames and columns, or none (then each layer has a bias)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     kind: Literal["batch", "none"] = "batch"
     eps: PositiveFloat = 1e-5
     momentum: PositiveFloat = Field(0.1, le=1)
@@ -65,7 +65,7 @@ class HiddenConfig(BaseModel):
     Where a key holds one entry for each layer, their number is that of ``channels``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     channels: tuple[PositiveInt, ...] = Field((10, 10, 10, 10), min_length=1)
     """Output channels of each layer; their number is the number of layers."""
     kernel_columns: Annotated[Annotated[Odd, Tag("one")] | Annotated[Each, Tag("each")], ONE_OR_EACH] = 7

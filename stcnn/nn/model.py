@@ -39,7 +39,7 @@ RESERVED = frozenset({*dir(nn.ModuleDict()), *dir(Readouts), *Readouts.__annotat
 class ModelConfig(BaseModel):
     """Everything that defines the network but the recorded neurons; YAML ``conf/model/*.yaml``, key by key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     eye: EyeConfig = Field(default_factory=EyeConfig)
     hidden: HiddenConfig = Field(default_factory=HiddenConfig)
     readout: ReadoutConfig = Field(default_factory=ReadoutConfig)
@@ -62,7 +62,7 @@ class ModelConfig(BaseModel):
 class Population(BaseModel):
     """The recorded neurons of each cell type, in the order of their index."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     neurons: dict[str, tuple[str, ...]]
 
     @field_validator("neurons")

@@ -21,7 +21,7 @@ from torch import Tensor
 from stcnn.errors import FileError, nearest
 from stcnn.nn.model import STCNN, ModelConfig, Population
 from stcnn.nn.published_names import our_name
-from stcnn.reading import load_tensors, read_json
+from stcnn.reading import load_tensors, read_json, require_weights
 
 CalciumTau = Literal["trained", "per_type"]
 
@@ -73,7 +73,7 @@ def read_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
     tensors = load_tensors(path, "a published checkpoint, with 'model' and 'optim'")
     try:
         return convert(tensors, described, described["sampling_rate"], calcium_tau, str(path))
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         what = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise FileError(
             f"{folder / 'config.json'} does not describe {path.name}: {what}",
@@ -101,7 +101,7 @@ def convert(
     counts = dict(zip(calcium["cell_types"], calcium["cell_count"], strict=True))
     population = Population(neurons={name: tuple(map(str, range(n))) for name, n in counts.items()})
     model = STCNN(published_config(described, rate_hz, calcium_tau), population)
-    state = checkpoint["model"]
+    state = require_weights(checkpoint["model"], f"{source}, 'model',")
     lc_types = described["L_config"]["lc_types"]
     ours = {our_name(name, lc_types): value for name, value in state.items()}
     wanted = model.state_dict()

@@ -35,7 +35,7 @@ Width = Annotated[
 class ReadoutConfig(BaseModel):
     """What the readouts of all cell types share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     centre: tuple[int, int] | None = None
     """Row and column of the lattice where the neuron sits; None is the middle (the published code reads (9, 9))."""
     activation: ActivationName = "leaky_relu"
@@ -54,7 +54,7 @@ class GridConfig(BaseModel):
     So the published program finds the place of a readout.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     stride: tuple[PositiveInt, PositiveInt]
     """Rows and columns from one window to the next."""
     padding: tuple[NonNegativeInt, NonNegativeInt]
@@ -64,7 +64,7 @@ class GridConfig(BaseModel):
 class CellTypeConfig(BaseModel):
     """What differs between cell types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     window_columns: Width = 9
     """Width of the square window of columns the type reads, odd; or its rows and columns."""
     grid: GridConfig | None = None

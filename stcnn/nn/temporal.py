@@ -38,7 +38,7 @@ Range = tuple[Positive, Positive]
 class ExponentialConfig(BaseModel):
     """Kernel ``exp(-t/tau)``, one trained time constant per channel."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     kind: Literal["exponential"] = "exponential"
     tau_init_s: Range = (0.01, 0.16)
     """Initial time constants are drawn log-uniformly from this range."""
@@ -52,7 +52,7 @@ class ExponentialConfig(BaseModel):
 class PowerExponentialConfig(BaseModel):
     """Kernel ``(t/tau)^n exp(-n (t/tau - 1))``, which rises to 1 at ``t = tau``; tau and n trained per channel."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     kind: Literal["power_exponential"] = "power_exponential"
     tau_init_s: Range = (0.01, 0.16)
     n_init: Range = (1.0, 1.0)
@@ -65,7 +65,7 @@ class PowerExponentialConfig(BaseModel):
 class NoFilterConfig(BaseModel):
     """No temporal filter: the layer answers instantly."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     kind: Literal["none"] = "none"
 
 

@@ -23,7 +23,7 @@ from stcnn.reading.arrays import Archive, open_npz, read_npy
 from stcnn.reading.faults import memory_limit, readable, reading, require_file, require_folder, require_room
 from stcnn.reading.hdf5 import hdf5_array, open_hdf5
 from stcnn.reading.tables import numbers, read_csv, read_parquet, texts, whole_numbers
-from stcnn.reading.tensors import load_tensors, load_weights
+from stcnn.reading.tensors import load_tensors, load_weights, plain_numbers, require_weights
 from stcnn.reading.text import parse_json, read_json, read_text
 from stcnn.reading.yaml_text import core_value, parse_value, parse_yaml, read_saved_yaml, read_yaml
 
@@ -40,6 +40,7 @@ __all__ = [
     "parse_json",
     "parse_value",
     "parse_yaml",
+    "plain_numbers",
     "read_csv",
     "read_json",
     "read_npy",
@@ -52,6 +53,7 @@ __all__ = [
     "require_file",
     "require_folder",
     "require_room",
+    "require_weights",
     "texts",
     "whole_numbers",
 ]

@@ -140,6 +140,8 @@ def read_parquet(path: str | Path, needed: Sequence[str] = (), what: str = "a ta
         columns = {name: held.column(name) for name in names}
         plain = {n: c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c for n, c in columns.items()}
         table = pa.table(plain).to_pandas()
+    if not len(table):
+        raise DataError(f"{path} has no rows", expected="a row for each entry")
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     table.attrs["file"] = str(path)
     _require_columns(table, needed, path)

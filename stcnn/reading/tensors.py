@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stcnn.errors import FileError
+import numpy as np
+from numpy.typing import NDArray
+
+from stcnn.errors import DataError, FileError
 from stcnn.reading.faults import COPY_AGAIN, readable, reading, require_file, require_room
 from stcnn.reading.text import DEPTH
 
@@ -68,6 +71,46 @@ def load_weights(path: str | Path, what: str = "weights (safetensors)") -> dict[
     require_room(require_file(path, what), str(path), what)
     with reading(path, what, COPY_AGAIN):
         return safetensors.torch.load_file(path)
+
+
+def require_weights(state: object, where: str) -> dict[str, Any]:
+    """Tensors by name, all of finite numbers.
+
+    Raises:
+        FileError: it is something else.
+    """
+    from torch import Tensor
+
+    if not isinstance(state, Mapping) or not state:
+        raise FileError(f"{where} holds no weights", expected="tensors by name", remedy=COPY_AGAIN)
+    for name, value in state.items():
+        if not isinstance(value, Tensor) or value.is_complex():
+            raise FileError(f"{where} holds no tensor of numbers under '{readable(name, 40)}'", remedy=COPY_AGAIN)
+        if not value.isfinite().all():
+            raise FileError(f"{where} has values that are not finite in '{readable(name, 40)}'", remedy=COPY_AGAIN)
+    return {str(name): value for name, value in state.items()}
+
+
+def plain_numbers(value: object, name: str, ndim: int | None = None) -> NDArray:
+    """A tensor, list or number of a file as an array.
+
+    Args:
+        value: what stands there.
+        name: what to call it in a sentence.
+        ndim: how many dimensions it must have; None takes any.
+
+    Raises:
+        DataError: it is not made of numbers, or has other dimensions.
+    """
+    try:
+        found = np.asarray(value)
+    except Exception:  # what libraries raise for mixtures, gradients and types that numpy has not
+        found = np.empty(0, object)
+    if found.dtype.kind not in "fiub":
+        raise DataError(f"'{name}' holds {type(value).__name__}, no numbers", expected="an array of numbers")
+    if ndim is not None and found.ndim != ndim:
+        raise DataError(f"'{name}' has the shape {found.shape}", expected=f"{ndim} dimensions")
+    return found
 
 
 def _judge(content: dict[Any, Any], path: str, what: str) -> None:

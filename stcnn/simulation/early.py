@@ -35,7 +35,7 @@ FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 class EarlyStage(BaseModel):
     """Constants of the early stage."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     acceptance_deg: float = Field(default=5.0, gt=0)
     """Full width at half maximum of the acceptance function (Klapoetke et al. 2022)."""

@@ -25,7 +25,7 @@ class Fault(BaseModel):
     * ``swapped``: the labels of two stimuli are exchanged.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["shifted", "dropped", "inverted", "swapped"]
     animal: str | None = None

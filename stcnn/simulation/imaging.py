@@ -14,7 +14,7 @@ Array = NDArray[np.floating[Any]]
 class Imaging(BaseModel):
     """How recordings are taken."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     volume_rate_hz: float = Field(default=10.0, gt=0)
     """Samples per second (volumes in Klapoetke et al. 2022: 5.6 or more; single planes: 10 to 30)."""

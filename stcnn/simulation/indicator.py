@@ -26,7 +26,7 @@ class Indicator(BaseModel):
     The times to half maximum and to half decay are what papers report of a brief response.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     half_rise_s: float = Field(ge=0)
     half_decay_s: float = Field(gt=0)

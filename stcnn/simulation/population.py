@@ -19,7 +19,7 @@ from stcnn.simulation.detectors import CellType
 class Population(BaseModel):
     """How many neurons there are, and how they differ."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     n_animals: int = Field(default=5, ge=1)
     neurons_per_animal: int = Field(default=2, ge=1)

@@ -55,7 +55,7 @@ class Protocol(BaseModel):
         stimuli: further stimuli by name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 
     name: str
     description: str

@@ -108,7 +108,7 @@ def stimulus(draw: Callable[Concatenate[Screen, P], Layer]) -> Callable[Concaten
         for name, parameter in list(inspect.signature(draw).parameters.items())[1:]
     }
     model: type[BaseModel] = create_model(  # type: ignore[call-overload]
-        draw.__name__, __config__=ConfigDict(extra="forbid", validate_default=True), **arguments
+        draw.__name__, __config__=ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False), **arguments
     )
     _KINDS[draw.__name__] = _Kind(draw, model)
 

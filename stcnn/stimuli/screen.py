@@ -33,7 +33,7 @@ class Screen(BaseModel):
         background: luminance 0..1 of the grey around and between stimuli.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shape_px: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = (83, 83)
     deg_per_px: Positive = 1.0
@@ -88,7 +88,7 @@ class Timing(BaseModel):
         after_s: grey at the end.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     before_s: NonNegative = 0.0
     hold_first_s: NonNegative = 0.0

@@ -17,7 +17,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class TrainingConfig(BaseModel):
     """Optimiser, schedule and what is kept; YAML ``training:`` in ``conf/config.yaml``, key by key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: PositiveInt = 20
     learning_rate: PositiveFloat = 3e-3
@@ -56,7 +56,7 @@ class TrainingConfig(BaseModel):
 class Recipe(BaseModel):
     """Everything that turns a data set into a trained model."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     seed: int = Field(1, ge=0, lt=2**32)
     """Seed of the initial weights and of the order of the batches."""

@@ -36,7 +36,7 @@ ImportConfig = Annotated[
 class Sessions(BaseModel):
     """Several files or folders that are imported together."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["sessions"] = "sessions"
     sessions: tuple[ImportConfig, ...]

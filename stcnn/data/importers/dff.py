@@ -35,7 +35,7 @@ class NoBaselineError(DataError):
 class DffConfig(BaseModel):
     """How dF/F is made from raw fluorescence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     baseline: Literal["maximin", "percentile", "none"] = "maximin"
     """``none``: the traces are dF/F already."""

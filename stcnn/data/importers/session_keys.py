@@ -13,7 +13,7 @@ from stcnn.data.importers.dff import DffConfig
 class SessionConfig(BaseModel):
     """What every import of an imaging session has to say or may say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
     path: Path
     """The file or folder of the session."""

@@ -42,7 +42,7 @@ class TablesConfig(BaseModel):
     session is put before it, and so is the animal where it stands in several.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
 
     kind: Literal["tables"] = "tables"
     path: Path

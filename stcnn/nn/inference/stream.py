@@ -34,7 +34,7 @@ Start = Literal["grey", "steady", "rest"]
 class StreamConfig(BaseModel):
     """How frames come in, and what comes out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     rate_hz: PositiveFloat = 180.0
     """Frames per second; the filters are made for it."""
     clips: PositiveInt = 1
