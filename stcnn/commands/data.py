@@ -81,6 +81,7 @@ def check(
     from stcnn.data.checks import RED
 
     data = _opened(store)
+    data.require_unchanged()
     found = _audit(data)
     _report(found, csv, flags)
     if page is not None:
@@ -141,6 +142,7 @@ def export(
     from stcnn.data.exporters import export_nwb, export_published
 
     data = _opened(store)
+    data.require_unchanged()
     _print_description(data)
     if dry_run:
         typer.echo("Nothing was written.")

@@ -37,6 +37,10 @@ from stcnn.errors import DataError, ShapeError, nearest
 from stcnn.movie import Movie, require_one_screen
 
 
+def _nothing() -> None:
+    """What there is to check of data in memory."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Movies and the recordings made while they were shown; build one with :meth:`of`.
@@ -50,6 +54,7 @@ class Dataset:
         deg_per_px: degrees of visual angle per pixel.
         known_hash: content hash where it is known without reading everything.
         known_prints: fingerprints (:func:`stcnn.data.duplicates.fingerprint`) of movies where they are known.
+        require_unchanged: raises a FileError if what is opened on demand was changed on the disk since it was written.
         notes: sentences about choices that an import made and about what it left out; no part of the content hash.
     """
 
@@ -62,6 +67,7 @@ class Dataset:
     known_hash: str | None = None
     known_prints: Mapping[str, NDArray[np.uint64]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    require_unchanged: Callable[[], None] = _nothing
 
     @classmethod
     def of(
@@ -125,7 +131,12 @@ class Dataset:
         return replace(self, recordings=SelectedRecordings(self.recordings, chosen), table=table, known_hash=known)
 
     def content_hash(self) -> str:
-        """SHA-256 of everything in the data set, in hexadecimal; data opened from the same source have the same."""
+        """SHA-256 of everything in the data set, in hexadecimal; data opened from the same source have the same.
+
+        Raises:
+            FileError: the data were changed on the disk since they were written.
+        """
+        self.require_unchanged()
         if self.known_hash:
             return self.known_hash
         digest = ContentDigest(self)
@@ -163,7 +174,7 @@ def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_t
     if average_trials is None:
         average_trials = sampled_apart(data.table) is None
     recordings, table = averaged(data.recordings, data.table) if average_trials else (data.recordings, data.table)
-    known = hashlib.sha256(f"{data.content_hash()} {wanted} {average_trials}".encode()).hexdigest()
+    known = hashlib.sha256(f"{data.known_hash or data.content_hash()} {wanted} {average_trials}".encode()).hexdigest()
     neurons = {t: data.neurons[t] for t in wanted}
     return replace(data, recordings=recordings, table=table, neurons=neurons, known_hash=known)
 
@@ -202,7 +213,20 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
     recordings = JoinedRecordings([part.recordings for part in parts])
     movies = JoinedMovies([part.movies for part in parts])
     whole = Dataset(movies, recordings, table, neurons_of(table), first.shape_px, first.deg_per_px)
+    whole = replace(whole, require_unchanged=EachUnchanged(tuple(part.require_unchanged for part in parts)))
     return noted(whole, *(note for part in parts for note in part.notes))
+
+
+@dataclass(frozen=True)
+class EachUnchanged:
+    """Checks the parts of joined data one after the other."""
+
+    parts: tuple[Callable[[], None], ...]
+
+    def __call__(self) -> None:
+        """Raise what a part raises."""
+        for part in self.parts:
+            part()
 
 
 def noted(data: Dataset, *notes: str) -> Dataset:

@@ -19,8 +19,9 @@ Layout, version 1::
 
 Attributes of the root: ``format`` ("stcnn"), ``version``, ``content_hash`` (SHA-256 of all values), ``provenance``,
 ``shape_px``, ``deg_per_px``, ``neurons`` (cell type to identifiers, in index order), ``categories`` (column to names),
-``files`` (every other file and its bytes, by which damage is noticed on opening), ``notes`` (sentences about choices
-that the import made and what it left out; older stores lack it), and ``movies``: for each movie its
+``files`` (every other file and its bytes, by which damage is noticed on opening), ``sums`` (SHA-256 of every file, and
+under ``zarr.json`` of the other attributes, see :mod:`stcnn.data.store_sums`; older stores lack it), ``notes``
+(sentences about choices that the import made and what it left out; older stores lack it), and ``movies``: for each its
 ``name``, ``n_frames``, ``rate_hz``, ``background``, ``onset_s``, ``black_level``, ``white_level``, ``levels`` (the
 luminance of each code, null with float16), ``parameters`` and ``sha256``.
 
@@ -39,6 +40,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 import zarr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -54,10 +56,11 @@ from stcnn.data.store_layout import (
     SAMPLE_CHUNK,
     VERSION,
 )
+from stcnn.data.store_sums import ROOT, StoredSums, require_same_attributes
 from stcnn.data.store_writer import write_store
 from stcnn.errors import FileError
 from stcnn.movie import Movie
-from stcnn.reading import read_json, reading, require_room
+from stcnn.reading import read_json, reading, require_file, require_room
 
 __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]
 
@@ -101,6 +104,7 @@ def open_store(path: str | Path) -> Dataset:
 
 def _opened(path: Path, attributes: Mapping[str, Any]) -> Dataset:
     _require_whole(path, attributes["files"])
+    require_same_attributes(path, attributes)
     opened = _Opened(path)
     infos = {info["name"]: info | {"array": f"movies/{i:04d}"} for i, info in enumerate(attributes["movies"])}
     named = [*CATEGORIES, *(name for name in OPTIONAL_CATEGORIES if name in attributes["categories"])]
@@ -113,6 +117,7 @@ def _opened(path: Path, attributes: Mapping[str, Any]) -> Dataset:
         columns["prints"] = _single(opened.read("recordings/print"))
     table = pd.DataFrame(columns)
     table["movie_rate_hz"] = table.stimulus.map({name: info["rate_hz"] for name, info in infos.items()})
+    sums = StoredSums(path, {name: text for name, text in attributes.get("sums", {}).items() if name != ROOT})
     return Dataset(
         movies=MoviesOnDemand(infos, StoredMovies(path, infos, float(attributes["deg_per_px"]))),
         recordings=RecordingsOnDemand(table, StoredTraces(path, table.n_samples.to_numpy())),
@@ -122,7 +127,8 @@ def _opened(path: Path, attributes: Mapping[str, Any]) -> Dataset:
         deg_per_px=float(attributes["deg_per_px"]),
         known_hash=attributes["content_hash"],
         known_prints=StoredPrints(path, list(infos)),
-        notes=tuple(map(str, attributes.get("notes", ()))),
+        notes=tuple(map(str, (*attributes.get("notes", ()), *filter(None, [sums.note])))),
+        require_unchanged=sums,
     )
 
 
@@ -295,8 +301,16 @@ class _Mapped:
 
     def _chunk(self, number: int) -> NDArray[Any]:
         if number not in self.chunks:
-            self.chunks[number] = np.memmap(self.path / "c" / str(number), self.dtype, mode="r")
+            self.chunks[number] = _mapped(self.path / "c" / str(number), self.dtype)
         return self.chunks[number]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"chunks": {}}
+
+
+def _mapped(path: Path, dtype: str) -> NDArray[Any]:
+    """A file of numbers mapped into memory: by torch, since numpy keeps one file open for each, and they run out."""
+    kind = np.dtype(dtype)
+    n_bytes = require_file(path, "a chunk of a store")
+    values = torch.from_file(str(path), shared=False, size=n_bytes, dtype=torch.uint8).numpy()
+    return values[: n_bytes // kind.itemsize * kind.itemsize].view(kind)

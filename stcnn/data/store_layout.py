@@ -10,3 +10,8 @@ NUMBERS = {
     **dict.fromkeys(("start_s", "end_s", "rate_hz", "exposure_s", "azimuth_deg", "elevation_deg"), "float64"),
     "even": "bool",
 }
+ATTRIBUTES = (
+    *("format", "version", "content_hash", "provenance", "notes", "shape_px", "deg_per_px", "neurons", "categories"),
+    *("movies", "files"),
+)
+"""Attributes of the root, besides ``sums``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from stcnn.data.store_layout import (
     SAMPLE_CHUNK,
     VERSION,
 )
+from stcnn.data.store_sums import ROOT, sum_of_attributes, sum_of_file
 from stcnn.errors import DataError, FileError
 from stcnn.writing import whole_folder
 
@@ -61,10 +61,9 @@ def write_store(
     require_free(path, overwrite=overwrite)
     if data.table.trials.map(len).max() > 1:
         raise DataError("the recordings are averages of trials", expected="single trials", remedy="read single trials")
-    with whole_folder(path) as draft:
+    data.require_unchanged()
+    with whole_folder(path, replace=overwrite) as draft:
         _write(data, draft, dict(provenance or {}), progress)
-        if path.exists():
-            shutil.rmtree(path)
     return path
 
 
@@ -100,10 +99,13 @@ def _write(data: Dataset, path: Path, provenance: Mapping[str, Any], progress: P
         "files": {f.relative_to(path).as_posix(): f.stat().st_size for f in _files(path)},
     }
     group.attrs.update(json.loads(json.dumps(attributes, default=_plain)))
+    as_written = json.loads((path / ROOT).read_text())["attributes"]
+    sums = {name: sum_of_file(path / name) for name in as_written["files"]}
+    group.attrs.update({"sums": {ROOT: sum_of_attributes(as_written), **sums}})
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(f for f in path.rglob("*") if f.is_file() and f != path / "zarr.json")
+    return sorted(f for f in path.rglob("*") if f.is_file() and f != path / ROOT)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON does not know
