@@ -144,6 +144,8 @@ def _recording_flags(recording: Recording, change: StimulusChange) -> Iterator[F
         yield Flag(RED, "clock", what, f"{reason} at {time_s[back[0]]:.3f} s")
     elif len(time_s) > 2:
         steps = np.diff(time_s) * rate_hz
+        if not steps.min() > 0:  # also where a time stamp is NaN
+            yield Flag(RED, "clock", what, f"{(~(steps > 0)).sum()} time stamps do not come after the one before them")
         if abs(np.median(steps) - 1) > 0.05:
             measured = rate_hz / np.median(steps)
             yield Flag(RED, "rate", what, f"time stamps run at {measured:.4g} Hz, the stated rate is {rate_hz:.4g} Hz")

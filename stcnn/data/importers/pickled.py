@@ -73,7 +73,7 @@ class _Machine:
 
     def to_mark(self) -> list[Any]:
         """Take everything down to the last mark, and the mark."""
-        items = []
+        items: list[Any] = []
         while self.stack:
             item = self.stack.pop()
             if isinstance(item, _Mark):
@@ -133,6 +133,14 @@ def _put(machine: _Machine, place: int | None) -> None:
 
 def _get(machine: _Machine, place: int) -> None:
     machine.push(machine.memo[int(place)])
+
+
+def _pop(machine: _Machine, _: object) -> None:
+    machine.stack.pop()
+
+
+def _pop_mark(machine: _Machine, _: object) -> None:
+    machine.to_mark()
 
 
 def _tuple_of(number: int) -> Callable[[_Machine, Any], None]:
@@ -236,7 +244,7 @@ _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     **{"GLOBAL": lambda machine, name: machine.push(Opaque(str(name))), "STACK_GLOBAL": _stack_global},
     **{"REDUCE": _reduce, "NEWOBJ": _new_object, "NEWOBJ_EX": _new_object_with_keys, "INST": _instance, "OBJ": _object},
     **{"BUILD": _build, "BINPERSID": _persistent},
-    **{"POP": lambda machine, _: machine.stack.pop(), "POP_MARK": lambda machine, _: machine.to_mark()},
+    **{"POP": _pop, "POP_MARK": _pop_mark},
     **{"DUP": lambda machine, _: machine.push(machine.stack[-1])},
 }
 
@@ -250,6 +258,8 @@ def _made(called: object, arguments: object) -> object:
     given = arguments if isinstance(arguments, tuple) else ()
     if _name(called) == "_codecs encode" and len(given) == 2 and isinstance(given[0], str) and given[1] == "latin1":
         return given[0].encode("latin-1")
+    if _name(called) == "__builtin__ bytes" and not given:
+        return b""
     return Opaque(_name(called), given)
 
 

@@ -113,7 +113,10 @@ def _types(config: SessionConfig, table: pd.DataFrame) -> list[str]:
             f"the neuron in row {table.index[types.index('')]} of {config.neurons} has no cell type",
             remedy="set cell_type, or give the column cell_type in the CSV of neurons",
         )
-    return [cell_type_name(name) for name in names_in(types, f"{config.neurons}: the cell type in row", table.index)]
+    return [
+        cell_type_name(name)
+        for name in names_in(types, f"{config.neurons}: the cell type in row", table.index.tolist())
+    ]
 
 
 def _degrees(table: pd.DataFrame, column: str) -> list[float]:

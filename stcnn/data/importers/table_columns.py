@@ -55,7 +55,7 @@ def describe(found: Found, config: TablesConfig) -> Described:
             )
     names = {key: _names(found, key, config) for key in NAMED}
     names["cell_type"] = [cell_type_name(name) for name in names["cell_type"]]
-    notes = ()
+    notes: tuple[str, ...] = ()
     if not config.across_sessions:
         names["neuron"], notes = _sessions_apart(names, config)
     azi_px, ele_px, azimuth_deg, elevation_deg = (_measured(found, key, config) for key in MEASURED)

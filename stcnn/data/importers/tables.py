@@ -80,10 +80,10 @@ def open_tables(config: TablesConfig, make_movie: MakeMovie) -> Dataset:
     rows = describe(found, config)
     movies, infos = movies_from_specs(_specs(config), make_movie, rows.stimulus)
     shape_px, deg_per_px = require_one_screen(infos)
-    load, kept, notes = _usable(found, rows, config)
+    load, kept, left_out = _usable(found, rows, config)
     table = _table(rows, load, kept, infos, config)
     recordings = RecordingsOnDemand(table, load)
-    notes = (*found.notes, *rows.notes, *notes)
+    notes = (*found.notes, *rows.notes, *left_out)
     return Dataset(movies, recordings, table, neurons_of(table), shape_px, deg_per_px, notes=notes)
 
 

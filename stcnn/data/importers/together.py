@@ -34,7 +34,13 @@ def told_apart(configs: Sequence[Any]) -> tuple[Any, ...]:
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, config in enumerate(configs):
         if isinstance(config, SessionConfig):
-            key = (config.kind, config.animal, config.session, config.field, getattr(config, "channel", 1))
+            key = (
+                getattr(config, "kind", ""),
+                config.animal,
+                config.session,
+                config.field,
+                getattr(config, "channel", 1),
+            )
             groups.setdefault(key, []).append(place)
     _require_no_copies([config.path for config in configs if getattr(config, "kind", "") == "suite2p"])
     told = list(configs)
@@ -182,7 +188,7 @@ def _require_each_once(table: pd.DataFrame) -> None:
     columns = ["cell_type", "neuron", "animal", "session", "stimulus", "trials"]
     twice = table.duplicated([*columns, "azi_shift_px", "ele_shift_px"])
     if twice.any():
-        cell_type, neuron, animal, session, stimulus, trials = table.loc[twice.idxmax(), columns]
+        cell_type, neuron, animal, session, stimulus, trials = table[columns].iloc[int(twice.to_numpy().argmax())]
         raise DataError(
             f"trial {trials[0]} of stimulus '{stimulus}' stands twice for neuron '{neuron}' "
             f"({cell_type}; animal '{animal}', session '{session}')",
