@@ -39,6 +39,7 @@ class Movie:
             (default: ``code / 255``).
         parameters: what the movie was made from (name to value, units in the names).
         track: time courses of the object shown, one ``(T,)`` array per name (``azimuth_deg``, ``size_deg``, ...).
+        notes: sentences about what was applied or chosen when it was read from a file; no part of its identity.
 
     Raises:
         ShapeError: frames that are not three-dimensional, empty, not finite or outside 0..1.
@@ -52,6 +53,7 @@ class Movie:
     levels: NDArray[np.float32] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     track: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         frames = np.asarray(self.frames)

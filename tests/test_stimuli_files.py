@@ -67,7 +67,7 @@ def test_npz_keeps_codes_levels_and_track(movie: Movie, tmp_path: Path) -> None:
     ("ending", "missing"),
     [
         ("npy", "rate_hz and deg_per_px and background"),
-        ("gif", "rate_hz and deg_per_px and background"),
+        ("gif", "deg_per_px and background"),
         ("pat", "rate_hz and deg_per_px and background"),
     ],
 )
@@ -168,14 +168,14 @@ def test_truncated_files_are_said_to_be_broken(tmp_path: Path, ending: str) -> N
 
 def test_pickles_are_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(FileError, match="cannot be read"):
+    with pytest.raises(FileError, match="holds Python objects"):
         read_movie(tmp_path / "objects.npy", **SAID)
 
 
 def test_unknown_endings_and_absent_files_are_named(movie: Movie, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"no movie format. Did you mean '.mp4'|Valid names"):
         write_movie(movie, tmp_path / "movie.mp5")
-    with pytest.raises(FileError, match="there is no file"):
+    with pytest.raises(FileError, match="absent.mp4 does not exist"):
         read_movie(tmp_path / "absent.mp4")
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):

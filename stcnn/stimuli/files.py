@@ -6,39 +6,41 @@ ending luminance                what the file says of the movie
 npz    exact                    everything: rate, degrees per pixel, background, onset, parameters, track
 npy    exact                    nothing
 mp4    8 bits, without loss     rate; and if written here: degrees per pixel, background, onset, parameters
-tif    8 bits                   nothing; and if written here: all but the track
-gif    8 bits                   nothing (it may play slower than the movie)
+tif    8 bits                   of ImageJ or OME the rate; and if written here: all but the track
+gif    8 bits                   rate (it may play slower than the movie)
 pat    16 or 2 levels           nothing (pattern of a G4 LED arena, see :mod:`stcnn.stimuli.arena`)
 ====== ======================== ==========================================================================
 
-Other videos (avi, mov, mkv, webm) are read, not written. What a file does not say must be said by who reads it.
+Other videos (avi, mov, mkv, webm) are read, not written. What a file does not say must be said by who reads it. What
+was applied or chosen while reading stands in the ``notes`` of the movie; a guess is also a :class:`ReadingWarning`.
 In files with grey levels the one nearest to the background counts as the background, so that grey stays exactly grey.
 """
 
 from __future__ import annotations
 
-import json
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.errors import DataError, FileError, nearest
+from stcnn.errors import DataError, FileError, StcnnError, nearest
 from stcnn.movie import Movie
-from stcnn.stimuli.arena import Pattern, decode_pattern, encode_pattern
-from stcnn.stimuli.resample import Placement, at_rate
+from stcnn.reading import reading, require_file, require_room
+from stcnn.stimuli.formats import FORMATS, Choices, Format, Source
+from stcnn.stimuli.formats.source import FACTS, ending_of
+from stcnn.stimuli.resample import Placement, frame_at, n_frames_at
 from stcnn.stimuli.screen import Screen
-from stcnn.stimuli.video import decode_video, describe_video, encode_video
 from stcnn.writing import whole_file
 
-Format = TypeVar("Format")
+WHAT = "a movie file"
 
-_FACTS = ("rate_hz", "deg_per_px", "background")
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, what ffmpeg uses too
+
+class ReadingWarning(UserWarning):
+    """Something about a movie file was guessed that its reader should confirm with a parameter."""
 
 
 def write_movie(movie: Movie, path: str | Path) -> Path:
@@ -52,7 +54,8 @@ def write_movie(movie: Movie, path: str | Path) -> Path:
         ShapeError: the movie does not fit the panels of an arena (.pat).
     """
     path = Path(path)
-    write = _by_ending(_WRITERS, path)
+    write = _format_of(path, writing=True).write
+    assert write is not None
     with whole_file(path) as draft:
         write(movie, draft)
     return path
@@ -65,183 +68,127 @@ def read_movie(
     deg_per_px: float | None = None,
     background: float | None = None,
     screen: Screen | None = None,
+    white: float | None = None,
+    axes: str | None = None,
+    series: int | None = None,
+    clock: Literal["file", "even"] = "file",
+    rotation: Literal["apply", "ignore"] | None = None,
+    pixel_aspect: Literal["apply", "ignore"] | None = None,
+    interlaced: Literal["ignore"] | None = None,
+    incomplete: Literal["accept"] | None = None,
 ) -> Movie:
     """Read a movie; what is given counts more than what the file says.
 
     Args:
         path: of the file.
-        rate_hz: frames per second.
+        rate_hz: frames per second. A video whose frames are not evenly spaced is held at its times at this rate.
         deg_per_px: degrees of visual angle per pixel of the file.
         background: luminance 0..1 of the grey around the movie.
         screen: show it on this screen, frame by frame, so that a large video needs little memory;
             see :func:`~stcnn.stimuli.resample.on_screen`.
+        white: value that is white in an array or TIFF (1 of luminance, 255 of 8 bits, 4095 of a 12-bit camera); black
+            is 0. By default the largest of its type, but 1 where values are 0 and 1 only (with a warning).
+        axes: of an array or TIFF, a letter each: T, Y, X, and C for colours. By default time, row, column.
+        series: number, from 0, of the series of a TIFF or the video in a file that holds several.
+        clock: ``file`` presents frames of a video at the times in the file; a movie of other than even times is
+            resampled by holding them. ``even`` shows them one after the other at one rate, whatever their times.
+        rotation: whether a rotation that a video notes is applied or ignored; needed where it notes one.
+        pixel_aspect: likewise for pixels that are not square.
+        interlaced: ``ignore`` reads an interlaced video with both fields of a frame at once.
+        incomplete: ``accept`` takes what can be read of a file that breaks off.
 
     Raises:
-        FileError: there is no such file, its ending is unknown, or it cannot be read.
-        DataError: the file does not say its rate, degrees per pixel or background, and neither does the caller.
+        FileError: there is no such file, its ending is unknown, or it cannot be read or is incomplete.
+        DataError: the file does not say its rate, degrees per pixel or background, and neither does the caller; or it
+            leaves open what one of the parameters says.
         ShapeError: the file holds no movie of luminances.
+        RateError: no clock can show its frames at their times.
+        ConfigError: a parameter has a value that it cannot have.
     """
+    given = {
+        **{"rate_hz": rate_hz, "deg_per_px": deg_per_px, "background": background, "white": white, "axes": axes},
+        **{"series": series, "clock": clock, "rotation": rotation, "pixel_aspect": pixel_aspect},
+        **{"interlaced": interlaced, "incomplete": incomplete},
+    }
+    choices = Choices.of(given)
     path = Path(path)
-    read = _by_ending(_READERS, path)
-    if not path.is_file():
-        raise FileError(f"there is no file '{path}'", remedy="check the path")
+    read = _format_of(path).read
+    require_file(path, WHAT)
+    with _named(path), reading(path, WHAT):
+        source = read(path, choices)
+    facts = _facts(source, choices, path)
+    for guess in source.guesses:
+        warnings.warn(f"{path}: {guess}", ReadingWarning, stacklevel=2)
+    with _named(path), reading(path, WHAT):
+        return _shown(source, facts, screen, path) if screen is not None else _movie(source, facts, path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the path before sentences that do not name it."""
     try:
-        source = read(path)
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, FileError) as error:
-        if isinstance(error, FileError) and str(path) in error.found:
+        yield
+    except StcnnError as error:
+        if str(path) in error.found:
             raise
-        raise FileError(f"'{path}' cannot be read ({str(error).rstrip('.')})") from None
-    said = {"rate_hz": rate_hz, "deg_per_px": deg_per_px, "background": background}
-    facts = {**source.facts, **{name: value for name, value in said.items() if value is not None}}
-    missing = [name for name in _FACTS if name not in facts]
+        found = f"'{path}' cannot be read: {error.found}"
+        raise type(error)(found, expected=error.expected, remedy=error.remedy) from None
+
+
+def _facts(source: Source, choices: Choices, path: Path) -> dict[str, Any]:
+    """What is known of the movie besides its frames."""
+    rate_of_clock = {"rate_hz": source.facts["rate_hz"]} if source.frame is not None else {}
+    facts = {**source.facts, **choices.said(), **rate_of_clock}
+    missing = [name for name in FACTS if name not in facts]
     if missing:
         raise DataError(f"'{path}' does not say its {' and '.join(missing)}", remedy=f"give {' and '.join(missing)}")
-    if screen is not None:
-        return _shown(source, facts, screen)
-    return _movie(np.stack(list(source.frames)), source, facts)
+    notes = tuple(f"{path.name}: {note}" for note in (*source.guesses, *source.notes))
+    return {**facts, "notes": notes}
 
 
-class _Source(NamedTuple):
-    """What a file holds.
-
-    Args:
-        frames: one by one.
-        facts: what it says of the movie.
-        levels: luminance of each code; by default codes count ``steps`` equal steps from black to white.
-        steps: see ``levels``.
-    """
-
-    frames: Iterable[NDArray[Any]]
-    facts: Mapping[str, Any]
-    levels: NDArray[np.float32] | None = None
-    steps: int = 256
-
-    def levels_for(self, background: float) -> NDArray[np.floating]:
-        """Luminance of each code; among many, the one nearest to the background is the background."""
-        if self.levels is not None:
-            return self.levels
-        levels = np.arange(self.steps) / (self.steps - 1)
-        if self.steps > 2:
-            levels[np.abs(levels - background).argmin()] = background
-        return levels
-
-
-def _movie(frames: NDArray[Any], source: _Source, facts: Mapping[str, Any]) -> Movie:
-    """A movie of frames as files hold them: grey or colour, 8 or 16 bits, or luminance 0..1."""
-    if frames.ndim == 4 and frames.shape[-1] in (3, 4):
-        luma = frames[..., :3] @ _LUMA
-        frames = luma.round().astype(frames.dtype) if frames.dtype.kind == "u" else luma
-    if frames.dtype == np.uint16:
-        frames = frames / np.float32(65535)
-    levels = source.levels_for(facts["background"]) if frames.dtype == np.uint8 else None
+def _movie(source: Source, facts: Mapping[str, Any], path: Path) -> Movie:
+    """The whole movie in memory."""
+    levels = source.levels_for(facts["background"])
+    pictures = source.pictures(facts["background"])
+    if isinstance(pictures, np.ndarray):
+        return Movie(pictures, levels=levels, **facts)
+    dtype = np.dtype(np.float32 if levels is None else np.uint8)
+    shown = source.shown()
+    shape = (len(shown), *source.shape_px)
+    require_room(int(np.prod(shape, dtype=object)) * dtype.itemsize, f"'{path}'", WHAT)
+    frames = np.empty(shape, dtype)
+    for number, picture in enumerate(pictures):
+        first, last = np.searchsorted(shown, [number, number + 1])
+        frames[first:last] = picture
     return Movie(frames, levels=levels, **facts)
 
 
-def _shown(source: _Source, facts: Mapping[str, Any], screen: Screen) -> Movie:
-    """The movie on a screen, placed there frame by frame."""
-    frames, placement = [], None
-    for picture in source.frames:
-        still = _movie(np.asarray(picture)[None], source, {**facts, "track": {}})
-        placement = placement or Placement(still.shape_px, still.deg_per_px, screen)
-        frames.append(placement.place(still.luminance(), still.background)[0])
-    return at_rate(Movie(np.stack(frames), **{**facts, "deg_per_px": screen.deg_per_px}), screen.rate_hz)
+def _shown(source: Source, facts: Mapping[str, Any], screen: Screen, path: Path) -> Movie:
+    """The movie on a screen, placed there picture by picture."""
+    levels = source.levels_for(facts["background"])
+    background = facts["background"]
+    placement = Placement(source.shape_px, facts["deg_per_px"], screen)
+    n_frames = n_frames_at(screen.rate_hz, source.n_frames / facts["rate_hz"])
+    require_room(4 * n_frames * screen.shape_px[0] * screen.shape_px[1], f"'{path}' on a screen", WHAT)
+    seen = frame_at(facts["rate_hz"], source.n_frames, np.arange(n_frames) / screen.rate_hz)
+    picture_of = source.shown()[seen]
+    frames = np.empty((n_frames, *screen.shape_px), np.float32)
+    for number, picture in enumerate(source.pictures(background)):
+        first, last = np.searchsorted(picture_of, [number, number + 1])
+        if last > first:
+            frames[first:last] = placement.place(_luminance(picture, levels)[None], background)
+    on_screen = {"deg_per_px": screen.deg_per_px, "rate_hz": screen.rate_hz, "track": {}}
+    return Movie(frames, **{**facts, **on_screen})
 
 
-def _facts(movie: Movie) -> str:
-    """What a file can hold of a movie besides its frames, as JSON."""
-    facts = {name: getattr(movie, name) for name in (*_FACTS, "onset_s")}
-    return json.dumps({"stcnn": {**facts, "parameters": dict(movie.parameters)}}, default=str)
+def _luminance(picture: NDArray[Any], levels: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Luminance of one picture, judged as a movie judges it."""
+    return Movie(picture[None], 1.0, levels=levels).luminance()[0]
 
 
-def _facts_of(note: str | None) -> dict[str, Any]:
-    """The facts in a note of :func:`_facts`; none if somebody else wrote it."""
-    try:
-        content = json.loads(note or "")
-    except ValueError:
-        return {}
-    facts = content.get("stcnn") if isinstance(content, dict) else None
-    known = (*_FACTS, "onset_s", "parameters")
-    return {name: facts[name] for name in known if name in facts} if isinstance(facts, dict) else {}
-
-
-def _grey(movie: Movie) -> NDArray[np.uint8]:
-    return np.round(movie.luminance() * 255).astype(np.uint8)
-
-
-def _write_npz(movie: Movie, path: Path) -> None:
-    arrays = {f"track_{name}": values for name, values in movie.track.items()}
-    if movie.levels is not None:
-        arrays["levels"] = movie.levels
-    np.savez_compressed(path, allow_pickle=False, frames=movie.frames, facts=np.array(_facts(movie)), **arrays)
-
-
-def _read_npz(path: Path) -> _Source:
-    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-        facts = _facts_of(str(file["facts"])) if "facts" in file else {}
-        facts["track"] = {name.removeprefix("track_"): file[name] for name in file if name.startswith("track_")}
-        return _Source(file["frames"], facts, file.get("levels"))
-
-
-def _write_tiff(movie: Movie, path: Path) -> None:
-    _tifffile().imwrite(path, _grey(movie), photometric="minisblack", description=_facts(movie), metadata=None)
-
-
-def _read_tiff(path: Path) -> _Source:
-    tifffile = _tifffile()
-    try:
-        with tifffile.TiffFile(path) as file:
-            return _Source(file.asarray(), _facts_of(file.pages[0].description))
-    except tifffile.TiffFileError as error:
-        raise FileError(str(error)) from None
-
-
-def _tifffile() -> ModuleType:
-    try:
-        import tifffile
-    except ImportError:
-        raise FileError("TIFF needs the package 'tifffile'", remedy="install it with: pip install tifffile") from None
-    return tifffile
-
-
-def _read_video(path: Path) -> _Source:
-    rate_hz, note = describe_video(path)
-    facts = {} if path.suffix.lower() == ".gif" else {"rate_hz": rate_hz, **_facts_of(note)}
-    return _Source(decode_video(path, rate_hz), facts)
-
-
-def _write_pattern(movie: Movie, path: Path) -> None:
-    luminance = movie.luminance()
-    n_levels = 2 if np.isin(luminance, (0, 1)).all() else 16
-    codes = np.round(luminance * (n_levels - 1)).astype(np.uint8)
-    path.write_bytes(encode_pattern(Pattern(codes, n_levels)))
-
-
-def _read_pattern(path: Path) -> _Source:
-    codes, n_levels = decode_pattern(path.read_bytes())
-    return _Source(codes, {}, steps=n_levels)
-
-
-_WRITERS: dict[str, Callable[[Movie, Path], None]] = {
-    ".npz": _write_npz,
-    ".npy": lambda movie, path: np.save(path, movie.luminance(), allow_pickle=False),
-    ".mp4": lambda movie, path: encode_video(path, _grey(movie), movie.rate_hz, _facts(movie)),
-    ".gif": lambda movie, path: encode_video(path, _grey(movie), movie.rate_hz, _facts(movie)),
-    ".tif": _write_tiff,
-    ".tiff": _write_tiff,
-    ".pat": _write_pattern,
-}
-_READERS: dict[str, Callable[[Path], _Source]] = {
-    ".npz": _read_npz,
-    ".npy": lambda path: _Source(np.load(path, allow_pickle=False), {}),
-    **dict.fromkeys((".mp4", ".gif", ".avi", ".mov", ".mkv", ".webm"), _read_video),
-    ".tif": _read_tiff,
-    ".tiff": _read_tiff,
-    ".pat": _read_pattern,
-}
-
-
-def _by_ending(formats: Mapping[str, Format], path: Path) -> Format:
-    ending = path.suffix.lower()
-    if ending not in formats:
-        raise FileError(f"'{path}' ends in '{ending}', which is no movie format", remedy=nearest(ending, formats))
-    return formats[ending]
+def _format_of(path: Path, *, writing: bool = False) -> Format:
+    ending = ending_of(path)
+    known = {name: one for one in FORMATS for name in one.endings if one.write is not None or not writing}
+    if ending not in known:
+        raise FileError(f"'{path}' ends in '{ending}', which is no movie format", remedy=nearest(ending, known))
+    return known[ending]

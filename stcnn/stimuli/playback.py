@@ -45,7 +45,7 @@ def recorded(
     covered = np.where(coverage > 0, coverage, 1)
 
     def draw(time_s: Array) -> Picture:
-        frame, place = np.unique(frame_at(movie, time_s), return_inverse=True)
+        frame, place = np.unique(frame_at(movie.rate_hz, movie.n_frames, time_s), return_inverse=True)
         light = placement.place(movie.luminance()[frame], 0.0) / covered
         return Picture(coverage[None], light[place])
 

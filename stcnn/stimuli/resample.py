@@ -65,12 +65,17 @@ def at_rate(movie: Movie, rate_hz: float) -> Movie:
     """The movie at another frame rate: each frame shows what is seen when it starts."""
     if movie.rate_hz == rate_hz:
         return movie
-    n_frames = max(1, int(np.ceil((movie.duration_s - INSTANT_S) * rate_hz)))
-    source = frame_at(movie, np.arange(n_frames) / rate_hz)
+    n_frames = n_frames_at(rate_hz, movie.duration_s)
+    source = frame_at(movie.rate_hz, movie.n_frames, np.arange(n_frames) / rate_hz)
     track = {name: values[source] for name, values in movie.track.items()}
     return replace(movie, frames=movie.frames[source], rate_hz=rate_hz, track=track)
 
 
-def frame_at(movie: Movie, time_s: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Number of the frame that is seen at each time, counted from the first frame."""
-    return np.clip(np.floor((time_s + INSTANT_S) * movie.rate_hz).astype(int), 0, movie.n_frames - 1)
+def n_frames_at(rate_hz: float, duration_s: float) -> int:
+    """Number of frames that fill a duration."""
+    return max(1, int(np.ceil((duration_s - INSTANT_S) * rate_hz)))
+
+
+def frame_at(rate_hz: float, n_frames: int, time_s: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Number of the frame that is seen at each time, counted from the first of ``n_frames``."""
+    return np.clip(np.floor((time_s + INSTANT_S) * rate_hz).astype(int), 0, n_frames - 1)

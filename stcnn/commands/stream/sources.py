@@ -19,7 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.errors import DataError, FileError
-from stcnn.stimuli.video import decode_video, describe_video
+from stcnn.movie import BACKGROUND
+from stcnn.stimuli.formats import Choices
+from stcnn.stimuli.formats.video import open_video
+from stcnn.stimuli.resample import frame_at, n_frames_at
 
 Framing = Literal["raw", "length"]
 DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
@@ -101,25 +104,29 @@ class Stdin(Source):
 
 
 class Video(Source):
-    """A video file, as fast as the model takes it; resampled where a rate is given.
+    """A video file, as fast as the model takes it; its frames are held at their times, at another rate if one is given.
 
     Raises:
-        FileError: it cannot be read.
+        StcnnError: it cannot be read as it is.
     """
 
     def __init__(self, file: str, rate_hz: float | None) -> None:
         path = Path(file)
         if not path.is_file():
             raise FileError(f"there is no video '{file}'", remedy="name the file with --from")
-        self.rate_hz = rate_hz or describe_video(path)[0]
-        self._pictures = decode_video(path, self.rate_hz)
-        self._first = next(self._pictures)
-        self.shape_px = self._first.shape
+        self._video = open_video(path, Choices())
+        own_hz = float(self._video.facts["rate_hz"])
+        self.rate_hz, self.shape_px, self.notes = rate_hz or own_hz, self._video.shape_px, self._video.notes
+        time_s = np.arange(n_frames_at(self.rate_hz, self._video.n_frames / own_hz)) / self.rate_hz
+        self._shown = self._video.shown()[frame_at(own_hz, self._video.n_frames, time_s)]
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame."""
-        for number, luminance in enumerate(itertools.chain([self._first], self._pictures)):
-            yield Frame(luminance, number, time.perf_counter(), number / self.rate_hz)
+        levels = self._video.levels
+        for picture, codes in enumerate(self._video.pictures(BACKGROUND)):
+            luminance = codes if levels is None else levels[codes]
+            for number in range(*np.searchsorted(self._shown, [picture, picture + 1])):
+                yield Frame(luminance, number, time.perf_counter(), number / self.rate_hz)
 
 
 class Camera(Source):

@@ -1,0 +1,350 @@
+"""Movies in video files and GIFs, through PyAV (FFmpeg): every frame at the time at which it is presented.
+
+A file is decoded twice. The first pass, :func:`survey`, keeps no picture: it finds the times, how the pictures lie, and
+whether all of the file is there, so that everything can be judged before memory is taken. The second pass yields the
+pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stcnn.errors import DataError, FileError
+from stcnn.reading import reading, require_file
+from stcnn.stimuli.formats.pixels import HDR, Layout, PixelFormat
+from stcnn.stimuli.formats.source import Choices, Source, ending_of, facts_in
+from stcnn.stimuli.formats.video_clock import Clock, clock_of, shown_times_s
+
+WHAT = "a video"
+CONTAINERS = {
+    "gif": (".gif",),
+    "mov": (".mp4", ".mov"),
+    "matroska": (".mkv", ".webm"),
+    "avi": (".avi",),
+}
+"""Formats by what FFmpeg calls them, with their endings; no other is opened, whatever a file is called."""
+
+
+@dataclass
+class Survey:
+    """What the first pass through a video finds.
+
+    Args:
+        container: name of the format.
+        comment: text beside the pictures.
+        rate_hz: that the file states; None where it states none.
+        tick_s: unit of its times.
+        pixels: how its values stand for luminance.
+        size_px: height and width as stored.
+        matrix: display matrix, nine numbers; None where there is none.
+        stretch: width over height of a pixel.
+        pts: presentation time of each frame in ticks, as the decoder gives it; None where it gives none.
+        dts: decoding time of each packet, likewise.
+        last: duration of the last frame in ticks; 0 where the file does not say it.
+        n_packets: packets of the video.
+        n_declared: frames that the file says it has; 0 where it does not.
+        end_s: end of the video, as the file says it; None where it does not.
+        n_cut: frames outside of the part that the file says is to be shown (edit list).
+        faults: what could not be decoded.
+        n_interlaced: frames of two fields.
+        transfer: transfer function, as FFmpeg numbers it.
+    """
+
+    container: str
+    comment: str
+    rate_hz: Fraction | None
+    tick_s: Fraction
+    pixels: PixelFormat | None = None
+    size_px: tuple[int, int] = (0, 0)
+    matrix: NDArray[np.int32] | None = None
+    stretch: Fraction = Fraction(1)
+    pts: list[int | None] = field(default_factory=list)
+    dts: list[int | None] = field(default_factory=list)
+    last: int = 0
+    n_packets: int = 0
+    n_declared: int = 0
+    end_s: float | None = None
+    reached_s: float = 0.0
+    n_cut: int = 0
+    faults: list[str] = field(default_factory=list)
+    n_interlaced: int = 0
+    transfer: int = 0
+    opaque: bool = True
+
+    @property
+    def n_pictures(self) -> int:
+        """Frames that could be decoded."""
+        return len(self.pts)
+
+
+def open_video(path: Path, choices: Choices) -> Source:
+    """Find out what a video holds; its pictures are decoded when they are asked for.
+
+    Raises:
+        FileError: it cannot be read, breaks off, or is coded in a way that is not read.
+        DataError: it has to be said whether a rotation, other pixels than square ones or fields are meant, or which of
+            several videos.
+        RateError: its frames have no times, or times that no clock can show.
+    """
+    require_file(path, WHAT)
+    with reading(path, WHAT, "check that it is complete and plays elsewhere"):
+        found = survey(path, choices)
+        if not found.n_pictures or found.pixels is None:
+            raise FileError(f"'{path}' cannot be read as a video (it holds no pictures)", expected=WHAT)
+        times = shown_times_s(found, path)
+        notes = [*_refusals(found, choices, path), *times.notes]
+        clock = clock_of(found, times, choices, path)
+        _require_whole(found, times.seconds, clock, choices, path)
+    if found.faults or choices.incomplete:
+        notes += [f"incomplete: {fault}" for fault in found.faults[:1]]
+    facts = {"rate_hz": clock.rate_hz, **facts_in(found.comment)}
+    if clock.frame is not None or found.container == "gif":
+        facts["rate_hz"] = clock.rate_hz
+    return _source(path, found, choices, facts=facts, clock=clock, notes=(*notes, *clock.notes))
+
+
+def _source(
+    path: Path, found: Survey, choices: Choices, *, facts: dict[str, Any], clock: Clock, notes: tuple[str, ...]
+) -> Source:
+    assert found.pixels is not None
+    pixels = replace(found.pixels, alpha=found.pixels.alpha and not found.opaque)
+    stretch = found.stretch if choices.pixel_aspect == "apply" else Fraction(1)
+    layout = Layout.of(found.matrix if choices.rotation == "apply" else None, stretch)
+    assert layout is not None
+    stretched = layout.stretch != 1
+
+    def pictures(background: float) -> Iterator[NDArray[Any]]:
+        with reading(path, WHAT), _opened(path, choices) as (container, stream):
+            for frame in _frames(container, stream, []):
+                yield layout.applied(pixels.picture(frame, background), pixels.levels)
+
+    ours = "deg_per_px" in facts
+    return Source(
+        *(pictures, layout.shape_px(*found.size_px), found.n_pictures, facts),
+        levels=None if stretched else pixels.levels,
+        snapped=True,
+        frame=clock.frame,
+        notes=notes if ours else (pixels.note(), *notes),
+    )
+
+
+def survey(path: Path, choices: Choices) -> Survey:
+    """The first pass through a video.
+
+    Raises:
+        FileError: its frames change their size or format on the way.
+    """
+    with _opened(path, choices) as (container, stream):
+        rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+        found = Survey(
+            *(container.format.name.split(",")[0], container.metadata.get("comment", ""), rate, stream.time_base),
+            n_declared=stream.frames,
+            end_s=_declared_end_s(container, stream),
+            stretch=stream.sample_aspect_ratio or Fraction(1),
+        )
+        for frame in _frames(container, stream, found.faults, found):
+            _take(frame, found, path)
+    return found
+
+
+def _take(frame: Any, found: Survey, path: Path) -> None:  # noqa: ANN401 - of PyAV
+    """Add what a frame says."""
+    pixels, size_px = PixelFormat.of(frame), (frame.height, frame.width)
+    if found.pixels is None:
+        found.pixels, found.size_px, found.matrix = pixels, size_px, _display_matrix(frame)
+        found.transfer = int(frame.color_trc or 0)
+    elif (pixels, size_px) != (found.pixels, found.size_px):
+        raise FileError(
+            f"'{path}' changes from {found.size_px[0]} x {found.size_px[1]} px ({found.pixels.name}) to "
+            f"{size_px[0]} x {size_px[1]} px ({pixels.name}) at frame {found.n_pictures}",
+            expected="frames of one size and format",
+            remedy="encode it again",
+        )
+    if frame.is_corrupt:
+        found.faults.append(f"frame {found.n_pictures} is damaged")
+    found.opaque = found.opaque and pixels.is_opaque(frame)
+    found.n_interlaced += bool(frame.interlaced_frame)
+    found.pts.append(frame.pts)
+    found.last = int(frame.duration or 0)
+
+
+def _frames(container: Any, stream: Any, faults: list[str], found: Survey | None = None) -> Iterator[Any]:  # noqa: ANN401
+    """Decode a video, past what cannot be decoded."""
+    error_of = pyav().FFmpegError
+    for packet in container.demux():
+        if packet.stream is not stream:
+            _reach(packet, found)
+            continue
+        if found is not None and packet.size:
+            found.n_packets += 1
+            found.n_cut += bool(packet.is_discard)
+            found.dts.append(packet.dts)
+            if packet.is_corrupt:
+                faults.append(f"packet {found.n_packets - 1} is cut short")
+            _reach(packet, found)
+        try:
+            yield from packet.decode()
+        except error_of as error:
+            faults.append(f"packet {0 if found is None else found.n_packets - 1} cannot be decoded ({error.strerror})")
+
+
+def _reach(packet: Any, found: Survey | None) -> None:  # noqa: ANN401 - of PyAV
+    """Note how far the file goes, sound included."""
+    if found is not None and packet.pts is not None:
+        end = (packet.pts + (packet.duration or 0)) * packet.time_base
+        found.reached_s = max(found.reached_s, float(end))
+
+
+def _declared_end_s(container: Any, stream: Any) -> float | None:  # noqa: ANN401 - of PyAV
+    """When the video ends as the file says, on the clock of its frames."""
+    said = next((text for name, text in stream.metadata.items() if name.upper().startswith("DURATION")), "")
+    try:
+        hours, minutes, seconds = said.split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        pass
+    if container.format.name == "avi" and stream.duration:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    if container.format.name.startswith("matroska") and container.duration:
+        return float(container.duration) / 1e6
+    return None
+
+
+def _require_whole(found: Survey, times_s: NDArray[np.float64], clock: Clock, choices: Choices, path: Path) -> None:
+    """Refuse a video of which a part is missing."""
+    fault = next(iter(found.faults), "")
+    n_whole = found.n_pictures + len(found.faults)
+    interval_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / clock.rate_hz
+    reached_s = max(found.reached_s, float(times_s[-1]) + interval_s)
+    if found.container == "mov" and found.n_declared > found.n_packets:
+        fault, n_whole = fault or "it breaks off", max(n_whole, found.n_declared)
+    elif found.end_s is not None and found.end_s - reached_s > 1.5 * interval_s:
+        n_whole = max(n_whole, found.n_pictures + round((found.end_s - reached_s) / interval_s))
+        fault = fault or f"it breaks off at {reached_s:.4g} s of {found.end_s:.4g} s"
+    elif found.container == "gif" and found.end_s == 0:
+        fault = fault or "its last block is missing"
+    if not fault:
+        return
+    found.faults[:] = [f"{found.n_pictures} of {n_whole} frames could be read ({fault})"]
+    if choices.incomplete is None:
+        raise FileError(
+            f"'{path}' is incomplete: {found.faults[0]}",
+            remedy="copy it again, or say incomplete: accept to take what can be read",
+        )
+
+
+def _refusals(found: Survey, choices: Choices, path: Path) -> list[str]:
+    """Refuse what has to be said by who reads the file; otherwise what was applied."""
+    notes = _layout_notes(found, choices, path)
+    if found.transfer in HDR:
+        raise FileError(
+            f"'{path}' has the high dynamic range {HDR[found.transfer]}, whose values are no luminance of 0 to 1",
+            remedy="convert it to standard dynamic range first",
+        )
+    if found.n_interlaced and choices.interlaced is None:
+        raise DataError(
+            f"'{path}' is interlaced: {found.n_interlaced} of its {found.n_pictures} frames hold two fields, taken at "
+            "two times",
+            remedy="deinterlace it first (ffmpeg -i VIDEO -vf bwdif ...), or say interlaced: ignore",
+        )
+    if found.n_interlaced:
+        notes.append("it is interlaced: both fields of a frame are shown at once")
+    if not found.opaque:
+        notes.append("what is not opaque lets the background through")
+    if ending_of(path) not in CONTAINERS.get(found.container, ()):
+        notes.append(f"its content is that of a {CONTAINERS[found.container][0]} file, whatever its ending")
+    if found.n_cut:
+        notes.append(f"{found.n_cut} frames are left out that the file itself cuts (edit list)")
+    return notes
+
+
+def _layout_notes(found: Survey, choices: Choices, path: Path) -> list[str]:
+    layout, notes = Layout.of(found.matrix, found.stretch), []
+    if layout is None and choices.rotation != "ignore":
+        found_text = f"'{path}' is to be turned by an angle that is no multiple of 90 degrees"
+        raise DataError(found_text, remedy="turn it first, or say rotation: ignore to read it as stored")
+    if layout is not None and layout.turned:
+        if choices.rotation is None:
+            raise DataError(
+                f"'{path}' notes that it is to be turned ({layout.describe()}) when it is shown",
+                remedy="say rotation: apply to turn it, or rotation: ignore to read it as stored",
+            )
+        notes.append(f"it is turned as the file notes ({layout.describe()})" if choices.rotation == "apply" else "")
+    if found.matrix is not None and choices.rotation == "ignore":
+        notes.append("a rotation that the file notes is ignored, as told")
+    if found.stretch != 1:
+        ratio = f"{found.stretch.numerator}:{found.stretch.denominator}"
+        if choices.pixel_aspect is None:
+            raise DataError(
+                f"'{path}' has pixels that are not square ({ratio})",
+                remedy="say pixel_aspect: apply to stretch its columns, or pixel_aspect: ignore to take them as square",
+            )
+        done = "its columns are stretched" if choices.pixel_aspect == "apply" else "taken as square, as told"
+        notes.append(f"its pixels are not square ({ratio}): {done}")
+    return [note for note in notes if note]
+
+
+def _display_matrix(frame: Any) -> NDArray[np.int32] | None:  # noqa: ANN401 - of PyAV
+    data = frame.side_data.get("DISPLAYMATRIX")
+    matrix = None if data is None else np.frombuffer(bytes(data), np.int32)
+    return None if matrix is None or len(matrix) != 9 else matrix
+
+
+@contextmanager
+def _opened(path: Path, choices: Choices) -> Iterator[tuple[Any, Any]]:
+    """A container and the video in it.
+
+    Raises:
+        DataError: it has several videos, and which is meant is not said.
+        FileError: it has none.
+    """
+    av = pyav()
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join([*CONTAINERS, "mp4", "webm"])}
+    try:
+        container = av.open(f"file:{path}", options=options)
+    except (av.FFmpegError, ValueError) as error:
+        raise FileError(
+            f"'{path}' cannot be read as a video ({getattr(error, 'strerror', None) or error})",
+            remedy="check that it is complete and plays elsewhere",
+        ) from None
+    with container:
+        streams = [s for s in container.streams.video if not _is_cover(s)]
+        if not streams:
+            raise FileError(f"'{path}' cannot be read as a video (it holds no pictures)", expected=WHAT)
+        if len(streams) > 1 and choices.series is None:
+            sizes = ", ".join(f"{i}: {s.width} x {s.height} px" for i, s in enumerate(streams))
+            raise DataError(f"'{path}' holds {len(streams)} videos ({sizes})", remedy="say which is meant (series: 0)")
+        if (choices.series or 0) >= len(streams):
+            found = f"'{path}' holds {len(streams)} videos, and number {choices.series} is asked for"
+            raise DataError(found, expected=f"a number from 0 to {len(streams) - 1}")
+        stream = streams[choices.series or 0]
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _is_cover(stream: Any) -> bool:  # noqa: ANN401 - of PyAV
+    """Whether it is a picture that stands for the file, such as the cover of an album."""
+    return "attached_pic" in str(getattr(stream, "disposition", "")).lower()
+
+
+def pyav() -> ModuleType:
+    """The package of FFmpeg.
+
+    Raises:
+        FileError: it is not installed.
+    """
+    try:
+        import av
+        import av.video.reformatter
+    except ImportError:
+        raise FileError("videos need the package 'av'", remedy="install it with: pip install av") from None
+    return av
