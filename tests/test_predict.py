@@ -126,7 +126,7 @@ def test_what_is_no_stimulus_is_named_with_the_nearest(run: Run):
         ask(run, "flush:luminance=0")
     with pytest.raises(ConfigError, match="expected NAME=VALUE"):
         ask(run, "flash:luminance")
-    with pytest.raises(FileError, match="there is no file"):
+    with pytest.raises(FileError, match=r"nowhere.mp4 does not exist"):
         ask(run, "nowhere.mp4")
 
 

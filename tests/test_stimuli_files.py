@@ -175,7 +175,7 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
 def test_unknown_endings_and_absent_files_are_named(movie: Movie, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"no movie format. Did you mean '.mp4'|Valid names"):
         write_movie(movie, tmp_path / "movie.mp5")
-    with pytest.raises(FileError, match="absent.mp4 does not exist"):
+    with pytest.raises(FileError, match=r"absent.mp4 does not exist"):
         read_movie(tmp_path / "absent.mp4")
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):

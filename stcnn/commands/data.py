@@ -178,8 +178,9 @@ def make_movie(spec: Mapping[str, Any]) -> Movie:
     """Make a movie as an import names it: a file and what it does not say, or a generator and its arguments.
 
     Args:
-        spec: ``file`` with ``rate_hz``, ``deg_per_px``, ``background``; or ``kind`` with its arguments, and of the
-            screen ``shape_px``, ``deg_per_px``, ``rate_hz``, ``background``.
+        spec: ``file`` with ``rate_hz``, ``deg_per_px``, ``background`` and how to read it, as
+            :func:`stcnn.stimuli.read_movie` has them; or ``kind`` with its arguments, and of the screen ``shape_px``,
+            ``deg_per_px``, ``rate_hz``, ``background``.
 
     Raises:
         StcnnError: the file cannot be read, or the generator is unknown or refuses its arguments.

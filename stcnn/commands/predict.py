@@ -42,6 +42,8 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     A stimulus is the name of a protocol, one of its stimuli, a kind of stimulus with its arguments, or a movie:
 
     stcnn predict experiments/RUN klapoetke2022_size/5620 moving_rectangle:width_deg=9,height_deg=30 street.mp4
+
+    Of a movie may be said how to read it: street.mp4:rotation=apply (see stcnn.stimuli.read_movie).
     """
     from stcnn.experiments import between_grey, respond_together
     from stcnn.stimuli import Screen
@@ -91,7 +93,7 @@ def _open(folder: Path) -> tuple[list[STCNN], float]:
 def _movies(text: str, screen: Screen, file_deg_per_px: float | None) -> Iterator[tuple[str, Movie]]:
     """Name and movie of everything that one argument means."""
     from stcnn.errors import ConfigError, nearest
-    from stcnn.stimuli import kinds, load_protocol, protocol_names, read_movie, render
+    from stcnn.stimuli import file_and_choices, kinds, load_protocol, protocol_names, read_chosen, render
 
     protocol, _, member = text.partition("/")
     kind, _, arguments = text.partition(":")
@@ -102,15 +104,13 @@ def _movies(text: str, screen: Screen, file_deg_per_px: float | None) -> Iterato
     elif kind in kinds():
         yield text, render(screen, {"kind": kind, **_arguments(arguments)})
     elif Path(text).suffix:
-        yield (
-            Path(text).name,
-            read_movie(
-                text,
-                screen=screen,
-                deg_per_px=file_deg_per_px,
-                background=None if text.endswith(".npz") else screen.background,
-            ),
-        )
+        ours = text.partition(":")[0].lower().endswith(".npz")
+        units = {"deg_per_px": file_deg_per_px, "background": None if ours else screen.background}
+        path, choices = file_and_choices(text, **units)
+        movie = read_chosen(path, choices, screen)
+        for note in movie.notes:
+            typer.echo(note, err=True)
+        yield path.name, movie
     else:
         raise ConfigError(
             f"'{text}' is no protocol, no kind of stimulus and no file",

@@ -202,10 +202,18 @@ class MoviesOnDemand(Mapping[str, Movie]):
         names: names of the movies, in order.
         load: name to movie; must survive pickling for use in worker processes.
         keep_bytes: how much to keep, in each process.
+        notes: sentences about what was applied or chosen when their files were read.
     """
 
-    def __init__(self, names: Iterable[str], load: Callable[[str], Movie], keep_bytes: float = 100e6) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        load: Callable[[str], Movie],
+        keep_bytes: float = 100e6,
+        notes: Iterable[str] = (),
+    ) -> None:
         self.names, self.load, self.keep_bytes = dict.fromkeys(names), load, keep_bytes
+        self.notes = tuple(dict.fromkeys(notes))
         self.recent: OrderedDict[str, Movie] = OrderedDict()
 
     def __len__(self) -> int:

@@ -5,8 +5,12 @@ parameters and the time course of what it shows. :func:`render` does the same fo
 ``{kind: function name, argument: value, ...}``, as a protocol has it in YAML.
 """
 
+from stcnn.stimuli.files import ReadingWarning as ReadingWarning
+from stcnn.stimuli.files import file_and_choices as file_and_choices
+from stcnn.stimuli.files import read_chosen as read_chosen
 from stcnn.stimuli.files import read_movie as read_movie
 from stcnn.stimuli.files import write_movie as write_movie
+from stcnn.stimuli.formats import Choices as Choices
 from stcnn.stimuli.protocols import Protocol as Protocol
 from stcnn.stimuli.protocols import load_protocol as load_protocol
 from stcnn.stimuli.protocols import protocol_names as protocol_names

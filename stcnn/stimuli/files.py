@@ -110,17 +110,44 @@ def read_movie(
         **{"series": series, "clock": clock, "rotation": rotation, "pixel_aspect": pixel_aspect},
         **{"interlaced": interlaced, "incomplete": incomplete},
     }
-    choices = Choices.of(given)
-    path = Path(path)
+    movie, guesses = _read(Path(path), Choices.of(given), screen)
+    for guess in guesses:
+        warnings.warn(f"{path}: {guess}", ReadingWarning, stacklevel=2)
+    return movie
+
+
+def read_chosen(path: str | Path, choices: Choices, screen: Screen | None = None) -> Movie:
+    """Read a movie as :func:`read_movie`, with its parameters as one value; guesses stand in its notes only."""
+    return _read(Path(path), choices, screen)[0]
+
+
+def file_and_choices(text: str, **more: Any) -> tuple[Path, Choices]:
+    """Path and choices of a text such as ``street.mp4`` or ``street.mp4:rotation=apply,rate_hz=30``.
+
+    Args:
+        text: as it stands on a command line.
+        more: choices that the text may replace.
+
+    Raises:
+        ConfigError: a choice is unknown, or has a value that it cannot have.
+    """
+    file, colon, said = text.rpartition(":")
+    if not colon or "=" not in said:
+        return Path(text), Choices.of(more)
+    pairs = (part.partition("=") for part in said.split(","))
+    return Path(file), Choices.of({**more, **{key.strip(): value.strip() for key, _, value in pairs}})
+
+
+def _read(path: Path, choices: Choices, screen: Screen | None) -> tuple[Movie, tuple[str, ...]]:
+    """A movie, and what was guessed."""
     read = _format_of(path).read
     require_file(path, WHAT)
     with _named(path), reading(path, WHAT):
         source = read(path, choices)
     facts = _facts(source, choices, path)
-    for guess in source.guesses:
-        warnings.warn(f"{path}: {guess}", ReadingWarning, stacklevel=2)
     with _named(path), reading(path, WHAT):
-        return _shown(source, facts, screen, path) if screen is not None else _movie(source, facts, path)
+        movie = _movie(source, facts, path) if screen is None else _shown(source, facts, screen, path)
+    return movie, source.guesses
 
 
 @contextmanager

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError, validate_call
+from pydantic import ValidationError
 
-from stcnn.errors import ConfigError, nearest
+from stcnn.errors import ConfigError
 from stcnn.movie import Movie
-from stcnn.stimuli.files import read_movie
+from stcnn.stimuli.files import read_chosen
+from stcnn.stimuli.formats import Choices
 from stcnn.stimuli.scene import render
 from stcnn.stimuli.screen import Screen
 
@@ -34,16 +34,8 @@ def specified_movie(spec: Mapping[str, Any]) -> Movie:
 
 
 def _from_file(spec: Mapping[str, Any]) -> Movie:
-    known = [name for name in inspect.signature(read_movie).parameters if name not in ("path", "screen")]
     facts = {key: value for key, value in spec.items() if key != "file"}
-    for key in facts:
-        if key not in known:
-            raise ConfigError(f"the movie file {spec['file']} has the key '{key}'", remedy=nearest(key, known))
-    typed = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(read_movie)
-    try:
-        return typed(spec["file"], **facts)
-    except ValidationError as error:
-        raise _refused(error, f"the movie file {spec['file']}") from None
+    return read_chosen(spec["file"], Choices.of(facts, f"the movie file {spec['file']}"))
 
 
 def _drawn(spec: Mapping[str, Any]) -> Movie:

@@ -96,6 +96,8 @@ def stream(  # noqa: PLR0913  (an option is an argument)
         SourceKind.zmq: lambda: sources.Zmq(origin or "tcp://127.0.0.1:5555", shape, rate, timeout_s),
     }
     frames = openers[source]()
+    for note in frames.notes:
+        typer.echo(note, err=True)
     live = model.stream(
         rate_hz=frames.rate_hz,
         clips=clips,

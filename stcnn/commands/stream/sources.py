@@ -12,7 +12,6 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from stcnn.errors import DataError, FileError
 from stcnn.movie import BACKGROUND
-from stcnn.stimuli.formats import Choices
+from stcnn.stimuli.files import file_and_choices
 from stcnn.stimuli.formats.video import open_video
 from stcnn.stimuli.resample import frame_at, n_frames_at
 
@@ -47,6 +46,8 @@ class Source(ABC):
 
     rate_hz: float
     shape_px: tuple[int, int]
+    notes: tuple[str, ...] = ()
+    """Sentences about what was applied or chosen, for the user."""
 
     @abstractmethod
     def frames(self) -> Iterator[Frame]:
@@ -106,15 +107,19 @@ class Stdin(Source):
 class Video(Source):
     """A video file, as fast as the model takes it; its frames are held at their times, at another rate if one is given.
 
+    Args:
+        file: its path, perhaps with what is to be said of it: ``street.mp4:rotation=apply``.
+        rate_hz: frames per second; None takes those of the file.
+
     Raises:
         StcnnError: it cannot be read as it is.
     """
 
     def __init__(self, file: str, rate_hz: float | None) -> None:
-        path = Path(file)
+        path, choices = file_and_choices(file)
         if not path.is_file():
             raise FileError(f"there is no video '{file}'", remedy="name the file with --from")
-        self._video = open_video(path, Choices())
+        self._video = open_video(path, choices)
         own_hz = float(self._video.facts["rate_hz"])
         self.rate_hz, self.shape_px, self.notes = rate_hz or own_hz, self._video.shape_px, self._video.notes
         time_s = np.arange(n_frames_at(self.rate_hz, self._video.n_frames / own_hz)) / self.rate_hz

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from stcnn.data.dataset import Dataset, in_order
+from stcnn.data.dataset import Dataset, in_order, noted
 from stcnn.data.importers.caiman import CaimanConfig, open_caiman
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
 from stcnn.data.importers.names import require_name
@@ -60,8 +60,14 @@ def open_import(config: ImportConfig | Sessions, make_movie: MakeMovie) -> Datas
         StcnnError: it cannot be used; the message says why.
     """
     if isinstance(config, Sessions):
-        return in_order(judged(together([_OPEN[session.kind](session, make_movie) for session in config.sessions])))
-    return in_order(judged(_OPEN[config.kind](config, make_movie)))
+        return in_order(judged(together([_opened(session, make_movie) for session in config.sessions])))
+    return in_order(judged(_opened(config, make_movie)))
+
+
+def _opened(config: ImportConfig, make_movie: MakeMovie) -> Dataset:
+    """A session, with what is to be said of its movies among its notes."""
+    data = _OPEN[config.kind](config, make_movie)
+    return noted(data, *getattr(data.movies, "notes", ()))
 
 
 def import_config(values: Mapping[str, Any], folder: Path | None = None) -> ImportConfig | Sessions:

@@ -12,7 +12,7 @@ from stcnn.errors import DataError, FileError, nearest
 from stcnn.movie import Movie
 
 MakeMovie = Callable[[Mapping[str, Any]], Movie]
-"""Makes a movie from a specification: ``file`` and the units it lacks, or ``kind`` and the arguments of a generator.
+"""Makes a movie from a specification: ``file`` and what it does not say, or ``kind`` and the arguments of a generator.
 
 The layer above hands it in, because reading movie files and drawing stimuli belong to ``stcnn.stimuli``."""
 
@@ -26,11 +26,13 @@ class MovieInfo:
     shape_px: tuple[int, int]
     deg_per_px: float
     onset_s: float = 0.0
+    notes: tuple[str, ...] = ()
+    """Sentences about what was applied or chosen when it was read."""
 
     @classmethod
     def of(cls, movie: Movie) -> MovieInfo:
         """The facts of a movie in memory."""
-        return cls(movie.n_frames, movie.rate_hz, movie.shape_px, movie.deg_per_px, movie.onset_s)
+        return cls(movie.n_frames, movie.rate_hz, movie.shape_px, movie.deg_per_px, movie.onset_s, movie.notes)
 
     @property
     def end_s(self) -> float:
@@ -52,7 +54,7 @@ class _FromSpecs:
 def movies_from_specs(
     specs: Mapping[str, Mapping[str, Any]], make: MakeMovie, wanted: Iterable[str]
 ) -> tuple[MoviesOnDemand, dict[str, MovieInfo]]:
-    """Movies by name, and the facts of each; one movie at a time is in memory.
+    """Movies by name, and the facts of each; one movie at a time is in memory, and their notes are kept with them.
 
     Args:
         specs: name of each stimulus to what its movie is made from.
@@ -68,7 +70,9 @@ def movies_from_specs(
         if name not in specs:
             raise DataError(f"stimulus '{name}' has no movie", remedy=f"name its file or kind; {nearest(name, specs)}")
     movies = MoviesOnDemand(used, _FromSpecs({name: dict(specs[name]) for name in used}, make))
-    return movies, {name: MovieInfo.of(movies[name]) for name in used}
+    infos = {name: MovieInfo.of(movies[name]) for name in used}
+    movies.notes = tuple(dict.fromkeys(note for info in infos.values() for note in info.notes))
+    return movies, infos
 
 
 def specs_in_folder(folder: Path, units: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

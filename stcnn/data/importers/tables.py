@@ -62,8 +62,8 @@ class TablesConfig(BaseModel):
     """Whether 0.5 or 50 is a dF/F of one half."""
     movies: Path | None = None
     """Folder of movie files, each named after its stimulus."""
-    movie_units: dict[str, float] = Field(default_factory=dict)
-    """What those files do not say: ``rate_hz``, ``deg_per_px``, ``background``."""
+    movie_units: dict[str, Any] = Field(default_factory=dict)
+    """What those files do not say: ``rate_hz``, ``deg_per_px``, ``background``, or how to read them (``rotation``)."""
     stimulus_table: Path | None = None
     """CSV with a row per stimulus: ``stimulus``, ``kind`` (a generator), and a column per argument."""
     stimuli: dict[str, dict[str, Any]] = Field(default_factory=dict)

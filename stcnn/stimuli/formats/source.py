@@ -43,8 +43,8 @@ class Choices(BaseModel):
     incomplete: Literal["accept"] | None = None
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Choices:
-        """Judge choices that were written down.
+    def of(cls, values: Mapping[str, Any], what: str = "a movie file") -> Choices:
+        """Judge choices that were written down, as text or typed; ``what`` they are said of begins a sentence.
 
         Raises:
             ConfigError: a key is unknown, or a value is not one of those it may have.
@@ -55,10 +55,9 @@ class Choices(BaseModel):
             first = error.errors()[0]
             key = str(first["loc"][0])
             if first["type"] == "extra_forbidden":
-                found = f"a movie file has no key '{key}'"
-                raise ConfigError(found, remedy=nearest(key, cls.model_fields)) from None
-            found = f"{key} of a movie is {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
-            raise ConfigError(found) from None
+                raise ConfigError(f"{what} has the key '{key}'", remedy=nearest(key, cls.model_fields)) from None
+            remedy = first["msg"][0].lower() + first["msg"][1:]
+            raise ConfigError(f"{what} has {key}={first['input']!r}", remedy=remedy) from None
 
     def said(self) -> dict[str, float]:
         """The facts among the choices."""

@@ -225,7 +225,9 @@ def _require_whole(found: Survey, times_s: NDArray[np.float64], clock: Clock, ch
     n_whole = found.n_pictures + len(found.faults)
     interval_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / clock.rate_hz
     reached_s = max(found.reached_s, float(times_s[-1]) + interval_s)
-    if found.container == "mov" and found.n_declared > found.n_packets:
+    if found.container == "mov" and found.n_declared > found.n_pictures + found.n_cut and (
+        fault or found.n_declared > found.n_packets
+    ):
         fault, n_whole = fault or "it breaks off", max(n_whole, found.n_declared)
     elif found.end_s is not None and found.end_s - reached_s > 1.5 * interval_s:
         n_whole = max(n_whole, found.n_pictures + round((found.end_s - reached_s) / interval_s))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.errors import DataError, RateError
-from stcnn.frame_clock import held_at
+from stcnn.frame_clock import EvenClock, held_at
 from stcnn.stimuli.formats.gif import delays_of
 from stcnn.stimuli.formats.source import Choices
 
@@ -87,7 +87,7 @@ def clock_of(found: Survey, times: Times, choices: Choices, path: Path) -> Clock
         n = int(np.isnan(seconds).sum())
         raise RateError(f"'{path}' has {n} of {len(seconds)} frames without a time", remedy=TO_GO_ON)
     try:
-        even = held_at(seconds, times.end_s, what="it")
+        even = _as_stated(found, times) or held_at(seconds, times.end_s, what="it")
     except RateError as error:
         if choices.rate_hz is None or not (np.diff(seconds) > 0).all():
             raise RateError(f"'{path}': {error.found}", expected=error.expected, remedy=TO_GO_ON) from None
@@ -104,6 +104,19 @@ def clock_of(found: Survey, times: Times, choices: Choices, path: Path) -> Clock
         told = f"it states {even.rate_hz:.6g} Hz and is shown at {choices.rate_hz:.6g} Hz, as told"
         return Clock(choices.rate_hz, frame, (*notes, told))
     return Clock(even.rate_hz, frame, notes)
+
+
+def _as_stated(found: Survey, times: Times) -> EvenClock | None:
+    """The clock at the exact rate that the file states, if all frames fit it to the unit of its times."""
+    if not found.rate_hz or found.container == "gif":
+        return None
+    rate_hz, since = float(found.rate_hz), times.seconds - times.seconds[0]
+    error_s = float(np.abs(np.arange(len(since)) / rate_hz - since).max())
+    if error_s > float(found.tick_s) + 1e-9 or error_s > 0.1 / rate_hz:
+        return None
+    n_last = 1 if times.end_s is None else max(1, round((times.end_s - times.seconds[-1]) * rate_hz))
+    frame = np.minimum(np.arange(len(since) - 1 + n_last), len(since) - 1)
+    return EvenClock(float(times.seconds[0]), rate_hz, frame, error_s, (1 / rate_hz, 1 / rate_hz), True)
 
 
 def _at_given_rate(times: Times, rate_hz: float, path: Path) -> Clock:
