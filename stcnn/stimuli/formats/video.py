@@ -55,7 +55,10 @@ class Survey:
         end_s: end of the video, as the file says it; None where it does not.
         n_cut: frames outside of the part that the file says is to be shown (edit list).
         faults: what could not be decoded.
+        n_lost: packets that could not be decoded.
         n_interlaced: frames of two fields.
+        reordered: whether frames may be coded in another order than they are shown (B-frames).
+        opaque: whether nothing of any frame lets the background through.
         transfer: transfer function, as FFmpeg numbers it.
     """
 
@@ -76,7 +79,9 @@ class Survey:
     reached_s: float = 0.0
     n_cut: int = 0
     faults: list[str] = field(default_factory=list)
+    n_lost: int = 0
     n_interlaced: int = 0
+    reordered: bool = False
     transfer: int = 0
     opaque: bool = True
 
@@ -105,7 +110,7 @@ def open_video(path: Path, choices: Choices) -> Source:
         clock = clock_of(found, times, choices, path)
         _require_whole(found, times.seconds, clock, choices, path)
     if found.faults or choices.incomplete:
-        notes += [f"incomplete: {fault}" for fault in found.faults[:1]]
+        notes += [f"incomplete or damaged: {fault}" for fault in found.faults[:1]]
     facts = {"rate_hz": clock.rate_hz, **facts_in(found.comment)}
     if clock.frame is not None or found.container == "gif":
         facts["rate_hz"] = clock.rate_hz
@@ -153,6 +158,7 @@ def survey(path: Path, choices: Choices) -> Survey:
         )
         for frame in _frames(container, stream, found.faults, found):
             _take(frame, found, path)
+        found.reordered = bool(stream.codec_context.has_b_frames)
     return found
 
 
@@ -194,7 +200,9 @@ def _frames(container: Any, stream: Any, faults: list[str], found: Survey | None
         try:
             yield from packet.decode()
         except error_of as error:
-            faults.append(f"packet {0 if found is None else found.n_packets - 1} cannot be decoded ({error.strerror})")
+            if found is not None:
+                found.n_lost += 1
+                faults.append(f"packet {found.n_packets - 1} cannot be decoded ({error.strerror})")
 
 
 def _reach(packet: Any, found: Survey | None) -> None:  # noqa: ANN401 - of PyAV
@@ -222,11 +230,13 @@ def _declared_end_s(container: Any, stream: Any) -> float | None:  # noqa: ANN40
 def _require_whole(found: Survey, times_s: NDArray[np.float64], clock: Clock, choices: Choices, path: Path) -> None:
     """Refuse a video of which a part is missing."""
     fault = next(iter(found.faults), "")
-    n_whole = found.n_pictures + len(found.faults)
+    n_whole = found.n_pictures + found.n_lost
     interval_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / clock.rate_hz
     reached_s = max(found.reached_s, float(times_s[-1]) + interval_s)
-    if found.container == "mov" and found.n_declared > found.n_pictures + found.n_cut and (
-        fault or found.n_declared > found.n_packets
+    if (
+        found.container == "mov"
+        and found.n_declared > found.n_pictures + found.n_cut
+        and (fault or found.n_declared > found.n_packets)
     ):
         fault, n_whole = fault or "it breaks off", max(n_whole, found.n_declared)
     elif found.end_s is not None and found.end_s - reached_s > 1.5 * interval_s:
@@ -236,10 +246,11 @@ def _require_whole(found: Survey, times_s: NDArray[np.float64], clock: Clock, ch
         fault = fault or "its last block is missing"
     if not fault:
         return
-    found.faults[:] = [f"{found.n_pictures} of {n_whole} frames could be read ({fault})"]
+    read = f"{found.n_pictures} of {n_whole} frames could be read"
+    found.faults[:] = [f"{read} ({fault})" if n_whole > found.n_pictures else fault]
     if choices.incomplete is None:
         raise FileError(
-            f"'{path}' is incomplete: {found.faults[0]}",
+            f"'{path}' is incomplete or damaged: {found.faults[0]}",
             remedy="copy it again, or say incomplete: accept to take what can be read",
         )
 

@@ -93,6 +93,7 @@ def clock_of(found: Survey, times: Times, choices: Choices, path: Path) -> Clock
             raise RateError(f"'{path}': {error.found}", expected=error.expected, remedy=TO_GO_ON) from None
         return _at_given_rate(times, choices.rate_hz, path)
     if not even.even:
+        _require_known_order(found, path)
         if choices.rate_hz is not None:
             return _at_given_rate(times, choices.rate_hz, path)
         return Clock(even.rate_hz, even.frame, (even.note("it"),))
@@ -106,11 +107,22 @@ def clock_of(found: Survey, times: Times, choices: Choices, path: Path) -> Clock
     return Clock(even.rate_hz, frame, notes)
 
 
+def _require_known_order(found: Survey, path: Path) -> None:
+    """Refuse uneven frames of an AVI that are coded in another order: when each is shown is not in the file."""
+    if found.container == "avi" and found.reordered:
+        raise RateError(
+            f"'{path}' holds pictures for different times and in another order than they are shown (B-frames), and an "
+            "AVI does not say when each is shown",
+            remedy=f"take the file it was made from, as MP4 or Matroska, or {TO_GO_ON}",
+        )
+
+
 def _as_stated(found: Survey, times: Times) -> EvenClock | None:
     """The clock at the exact rate that the file states, if all frames fit it to the unit of its times."""
     if not found.rate_hz or found.container == "gif":
         return None
-    rate_hz, since = float(found.rate_hz), times.seconds - times.seconds[0]
+    since = times.seconds - times.seconds[0]
+    rate_hz = float(found.rate_hz)
     error_s = float(np.abs(np.arange(len(since)) / rate_hz - since).max())
     if error_s > float(found.tick_s) + 1e-9 or error_s > 0.1 / rate_hz:
         return None
