@@ -166,7 +166,7 @@ def _decoded(series: Any, path: Path, choices: Choices) -> NDArray[Any]:  # noqa
     except Exception as error:
         if choices.incomplete is not None and series.axes.startswith(("I", "Q", "T")):
             return np.stack(list(_readable(series.pages)))
-        if "imagecodecs" not in str(error):
+        if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
             raise
         compression = series.keyframe.compression.name
         raise FileError(
