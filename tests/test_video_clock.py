@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stcnn.errors import ConfigError, DataError, FileError, RateError
-from stcnn.stimuli import Screen, read_movie
+from stcnn.stimuli import Screen, file_and_choices, read_movie, render
 from stcnn.stimuli.formats.gif import delays_of
 
 SAID: dict[str, Any] = {"deg_per_px": 1.0, "background": 0.5}
@@ -302,3 +302,19 @@ def test_a_picture_that_changes_its_size_is_refused(tmp_path: Path) -> None:
             file.mux(packet)
     with pytest.raises(FileError, match=r"changes from 16 x 16 px .* to 32 x 32 px"):
         read_movie(tmp_path / "v.mkv", **SAID)
+
+
+def test_a_stimulus_from_a_file_can_say_how_to_read_it(tmp_path: Path) -> None:
+    path = turned(video(tmp_path / "r.mp4", [0, 40, 80]), MATRICES["clockwise"])
+    screen = Screen(shape_px=(16, 16), deg_per_px=1, rate_hz=25, background=0.5)
+    arguments = {"kind": "recorded", "path": str(path), "deg_per_px": 1}
+    with pytest.raises(DataError, match="rotation: apply"):
+        render(screen, arguments)
+    movie = render(screen, {**arguments, "reading": {"rotation": "ignore"}})
+    assert numbers(movie.luminance()).tolist() == [0, 1, 2]
+
+
+def test_a_file_on_the_command_line_can_say_how_to_read_it() -> None:
+    path, choices = file_and_choices("clips/street.mp4:rotation=apply,rate_hz=30", deg_per_px=0.5)
+    assert (path, choices.rotation, choices.rate_hz, choices.deg_per_px) == (Path("clips/street.mp4"), "apply", 30, 0.5)
+    assert file_and_choices("a:b.mp4")[0] == Path("a:b.mp4")

@@ -7,10 +7,14 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from stcnn.stimuli.files import read_movie
+from stcnn.stimuli.files import read_chosen
+from stcnn.stimuli.formats import Choices
 from stcnn.stimuli.resample import Placement, frame_at
 from stcnn.stimuli.scene import Layer, Picture, animate, stimulus
 from stcnn.stimuli.screen import AT_ONCE, Array, Positive, Screen, Timing
+
+AS_IT_IS = Choices()
+"""Nothing is said of how to read a file."""
 
 
 @stimulus
@@ -22,6 +26,7 @@ def recorded(
     deg_per_px: Positive | None = None,
     azimuth_deg: float = 0.0,
     elevation_deg: float = 0.0,
+    reading: Choices = AS_IT_IS,
     timing: Timing = AT_ONCE,
 ) -> Layer:
     """A movie from a file, on the grey of the screen.
@@ -33,13 +38,17 @@ def recorded(
         deg_per_px: degrees per pixel of the file, where the file does not say it.
         azimuth_deg: of the middle of the movie.
         elevation_deg: likewise.
+        reading: how the file is read, such as ``{rotation: apply}``; see :func:`~stcnn.stimuli.files.read_movie`.
         timing: grey and holds.
 
     Raises:
         FileError: the file is missing or cannot be read.
         DataError: rate or degrees per pixel are said neither by the file nor here.
     """
-    movie = read_movie(path, rate_hz=rate_hz, deg_per_px=deg_per_px, background=screen.background)
+    said = {"rate_hz": rate_hz, "deg_per_px": deg_per_px, "background": screen.background}
+    movie = read_chosen(
+        path, reading.model_copy(update={key: value for key, value in said.items() if value is not None})
+    )
     placement = Placement(movie.shape_px, movie.deg_per_px, screen, (azimuth_deg, elevation_deg))
     coverage = placement.coverage
     covered = np.where(coverage > 0, coverage, 1)
