@@ -46,7 +46,7 @@ def main() -> None:
         __doc__,
         movies=(12, "movies that are made"),
         batches=(4, "batches that are timed, after one that is not"),
-        paths=(["fused"], "implementations of the hidden stack"),
+        paths=(["torch"], "implementations of the hidden stack"),
     )
     data, rows = part_of_the_set(options.movies), []
     for path in options.paths:

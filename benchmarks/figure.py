@@ -10,7 +10,7 @@ import record
 
 from stcnn.viz import theme
 
-COLOURS = {"recurrence": "#8c8c8c", "fused": "#0072b2", "fused+shared": "#56b4e9", "native": "#d55e00"}
+COLOURS = {"recurrence": "#8c8c8c", "torch": "#0072b2", "torch+shared": "#56b4e9", "native": "#d55e00"}
 COLOURS["native+shared"] = "#e69f00"
 
 
@@ -35,7 +35,7 @@ def draw_ratios(axes: plt.Axes, rows: list[dict[str, Any]], what: str, title: st
 def draw_memory(axes: plt.Axes, rows: list[dict[str, Any]]) -> None:
     """Draw peak memory of a training step by length of the clip."""
     single = [row for row in rows if row["n_clips"] == 1 and row["kernel_s"] is None]
-    for label, path, recompute in (("all kept", "native", False), ("recomputing", "fused", True)):
+    for label, path, recompute in (("all kept", "native", False), ("recomputing", "torch", True)):
         mine = [row for row in single if row["compute"] == path and bool(row.get("recompute")) == recompute]
         colour = COLOURS[path]
         axes.plot([r["n_frames"] for r in mine], [r["peak_mb"] for r in mine], "o-", color=colour, label=label)

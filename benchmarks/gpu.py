@@ -27,7 +27,8 @@ try:
     from torch import Tensor
 
     from stcnn.nn.kernels.triton.launch import interpreted, missing
-    from stcnn.nn.model import STCNN, ModelConfig, Population
+    from stcnn.nn.model import STCNN, ModelConfig
+    from stcnn.nn.population import Population
     from stcnn.writing import whole_file
 except ModuleNotFoundError as error:
     print(f"benchmarks/gpu.py measured nothing: '{error.name}' is not installed here (pip install {error.name})")
@@ -127,7 +128,7 @@ def errors(model: STCNN, name: str) -> Row:
     contrast = movie(2, 300)
     with precision(name):
         voltage, gradients = outcome(model, contrast, "triton")
-    right, exact = outcome(published_model().double(), contrast.double(), "fused")
+    right, exact = outcome(published_model().double(), contrast.double(), "torch")
     largest = max(float(g.norm()) for g in exact.values())
     worst = max(
         float((gradients[n] - g).norm() / g.norm()) for n, g in exact.items() if float(g.norm()) > 1e-6 * largest
@@ -143,7 +144,7 @@ def our_rows(model: STCNN, roofs: roofline.Roofs, yardstick: Row, n_clips: int, 
             "train": roofline.total(network.training(n_clips, size), roofs, size)["roofline_ms"],
             "infer": roofline.total(network.inference(n_clips, size), roofs, size)["roofline_ms"],
         }
-        for path in ("triton", "fused"):
+        for path in ("triton", "torch"):
             row: Row = {"path": path, "clips": n_clips, "precision": name}
             torch.cuda.reset_peak_memory_stats()
             with precision(name):

@@ -32,7 +32,7 @@ def our_calls(model: STCNN, contrast: Tensor, path: str) -> tuple[Callable[[], A
 
     def step() -> None:
         model.train()
-        stack.compute = cast(Compute, "modular" if form == "recurrence" else form)
+        stack.compute = cast(Compute, "reference" if form == "recurrence" else form)
         model.zero_grad()
         model.voltage_of(contrast, record.RATE_HZ, n_grey=n_grey).square().mean().backward()
 
@@ -40,7 +40,7 @@ def our_calls(model: STCNN, contrast: Tensor, path: str) -> tuple[Callable[[], A
     def infer() -> None:
         model.eval()
         # The fused form is for training; evaluation in PyTorch is the folded form for all.
-        stack.compute = "modular" if form == "recurrence" else "auto" if form == "native" else "triton"
+        stack.compute = "reference" if form == "recurrence" else "auto" if form == "native" else "triton"
         model.voltage_of(contrast, record.RATE_HZ, n_grey=n_grey)
 
     return step, infer
@@ -51,7 +51,7 @@ def main() -> None:
     options = record.arguments(
         __doc__,
         batch=([1, 4, 16], "clips per step"),
-        paths=(["recurrence", "fused", "fused+shared"], "paths to measure beside the direct one"),
+        paths=(["recurrence", "torch", "torch+shared"], "paths to measure beside the direct one"),
         repeats=(3, "timed calls, of which the shortest counts"),
     )
     model = record.published_size_model()

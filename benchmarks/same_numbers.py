@@ -75,7 +75,8 @@ def trained(recipe: str, engine: str, folder: Path) -> dict[str, str]:
 def predictions() -> dict[str, str]:
     """Answers of a drawn and of the published network to stimuli of the program."""
     from stcnn.config import compose
-    from stcnn.nn.model import STCNN, Population
+    from stcnn.nn.model import STCNN
+    from stcnn.nn.population import Population
     from stcnn.stimuli import Screen, render
 
     torch.manual_seed(3)

@@ -79,7 +79,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = trained_size_model()
     rows = [stepped(model, clips, max(options.n_frames // clips, 100), "auto") for clips in options.clips]
-    rows.append(stepped(model, 1, max(options.n_frames // 10, 100), "fused"))
+    rows.append(stepped(model, 1, max(options.n_frames // 10, 100), "torch"))
     rows.append(offline(model))
     record.write("streaming", rows, threads=1, shape_px=[83, 83], rate_hz=record.RATE_HZ)
 

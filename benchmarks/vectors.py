@@ -31,7 +31,7 @@ def measure(n_clips: int, repeats: int) -> list[dict[str, Any]]:
     """Return the times of both paths per clip in this process."""
     model, contrast = record.published_size_model(), record.clips(n_clips)
     rows = []
-    for path in ("fused", "native"):
+    for path in ("torch", "native"):
         train_s, infer_s = (record.seconds(c, repeats) / n_clips for c in paths.our_calls(model, contrast, path))
         rows.append({"path": path, "clips": n_clips, "train_s": train_s, "infer_s": infer_s})
     for row in rows:

@@ -33,7 +33,8 @@ import yaml
 from torch import Tensor
 
 from stcnn.errors import FileError
-from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.population import Population
 from stcnn.reading import (
     load_tensors,
     load_weights,

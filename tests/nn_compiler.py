@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stcnn.nn.kernels.native import compile as native_library
-from stcnn.nn.notice import say_once
+from stcnn.nn.log import log_once
 from stcnn.nn.stack import native
 
 
@@ -31,7 +31,7 @@ def _forget() -> None:
         native_library.compiler,
         native_library.machine,
         native_library.library,
-        native._layer,
-        say_once,
+        native._compiled,
+        log_once,
     ):
         remembered.cache_clear()

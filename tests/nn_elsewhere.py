@@ -21,12 +21,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from stcnn.nn.inference import native as native_evaluation
+from stcnn.nn.inference import native_clips
 from stcnn.nn.kernels.native import compile as native_library
-from stcnn.nn.kernels.native import eye as native_eye
 from stcnn.nn.kernels.native import interface as native_structs
 from stcnn.nn.kernels.native import layer as native_layer
-from stcnn.nn.kernels.native.interface import Keeper
+from stcnn.nn.kernels.native.interface import PointerOwner
+from stcnn.nn.stack import column_sampling
 from tests.nn_compiler import compiled_by
 
 SOURCE = Path(__file__).with_name("elsewhere.cpp")
@@ -215,27 +215,27 @@ def text(s: str) -> bytes:
 @contextmanager
 def elsewhere(machine: Machine, compiler: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the native core be compiled for, and run on, another machine."""
-    address_of, struct_, pointers = native_structs.address_of, Keeper.struct, Keeper.pointers
+    address_of, struct_, pointers = native_structs.address_of, PointerOwner.struct, PointerOwner.pointers
 
     def remembered(tensor: Tensor, *arguments: Any, **options: Any) -> int:
         machine.memory.tensor(tensor)
         return address_of(tensor, *arguments, **options)
 
-    def remembered_struct(keeper: Keeper, data: ctypes.Structure) -> int:
+    def remembered_struct(keeper: PointerOwner, data: ctypes.Structure) -> int:
         machine.memory.struct(data)
         return struct_(keeper, data)
 
-    def remembered_pointers(keeper: Keeper, addresses: list[int]) -> int:
+    def remembered_pointers(keeper: PointerOwner, addresses: list[int]) -> int:
         address = pointers(keeper, addresses)
         machine.memory.struct(keeper._kept[-1])  # type: ignore[arg-type]
         return address
 
     threads = torch.get_num_threads()
     with patch.context() as patched, compiled_by(compiler):
-        for module in (native_layer, native_evaluation, native_eye, native_structs):
+        for module in (native_layer, native_clips, column_sampling, native_structs):
             patched.setattr(module, "address_of", remembered)
-        patched.setattr(Keeper, "struct", remembered_struct)
-        patched.setattr(Keeper, "pointers", remembered_pointers)
+        patched.setattr(PointerOwner, "struct", remembered_struct)
+        patched.setattr(PointerOwner, "pointers", remembered_pointers)
         patched.setattr(native_library, "FLAGS", tuple(f for f in native_library.FLAGS if f != "-march=native"))
         patched.setattr(native_library, "ctypes", SimpleNamespace(CDLL=lambda file: Library(machine, file)))
         torch.set_num_threads(1)  # calls do not share memory over there

@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.hidden_stack import Compute
-from stcnn.nn.kernels.triton.launch import interpreted, missing
-from stcnn.nn.model import STCNN, ModelConfig, Population
-from stcnn.nn.stack.native import available
+from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
+from stcnn.nn.kernels.triton.launch import interpreted
+from stcnn.nn.kernels.triton.launch import why_unavailable as why_no_triton
+from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.population import Population
 from stcnn.nn.temporal import FilterConfig, n_taps
 from tests.reference import direct
 
-IMPLEMENTATIONS = ("modular", "fused", "fused, recomputing", "native", "triton")
+IMPLEMENTATIONS = ("reference", "torch", "native", "triton")
 """Every way to run the hidden layers in training; the whole battery runs for each."""
 FINEST = {name: torch.float32 if name == "native" else torch.float64 for name in IMPLEMENTATIONS}
 """The most exact numbers that each computes in."""
@@ -34,14 +36,13 @@ POPULATION = Population(neurons={"lc11": ("a", "b", "c"), "lc4": ("d",)})
 
 def choose_implementation(model: STCNN, name: str) -> None:
     """Make the hidden layers train in one of the ways of :data:`IMPLEMENTATIONS`, or as they choose ("auto")."""
-    compute, _, recomputing = name.partition(", ")
-    if compute == "native" and (reason := available()):
+    if name == "native" and (reason := why_no_native()):
         pytest.skip(f"the native core cannot be compiled here: {reason}")
-    if compute == "triton":
-        if reason := missing():
+    if name == "triton":
+        if reason := why_no_triton():
             pytest.skip(f"the kernels of the GPU cannot run here: {reason}")
         model.to("cpu" if interpreted() else "cuda")
-    model.hidden.compute, model.hidden.recompute = cast(Compute, compute), bool(recomputing)
+    model.hidden.compute = cast(Compute, name)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Case:
             }
         )
 
-    def model(self, dtype: torch.dtype, implementation: str = "modular") -> STCNN:
+    def model(self, dtype: torch.dtype, implementation: str = "reference") -> STCNN:
         """Return the network in training mode, its time constants spread evenly between the case's two."""
         model = STCNN(self.config(), POPULATION).to(dtype)
         choose_implementation(model, implementation)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from stcnn.commands import doctor
 from stcnn.nn.kernels.native import compile as native_library
-from stcnn.nn.stack.native import available
+from stcnn.nn.kernels.native.compile import why_unavailable
 from tests.nn_compiler import compiled_by
 
 
@@ -26,14 +26,14 @@ def test_says_what_the_machine_has() -> None:
     assert "torch" in answer
 
 
-@pytest.mark.skipif(available() is not None, reason=f"there is no native core: {available()}")
+@pytest.mark.skipif(why_unavailable() is not None, reason=f"there is no native core: {why_unavailable()}")
 def test_names_the_vector_unit_and_where_compiled_code_is_kept() -> None:
     answer = asked("--no-measure")
     assert any(unit in answer for unit in doctor.UNITS.values())
     assert "nothing compiled so far" in answer or str(native_library.cache_folder()) in answer
 
 
-@pytest.mark.skipif(available() is not None, reason=f"there is no native core: {available()}")
+@pytest.mark.skipif(why_unavailable() is not None, reason=f"there is no native core: {why_unavailable()}")
 def test_says_what_auto_takes_and_what_else_there_is() -> None:
     line = next(line for line in asked("--no-measure").splitlines() if line.startswith("compute "))
     best = "triton" if torch.cuda.is_available() else "native"

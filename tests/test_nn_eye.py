@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stcnn.data.dataset import Batch
 from stcnn.nn.eye import Eye, EyeConfig
-from stcnn.nn.kernels.native.eye import NativeEye
+from stcnn.nn.stack.column_sampling import NativeEye
 from tests.reference import direct
 from tests.test_nn_native import needs_core
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, DataError, ShapeError
 from stcnn.movie import Movie
-from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.population import Population
 from tests.nn_twin import POPULATION, Case, twin_geometry
 from tests.reference import direct
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -14,17 +14,15 @@ from torch import Tensor
 from stcnn.errors import ConfigError
 from stcnn.nn.activation import activation
 from stcnn.nn.kernels.native import compile as native_library
-from stcnn.nn.kernels.native.compile import Geometry, NotCompiled
+from stcnn.nn.kernels.native.compile import Geometry, NotCompiled, why_unavailable
 from stcnn.nn.lattice import Window
 from stcnn.nn.readout import Reading
-from stcnn.nn.stack import native
-from stcnn.nn.stack.chunked_forward import Clips, FusedLayer
-from stcnn.nn.stack.engine import StackOutput, run_fused
-from stcnn.nn.stack.native import available, run_native, unfit_for_native
+from stcnn.nn.stack import ENGINES, choose, native
+from stcnn.nn.stack.problem import Clips, LayerTensors, Problem, StackOutput
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
 
-REASON = available()
+REASON = why_unavailable()
 needs_core = pytest.mark.skipif(REASON is not None, reason=f"there is no native core: {REASON}")
 
 LATTICES = [((5, 6), 3, (3, 2)), ((4, 3), 5, (2, 2, 2)), ((1, 7), 1, (2, 6))]
@@ -37,7 +35,7 @@ RATE_HZ = 180.0
 class Network(NamedTuple):
     """Hidden layers and what they are shown."""
 
-    layers: list[FusedLayer]
+    layers: list[LayerTensors]
     clips: Clips
     reading: Reading
 
@@ -47,7 +45,7 @@ class Network(NamedTuple):
         def cast(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor.detach().to(dtype).requires_grad_(tensor.requires_grad)
 
-        layers = [FusedLayer(*map(cast, layer[:6]), *layer[6:]) for layer in self.layers]  # type: ignore[arg-type, call-arg]
+        layers = [LayerTensors(*map(cast, layer[:6]), *layer[6:]) for layer in self.layers]  # type: ignore[arg-type, call-arg]
         reading = self.reading._replace(weights=cast(self.reading.weights))  # type: ignore[arg-type]
         return Network(layers, Clips(*map(cast, self.clips)), reading)  # type: ignore[arg-type]
 
@@ -77,7 +75,7 @@ def network(
             0.3 * torch.randn(outputs),
         )
         tensors = [None if t is None else t.requires_grad_() for t in drawn]
-        layers.append(FusedLayer(*tensors, taps, slope if i else 1.0, 1e-5))  # type: ignore[arg-type, call-arg]
+        layers.append(LayerTensors(*tensors, taps, slope if i else 1.0, 1e-5))  # type: ignore[arg-type, call-arg]
         inputs = outputs
     prefix = torch.randn(n_shared, 1, *lattice) if n_shared else None
     clips = Clips(prefix, torch.randn(n_frames, n_clips, *lattice), 1.0 + torch.arange(n_clips))
@@ -86,15 +84,28 @@ def network(
     return Network(layers, clips, Reading(window, weights.requires_grad_(), activation("leaky_relu", 0.1)))
 
 
+def run_native(*net: Any) -> StackOutput:
+    problem = Problem(*net)
+    return choose(problem, "native").run(problem)
+
+
+def run_torch(*net: Any) -> StackOutput:
+    return ENGINES["torch"].run(Problem(*net))
+
+
+def why_not_native(net: Network) -> str:
+    return ENGINES["native"].why_not(Problem(*net)) or ""
+
+
 def trained(run: object, net: Network) -> tuple[StackOutput, dict[str, Tensor]]:
-    """Output of ``run_native`` or ``run_fused``, and the gradients of a loss that is neither linear nor even."""
+    """Output of ``run_native`` or ``run_torch``, and the gradients of a loss that is neither linear nor even."""
     output: StackOutput = run(net.layers, net.clips, net.reading)  # type: ignore[operator]
     drives = [m for m in (output.prefix, output.rest) if m is not None]
     loss = sum(((m - 0.3).square() * torch.linspace(0.5, 1, len(m)).to(m).view(-1, 1, 1)).sum() for m in drives)
     names = [
         (i, name)
         for i, layer in enumerate(net.layers)
-        for name in FusedLayer._fields[:6]
+        for name in LayerTensors._fields[:6]
         if getattr(layer, name) is not None
     ]
     inputs = [net.reading.weights, *[getattr(net.layers[i], name) for i, name in names]]
@@ -109,7 +120,7 @@ def assert_same_as_in_double(net: Network) -> None:
     measure: twice its error is allowed.
     """
     found, gradients = trained(run_native, net)
-    right, right_gradients = trained(run_fused, net.of(torch.float64))
+    right, right_gradients = trained(run_torch, net.of(torch.float64))
     assert (found.prefix is None) == (right.prefix is None)
     for a, b in [(found.prefix, right.prefix), (found.rest, right.rest)]:
         if a is not None and b is not None:
@@ -120,7 +131,7 @@ def assert_same_as_in_double(net: Network) -> None:
         torch.testing.assert_close(var.double(), right_var, rtol=1e-5, atol=1e-6)
     errors = gradient_errors(by_kind(gradients), by_kind(right_gradients))
     if max(errors.values()) >= 1e-4:
-        single = gradient_errors(by_kind(trained(run_fused, net)[1]), by_kind(right_gradients))
+        single = gradient_errors(by_kind(trained(run_torch, net)[1]), by_kind(right_gradients))
         assert all(error < max(1e-4, 2 * single[kind]) for kind, error in errors.items()), (errors, single)
 
 
@@ -197,7 +208,7 @@ def test_evaluation_is_that_of_the_layers_in_double(norm: str) -> None:
     with torch.no_grad():
         choose_implementation(model, "native")
         found = [model.voltage_of(contrast.float(), RATE_HZ, n_grey=n_grey) for n_grey in (0, 20)]
-        choose_implementation(model, "modular")
+        choose_implementation(model, "reference")
         right = model.double().voltage_of(contrast, RATE_HZ)
     assert all(largest_error(voltage, right) < 1e-5 for voltage in found)
 
@@ -220,15 +231,15 @@ def test_gradient_along_the_weights_is_known_behind_a_normalisation() -> None:
     """Of one weight per channel that is all of it: sums over the kernel are left with rounding, which is exchanged."""
     torch.manual_seed(432)
     net = network(((1, 7), 1, (2, 6)), n_frames=66, n_clips=1, n_shared=16, slope=0.0)
-    right = trained(run_fused, net.of(torch.float64))[1]["0.weight"]
-    for run in [run_fused, *([run_native] if REASON is None else [])]:
+    right = trained(run_torch, net.of(torch.float64))[1]["0.weight"]
+    for run in [run_torch, *([run_native] if REASON is None else [])]:
         found = trained(run, net)[1]["0.weight"]
         torch.testing.assert_close(found.double(), right, rtol=1e-4, atol=0)
 
 
 @needs_core
 def test_result_stays_when_its_memory_is_used_again() -> None:
-    for run in (run_native, run_fused):
+    for run in (run_native, run_torch):
         output, gradients = trained(run, network(n_frames=16, n_clips=1))
         before = [t.clone() for t in (output.rest, *gradients.values())]
         trained(run, network(n_frames=16, n_clips=1))
@@ -250,14 +261,14 @@ def test_one_backward_pass_and_no_second_derivative() -> None:
 @needs_core
 def test_what_it_cannot_run_is_refused_with_the_reason() -> None:
     net = network()
-    assert "float32" in unfit_for_native(*net.of(torch.float64)[:2])
+    assert "float32" in why_not_native(net.of(torch.float64))
     net.clips.rest[3, 0, 1, 1] = torch.nan
-    assert "not finite" in unfit_for_native(*net[:2])
-    with pytest.raises(NotCompiled, match="not finite"):
+    assert "not finite" in why_not_native(net)
+    with pytest.raises(ConfigError, match="not finite"):
         run_native(*net)
     layer = net.layers[0]._replace(weight=torch.randn(3, 1, 2, 2))
     clips = net.clips._replace(rest=torch.zeros(4, 1, 5, 6))
-    assert "even" in unfit_for_native([layer], clips)
+    assert "even" in why_not_native(net._replace(layers=[layer], clips=clips))
 
 
 @needs_core

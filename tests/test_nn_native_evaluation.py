@@ -16,14 +16,14 @@ from torch import Tensor
 from stcnn.errors import ConfigError, ShapeError
 from stcnn.nn.inference import evaluator as chosen
 from stcnn.nn.inference.folded import Folded
-from stcnn.nn.inference.native import NativeEvaluation, unfit_for_native_evaluation
+from stcnn.nn.inference.native import NativeEvaluation, why_no_native_evaluation
 from stcnn.nn.inference.stream import Stream
+from stcnn.nn.kernels.native.compile import why_unavailable
 from stcnn.nn.model import STCNN
-from stcnn.nn.stack.native import available
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, largest_error
 
-REASON = available()
+REASON = why_unavailable()
 needs_core = pytest.mark.skipif(REASON is not None, reason=f"there is no native core: {REASON}")
 
 RATE_HZ = 180.0
@@ -136,7 +136,7 @@ def streams(size: dict[str, Any] = SIZES[0], kernel: dict[str, Any] = KERNELS[1]
     """A stream in compiled code, and the same network in double precision in PyTorch."""
     model = network(size, kernel, calcium={"tau": "per_type", "tau_init_s": (0.2, 1.0)})
     right = copy.deepcopy(model).double()
-    model.hidden.compute, right.hidden.compute = "native", "modular"
+    model.hidden.compute, right.hidden.compute = "native", "reference"
     return Streams(*(m.stream(rate_hz=RATE_HZ, **options) for m in (model, right)))
 
 
@@ -243,15 +243,15 @@ def test_contrast_in_any_strides_and_precision_is_taken() -> None:
 
 @needs_core
 def test_networks_it_cannot_evaluate_are_named_with_the_reason() -> None:
-    assert "float32" in unfit_for_native_evaluation(Folded(network(*PLAIN).double(), RATE_HZ))
+    assert "float32" in str(why_no_native_evaluation(Folded(network(*PLAIN).double(), RATE_HZ)))
     sums = network(SIZES[0], {"kernel_s": 0.02})
-    assert "few taps" in unfit_for_native_evaluation(Folded(sums, RATE_HZ))
+    assert "few taps" in str(why_no_native_evaluation(Folded(sums, RATE_HZ)))
     other = network(SIZES[0], {}, hidden={"filter": {"kind": "none"}})
-    assert "not exponential" in unfit_for_native_evaluation(Folded(other, RATE_HZ))
+    assert "not exponential" in str(why_no_native_evaluation(Folded(other, RATE_HZ)))
     broken = network(*PLAIN)
     with torch.no_grad():
         next(iter(broken.hidden)).weight[0, 0, 0, 0] = torch.inf
-    assert "not finite" in unfit_for_native_evaluation(Folded(broken, RATE_HZ))
+    assert "not finite" in str(why_no_native_evaluation(Folded(broken, RATE_HZ)))
     broken.hidden.compute = "native"
     with pytest.raises(ConfigError, match="compute='native' cannot run: a parameter is not finite"):
         chosen.evaluator(broken, RATE_HZ)

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ConfigError
+from stcnn.nn import hidden_stack
 from stcnn.nn.eye import EYE_FRAMES, Eye, EyeConfig, Frames, Whole
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.native import NativeEvaluation
-from stcnn.nn.kernels.native import eye as native_eye
 from stcnn.nn.kernels.native.compile import NotCompiled
-from stcnn.nn.kernels.native.eye import CodedFrames, NativeEye, see
 from stcnn.nn.model import STCNN
+from stcnn.nn.stack.column_sampling import CodedFrames, NativeEye
 from tests import test_nn_native_evaluation as evaluation
 from tests.nn_compiler import compiled_by
 from tests.nn_twin import Case, largest_error
@@ -206,7 +206,7 @@ def small_model(compute: str = "native", **options: Any) -> STCNN:
 
 def seen(model: STCNN, frames: Frames) -> tuple[Tensor, Tensor]:
     """What the choice sees, and what the eye sees in PyTorch."""
-    return see(model.eye, frames, RATE_HZ, 1.0, 3, model.hidden), model.eye.see(frames, RATE_HZ, 1.0, 3)
+    return model._sample_columns(frames, RATE_HZ, 3), model.eye.see(frames, RATE_HZ, 1.0, 3)
 
 
 def noise(n_frames: int = 70) -> Tensor:
@@ -214,15 +214,15 @@ def noise(n_frames: int = 70) -> Tensor:
 
 
 @needs_core
-@pytest.mark.parametrize("compute", ["auto", "torch", "native", "triton", "modular", "fused"])
+@pytest.mark.parametrize("compute", ["auto", "torch", "native", "triton", "reference"])
 @pytest.mark.parametrize("worth", [False, True])
 def test_it_is_taken_where_the_hidden_layers_are_compiled(
     compute: str, worth: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, frames = small_model("modular"), Whole(noise())
+    model, frames = small_model("reference"), Whole(noise())
     model.hidden.compute = compute  # type: ignore[assignment]
     products = 67 * 2 * 30 * sum(layer.weight.numel() for layer in model.hidden)
-    monkeypatch.setattr(native_eye, "WORTH_COMPILING", products if worth else products + 1)
+    monkeypatch.setattr(hidden_stack, "WORTH_COMPILING", products if worth else products + 1)
     found, right = seen(model, frames)
     compiled = native(model.eye, frames, 3)
     assert not torch.equal(compiled, right)  # other roundings tell them apart

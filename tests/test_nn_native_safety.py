@@ -27,10 +27,8 @@ from stcnn.nn.inference.stream import Stream
 from stcnn.nn.kernels.native import interface as native_structs
 from stcnn.nn.kernels.native import workspace as arena
 from stcnn.nn.kernels.native.compile import compiler
-from stcnn.nn.kernels.native.eye import NativeEye
-from stcnn.nn.kernels.native.layer import Adjoint, NativeLayer, Readers
-from stcnn.nn.stack.engine import run_fused
-from stcnn.nn.stack.native import run_native
+from stcnn.nn.kernels.native.layer import BackwardArgs, NativeLayer, ReadoutArgs
+from stcnn.nn.stack.column_sampling import NativeEye
 from tests import test_nn_native as training
 from tests import test_nn_native_evaluation as evaluation
 from tests import test_nn_native_eye as eyes
@@ -58,7 +56,7 @@ def poisoned() -> Iterator[None]:
 
 @pytest.mark.usefixtures("poisoned")
 def test_training_reads_no_memory_before_it_is_written() -> None:
-    for taps, run in itertools.product((0, 20), (run_native, run_fused)):
+    for taps, run in itertools.product((0, 20), (training.run_native, training.run_torch)):
         net = training.network(n_frames=37, n_shared=20, taps=taps)
         first, gradients = training.trained(run, net)
         for pages in arena._spare:
@@ -98,7 +96,7 @@ def test_the_eye_reads_no_memory_before_it_is_written() -> None:
 
 def test_every_address_of_an_array_comes_from_the_function_that_judges_it() -> None:
     judging = inspect.getsource(native_structs.address_of)
-    for file in Path(native_structs.__file__).parent.glob("native*.py"):
+    for file in Path(native_structs.__file__).parent.glob("*.py"):
         code = file.read_text().replace(judging, "")
         assert not re.search(r"data_ptr|\.ctypes\.|__array_interface__", code), file.name
 
@@ -158,7 +156,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[NativeLayer, tuple
 
     for name in ("forward", "backward", "read_maps", "adjoint_of_reading"):
         monkeypatch.setattr(NativeLayer, name, recording(name, getattr(NativeLayer, name)))
-    training.trained(run_native, training.network(n_frames=37, n_shared=20, taps=20))
+    training.trained(training.run_native, training.network(n_frames=37, n_shared=20, taps=20))
     monkeypatch.undo()
     assert len(found) == 4
     return found
@@ -207,7 +205,7 @@ def test_no_window_beyond_the_lattice_reaches_a_layer(
 ) -> None:
     for name in ("backward", "read_maps", "adjoint_of_reading"):
         layer, arguments = calls[name]
-        changed = [a._replace(window=window) if isinstance(a, (Adjoint, Readers)) else a for a in arguments]
+        changed = [a._replace(window=window) if isinstance(a, (BackwardArgs, ReadoutArgs)) else a for a in arguments]
         with pytest.raises(ValueError, match="is not on the lattice"):
             getattr(layer, name)(*changed)
 
@@ -222,7 +220,7 @@ def test_no_array_of_the_wrong_kind_reaches_the_eye(name: str, fault: str, monke
     if name == "contrast":
         batch.codes, batch.levels = batch.contrast(0, 70), None
     compiled = NativeEye(eye, batch.contrast(0, 1), RATE_HZ, 1.0)
-    monkeypatch.setattr(compiled, "_code", SimpleNamespace(see=lambda *_: pytest.fail("reached compiled code")))
+    monkeypatch.setattr(compiled, "_code", SimpleNamespace(sample_clip=lambda *_: pytest.fail("reached compiled code")))
     field = "levels" if name == "levels" else "codes"
     setattr(batch, field, FAULTS[fault][0](getattr(batch, field)))
     with pytest.raises(ValueError, match="instead of"):
@@ -232,7 +230,7 @@ def test_no_array_of_the_wrong_kind_reaches_the_eye(name: str, fault: str, monke
 # ---- the model
 
 
-@pytest.mark.parametrize("compute", ["native", "fused", "auto"])
+@pytest.mark.parametrize("compute", ["native", "torch", "auto"])
 @pytest.mark.parametrize("mode", ["train", "eval"])
 @pytest.mark.parametrize("shape", [(2, 0, 9, 11), (0, 20, 9, 11), (20, 9, 11), (1, 20, 1, 9, 11), (2, 20, 0, 11)])
 def test_contrast_of_no_clips_is_refused_whatever_computes(shape: tuple[int, ...], mode: str, compute: str) -> None:

@@ -104,7 +104,7 @@ class Trajectory(NamedTuple):
     expected: dict[str, Any]
     items: list[Item]
 
-    def model(self, epoch: str, dtype: torch.dtype, implementation: str = "modular") -> STCNN:
+    def model(self, epoch: str, dtype: torch.dtype, implementation: str = "reference") -> STCNN:
         checkpoint = load_tensors(self.folder / f"model_chkpnt_{epoch}.pt")
         model = convert(checkpoint, self.expected["config"], 180.0).model.to(dtype).train()
         choose_implementation(model, implementation)
@@ -151,10 +151,9 @@ def trajectory(shared: Path) -> Trajectory:
 N_GREY = 70
 """Frames before the first movie begins, in every item."""
 PATHS = [
-    pytest.param("modular", 0, marks=pytest.mark.slow),
-    pytest.param("fused", 0, marks=pytest.mark.slow),
-    pytest.param("fused, recomputing", N_GREY, marks=pytest.mark.slow),
-    ("fused", N_GREY),
+    pytest.param("reference", 0, marks=pytest.mark.slow),
+    pytest.param("torch", 0, marks=pytest.mark.slow),
+    ("torch", N_GREY),
 ]
 
 

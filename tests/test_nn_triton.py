@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,19 +21,19 @@ from torch import Tensor
 from stcnn.errors import ConfigError
 from stcnn.nn import temporal
 from stcnn.nn.kernels.triton import launch as triton_rows
-from stcnn.nn.kernels.triton.launch import Behind, Maps, Normalisation, interpreted, missing
+from stcnn.nn.kernels.triton.launch import AdjointBoundary, Maps, Normalisation, interpreted, why_unavailable
 from stcnn.nn.lattice import Window
-from stcnn.nn.notice import say_once
+from stcnn.nn.log import log_once
 from stcnn.nn.ops import leaky_integrator as scan
 from stcnn.nn.readout import Reading
-from stcnn.nn.stack.chunked_forward import Clips, FusedLayer
-from stcnn.nn.stack.triton import prefers_triton, run_triton, unfit_for_triton
+from stcnn.nn.stack import ENGINES, choose
+from stcnn.nn.stack.problem import Clips, LayerTensors, Problem, StackOutput
 from stcnn.nn.temporal import exponential_filter, leak
 from tests.nn_twin import Case, choose_implementation, largest_error, ours, recordings, theirs
 from tests.reference import direct
 from tests.test_nn_native import Network, network, trained
 
-REASON = missing()
+REASON = why_unavailable()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=f"the kernels cannot run here: {REASON}")
 DEVICE = "cpu" if REASON is not None or interpreted() else "cuda"
 RATE_HZ = 180.0
@@ -47,7 +48,7 @@ ROUNDING = {torch.float64: 1e-13, torch.float32: 1e-6, torch.float16: 1e-3, torc
 def every_filter_in_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send the recurrences of eye, readouts and evaluation to the kernels, as on a GPU."""
     for module in (scan, temporal):
-        monkeypatch.setattr(module, "takes", lambda rows: True)
+        monkeypatch.setattr(module, "runs_in_triton", lambda rows: True)
 
 
 @pytest.fixture
@@ -59,10 +60,10 @@ def small_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def forgotten() -> Iterator[None]:
     """Ask again what is there, and say again what was said."""
-    for remembered in (missing, say_once):
+    for remembered in (why_unavailable, log_once):
         remembered.cache_clear()
     yield
-    for remembered in (missing, say_once):
+    for remembered in (why_unavailable, log_once):
         remembered.cache_clear()
 
 
@@ -114,7 +115,7 @@ def test_window_is_cut_out_of_every_clip_and_put_back() -> None:
     assert torch.equal(found, window.crop(pictures).flatten(1))
     whole = torch.zeros_like(pictures)
     window.crop(whole).copy_(found.view(6, 2, 3, 3, 3))
-    behind = [Behind(torch.zeros_like(given.v[0])) for _ in range(2)]
+    behind = [AdjointBoundary(torch.zeros_like(given.v[0])) for _ in range(2)]
     on_window = triton_rows.integrate_backward(found, given, behind[0], None, torch.float32, (window, 5))
     everywhere = triton_rows.integrate_backward(whole.flatten(1), given, behind[1], None, torch.float32)
     assert torch.equal(on_window.du, everywhere.du)
@@ -168,16 +169,16 @@ def network_here(n_frames: int = 3, n_shared: int = 0, taps: int = 0) -> Network
         return [t.detach().to(DEVICE).requires_grad_(t.requires_grad) if isinstance(t, Tensor) else t for t in given]
 
     net = network(n_frames=n_frames, n_shared=n_shared, taps=taps)
-    layers = [FusedLayer(*moved(layer)) for layer in net.layers]  # type: ignore[arg-type]
+    layers = [LayerTensors(*moved(layer)) for layer in net.layers]  # type: ignore[arg-type]
     return Network(layers, Clips(*moved(net.clips)), Reading(*moved(net.reading)))  # type: ignore[arg-type]
 
 
-def test_keeping_inputs_or_making_them_again_is_the_same() -> None:
-    net = network_here(n_frames=6, n_shared=3)
-    kept, gradients = trained(run_triton, net)
-    again, others = trained(lambda layers, clips, reading: run_triton(layers, clips, reading, recompute=True), net)
-    assert torch.equal(kept.rest, again.rest)
-    assert all(torch.equal(gradients[name], others[name]) for name in gradients)
+def run_triton(*net: Any) -> StackOutput:
+    return ENGINES["triton"].run(Problem(*net))
+
+
+def why_not_triton(net: Network) -> str:
+    return ENGINES["triton"].why_not(Problem(*net)) or ""
 
 
 @pytest.mark.skipif(DEVICE != "cpu", reason="changes the sizes of the interpreter")
@@ -204,14 +205,14 @@ def test_one_backward_pass_and_no_second_derivative() -> None:
 
 def test_what_the_kernels_cannot_run_is_refused_with_the_reason() -> None:
     net = network_here()
-    assert "only convolutions may be shorter than float32" in unfit_for_triton(*net.of(torch.bfloat16)[:2])
+    assert "only convolutions may be shorter than float32" in why_not_triton(net.of(torch.bfloat16))
     many = torch.zeros(1, 1, 1, 1).expand(2**20, 64, 21, 21)
-    assert "take fewer clips per step" in unfit_for_triton(net.layers, Clips(None, many, torch.ones(64)))
+    assert "take fewer clips per step" in why_not_triton(net._replace(clips=Clips(None, many, torch.ones(64))))
 
 
 def test_maps_on_the_cpu_are_no_reason_to_take_the_kernels() -> None:
     net = network()
-    assert not prefers_triton(net.layers, net.clips)
+    assert not ENGINES["triton"].is_worth_it(Problem(*net))
 
 
 @pytest.mark.usefixtures("forgotten")
@@ -233,16 +234,16 @@ def test_choice_on_a_gpu_is_said_once(monkeypatch: pytest.MonkeyPatch, caplog: p
         is_cuda, device, dtype, numel = True, torch.device("cuda", 0), eye.dtype, eye.numel
 
     clips = Clips(None, OnGpu(), torch.ones(1))  # type: ignore[arg-type]
-    layers = network().layers
-    assert prefers_triton(layers, clips)
-    assert prefers_triton(layers, clips)
+    problem = Problem(*network()._replace(clips=clips))
+    assert choose(problem, "auto").name == "triton"
+    assert choose(problem, "auto").name == "triton"
     assert [record.message for record in caplog.records] == [
         "compute=triton: hidden layers train in Triton's kernels, for the maps are on cuda:0"
     ]
-    missing.cache_clear()
+    why_unavailable.cache_clear()
     monkeypatch.setattr(triton_rows, "find_spec", lambda name: None)
-    assert not prefers_triton(layers, clips)
-    assert "several times slower than in Triton's kernels: Triton is not installed" in caplog.text
+    assert not ENGINES["triton"].why_chosen(problem).startswith("Triton")
+    assert "Triton is not installed" in str(ENGINES["triton"].why_not(problem))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU: the kernels above ran in the interpreter")

@@ -16,8 +16,9 @@ from stcnn.data.splits import split_recordings
 from stcnn.errors import ConfigError, DataError, TrainingError
 from stcnn.evaluate import Predictions, predict, predict_batch
 from stcnn.nn.bounds import Bounds
-from stcnn.nn.model import STCNN, Population
-from stcnn.nn.stack.native import available
+from stcnn.nn.kernels.native.compile import why_unavailable
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from stcnn.runs import Run
 from stcnn.training.callbacks import TrainingStopped
 from stcnn.training.checkpoints import last_whole_checkpoint
@@ -177,7 +178,7 @@ def test_a_stopped_run_gives_the_signals_back_and_says_so_in_its_exit_status(tmp
 
 @pytest.mark.parametrize("compute", ["torch", "native"])
 def test_what_computes_can_be_chosen_and_changes_no_number(compute: str):
-    if compute == "native" and (reason := available()):
+    if compute == "native" and (reason := why_unavailable()):
         pytest.skip(f"there is no native core: {reason}")
     losses = []
     for trained in (module(recipe(compute=compute)), module(recipe())):

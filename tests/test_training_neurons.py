@@ -10,7 +10,8 @@ import torch
 from stcnn.data.batching import loader
 from stcnn.data.dataset import Batch
 from stcnn.evaluate import predict_batch
-from stcnn.nn.model import STCNN, Population
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from stcnn.runs import Run
 from stcnn.training.fit import train
 from stcnn.training.neurons import NeuronRegression, inverse_softplus

@@ -7,7 +7,8 @@ import torch
 
 from stcnn.data.batching import loader
 from stcnn.data.dataset import Batch, Dataset
-from stcnn.nn.model import STCNN, Population
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from stcnn.training.start import first_clips, fit_neurons_to_traces, scale_to_movies
 from tests.made_up_training import dataset, recipe
 

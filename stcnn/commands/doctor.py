@@ -64,9 +64,9 @@ def processor() -> dict[str, str]:
 
 def compiled_core() -> dict[str, str]:
     """Return the compiler and what it has compiled; or what is lost without one."""
-    from stcnn.nn.kernels.native.compile import cache_folder, compiler, works_here
+    from stcnn.nn.kernels.native.compile import cache_folder, compiler, why_unavailable
 
-    reason = works_here()
+    reason = why_unavailable()
     if reason:
         return {"compiler": f"{reason}: training, evaluation and streams run in PyTorch, several times slower"}
     found = list(cache_folder().glob("*.so"))
@@ -95,11 +95,11 @@ def choices() -> dict[str, str]:
     """Return what ``compute=auto`` takes for large networks, and what else can be chosen."""
     import torch
 
-    from stcnn.nn.kernels.native.compile import works_here
-    from stcnn.nn.kernels.triton.launch import missing
+    from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
+    from stcnn.nn.kernels.triton.launch import why_unavailable as why_no_triton
 
     on_gpu = None if torch.cuda.is_available() else "PyTorch finds no GPU"
-    reasons = {"triton": on_gpu or missing(), "native": works_here(), "torch": None}
+    reasons = {"triton": on_gpu or why_no_triton(), "native": why_no_native(), "torch": None}
     best = next(name for name, reason in reasons.items() if not reason)
     others = [f"{name} {f'cannot run: {reason}' if reason else 'can be chosen'}" for name, reason in reasons.items()]
     return {"compute": f"auto takes {best}; {'; '.join(o for o in others if not o.startswith(best))}"}
@@ -107,7 +107,8 @@ def choices() -> dict[str, str]:
 
 def gains() -> list[str]:
     """Measure training, evaluation and a stream in PyTorch and as ``compute=auto`` chooses; return sentences."""
-    from stcnn.nn.model import STCNN, ModelConfig, Population
+    from stcnn.nn.model import STCNN, ModelConfig
+    from stcnn.nn.population import Population
 
     model = STCNN(ModelConfig(), Population(neurons={"average": ("neuron",)}))
     tasks = {"a training step": training_step, "evaluation": evaluation, "a frame of a stream": single_frame}

@@ -23,17 +23,16 @@ from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
 from stcnn.nn.hidden import HiddenConfig
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.inference.grey import GreyStates, evaluate
-from stcnn.nn.inference.stream import Start, Stream, stream_config
-from stcnn.nn.kernels.native.eye import see
+from stcnn.nn.inference.stream import Stream
+from stcnn.nn.inference.stream_config import Start, stream_config
+from stcnn.nn.population import Population
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
-from stcnn.nn.stack.chunked_forward import Clips
+from stcnn.nn.stack.column_sampling import sample_columns
+from stcnn.nn.stack.problem import Clips
 
 PUBLISHED_RATE_HZ = 180.0
 
 Traces = dict[str, NDArray[Any]]
-
-RESERVED = frozenset({*dir(nn.ModuleDict()), *dir(Readouts), *Readouts.__annotations__})
-"""Names of attributes, which cell types cannot have: their parts are found as ``readouts.NAME``."""
 
 
 class ModelConfig(BaseModel):
@@ -56,29 +55,6 @@ class ModelConfig(BaseModel):
     def _has_default(self) -> Self:
         if "default" not in self.cell_types:
             raise ValueError("cell_types has no entry 'default' for the types that are not named")
-        return self
-
-
-class Population(BaseModel):
-    """The recorded neurons of each cell type, in the order of their index."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    neurons: dict[str, tuple[str, ...]]
-
-    @field_validator("neurons")
-    @classmethod
-    def _whatever_case(cls, given: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        return by_cell_type(given)
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        for name, neurons in self.neurons.items():
-            if not neurons:
-                raise ValueError(f"cell type '{name}' has no neuron")
-            if not name or "." in name or name in RESERVED:
-                raise ValueError(f"'{name}' cannot name a cell type: choose another word, without a full stop")
-        if not self.neurons:
-            raise ValueError("there is no cell type")
         return self
 
 
@@ -164,9 +140,9 @@ class STCNN(nn.Module):
         if (fitting := self._fitting(source)) is not self:
             return fitting.voltage_of(source, rate_hz, multiplicity, n_grey)
         n_grey = min(n_grey, source.n_frames - 1)
-        if self.hidden.compute not in ("modular", "fused") and not self.training and not torch.is_grad_enabled():
-            return evaluate(self, source, rate_hz, n_grey)
-        eye = see(self.eye, source, rate_hz, self.deg_per_px, n_grey, self.hidden)
+        if self.hidden.compute != "reference" and not self.training and not torch.is_grad_enabled():
+            return evaluate(self, self.grey_states, source, rate_hz, n_grey)
+        eye = self._sample_columns(source, rate_hz, n_grey)
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
         if multiplicity is None:
             multiplicity = eye.new_ones(eye.shape[1])
@@ -177,6 +153,14 @@ class STCNN(nn.Module):
             )
         drives = self.hidden(Clips(prefix, eye, multiplicity), rate_hz, self.readouts.reading(rate_hz))
         return self.readouts(drives, rate_hz)[0].transpose(0, 1)
+
+    def _sample_columns(self, frames: Frames, rate_hz: float, start: int) -> Tensor:
+        """Return photoreceptor maps from frame ``start`` on, in compiled code where the hidden layers run there."""
+        rows, columns = self.eye.config.lattice
+        n_clips = frames.contrast(start, start + 1).shape[0]
+        n_values = (frames.n_frames - start) * n_clips * rows * columns
+        compiled = self.hidden.is_worth_compiling(n_values)
+        return sample_columns(self.eye, frames, rate_hz, self.deg_per_px, start, compiled=compiled)
 
     def forward(
         self, frames: Tensor | Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
@@ -225,12 +209,12 @@ class STCNN(nn.Module):
         """Open the model for frames that come one at a time: ``stream.step(frame)``.
 
         Args:
-            options: fields of :class:`~stcnn.nn.inference.stream.StreamConfig`: ``rate_hz``, ``clips``, ``start``, ...
+            options: fields of :class:`~stcnn.nn.inference.stream_config.StreamConfig`, such as ``rate_hz``.
 
         Raises:
             ConfigError: an option is unknown or out of range.
         """
-        return Stream(self, stream_config(options))
+        return Stream(self, stream_config(options), self.grey_states)
 
     def predict(
         self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ, start: Start = "rest"

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import FileError, nearest
-from stcnn.nn.model import STCNN, ModelConfig, Population
+from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.population import Population
 from stcnn.nn.published_names import our_name
 from stcnn.reading import load_tensors, read_json, require_weights
 

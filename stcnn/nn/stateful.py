@@ -19,7 +19,15 @@ from torch import Tensor
 
 from stcnn.errors import ShapeError
 from stcnn.nn.ops.leaky_integrator import Scan
-from stcnn.nn.temporal import SHORT_TAPS, Constants, FilterConfig, forgets, leak, n_taps, power_exponential_kernel
+from stcnn.nn.temporal import (
+    SHORT_TAPS,
+    Constants,
+    FilterConfig,
+    leak,
+    n_taps,
+    power_exponential_kernel,
+    truncation_matters,
+)
 
 FEW_FRAMES = 8
 """Frames up to which a convolution in time is summed frame by frame; more go through the Fourier transform."""
@@ -106,18 +114,24 @@ class Integrator(StatefulFilter):
         self.scan = Scan(self._row(leak(tau_s, dt_s)))
         self.start = self.last = self._row(offset)
         self.taps = taps or 0
-        late = [c for c in range(tau_s.shape[0]) if taps and forgets(tau_s[c : c + 1], dt_s, taps)]
-        self.late = torch.tensor(late, dtype=torch.long, device=tau_s.device)
+        numbers = range(tau_s.shape[0])
+        truncated = [c for c in numbers if taps and truncation_matters(tau_s[c : c + 1], dt_s, taps)]
+        self.truncated_channels = torch.tensor(truncated, dtype=torch.long, device=tau_s.device)
         """Channels that still answer when they are cut off."""
-        self.forgets = bool(late)
-        neighbours = self.forgets and late[-1] - late[0] + 1 == len(late)
-        self.late_span = slice(late[0], late[-1] + 1) if neighbours else None
+        self.is_truncated = bool(truncated)
+        neighbours = self.is_truncated and truncated[-1] - truncated[0] + 1 == len(truncated)
+        self.truncated_span = slice(truncated[0], truncated[-1] + 1) if neighbours else None
         """The same where they are neighbours, as a single one is: a view of them is cheaper than a copy."""
-        self.cut = torch.exp(-self.taps * dt_s / tau_s[self.late])
-        self.cut_start = self.cut * offset[self.late]
-        self.ring = self.last.new_zeros(self.taps if late else 0, clips * places, len(late))
+        self.tail_weight = torch.exp(-self.taps * dt_s / tau_s[self.truncated_channels])
+        self.tail_start = self.tail_weight * offset[self.truncated_channels]
+        self.ring = self.last.new_zeros(self.taps if truncated else 0, clips * places, len(truncated))
         """``-r (q - c)`` of the last K frames in these channels; frame t lies at ``t mod K``."""
         self.place = 0
+
+    @property
+    def leak(self) -> Tensor:
+        """``1 - exp(-dt/tau)``, ``(C,)``."""
+        return self.scan.leak[: len(self.offset)]
 
     def filter(self, rows: Tensor) -> Tensor:
         """Filter rows in place."""
@@ -127,32 +141,32 @@ class Integrator(StatefulFilter):
         else:
             self.last = self.scan.forwards(self.last, rows, rows)
         start = 0
-        while self.forgets and start < frames:
+        while self.is_truncated and start < frames:
             stop = min(frames, start + self.taps - self.place)
-            self._forget(rows[start:stop], self.ring[self.place : self.place + stop - start])
+            self._truncate(rows[start:stop], self.ring[self.place : self.place + stop - start])
             self.place = (self.place + stop - start) % self.taps
             start = stop
         return rows
 
-    def _forget(self, rows: Tensor, ring: Tensor) -> None:
+    def _truncate(self, rows: Tensor, ring: Tensor) -> None:
         """Cut from the rows what ``ring`` remembers of K frames earlier, and remember the rows there."""
         q = rows.view(ring.shape[0], ring.shape[1], -1)
-        if self.late_span:
-            late = q[..., self.late_span]
-            now = late.clone()
-            late += ring
+        if self.truncated_span:
+            truncated = q[..., self.truncated_span]
+            now = truncated.clone()
+            truncated += ring
         else:
-            now = q.index_select(2, self.late)
-            q.index_add_(2, self.late, ring)
-        torch.addcmul(self.cut_start, now, self.cut, value=-1, out=ring)
+            now = q.index_select(2, self.truncated_channels)
+            q.index_add_(2, self.truncated_channels, ring)
+        torch.addcmul(self.tail_start, now, self.tail_weight, value=-1, out=ring)
 
     def settle(self, row: Tensor) -> Tensor:
         """Remember a constant input: ``q`` is that input."""
         self.last, settled = row.clone(), row.clone()
-        if self.forgets:
+        if self.is_truncated:
             q = settled.view(self.ring.shape[1], -1)
-            self.ring.copy_(self.cut_start - self.cut * q.index_select(1, self.late))
-            q.index_add_(1, self.late, self.ring[0])
+            self.ring.copy_(self.tail_start - self.tail_weight * q.index_select(1, self.truncated_channels))
+            q.index_add_(1, self.truncated_channels, self.ring[0])
         return settled
 
     def rest(self) -> None:
@@ -163,14 +177,14 @@ class Integrator(StatefulFilter):
     def state(self) -> State:
         """Return ``last`` and, of a kernel that forgets, K rows of ``history``, oldest first."""
         state = {"last": self.last.unsqueeze(0).clone()}
-        if self.forgets:
+        if self.is_truncated:
             state["history"] = self.ring.roll(-self.place, 0).flatten(1)
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Remember what :meth:`state` returned."""
         self.last = self._fitting(state, "last", self.last.unsqueeze(0))[0].clone()
-        if self.forgets:
+        if self.is_truncated:
             self.ring.copy_(self._fitting(state, "history", self.ring.flatten(1)).view_as(self.ring))
             self.place = 0
 

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat,
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
-from stcnn.nn.kernels.triton.launch import leaky_integral_backward, takes
+from stcnn.nn.kernels.triton.launch import leaky_integral_backward, runs_in_triton
 from stcnn.nn.ops.leaky_integrator import Scan
 
 Scale = Literal["area", "energy"]
@@ -143,7 +143,7 @@ class _LeakyIntegrator(torch.autograd.Function):
             )
         (g,) = grads
         v, b, start = ctx.saved_tensors  # type: ignore[attr-defined]
-        if takes(g):
+        if runs_in_triton(g):
             h, total = leaky_integral_backward(g, v, b, start)
             return h, total / b**2, h[0] * (1 - b) / b
         h = g.clone(memory_format=torch.contiguous_format)
@@ -203,7 +203,7 @@ def exponential_filter(
     rows = x.reshape(shape[0], -1)
     start = rows.new_zeros(rows.shape[1]) if state is None else state.last.reshape(-1).to(rows.dtype)
     v = _LeakyIntegrator.apply(rows, b, start).view(shape)
-    if taps is None or not forgets(tau_s, dt_s, taps):
+    if taps is None or not truncation_matters(tau_s, dt_s, taps):
         return v, FilterState(v[-1])
     past = x.new_zeros(taps, *shape[1:]) if state is None or state.history is None else state.history
     delayed = torch.cat([past, v])
@@ -221,7 +221,7 @@ def _sum_of_taps(x: Tensor, kernel: Tensor, state: FilterState | None) -> tuple[
     return y, FilterState(y[-1], padded[steps:])
 
 
-def forgets(tau_s: Tensor, dt_s: float, taps: int) -> bool:
+def truncation_matters(tau_s: Tensor, dt_s: float, taps: int) -> bool:
     """Tell whether cutting the kernel after ``taps`` changes any digit: ``exp(-K dt/tau)`` against the precision."""
     return float(torch.exp(-taps * dt_s / tau_s.detach().double().max())) > torch.finfo(tau_s.dtype).eps / 100
 

@@ -16,7 +16,8 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.leaks import footprints
 from stcnn.data.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
-from stcnn.nn.model import STCNN, Population
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from stcnn.runs import Run
 from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, StopOnSignal

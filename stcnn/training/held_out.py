@@ -24,7 +24,8 @@ from stcnn.data.splits import Split, recording_keys, require_no_leak
 from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.evaluate import Evaluation
 from stcnn.evaluate.ensemble import predict_together
-from stcnn.nn.model import STCNN, Population
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from stcnn.reading import read_json, read_parquet
 from stcnn.runs import Run
 from stcnn.training.recipe import Recipe

@@ -13,7 +13,6 @@ Convention: maps are pictures ``(T B, C, Y, X)``, channels last; the same memory
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -23,19 +22,17 @@ from stcnn.errors import ShapeError
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate, use_fourier
+from stcnn.nn.parts import Parts
 from stcnn.nn.readout import Readouts
-from stcnn.nn.stack.chunked_forward import chunk_pictures
+from stcnn.nn.stack.chunked_rows import chunk_pictures
 from stcnn.nn.stateful import Convolver, State, StatefulFilter, exponential, stateful
 from stcnn.nn.temporal import exponential_gain
-
-if TYPE_CHECKING:
-    from stcnn.nn.model import STCNN
 
 
 class FoldedEye:
     """Sampling by the columns of ``window``, and the photoreceptors' low-pass."""
 
-    def __init__(self, model: STCNN, window: Window, rate_hz: float, clips: int, deg_per_px: float) -> None:
+    def __init__(self, model: Parts, window: Window, rate_hz: float, clips: int, deg_per_px: float) -> None:
         self.eye, self.deg_per_px, self.window = model.eye, deg_per_px, window
         config, tau_s, dt_s = model.eye.config.filter, model.eye.tau_s.to(model.calcium.tau_s), 1 / rate_hz
         self.gain = exponential_gain(tau_s, dt_s, config)
@@ -141,10 +138,10 @@ class Folded:
     """
 
     @torch.no_grad()
-    def __init__(self, model: STCNN, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> None:
+    def __init__(self, model: Parts, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> None:
         self.clips = clips
         windows = [model.readouts.window]
-        sizes = model.hidden.lattices(model.config.eye.lattice)
+        sizes = model.hidden.lattices(model.eye.config.lattice)
         for layer, size in zip(reversed(list(model.hidden)), reversed(sizes[:-1]), strict=True):
             windows.insert(0, layer.convolution.reads(windows[0]).within(size))
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px

@@ -6,17 +6,15 @@ The state after N grey frames is the transient state, not the steady one: the tw
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from stcnn.nn.eye import EYE_FRAMES, Frames
 from stcnn.nn.inference.evaluator import evaluator
+from stcnn.nn.parts import Parts
 from stcnn.nn.stateful import State
-
-if TYPE_CHECKING:
-    from stcnn.nn.model import STCNN
 
 REMEMBERED = 8
 """Lengths of grey that are remembered at a time."""
@@ -44,7 +42,7 @@ class GreyStates:
         """Copies of a model, on disk or in memory, start with nothing remembered."""
         return GreyStates, ()
 
-    def after(self, model: STCNN, n_frames: int, rate_hz: float) -> Grey:
+    def after(self, model: Parts, n_frames: int, rate_hz: float) -> Grey:
         """Return the answer to ``n_frames`` of grey, from rest."""
         weights = torch.cat([t.detach().flatten() for t in chain(model.parameters(), model.buffers())])
         known = self._weights
@@ -60,11 +58,12 @@ class GreyStates:
         return self._known[key]
 
 
-def evaluate(model: STCNN, frames: Frames, rate_hz: float, n_grey: int = 0) -> Tensor:
+def evaluate(model: Parts, grey_states: GreyStates, frames: Frames, rate_hz: float, n_grey: int = 0) -> Tensor:
     """Return voltages ``(B, T, N)`` of a model in evaluation mode, without gradients.
 
     Args:
         model: the network.
+        grey_states: what it does after grey frames.
         frames: the clips, which expand themselves to contrast piece by piece.
         rate_hz: frames per second.
         n_grey: number of leading frames that are grey in all clips.
@@ -73,7 +72,7 @@ def evaluate(model: STCNN, frames: Frames, rate_hz: float, n_grey: int = 0) -> T
     folded = evaluator(model, rate_hz, clips)
     voltages = []
     if n_grey:
-        grey = model.grey_states.after(model, n_grey, rate_hz)
+        grey = grey_states.after(model, n_grey, rate_hz)
         folded.load_state(grey.state)
         voltages.append(grey.voltage.expand(clips, -1, -1))
     step = max(EYE_FRAMES, folded.chunk)

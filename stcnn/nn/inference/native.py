@@ -1,16 +1,15 @@
 """Evaluation in compiled code, a clip or a single frame at a time; numbers as of :mod:`stcnn.nn.inference.folded`.
 
-The code is ``csrc/network.cpp`` with ``blocks.cpp`` (clips) or ``frame.cpp`` (single frames) for each layer. It
-is made from the folded network, so weights are folded in one place only, and both forms continue each other's state.
+The code is ``csrc/network.cpp`` with ``blocks.cpp`` (clips) or ``frame.cpp`` (single frames) for each layer. It is made
+from the folded network, so weights are folded in one place only, and both forms continue each other's state.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,29 +17,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stcnn.errors import ShapeError
-from stcnn.nn.inference.folded import Folded, FoldedLayer
-from stcnn.nn.inference.native_clip import ClipBuilder, Form
-from stcnn.nn.kernels.native.compile import FrozenGeometry, NetworkCode, NotCompiled, libraries, library
-from stcnn.nn.kernels.native.filter_state import Memory
-from stcnn.nn.kernels.native.interface import Clip, Keeper, Passage, address_of
+from stcnn.nn.inference.folded import Folded
+from stcnn.nn.inference.indicator import Indicator
+from stcnn.nn.inference.native_clip import Form
+from stcnn.nn.inference.native_clips import Clips, LiveClips, frozen_geometry
+from stcnn.nn.kernels.native.compile import NetworkCode, NotCompiled, libraries, library
+from stcnn.nn.kernels.native.filter_state import FilterState
+from stcnn.nn.kernels.native.interface import PointerOwner
 from stcnn.nn.stateful import Integrator, State
-
-if TYPE_CHECKING:
-    from stcnn.nn.inference.stream import Indicator
-
-_pointer, _int = ctypes.c_void_p, ctypes.c_int32
 
 BLOCKS_AT_ONCE = 32
 """Blocks of a clip whose contrast is made at a time: 14 MB in the published size."""
 
 
-def unfit_for_native_evaluation(folded: Folded) -> str:
-    """Say why the native core cannot evaluate this network; empty if it can, except that it may not compile."""
+def why_no_native_evaluation(folded: Folded) -> str | None:
+    """Return why the native core cannot evaluate this network; None if it can, except that it may not compile."""
     filters = [filter for filter in folded.filters.values() if isinstance(filter, Integrator)]
     if len(filters) < len(folded.filters):
         return "a filter is not exponential, or has few taps"
     tensors = [folded.readouts.weights, *[layer.kernel for layer in folded.layers]]
-    tensors += [tensor for filter in filters for tensor in (filter.scan.leak, filter.offset)]
+    tensors += [tensor for filter in filters for tensor in (filter.leak, filter.offset)]
     if not all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors):
         return "it computes in float32 on the CPU"
     if not all(bool(t.isfinite().all()) for t in tensors):
@@ -49,41 +45,17 @@ def unfit_for_native_evaluation(folded: Folded) -> str:
         return "the width of a kernel is even"
     if not all(layer.convolution.keeps_size for layer in folded.layers):
         return "a hidden layer has a stride or a padding, so that maps differ in size"
-    if curved := [part.activation.name for part in (*folded.layers, folded.readouts) if part.activation.curved]:
+    activations = [layer.activation for layer in folded.layers] + [folded.readouts.activation]
+    if curved := [activation.name for activation in activations if activation.curved]:
         return f"the activation {curved[0]} is more than a slope"
     if folded.layers[0].activation.slope != 1:
         return "an activation stands in front of the first layer"
-    return ""
+    return None
 
 
 def products_per_frame(folded: Folded) -> int:
     """Multiplications of the hidden layers for one frame of one clip, in the direct form."""
     return sum(layer.kernel.numel() * layer.shape[0] * layer.shape[1] for layer in folded.layers)
-
-
-def frozen_geometry(layer: FoldedLayer, form: Form) -> FrozenGeometry:
-    """Return the geometry of a layer; its grid is just wide enough that nothing comes round to where it is wanted."""
-    outputs, inputs, *kernel = layer.kernel.shape
-    (top, bottom, left, right), (top_, bottom_, left_, right_) = layer.reads, layer.makes
-    reach = [
-        max(last - first_ + k // 2, last_ + k // 2 - first, k)
-        for first, last, first_, last_, k in (
-            (top, bottom, top_, bottom_, kernel[0]),
-            (left, right, left_, right_, kernel[1]),
-        )
-    ]
-    ny, nx = (n + n % 2 for n in reach)
-    return FrozenGeometry(
-        f"{form}.cpp",
-        bottom - top,
-        right - left,
-        bottom_ - top_,
-        right_ - left_,
-        ny + ny % 2,
-        nx + nx % 2,
-        inputs,
-        outputs,
-    )
 
 
 class NativeEvaluation:
@@ -97,36 +69,40 @@ class NativeEvaluation:
     """
 
     def __init__(self, folded: Folded) -> None:
-        if reason := unfit_for_native_evaluation(folded):
+        if reason := why_no_native_evaluation(folded):
             raise NotCompiled(reason)
-        self.folded, self.clips = folded, folded.clips
+        self.folded = folded
+        self.clips = folded.clips
         self._code = library(NetworkCode())
-        self._code.step.argtypes = [_pointer, _int, _pointer, _int, ctypes.c_float, _pointer, _pointer]
-        self._code.evaluate.argtypes = [_pointer, _pointer, _int, _int]
+        pointer = ctypes.c_void_p
+        integer = ctypes.c_int32
+        self._code.step.argtypes = [pointer, integer, pointer, integer, ctypes.c_float, pointer, pointer]
+        self._code.evaluate.argtypes = [pointer, pointer, integer, integer]
         self.lanes = int(self._code.lanes())
         self.chunk = BLOCKS_AT_ONCE * self.lanes
         """Number of frames that are best computed together."""
-        self._keeper = Keeper()
-        self.memory: dict[str, Memory] = {}
+        self._owner = PointerOwner()
+        self.states: dict[str, FilterState] = {}
         for name, filter in folded.filters.items():
             assert isinstance(filter, Integrator)
-            self.memory[name] = Memory(filter, self.lanes if name.startswith("hidden") else 1, self._keeper)
+            self.states[name] = FilterState(filter, self.lanes if name.startswith("hidden") else 1, self._owner)
         self.indicator: Indicator | None = None
-        self.calcium: Memory | None = None
+        self.calcium: FilterState | None = None
         """State of the indicator, for :meth:`step`."""
-        self._clips: dict[tuple[Form, tuple[int, ...]], Clips] = {}
+        self._clips: dict[tuple[int, ...], Clips] = {}
+        self._live: dict[tuple[int, ...], LiveClips] = {}
         self.load_state(folded.state())
 
     # ---- state, as Folded has it
 
     def state(self) -> State:
         """Return a copy of the state by the name of the filter."""
-        return {f"{name}.{key}": rows for name, memory in self.memory.items() for key, rows in memory.state().items()}
+        return {f"{name}.{key}": rows for name, own in self.states.items() for key, rows in own.state().items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Continue from what :meth:`state` or that of :class:`Folded` returned; the state of one clip serves all."""
-        for name, memory in self.memory.items():
-            memory.load({k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")})
+        for name, own in self.states.items():
+            own.load({k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")})
 
     def reset(self) -> None:
         """Forget all frames."""
@@ -147,10 +123,12 @@ class NativeEvaluation:
         """
         if not isinstance(indicator.filter, Integrator) or indicator.rectifier not in ("elu", "softplus"):
             return False
-        if not all(bool(t.isfinite().all()) for t in (indicator.filter.scan.leak, indicator.gain, indicator.offset)):
+        if not all(bool(t.isfinite().all()) for t in (indicator.filter.leak, indicator.gain, indicator.offset)):
             raise NotCompiled("a parameter of the indicator is not finite")
         self.compile("frame")
-        self.indicator, self.calcium = indicator, Memory(indicator.filter, 1, self._keeper)
+        self.indicator = indicator
+        self.calcium = FilterState(indicator.filter, 1, self._owner)
+        self._live.clear()
         return True
 
     def compile(self, form: Form) -> None:
@@ -199,7 +177,7 @@ class NativeEvaluation:
                 f"frames of shape {frames.shape} and type {frames.dtype}",
                 expected=f"({self.clips}, Y, X), uint8 or floats",
             )
-        clips = self.clips_for("frame", frames.shape[1:])
+        clips = self.live_clips(frames.shape[1:])
         shown = clips.frames[frames.dtype.kind == "f"]
         np.copyto(shown.array, frames)
         if self._code.step(clips.addresses, self.clips, shown.address, shown.kind, grey, *clips.answers):
@@ -208,86 +186,40 @@ class NativeEvaluation:
 
     def _evaluate(self, pictures: list[Tensor] | list[None], frames: int, shape: tuple[int, int]) -> Tensor:
         """Clip by clip on a thread each; threads that are left over deal the blocks of a clip among themselves."""
-        voltage = torch.empty(self.clips, frames, self.memory["readouts"].channels)
+        voltage = torch.empty(self.clips, frames, self.states["readouts"].channels)
         threads = torch.get_num_threads()
         alone = self.clips - self.clips % threads
         shared = threads // max(1, self.clips - alone)
-        for memory in self.memory.values():
-            memory.done.zero_()
-        clips = self.clips_for("blocks", shape)
+        for own in self.states.values():
+            own.done.zero_()
+        clips = self.clips_in_blocks(shape)
         faults: list[int] = []
         with ThreadPoolExecutor(threads) as pool:
             for group, workers in ((range(alone), 1), (range(alone, self.clips), shared)):
-                calls = [clips.passage(b, i, workers, pictures[b], voltage[b]) for b in group for i in range(workers)]
+                calls = [
+                    clips.run_arguments(b, i, workers, pictures[b], voltage[b]) for b in group for i in range(workers)
+                ]
                 faults += pool.map(lambda call: self._code.evaluate(*call), calls)
         if any(faults):
             self.reset()
             raise ShapeError("the contrast has values that are not finite", expected="numbers around zero, grey")
         return voltage
 
-    def clips_for(self, form: Form, shape: tuple[int, ...]) -> Clips:
-        """Return all clips for pictures of one shape; compiles what is missing.
+    def clips_in_blocks(self, shape_px: tuple[int, ...]) -> Clips:
+        """Return all clips for pictures of one size; compiles what is missing.
 
         Raises:
             NotCompiled: see :func:`~stcnn.nn.kernels.native.compile.libraries`.
         """
-        if (form, shape) not in self._clips:
-            self._clips[form, shape] = Clips(self, form, shape)
-        return self._clips[form, shape]
+        if shape_px not in self._clips:
+            self._clips[shape_px] = Clips(self.folded, self.states, "blocks", shape_px)
+        return self._clips[shape_px]
 
-
-class Picture(NamedTuple):
-    """Where a frame is handed over."""
-
-    array: NDArray[Any]
-    address: int
-    kind: int
-
-
-class Clips:
-    """The structs of all clips of a network in one form, for pictures of one shape."""
-
-    def __init__(self, network: NativeEvaluation, form: Form, shape: tuple[int, ...]) -> None:
-        codes = [frozen_geometry(layer, form) for layer in network.folded.layers]
-        found = libraries(codes)
-        self._network, self._shape = network, shape
-        self._builder = ClipBuilder(network.folded, form, shape, codes, [found[code] for code in codes])
-        self._workers: dict[tuple[int, int], tuple[Clip, int]] = {}
-        if form == "frame":
-            self._room_for_frames(network.clips, shape)
-
-    def _room_for_frames(self, clips: int, shape: tuple[int, ...]) -> None:
-        """Everything that a step needs, ready made."""
-        network = self._network
-        assert network.indicator is not None
-        assert network.calcium is not None
-        each = [self._worker(b, 0)[0] for b in range(clips)]
-        for b, clip in enumerate(each):
-            self._builder.indicate(clip, b, network.indicator, network.calcium)
-        keeper, kinds = self._builder.keeper, enumerate((torch.uint8, torch.float32))
-        shown = [(kind, dtype, torch.empty(clips, *shape, dtype=dtype)) for kind, dtype in kinds]
-        self.frames = [Picture(array.numpy(), keeper.memory(array, dtype), kind) for kind, dtype, array in shown]
-        self.addresses = keeper.pointers([keeper.struct(clip) for clip in each])
-        answers = torch.empty(clips, each[0].readouts.types), torch.empty(clips, each[0].calcium.neurons)
-        self.answers = tuple(map(keeper.memory, answers))
-        self.voltage, self.calcium = (answer.numpy() for answer in answers)
-
-    def _worker(self, b: int, i: int) -> tuple[Clip, int]:
-        """Clip ``b`` with room of its own for the ``i``-th thread that works on it, and room for its maps."""
-        if (b, i) not in self._workers:
-            layers = self._network.folded.layers
-            largest = max(self._network.memory["eye"].places, *(math.prod((*r.shape, len(r.kernel))) for r in layers))
-            room = self._builder.keeper.scratch(largest * self._network.lanes)
-            self._workers[b, i] = self._builder.build(b, self._network.memory), room
-        return self._workers[b, i]
-
-    def passage(self, b: int, i: int, workers: int, contrast: Tensor | None, voltage: Tensor) -> tuple[object, ...]:
-        """Return the arguments of ``evaluate`` for the ``i``-th thread that works on clip ``b``."""
-        clip, room = self._worker(b, i)
-        memory, frames = self._network.memory, len(voltage)
-        passage = Passage(
-            None if contrast is None else address_of(contrast, (frames, *self._shape)), frames,
-            address_of(voltage, (frames, clip.readouts.types)), room,
-            *(address_of(memory[name].done[b : b + 1], (1,), torch.int64) for name in ("eye", "readouts")),
-        )  # fmt: skip
-        return ctypes.byref(clip), ctypes.byref(passage), i, workers
+    def live_clips(self, shape_px: tuple[int, ...]) -> LiveClips:
+        """Return all clips for single frames of one size; compiles what is missing."""
+        if shape_px not in self._live:
+            assert self.indicator is not None
+            assert self.calcium is not None
+            clips = Clips(self.folded, self.states, "frame", shape_px)
+            self._live[shape_px] = LiveClips(clips, shape_px, self.indicator, self.calcium)
+        return self._live[shape_px]

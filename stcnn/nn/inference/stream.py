@@ -1,53 +1,28 @@
 """A model live: one frame in, voltage and calcium of every cell type out, in constant memory.
 
-The numbers are those of the offline pass; only where the clip starts is a choice of its own (:data:`Start`).
+The numbers are those of the offline pass; only where the clip starts is a choice of its own
+(:data:`stcnn.nn.inference.stream_config.Start`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 from torch import Tensor
 
-from stcnn.errors import ConfigError, RateError, ShapeError, nearest
-from stcnn.movie import BACKGROUND
-from stcnn.nn.calcium import rectified
+from stcnn.errors import RateError, ShapeError
 from stcnn.nn.inference.evaluator import evaluator, live
-from stcnn.nn.stateful import State, exponential
-from stcnn.nn.temporal import exponential_gain
-
-if TYPE_CHECKING:
-    from stcnn.nn.inference.native import NativeEvaluation
-    from stcnn.nn.model import STCNN
-
-Start = Literal["grey", "steady", "rest"]
-"""What was shown before the first frame: ``grey`` for ``grey_s`` seconds, as in the clips of training; grey forever
-(``steady``); or nothing at all, not even grey (``rest``), as the offline pass starts."""
-
-
-class StreamConfig(BaseModel):
-    """How frames come in, and what comes out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    rate_hz: PositiveFloat = 180.0
-    """Frames per second; the filters are made for it."""
-    clips: PositiveInt = 1
-    """Number of clips B that advance in lockstep."""
-    start: Start = "grey"
-    grey_s: PositiveFloat = 4.0
-    """Duration of the grey of ``start="grey"``; 4 s: padding and onset of the published clips."""
-    deg_per_px: PositiveFloat | None = None
-    """Degrees per pixel of the frames; None is the resolution of the model."""
-    background: float = Field(BACKGROUND, ge=0, le=1)
-    """Luminance of grey."""
-    neurons: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Neurons of each cell type whose calcium is wanted; of other types it is that of the average neuron."""
+from stcnn.nn.inference.grey import GreyStates
+from stcnn.nn.inference.indicator import Indicator
+from stcnn.nn.inference.native import NativeEvaluation
+from stcnn.nn.inference.stream_config import StreamConfig
+from stcnn.nn.parts import Parts
+from stcnn.nn.stateful import State
 
 
 class Sample(NamedTuple):
@@ -65,20 +40,23 @@ class Stream:
     Args:
         model: the network; later changes of its weights do not reach the stream.
         config: rate, clips, start, resolution.
+        grey_states: what the model does after grey frames.
 
     Raises:
         ConfigError: a cell type or neuron that the model does not have.
     """
 
-    def __init__(self, model: STCNN, config: StreamConfig) -> None:
-        self.config, self.cell_types = config, model.cell_types
+    def __init__(self, model: Parts, config: StreamConfig, grey_states: GreyStates) -> None:
+        self.config = config
+        self.cell_types = tuple(model.population.neurons)
         self._folded = evaluator(model, config.rate_hz, config.clips, config.deg_per_px)
         self._indicator = Indicator(model, config)
         self._core: NativeEvaluation | None = None
         """Answers single frames in compiled code, and has the state of the indicator while it does."""
         self._grey = None
         if config.start == "grey":
-            self._grey = model.grey_states.after(model, max(1, round(config.grey_s * config.rate_hz)), config.rate_hz)
+            n_grey = max(1, round(config.grey_s * config.rate_hz))
+            self._grey = grey_states.after(model, n_grey, config.rate_hz)
         self._background = np.float32(config.background)
         self._shape: tuple[int, ...] = ()
         self.reset()
@@ -231,75 +209,3 @@ class Stream:
             raise ShapeError(f"frame {self.n_frames} is of type {frame.dtype}", expected="uint8 or floats")
         self._shape = frame.shape
         return (luminance - self._background).reshape(clips, 1, *frame.shape[-2:])
-
-
-class Indicator:
-    """From voltages to the calcium of chosen neurons, with the state of the indicator's filter.
-
-    Args:
-        model: the network.
-        config: rate, number of clips and chosen neurons.
-    """
-
-    @torch.no_grad()
-    def __init__(self, model: STCNN, config: StreamConfig) -> None:
-        calcium, dt_s = model.calcium, 1 / config.rate_hz
-        tau_s, kernel = calcium.time_constants().detach(), calcium.config.filter
-        zero = torch.zeros_like(tau_s)
-        self.rectifier = calcium.config.rectifier
-        self.filter = exponential(tau_s, dt_s, kernel.kernel_s, zero, places=1, clips=config.clips)
-        self.places: dict[str, int | slice] = {}
-        """Where the calcium of each cell type stands among all."""
-        kernel_gain = exponential_gain(tau_s, dt_s, kernel)
-        gains, offsets, types, n = [], [], [], 0
-        averages = torch.stack(calcium.average(), -1)
-        for i, (name, neurons) in enumerate(chosen_neurons(model, config).items()):
-            index = torch.tensor(neurons, dtype=torch.long, device=tau_s.device)
-            gain, offset = calcium.neuron(torch.full_like(index, i), index) if neurons else averages[i].unbind()
-            gains.append((gain * kernel_gain[i]).reshape(-1))
-            offsets.append(offset.reshape(-1))
-            self.places[name] = slice(n, n + len(neurons)) if neurons else n
-            types += [i] * len(gains[-1])
-            n += len(gains[-1])
-        self.gain, self.offset = torch.cat(gains), torch.cat(offsets)
-        self.types: Tensor | slice = torch.tensor(types, device=tau_s.device) if config.neurons else slice(None)
-
-    def calcium(self, voltage: Tensor) -> Tensor:
-        """Return calcium ``(B, T, M)`` after voltages ``(B, T, N)``."""
-        rows = rectified(voltage, self.rectifier).transpose(0, 1).flatten(1)
-        filtered = self.filter.filter(rows).view(voltage.shape[1], voltage.shape[0], -1)[..., self.types]
-        return torch.addcmul(self.offset, self.gain, filtered).transpose(0, 1)
-
-    def settle(self, voltage: Tensor) -> None:
-        """Remember that the voltage has been ``(B, 1, N)`` forever."""
-        self.filter.settle(rectified(voltage, self.rectifier).flatten())
-
-
-def chosen_neurons(model: STCNN, config: StreamConfig) -> dict[str, list[int]]:
-    """Return the index of each neuron that ``config`` names, by cell type; an empty list is the average neuron."""
-    known = model.population.neurons
-    for name in config.neurons:
-        if name not in known:
-            raise ConfigError(f"there is no cell type '{name}' in the model", remedy=nearest(name, known))
-    chosen: dict[str, list[int]] = {}
-    for name, neurons in known.items():
-        for neuron in config.neurons.get(name, ()):
-            if neuron not in neurons:
-                raise ConfigError(f"{name} has no neuron '{neuron}'", remedy=nearest(neuron, neurons))
-        chosen[name] = [neurons.index(neuron) for neuron in config.neurons.get(name, ())]
-    return chosen
-
-
-def stream_config(options: Mapping[str, Any]) -> StreamConfig:
-    """Return the options of a stream, judged.
-
-    Raises:
-        ConfigError: an option is unknown or out of range.
-    """
-    try:
-        return StreamConfig.model_validate(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        known = nearest(name, StreamConfig.model_fields) if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(f"the stream's option {name} is {first['input']!r}", remedy=known) from None

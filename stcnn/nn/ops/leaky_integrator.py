@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from stcnn.nn.kernels.triton.launch import leaky_integral, takes
+from stcnn.nn.kernels.triton.launch import leaky_integral, runs_in_triton
 
 WIDE_ROW = 16_384
 """Rows from this width on are scanned one by one."""
@@ -39,7 +39,7 @@ class Scan:
 
     def forwards(self, start: Tensor, u: Tensor, out: Tensor) -> Tensor:
         """Integrate rows ``u`` ``(T, N)`` into ``out`` (which may be ``u``) from row ``start``; return the last row."""
-        if takes(u) and u.is_contiguous() and out.is_contiguous():
+        if runs_in_triton(u) and u.is_contiguous() and out.is_contiguous():
             return leaky_integral(u, self.leak, start, out)[-1].clone()
         return self._run(start, u, out, 1)
 

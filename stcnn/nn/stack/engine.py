@@ -1,81 +1,54 @@
-"""Training of the hidden stack as one autograd function: exact, in chunks of frames that stay in cache.
+"""Engines that compute a training step of the hidden stack: what each of them answers, and the step as a function.
 
-One layer, with C channels, ``b = 1 - exp(-dt/tau)``, ``r = exp(-K dt/tau)`` (0 for an infinite kernel):
-
-    u[t] = W' * x[t]                        spatial correlation, W' = gain W
-    v[t] = v[t-1] + b (u[t] - v[t-1])       leaky integrator (stored)
-    y[t] = v[t] - r v[t-K]
-    z[t] = scale y[t] + shift               normalisation, or scale = 1 and shift = bias
-    x[t] of the next layer = leaky rectifier of z[t]   (made again from v when needed)
-
-Batch normalisation weights clip c with its multiplicity m_c: ``n = sum m_c T P`` values, ``mu`` and ``var`` their
-weighted moments, ``i = 1/sqrt(var + eps)``, ``scale = gamma i``, ``shift = beta - mu scale``. Its adjoint, with
-``S1 = sum dz`` and ``S2 = sum dz (y - mu) i``:
-
-    dbeta = S1,   dgamma = S2,   g = dL/dy = gamma i (dz - m_c/n (S1 + (y - mu) i S2))
-
-and that of the filter, backwards in time:
-
-    h[t] = h[t+1] + b (g[t] - h[t+1]),   dL/du[t] = h[t] - r h[t+K]
-    dL/db = sum_t dL/du[t] (v[t] - v[t-1]) / b^2,   dL/dr = -sum_t g[t] v[t-K]
-
-Behind batch normalisation the loss hardly depends on the gain: ``gain dL/dgain = W . dL/dW = gamma S2 eps/(var + eps)``
-in closed form. As a sum it would cancel, so what rounding leaves of ``dL/dW`` along ``W`` is exchanged for it.
-
-Clips that start alike share their first frames: the *prefix*, one clip of multiplicity ``sum m_c`` whose last state
-starts all others and collects their adjoints. Memory: one array of frames x columns x channels per layer.
+An engine says why it cannot run a problem, whether it is worth it, and runs it with exact gradients. Which one is taken
+is decided in :mod:`stcnn.nn.stack` alone.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from stcnn.nn.readout import Reading
-from stcnn.nn.stack.chunked_backward import backward
-from stcnn.nn.stack.chunked_forward import Clips, FusedLayer, Run
+from stcnn.nn.stack.problem import Moments, Problem, StackOutput
 
 
-class StackOutput(NamedTuple):
-    """What the readouts take from the last layer ``(T, B, N)``, and the statistics of every layer."""
+class Engine(ABC):
+    """One way of computing a training step; all have the same numbers."""
 
-    prefix: Tensor | None
-    rest: Tensor
-    moments: list[tuple[Tensor, Tensor]]
-    """Weighted mean and biased variance of each layer's maps before normalisation."""
-    values: float
-    """Number of values per channel behind the moments."""
+    name: str
+    """As in ``training.compute``."""
 
+    @abstractmethod
+    def why_not(self, problem: Problem) -> str | None:
+        """Return why this engine cannot run a problem; None if it can."""
 
-def run_fused(layers: list[FusedLayer], clips: Clips, reading: Reading, recompute: bool = False) -> StackOutput:
-    """Run the stack in training mode with exact gradients for every tensor of ``layers``.
+    @abstractmethod
+    def is_worth_it(self, problem: Problem) -> bool:
+        """Tell whether ``auto`` should take this engine for a problem, if it can run it."""
 
-    Args:
-        layers: the hidden layers as tensors.
-        clips: photoreceptor maps.
-        reading: what the readouts take from the last layer.
-        recompute: remember one row per chunk instead of all, and run forward again during the backward pass: less
-            memory for more time. Finite kernels are remembered whole all the same.
-    """
-    return train(FusedRun(layers, clips, reading.window, recompute), layers, reading)
+    def why_chosen(self, problem: Problem) -> str:
+        """Return what the log says where ``auto`` takes it; empty to say nothing."""
+        return ""
 
-
-class FusedRun(Run):
-    """One training step in PyTorch."""
-
-    def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
-        """Return the gradient of every tensor of every layer, in order; uses up what the forward pass stored."""
-        return backward(self, grads)
+    @abstractmethod
+    def run(self, problem: Problem) -> StackOutput:
+        """Run the stack in training mode with exact gradients for every tensor of the layers and the readouts."""
 
 
 class TrainingRun(Protocol):
-    """What computes one training step and remembers what lies between its two passes."""
+    """One training step, and what lies between its two passes."""
 
-    moments: list[tuple[Tensor, Tensor]]
-    values: float
+    @property
+    def moments(self) -> list[Moments]:
+        """Mean and variance of every layer's maps, once the forward pass is through."""
+
+    @property
+    def values(self) -> float:
+        """Number of values per channel behind them."""
 
     def forward(self) -> tuple[Tensor, ...]:
         """Return what comes out: of the frames all clips share, if any, then of the rest."""
@@ -84,28 +57,18 @@ class TrainingRun(Protocol):
         """Return the gradient of every tensor that went in, in order."""
 
 
-def train(run: TrainingRun, layers: list[FusedLayer], reading: Reading) -> StackOutput:
-    """Run forward, with exact gradients through the run's backward pass, and read the normalised maps it returns."""
-    maps = through(run, *tensors(layers))
-    return output([reading.drive(part) for part in maps], run)
-
-
-def tensors(layers: list[FusedLayer]) -> list[Tensor | None]:
-    """All tensors of the layers, in order."""
-    return [tensor for layer in layers for tensor in layer[:6]]
-
-
-def through(run: TrainingRun, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+def as_function(run: TrainingRun, *tensors: Tensor | None) -> tuple[Tensor, ...]:
     """Run forward as a function of ``tensors``, whose gradients are those of the run's backward pass."""
-    return _Stack.apply(run, *tensors)
+    return _Step.apply(run, *tensors)
 
 
-def output(drives: Sequence[Tensor], run: TrainingRun) -> StackOutput:
-    """The output of a run from what was read of the frames all clips share, if any, and of the rest."""
-    return StackOutput(drives[0] if len(drives) > 1 else None, drives[-1], run.moments, run.values)
+def stack_output(drives: Sequence[Tensor], run: TrainingRun) -> StackOutput:
+    """Return the output of a run from what was read of the frames all clips share, if any, and of the rest."""
+    prefix = drives[0] if len(drives) > 1 else None
+    return StackOutput(prefix, drives[-1], run.moments, run.values)
 
 
-class _Stack(torch.autograd.Function):
+class _Step(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: torch.autograd.function.FunctionCtx, run: TrainingRun, *tensors: Tensor | None
@@ -119,6 +82,6 @@ class _Stack(torch.autograd.Function):
         if run is None:
             raise RuntimeError("the hidden stack keeps its maps for one backward pass: run the forward pass again")
         if torch.is_grad_enabled():
-            raise NotImplementedError("the hidden stack has no second derivative: use compute='modular' for it")
+            raise NotImplementedError("the hidden stack has no second derivative: use compute='reference' for it")
         ctx.run = None  # type: ignore[attr-defined]
         return None, *run.backward(grads)

@@ -1,41 +1,39 @@
-"""What the readouts take from the last layer, in compiled code, and its adjoint; :mod:`stcnn.nn.stack.native` runs it.
-
-The formulas stand in ``csrc/reading.h``.
-"""
+"""What the readouts take from the last layer, in compiled code, and its adjoint (``csrc/reading.h``)."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.kernels.native.layer import Readers, ReadersAdjoint
+from stcnn.nn.kernels.native.layer import ReadoutAdjointArgs, ReadoutArgs
+from stcnn.nn.kernels.native.threads import ParallelFor
 from stcnn.nn.readout import Reading
-from stcnn.nn.stack.native_backward import Each, LayerAdjoint
-
-if TYPE_CHECKING:
-    from stcnn.nn.stack.native import NativeRun
+from stcnn.nn.stack.native_backward import LayerAdjoint
+from stcnn.nn.stack.native_saved import Saved
 
 
-class NativeReading:
-    """The readouts behind a run whose layers have all been computed."""
+class NativeReadouts:
+    """The readouts behind layers that have all been computed."""
 
-    def __init__(self, run: NativeRun, reading: Reading, each: Each) -> None:
-        self.run, self.each, self.last = run, each, len(run.layers) - 1
+    def __init__(self, saved: Saved, reading: Reading, each: ParallelFor) -> None:
+        self.saved = saved
+        self.each = each
+        self.last = len(saved.layers) - 1
+        self.native = saved.native[self.last]
         weights = reading.weights.permute(3, 1, 2, 0).contiguous()
-        self.readers = Readers(tuple(reading.window), weights, reading.slope, *run.scale_shift(self.last))
+        self.args = ReadoutArgs(tuple(reading.window), weights, reading.slope, *saved.affine(self.last))
 
     def drive(self, s: int) -> Tensor:
         """Return the weighted sums over the maps of span ``s``, ``(T, B, N)``."""
-        span, native = self.run.spans[s], self.run.native[self.last]
+        span = self.saved.spans[s]
         clips, blocks = span.eye.shape[:2]
-        drive = torch.empty(clips, blocks, self.readers.weights.shape[-1], native.lanes)
-        self.each(
-            lambda b: native.read_maps(span.frames, self.run.maps(self.last, s, b), self.readers, drive[b]),
-            range(clips),
-        )
+        drive = torch.empty(clips, blocks, self.args.weights.shape[-1], self.native.lanes)
+
+        def clip(b: int) -> None:
+            self.native.read_maps(span.frames, self.saved.maps(self.last, s, b), self.args, drive[b])
+
+        self.each(clip, range(clips))
         return drive.permute(1, 3, 0, 2).flatten(0, 1)[: span.frames]
 
     def adjoint(self, grads: tuple[Tensor, ...]) -> tuple[Tensor, LayerAdjoint]:
@@ -44,26 +42,34 @@ class NativeReading:
         Args:
             grads: ``dL/ddrive`` by span, ``(T, B, N)``.
         """
-        channels, double = len(self.readers.weights), torch.float64
-        total = LayerAdjoint([], self.readers.window, torch.zeros(2, channels, dtype=double))
-        d_weights = torch.zeros(self.readers.weights.shape, dtype=double)
+        channels = len(self.args.weights)
+        total = LayerAdjoint([], self.args.window, torch.zeros(2, channels, dtype=torch.float64))
+        d_weights = torch.zeros(self.args.weights.shape, dtype=torch.float64)
         for s, grad in enumerate(grads):
-            lanes, clips = self.run.lanes, grad.shape[1]
-            padded = F.pad(grad, (0, 0, 0, 0, 0, -len(grad) % lanes))
-            d = padded.unflatten(0, (-1, lanes)).permute(2, 0, 3, 1).contiguous()
-            dz = self.run.arena.empty(clips, d.shape[1], *d_weights.shape[:3], lanes)
-            sums, by_clip = torch.zeros(clips, 2, channels, dtype=double), d_weights.new_empty(clips, *d_weights.shape)
-
-            def clip(b: int, s: int = s, found: tuple[Tensor, ...] = (d, dz, sums, by_clip)) -> None:
-                d, dz, sums, by_clip = (of_clips[b] for of_clips in found)
-                by_lane = torch.zeros(*self.readers.weights.shape, self.run.lanes)
-                adjoint = ReadersAdjoint(d, self.run.moments[self.last][0], dz, by_lane, sums)
-                maps = self.run.maps(self.last, s, b)
-                self.run.native[self.last].adjoint_of_reading(self.run.spans[s].frames, maps, self.readers, adjoint)
-                torch.sum(by_lane, -1, dtype=torch.float64, out=by_clip)
-
-            self.each(clip, range(clips))
+            dz, sums, by_clip = self._span_adjoint(s, grad)
             total.dz.append(list(dz))
-            d_weights += by_clip.sum(0)
             total.sums.add_(sums.sum(0))
+            d_weights += by_clip.sum(0)
         return d_weights.permute(3, 1, 2, 0).float(), total
+
+    def _span_adjoint(self, s: int, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return ``dz``, its sums and the gradient of the weights, each by clip."""
+        saved = self.saved
+        lanes = saved.lanes
+        shape = self.args.weights.shape
+        clips = grad.shape[1]
+        padded = F.pad(grad, (0, 0, 0, 0, 0, -len(grad) % lanes))
+        d = padded.unflatten(0, (-1, lanes)).permute(2, 0, 3, 1).contiguous()
+        dz = saved.workspace.empty(clips, d.shape[1], *shape[:3], lanes)
+        sums = torch.zeros(clips, 2, shape[0], dtype=torch.float64)
+        by_clip = torch.empty(clips, *shape, dtype=torch.float64)
+        mean = saved.moments[self.last][0]
+
+        def clip(b: int) -> None:
+            by_lane = torch.zeros(*shape, lanes)
+            args = ReadoutAdjointArgs(d[b], mean, dz[b], by_lane, sums[b])
+            self.native.adjoint_of_reading(saved.spans[s].frames, saved.maps(self.last, s, b), self.args, args)
+            torch.sum(by_lane, -1, dtype=torch.float64, out=by_clip[b])
+
+        self.each(clip, range(clips))
+        return dz, sums, by_clip

@@ -1,4 +1,4 @@
-"""The C++ core (``csrc``): compiled on first use for this machine and this geometry.
+"""Compilation of the C++ core (``csrc``) on first use, for this machine and this geometry.
 
 Sizes are constants to the compiler, so every network runs at full speed and the code has one path. A library is kept
 in the cache under a name that says all it depends on: sources, compiler and its flags, processor, geometry.
@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from stcnn import writing
 from stcnn.errors import FileError
+from stcnn.nn.kernels.native.interface import require_same_structs
 
 SOURCES = Path(__file__).resolve().parent / "csrc"
 FLAGS = (
@@ -138,14 +139,16 @@ def library(code: Code) -> ctypes.CDLL:
     """Return the library of one geometry, from the cache or the compiler; errors as :func:`libraries`."""
     try:
         file = library_file(code)
-        return _loaded(code, file)
+        found = _loaded(code, file)
     except (OSError, FileError) as error:
         reason = error.found if isinstance(error, FileError) else error
         raise NotCompiled(f"a file of the native core is missing or cannot be written: {reason}") from error
+    require_same_structs(found, Path(code.source).stem)
+    return found
 
 
 def _loaded(code: Code, file: Path) -> ctypes.CDLL:
-    """The library in a file, compiled where there is none or only a damaged one."""
+    """Return the library in a file, compiled where there is none or only a damaged one."""
     if file.is_file():
         with suppress(OSError):
             return ctypes.CDLL(str(file))
@@ -206,7 +209,7 @@ def _complaint(error: Exception) -> str:
     return next((line for line in lines if "error" in line), lines[0] if lines else str(error))
 
 
-def works_here() -> str | None:
+def why_unavailable() -> str | None:
     """Return why the core cannot be compiled here, None if it probably can."""
     try:
         machine()

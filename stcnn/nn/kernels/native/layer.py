@@ -15,46 +15,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stcnn.nn.kernels.native import interface
 from stcnn.nn.kernels.native.compile import Geometry
 from stcnn.nn.kernels.native.interface import address_of
-from stcnn.nn.kernels.native.spectra import grid, in_three
-
-_pointer, _int, _float = ctypes.c_void_p, ctypes.c_int32, ctypes.c_float
-
-
-class _Maps(ctypes.Structure):
-    _fields_ = (("v", _pointer), ("earlier", _pointer), ("rest", _pointer), ("earlier_blocks", _int), ("taps", _int))
-
-
-class _Input(ctypes.Structure):
-    _fields_ = (("maps", _Maps), ("scale", _pointer), ("shift", _pointer), ("slope", _float))
-
-
-class _Forward(ctypes.Structure):
-    _fields_ = (
-        ("blocks", _int), ("last_frames", _int), ("input", _Input), ("output", _Maps),
-        ("weights", _pointer), ("decay", _pointer), ("sums", _pointer),
-    )  # fmt: skip
-
-
-class _Backward(ctypes.Structure):
-    _fields_ = (
-        ("blocks", _int), ("last_frames", _int), ("input", _Input), ("output", _Maps),
-        ("weights", _pointer), ("decay", _pointer), ("normalisation", _pointer),
-        ("dz", _pointer), ("top", _int), ("bottom", _int), ("left", _int), ("right", _int),
-        ("after", _pointer), ("p", _pointer), ("later", _pointer), ("later_blocks", _int),
-        ("d_weights", _pointer), ("d_leak", _pointer), ("d_rest", _pointer),
-        ("dz_below", _pointer), ("mean_below", _pointer), ("sums_below", _pointer),
-    )  # fmt: skip
-
-
-class _Reading(ctypes.Structure):
-    _fields_ = (
-        ("blocks", _int), ("last_frames", _int), ("output", _Maps),
-        ("scale", _pointer), ("shift", _pointer), ("mean", _pointer), ("slope", _float),
-        ("top", _int), ("bottom", _int), ("left", _int), ("right", _int), ("types", _int),
-        ("weights", _pointer), ("drive", _pointer), ("dz", _pointer), ("d_weights", _pointer), ("sums", _pointer),
-    )  # fmt: skip
+from stcnn.nn.kernels.native.spectra import for_three_products, grid
 
 
 class Maps(NamedTuple):
@@ -70,7 +34,7 @@ class Maps(NamedTuple):
 
 
 class Input(NamedTuple):
-    """What a layer reads: ``rectifier(scale y + shift)``, or plain maps where ``scale`` is None."""
+    """Input of a layer: ``rectifier(scale y + shift)``, or plain maps where ``scale`` is None."""
 
     maps: Maps
     scale: Tensor | None
@@ -78,7 +42,7 @@ class Input(NamedTuple):
     slope: float
 
 
-class Readers(NamedTuple):
+class ReadoutArgs(NamedTuple):
     """The readouts of a layer and its normalisation; names as in ``reading.h``."""
 
     window: tuple[int, ...]
@@ -89,8 +53,8 @@ class Readers(NamedTuple):
     shift: Tensor
 
 
-class ReadersAdjoint(NamedTuple):
-    """What their backward pass reads and writes for one clip; names as in ``reading.h``."""
+class ReadoutAdjointArgs(NamedTuple):
+    """Arrays of the adjoint of reading, for one clip; names as in ``reading.h``."""
 
     d: Tensor
     """``(blocks, N, LANES)``."""
@@ -102,8 +66,8 @@ class ReadersAdjoint(NamedTuple):
     sums: Tensor
 
 
-class Adjoint(NamedTuple):
-    """What the backward pass of one clip reads and writes; names as in ``layer.cpp``."""
+class BackwardArgs(NamedTuple):
+    """Arrays of the backward pass of one clip; names as in ``backward.h``."""
 
     normalisation: Tensor
     dz: Tensor
@@ -125,21 +89,23 @@ class NativeLayer:
 
     Args:
         geometry: its sizes.
-        library: what :func:`stcnn.nn.kernels.native.compile.libraries` returned for it.
+        library: the compiled code, of :func:`stcnn.nn.kernels.native.compile.libraries`.
     """
 
     def __init__(self, geometry: Geometry, library: ctypes.CDLL) -> None:
-        self.geometry, self._library = geometry, library
+        self.geometry = geometry
+        self._library = library
         self.lanes = int(library.lanes())
         self.grid = grid(geometry.ny, geometry.nx)
         self.chunks = -(-len(self.grid) // self.lanes)
         """Groups of LANES slots."""
         for function in (library.forward, library.backward, library.read_maps, library.adjoint_of_reading):
-            function.argtypes, function.restype = [_pointer], None
+            function.argtypes = [ctypes.c_void_p]
+            function.restype = None
 
     def spectrum(self, kernel: Tensor) -> Tensor:
         """Return the spectrum ``(F, 3, O, C)``, as the compiled code reads it, of a kernel ``(O, C, kY, kX)``."""
-        return in_three(self.grid.spectrum(kernel))
+        return for_three_products(self.grid.spectrum(kernel))
 
     @property
     def gradient_shape(self) -> tuple[int, ...]:
@@ -155,106 +121,151 @@ class NativeLayer:
         self, frames: int, read: Input, written: Maps, weights: Tensor, decay: Tensor, sums: Tensor | None
     ) -> None:
         """Fill ``written.v`` and add to ``sums`` ``(2, O)``; see ``struct Forward``."""
-        call = _Forward(
-            *self._blocks(frames), self._input(read, frames), self._maps(written, frames, self.geometry.outputs),
-            self._weights(weights), _at(decay, (self.geometry.outputs,), torch.float64),
-            _at(sums, (2, self.geometry.outputs), torch.float64),
-        )  # fmt: skip
+        outputs = self.geometry.outputs
+        blocks, last_frames = self._blocks(frames)
+        call = interface.Forward(
+            blocks=blocks,
+            last_frames=last_frames,
+            input=self._input(read, frames),
+            output=self._maps(written, frames, outputs),
+            weights=self._weights(weights),
+            decay=_address(decay, (outputs,), torch.float64),
+            sums=_address(sums, (2, outputs), torch.float64),
+        )
         self._library.forward(ctypes.byref(call))
 
     def backward(
-        self, frames: int, read: Input, written: Maps, weights: Tensor, decay: Tensor, adjoint: Adjoint
+        self, frames: int, read: Input, written: Maps, weights: Tensor, decay: Tensor, args: BackwardArgs
     ) -> None:
         """Run one clip backwards; see ``struct Backward``."""
-        g, a, blocks = self.geometry, adjoint, -(-frames // self.lanes)
-        self._check_window(a.window)
-        top, bottom, left, right = a.window
-        window, whole = (bottom - top, right - left), (g.rows, g.columns)
-        later_blocks = 0 if a.later is None else a.later.shape[0]
-        outputs, below, double = (g.outputs,), a.dz_below is not None, torch.float64
-        if (a.p is None) != (written.rest is None) or (below and read.scale is None):
+        below = args.dz_below is not None
+        if (args.p is None) != (written.rest is None) or (below and read.scale is None):
             raise ValueError("p belongs to finite kernels, dz_below to normalised maps below")
-        call = _Backward(
-            *self._blocks(frames), self._input(read, frames), self._maps(written, frames, g.outputs),
-            self._weights(weights), _at(decay, outputs, double), _at(a.normalisation, (4, *outputs)),
-            self._vectors(a.dz, blocks, *outputs, *window), top, bottom, left, right,
-            _at(a.after, (*outputs, *whole)), self._vectors(a.p, blocks, *outputs, *whole),
-            self._vectors(a.later, later_blocks, *outputs, *whole), later_blocks,
-            self._vectors(a.d_weights, *self.gradient_shape[:-1]),
-            _at(a.d_leak, outputs, double), _at(a.d_rest, outputs, double),
-            self._vectors(a.dz_below, blocks, g.inputs, *whole), _at(a.mean_below, (g.inputs,), wanted=below),
-            _at(a.sums_below, (2, g.inputs), double, wanted=below),
-        )  # fmt: skip
+        g = self.geometry
+        outputs = (g.outputs,)
+        lattice = (g.rows, g.columns)
+        double = torch.float64
+        blocks, last_frames = self._blocks(frames)
+        later_blocks = 0 if args.later is None else args.later.shape[0]
+        top, bottom, left, right = self._checked(args.window)
+        call = interface.Backward(
+            blocks=blocks,
+            last_frames=last_frames,
+            input=self._input(read, frames),
+            output=self._maps(written, frames, g.outputs),
+            weights=self._weights(weights),
+            decay=_address(decay, outputs, double),
+            normalisation=_address(args.normalisation, (4, *outputs)),
+            dz=self._vectors(args.dz, blocks, *outputs, bottom - top, right - left),
+            top=top,
+            bottom=bottom,
+            left=left,
+            right=right,
+            after=_address(args.after, (*outputs, *lattice)),
+            p=self._vectors(args.p, blocks, *outputs, *lattice),
+            later=self._vectors(args.later, later_blocks, *outputs, *lattice),
+            later_blocks=later_blocks,
+            d_weights=self._vectors(args.d_weights, *self.gradient_shape[:-1]),
+            d_leak=_address(args.d_leak, outputs, double),
+            d_rest=_address(args.d_rest, outputs, double),
+            dz_below=self._vectors(args.dz_below, blocks, g.inputs, *lattice),
+            mean_below=_address(args.mean_below, (g.inputs,), required=below),
+            sums_below=_address(args.sums_below, (2, g.inputs), double, required=below),
+        )
         self._library.backward(ctypes.byref(call))
 
-    def read_maps(self, frames: int, maps: Maps, readers: Readers, drive: Tensor) -> None:
+    def read_maps(self, frames: int, maps: Maps, readouts: ReadoutArgs, drive: Tensor) -> None:
         """Fill ``drive`` ``(blocks, N, LANES)`` with what the readouts take; see ``struct Reading``."""
-        self._library.read_maps(ctypes.byref(self._reading(frames, maps, readers, drive)))
+        self._library.read_maps(ctypes.byref(self._reading(frames, maps, readouts, drive)))
 
-    def adjoint_of_reading(self, frames: int, maps: Maps, readers: Readers, adjoint: ReadersAdjoint) -> None:
+    def adjoint_of_reading(self, frames: int, maps: Maps, readouts: ReadoutArgs, args: ReadoutAdjointArgs) -> None:
         """Fill ``dz`` and add to ``d_weights`` and ``sums``; see ``struct Reading``."""
-        call, outputs = self._reading(frames, maps, readers, adjoint.d), self.geometry.outputs
-        blocks, shape = call.blocks, tuple(readers.weights.shape)
-        call.mean, call.sums = _at(adjoint.mean, (outputs,)), _at(adjoint.sums, (2, outputs), torch.float64)
-        call.dz = self._vectors(adjoint.dz, blocks, *shape[:3])
-        call.d_weights = self._vectors(adjoint.d_weights, *shape)
+        outputs = self.geometry.outputs
+        shape = tuple(readouts.weights.shape)
+        call = self._reading(frames, maps, readouts, args.d)
+        call.mean = _address(args.mean, (outputs,))
+        call.sums = _address(args.sums, (2, outputs), torch.float64)
+        call.dz = self._vectors(args.dz, call.blocks, *shape[:3])
+        call.d_weights = self._vectors(args.d_weights, *shape)
         self._library.adjoint_of_reading(ctypes.byref(call))
 
-    def _reading(self, frames: int, maps: Maps, readers: Readers, drive: Tensor) -> _Reading:
-        """What both have in common."""
-        self._check_window(readers.window)
-        (top, bottom, left, right), outputs = readers.window, self.geometry.outputs
+    def _reading(self, frames: int, maps: Maps, readouts: ReadoutArgs, drive: Tensor) -> interface.Reading:
+        """Return what both directions of reading have in common."""
+        outputs = self.geometry.outputs
+        types = readouts.weights.shape[-1]
         blocks, last_frames = self._blocks(frames)
-        types = readers.weights.shape[-1]
-        weights = _at(readers.weights, (outputs, bottom - top, right - left, types))
-        return _Reading(
-            blocks, last_frames, self._maps(maps, frames, outputs),
-            _at(readers.scale, (outputs,)), _at(readers.shift, (outputs,)), None, readers.slope,
-            top, bottom, left, right, types, weights, self._vectors(drive, blocks, types),
-        )  # fmt: skip
+        top, bottom, left, right = self._checked(readouts.window)
+        return interface.Reading(
+            blocks=blocks,
+            last_frames=last_frames,
+            output=self._maps(maps, frames, outputs),
+            scale=_address(readouts.scale, (outputs,)),
+            shift=_address(readouts.shift, (outputs,)),
+            slope=readouts.slope,
+            top=top,
+            bottom=bottom,
+            left=left,
+            right=right,
+            types=types,
+            weights=_address(readouts.weights, (outputs, bottom - top, right - left, types)),
+            drive=self._vectors(drive, blocks, types),
+        )
 
-    def _check_window(self, window: tuple[int, ...]) -> None:
-        (top, bottom, left, right), g = window, self.geometry
+    def _checked(self, window: tuple[int, ...]) -> tuple[int, ...]:
+        """Return a window once it is known to lie on the lattice."""
+        top, bottom, left, right = window
+        g = self.geometry
         if not (0 <= top < bottom <= g.rows and 0 <= left < right <= g.columns):
             raise ValueError(f"window {window} is not on the lattice {g.rows} x {g.columns}")
+        return window
 
     def _blocks(self, frames: int) -> tuple[int, int]:
-        """Number of blocks of so many frames, and frames of the last one."""
+        """Return the number of blocks of so many frames, and the frames of the last one."""
         if frames < 1:
             raise ValueError(f"{frames} frames")
         return -(-frames // self.lanes), (frames - 1) % self.lanes + 1
 
     def _weights(self, weights: Tensor) -> int | None:
-        return _at(weights, (len(self.grid), 3, self.geometry.outputs, self.geometry.inputs))
+        return _address(weights, (len(self.grid), 3, self.geometry.outputs, self.geometry.inputs))
 
-    def _input(self, read: Input, frames: int) -> _Input:
-        channels, given = (self.geometry.inputs,), read.scale is not None
-        scale, shift = _at(read.scale, channels), _at(read.shift, channels, wanted=given)
-        return _Input(self._maps(read.maps, frames, *channels), scale, shift, read.slope)
+    def _input(self, read: Input, frames: int) -> interface.Input:
+        inputs = self.geometry.inputs
+        return interface.Input(
+            maps=self._maps(read.maps, frames, inputs),
+            scale=_address(read.scale, (inputs,)),
+            shift=_address(read.shift, (inputs,), required=read.scale is not None),
+            slope=read.slope,
+        )
 
-    def _maps(self, maps: Maps, frames: int, channels: int) -> _Maps:
-        one = (channels, self.geometry.rows, self.geometry.columns)
+    def _maps(self, maps: Maps, frames: int, channels: int) -> interface.Maps:
+        block = (channels, self.geometry.rows, self.geometry.columns)
         earlier_blocks = 0 if maps.earlier is None else maps.earlier.shape[0]
         if maps.rest is not None and not 0 < maps.taps < 2**30:
             raise ValueError(f"a kernel of {maps.taps} taps")
-        return _Maps(
-            self._vectors(maps.v, -(-frames // self.lanes), *one), self._vectors(maps.earlier, earlier_blocks, *one),
-            _at(maps.rest, (channels,)), earlier_blocks, maps.taps,
-        )  # fmt: skip
+        return interface.Maps(
+            v=self._vectors(maps.v, -(-frames // self.lanes), *block),
+            earlier=self._vectors(maps.earlier, earlier_blocks, *block),
+            rest=_address(maps.rest, (channels,)),
+            earlier_blocks=earlier_blocks,
+            taps=maps.taps,
+        )
 
     def _vectors(self, tensor: Tensor | None, *shape: int) -> int | None:
-        """Address of vectors of LANES numbers."""
+        """Return the address of vectors of LANES numbers."""
         if tensor is None:
             return None
         return address_of(tensor, (*shape, self.lanes), alignment=4 * self.lanes)
 
 
-def _at(
-    tensor: Tensor | None, shape: tuple[int, ...], dtype: torch.dtype = torch.float32, wanted: bool | None = None
+def _address(
+    tensor: Tensor | None,
+    shape: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+    required: bool = False,
 ) -> int | None:
-    """Address of a tensor that may be missing."""
+    """Return the address of a tensor, None where it is missing and may be."""
     if tensor is None:
-        if wanted:
+        if required:
             raise ValueError(f"an array {shape} is missing")
         return None
     return address_of(tensor, shape, dtype)

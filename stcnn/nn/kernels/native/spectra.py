@@ -1,4 +1,4 @@
-"""Spectra of kernels as the compiled code reads them (``csrc/plane.h``), made and read back with torch."""
+"""Spectra of kernels in the layout that compiled code reads (``csrc/plane.h``), made and read back with torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Grid:
     """
 
     def __init__(self, ny: int, nx: int) -> None:
-        self.ny, self.nx = ny, nx
+        self.ny = ny
+        self.nx = nx
         real = range(ny // 2 + 1)
         slots = [(ky, kx) for kx in range(nx // 2 + 1) for ky in (real if kx in (0, nx // 2) else range(ny))]
         self.ky, self.kx = torch.tensor(slots).T
@@ -48,7 +49,8 @@ class Grid:
         """Return what each tap of a kernel contributes to each slot, ``(kY kX, F)``; made once."""
         if (size, shift) not in self._known:
             dy, dx = (torch.arange(k)[:, None] - k // 2 + s for k, s in zip(size, shift, strict=True))
-            down, right = (dy * self.ky % self.ny).double() / self.ny, (dx * self.kx % self.nx).double() / self.nx
+            down = (dy * self.ky % self.ny).double() / self.ny
+            right = (dx * self.kx % self.nx).double() / self.nx
             angle = -2 * torch.pi * (down[:, None] + right)
             self._known[size, shift] = torch.polar(self.share.expand_as(angle), angle).flatten(0, 1)
         return self._known[size, shift]
@@ -60,12 +62,12 @@ def grid(ny: int, nx: int) -> Grid:
     return Grid(ny, nx)
 
 
-def in_three(w: Tensor) -> Tensor:
+def for_three_products(w: Tensor) -> Tensor:
     """Return a spectrum ``(O, C, F)`` as ``(F, 3, O, C)``, for three real products (``products.h``)."""
     return torch.stack([w.real, w.real + w.imag, w.imag - w.real]).permute(3, 0, 1, 2).float().contiguous()
 
 
-def in_rows(w: Tensor, lanes: int) -> Tensor:
+def for_row_products(w: Tensor, lanes: int) -> Tensor:
     """Return a spectrum ``(O, C, F)`` as ``frame.cpp`` reads it, flat.
 
     The real and imaginary parts to all outputs are a row of 2 O numbers. At each frequency stand first, of every input,

@@ -1,7 +1,7 @@
-"""Memory of a training step on the CPU: a fresh page costs as much as computing what is written to it, so it is kept.
+"""Memory of a training step on the CPU, whose pages are kept from step to step.
 
-What a run hands back is marked as free: the system takes it when it needs memory, and a later run of the same sizes
-finds it in place when it did not.
+A fresh page costs as much as computing what is written to it. What a run hands back is marked as free: the system takes
+it when it needs memory, and a later run of the same sizes finds it in place when it did not.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ _spare: list[mmap.mmap] = []
 """Pages that the last run handed back."""
 
 
-class Arena:
+class Workspace:
     """All large arrays of one run."""
 
     def __init__(self) -> None:
-        self._taken: list[mmap.mmap] = []
+        self._allocated: list[mmap.mmap] = []
 
     def empty(self, *shape: int) -> Tensor:
         """Return float32 memory that is not filled, aligned to a page, good until :meth:`release`."""
         count = math.prod(shape)
-        pages = _take(4 * count)
-        self._taken.append(pages)
+        pages = _allocate(4 * count)
+        self._allocated.append(pages)
         return torch.frombuffer(pages, dtype=torch.float32, count=count).view(shape)
 
     def release(self) -> None:
         """Hand all arrays back; none of them may be used any more."""
-        for pages in self._taken:
+        for pages in self._allocated:
             if hasattr(mmap, "MADV_FREE"):
                 pages.madvise(mmap.MADV_FREE)
-        _spare.extend(self._taken)
-        self._taken.clear()
+        _spare.extend(self._allocated)
+        self._allocated.clear()
 
 
-def _take(size: int) -> mmap.mmap:
+def _allocate(size: int) -> mmap.mmap:
     for i, pages in enumerate(_spare):
         if len(pages) == size:
             return _spare.pop(i)

@@ -1,4 +1,4 @@
-"""Rows of maps through the Triton kernels: what is launched how, and whether it can be here.
+"""Launches of the Triton kernels on rows of maps, and whether they can run here.
 
 Convention: rows are ``(T, lanes)`` with ``lanes = B Y X C``; per channel is ``(C,)``; everything lies contiguous on one
 device. On a GPU the kernels are compiled; with ``TRITON_INTERPRET=1``, set before Triton is imported, they run line by
@@ -10,13 +10,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from stcnn.nn.lattice import Window
+from stcnn.nn.lattice import Window
 
 BATCH = 16
 """Rows a thread asks for before it uses the first: enough requests under way to hide the latency of memory."""
@@ -29,7 +28,7 @@ PIECE = 8
 
 
 @cache
-def missing() -> str | None:
+def why_unavailable() -> str | None:
     """Return why the kernels cannot run here; None if they can."""
     if find_spec("triton") is None:
         return "Triton is not installed (pip install triton; it exists for Linux)"
@@ -48,9 +47,9 @@ def interpreted() -> bool:
     return INTERPRETED
 
 
-def takes(rows: Tensor) -> bool:
+def runs_in_triton(rows: Tensor) -> bool:
     """Tell whether recurrences over these rows go to the kernels: those on a GPU, where there is Triton."""
-    return rows.is_cuda and missing() is None
+    return rows.is_cuda and why_unavailable() is None
 
 
 class Maps(NamedTuple):
@@ -112,7 +111,7 @@ class AdjointTerms(NamedTuple):
     constants: Tensor
 
 
-class Behind(NamedTuple):
+class AdjointBoundary(NamedTuple):
     """What lies behind the last frame of an adjoint."""
 
     after: Tensor
@@ -197,7 +196,7 @@ class Backward(NamedTuple):
 def integrate_backward(
     d: Tensor,
     maps: Maps,
-    behind: Behind,
+    behind: AdjointBoundary,
     norm: tuple[Normalisation, AdjointTerms] | None,
     dtype: torch.dtype,
     window: tuple[Window, int] | None = None,
@@ -242,7 +241,7 @@ def leaky_integral(x: Tensor, leak: Tensor, start: Tensor, out: Tensor | None = 
 def leaky_integral_backward(g: Tensor, v: Tensor, leak: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``h`` (gradient of the input) and ``sum_t h[t] (v[t] - v[t-1])`` from ``g``, the gradient of ``v``."""
     maps = Maps(v, 1, len(leak), leak.contiguous(), start.contiguous())
-    result = integrate_backward(g.contiguous(), maps, Behind(torch.zeros_like(v[0])), None, v.dtype)
+    result = integrate_backward(g.contiguous(), maps, AdjointBoundary(torch.zeros_like(v[0])), None, v.dtype)
     return result.du, result.sums[0].to(v.dtype)
 
 

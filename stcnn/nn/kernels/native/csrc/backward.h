@@ -24,7 +24,7 @@ struct Backward {
     const float* dz;             // [blocks][OUTPUTS][bottom - top][right - left][LANES], zero around this window
     int32_t top, bottom, left, right;
     float* after;                // p behind the last frame when called, p[0] when done, [OUTPUTS][POINTS]
-    float* p;                    // room for p like v; null for endless kernels
+    float* p;                    // workspace for p like v; null for endless kernels
     const float* later;          // p of `later_blocks` blocks behind the last
     int32_t later_blocks;
     float* d_weights;            // k0, k1, k2, [CHUNKS][3][OUTPUTS][INPUTS][LANES], added to
@@ -34,7 +34,7 @@ struct Backward {
     double* sums_below;          // of dz and dz (y - mean) of the layer below, [2][INPUTS], added to
 };
 
-struct BackwardRoom {
+struct BackwardWorkspace {
     Halfway halfway;
     Spectrum<OUTPUTS> q[CHUNKS * LANES];
     Spectrum<INPUTS> x[CHUNKS * LANES]; // then of dx
@@ -161,24 +161,24 @@ template <int CHANNELS> static void from_spectra(const Spectrum<CHANNELS>* spect
 }
 
 extern "C" void backward(const Backward* call) {
-    BackwardRoom& room = ::room<BackwardRoom>();
+    BackwardWorkspace& space = workspace<BackwardWorkspace>();
     for (int block = call->blocks - 1; block >= 0; block--) {
         for (int o = OUTPUTS - 1; o >= 0; o--) {
-            adjoint_to_halfway(*call, block, o, room.halfway);
-            to_spectra<OUTPUTS>(room.halfway, o, room.q);
+            adjoint_to_halfway(*call, block, o, space.halfway);
+            to_spectra<OUTPUTS>(space.halfway, o, space.q);
         }
         for (int i = INPUTS - 1; i >= 0; i--) {
-            input_to_halfway(call->input, block, i, -1, room.halfway);
-            to_spectra<INPUTS>(room.halfway, i, room.x);
+            input_to_halfway(call->input, block, i, -1, space.halfway);
+            to_spectra<INPUTS>(space.halfway, i, space.x);
         }
         for (int chunk = 0; chunk < CHUNKS; chunk++)
-            add_weight_gradient(room.q + chunk * LANES, room.x + chunk * LANES,
+            add_weight_gradient(space.q + chunk * LANES, space.x + chunk * LANES,
                                 reinterpret_cast<V*>(call->d_weights) + chunk * WEIGHTS);
         if (!call->dz_below) continue;
-        for (int f = 0; f < FREQUENCIES; f++) multiply_adjoint(call->weights + f * WEIGHTS, room.q[f], room.x[f]);
+        for (int f = 0; f < FREQUENCIES; f++) multiply_adjoint(call->weights + f * WEIGHTS, space.q[f], space.x[f]);
         for (int i = INPUTS - 1; i >= 0; i--) {
-            from_spectra<INPUTS>(room.x, i, room.halfway);
-            adjoint_below(*call, block, i, room.halfway);
+            from_spectra<INPUTS>(space.x, i, space.halfway);
+            adjoint_below(*call, block, i, space.halfway);
         }
     }
 }

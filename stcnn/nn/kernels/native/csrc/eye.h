@@ -84,7 +84,7 @@ static void transposed(const float* from, int rows, int columns, float* to) {
         }
 }
 
-// What the columns see of the picture; `strips` serves as room for both directions.
+// What the columns see of the picture; `strips` serves as workspace for both directions.
 static void sample(const Eye& eye, float* seen) {
     float* turned = eye.strips + size_t(eye.strip_rows) * eye.width;
     for (int row = 0; row < eye.down.rows; row++)

@@ -6,19 +6,19 @@
 #include <cstdint>
 
 struct Filter {
-    int32_t size, late, taps;  // elements; those that forget; K
+    int32_t size, truncated, taps;  // elements; those that forget; K
     int32_t* place;            // of the frame to come in the ring
     const float* leak;         // b, [size]
     float* last;               // q of the frame before, [size]
-    const int32_t* index;      // [late]
-    const float *rest, *start; // r and r c, [late]
-    float* ring;               // [taps][late]
+    const int32_t* index;      // [truncated]
+    const float *rest, *start; // r and r c, [truncated]
+    float* ring;               // [taps][truncated]
 
     void advance(float* row) const {
         for (int i = 0; i < size; i++) row[i] = last[i] += leak[i] * (row[i] - last[i]);
-        if (!late) return;
-        float* past = ring + size_t(*place) * late;
-        for (int i = 0; i < late; i++) {
+        if (!truncated) return;
+        float* past = ring + size_t(*place) * truncated;
+        for (int i = 0; i < truncated; i++) {
             const float q = row[index[i]];
             row[index[i]] += past[i];
             past[i] = start[i] - rest[i] * q;

@@ -7,7 +7,7 @@
 #pragma once
 #include "maps.h"
 #include "products.h"
-#include "room.h"
+#include "workspace.h"
 
 struct Forward {
     int32_t blocks, last_frames; // frames of the last block
@@ -18,7 +18,7 @@ struct Forward {
     double* sums;                // of y and of y^2, [2][OUTPUTS]; null where nobody asks
 };
 
-struct ForwardRoom {
+struct ForwardWorkspace {
     Halfway halfway[MOST];         // first of the input, then of the output
     Spectrum<MOST> column[NY + 1]; // of the half spectrum: the input's from 1 on, the output's from 0 on
 };
@@ -71,15 +71,15 @@ __attribute__((flatten, noinline)) static void integrate(const Forward& call, in
 }
 
 extern "C" void forward(const Forward* call) {
-    ForwardRoom& room = ::room<ForwardRoom>();
+    ForwardWorkspace& space = workspace<ForwardWorkspace>();
     for (int block = 0; block < call->blocks; block++) {
-        for (int i = 0; i < INPUTS; i++) input_to_halfway(call->input, block, i, 1, room.halfway[i]);
+        for (int i = 0; i < INPUTS; i++) input_to_halfway(call->input, block, i, 1, space.halfway[i]);
         for (int kx = 0; kx < KX; kx++) { // all channels of a column stay in the nearest cache
             const float* weights = call->weights + size_t(first_frequency(kx)) * WEIGHTS;
-            for (int i = 0; i < INPUTS; i++) to_column<MOST>(kx, room.halfway[i], &room.column[1][i]);
-            for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k + 1], room.column[k]);
-            for (int o = 0; o < OUTPUTS; o++) from_column<MOST>(kx, &room.column[0][o], room.halfway[o]);
+            for (int i = 0; i < INPUTS; i++) to_column<MOST>(kx, space.halfway[i], &space.column[1][i]);
+            for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, space.column[k + 1], space.column[k]);
+            for (int o = 0; o < OUTPUTS; o++) from_column<MOST>(kx, &space.column[0][o], space.halfway[o]);
         }
-        for (int o = 0; o < OUTPUTS; o++) integrate(*call, block, o, room.halfway[o]);
+        for (int o = 0; o < OUTPUTS; o++) integrate(*call, block, o, space.halfway[o]);
     }
 }

@@ -7,6 +7,7 @@
 //
 // Lanes beyond the last output hold anything on the way and zero in the maps. What comes out may overwrite what came in.
 #include "frozen.h"
+#include "interface.h"
 
 #include <cstring>
 
@@ -16,16 +17,16 @@ constexpr int WHOLE = 2 * OUTPUTS / LANES, FOURS = (2 * OUTPUTS - WHOLE * LANES 
 constexpr int ROW = WHOLE * LANES + FOURS * 4;
 constexpr int WEIGHTS = vectors_of(INPUTS * ROW) * LANES; // per frequency: [INPUTS][WHOLE][LANES], then [INPUTS][FOURS][4]
 
-struct Room {
+struct Workspace {
     Complex halfway[KX][STEP]; // [row][vector], first of the input, then of the output
     Complex column[NY][IN], out_column[NY][OUT];
     float products[NY][2][ROW]; // P and Q
     float behind[LANES];        // may be read, for lanes beyond the last output
 };
 
-__attribute__((flatten, noinline)) static void to_halfway(const V* x, Room& room) {
+__attribute__((flatten, noinline)) static void to_halfway(const V* x, Workspace& space) {
     for (int row = 0; row < ROWS; row++)
-        for (int i = 0; i < IN; i++) row_to_halfway<COLUMNS>(x + row * COLUMNS * IN + i, IN, &room.halfway[0][row * IN + i], STEP);
+        for (int i = 0; i < IN; i++) row_to_halfway<COLUMNS>(x + row * COLUMNS * IN + i, IN, &space.halfway[0][row * IN + i], STEP);
 }
 
 // P and Q at one frequency.
@@ -53,22 +54,22 @@ static INLINE void multiply(const float* w, const Complex* x, float* p, float* q
     });
 }
 
-__attribute__((flatten, noinline)) static void correlate_column(const Frozen& layer, int kx, Room& room) {
+__attribute__((flatten, noinline)) static void correlate_column(const FoldedLayer& layer, int kx, Workspace& space) {
     const float* weights = layer.weights + size_t(first_frequency(kx)) * WEIGHTS;
-    for (int i = 0; i < IN; i++) to_spectrum<ROWS, IN, IN>(is_real(kx), &room.halfway[kx][i], &room.column[0][i]);
-    for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, room.column[k], room.products[k][0], room.products[k][1]);
+    for (int i = 0; i < IN; i++) to_spectrum<ROWS, IN, IN>(is_real(kx), &space.halfway[kx][i], &space.column[0][i]);
+    for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, space.column[k], space.products[k][0], space.products[k][1]);
     for (int k = 0; k < frequencies(kx); k++)
         for (int o = 0; o < OUT; o++) {
-            const float *p = room.products[k][0] + o * LANES, *q = room.products[k][1] + o * LANES;
-            room.out_column[k][o] = {load_unaligned(p) - load_unaligned(q + OUTPUTS), load_unaligned(q) + load_unaligned(p + OUTPUTS)};
+            const float *p = space.products[k][0] + o * LANES, *q = space.products[k][1] + o * LANES;
+            space.out_column[k][o] = {load_unaligned(p) - load_unaligned(q + OUTPUTS), load_unaligned(q) + load_unaligned(p + OUTPUTS)};
         }
     if (kx == 0)
-        for (int o = 0; o < OUT; o++) room.out_column[0][o].re += load_unaligned(layer.bias + o * LANES);
+        for (int o = 0; o < OUT; o++) space.out_column[0][o].re += load_unaligned(layer.bias + o * LANES);
     for (int o = 0; o < OUT; o++)
-        from_spectrum<OUT_ROWS, OUT, OUT>(is_real(kx), &room.out_column[0][o], &room.halfway[kx][o]);
+        from_spectrum<OUT_ROWS, OUT, OUT>(is_real(kx), &space.out_column[0][o], &space.halfway[kx][o]);
 }
 
-__attribute__((flatten, noinline)) static void integrate(const Frozen& layer, const Room& room, V* z) {
+__attribute__((flatten, noinline)) static void integrate(const FoldedLayer& layer, const Workspace& space, V* z) {
     const V slope = broadcast(layer.slope);
     for (int o = 0; o < OUT; o++) {
         const Mask outputs = first_lanes(OUTPUTS - o * LANES);
@@ -76,7 +77,7 @@ __attribute__((flatten, noinline)) static void integrate(const Frozen& layer, co
         V* last = reinterpret_cast<V*>(layer.last) + o;
         for (int row = 0; row < OUT_ROWS; row++) {
             V u[OUT_COLUMNS];
-            row_from_halfway<OUT_COLUMNS>(&room.halfway[0][row * OUT + o], STEP, u);
+            row_from_halfway<OUT_COLUMNS>(&space.halfway[0][row * OUT + o], STEP, u);
             unroll<OUT_COLUMNS>([&](auto c) {
                 const int place = (row * OUT_COLUMNS + c) * OUT;
                 const V q = last[place] + (select(outputs, u[c]) - leak * last[place]);
@@ -88,10 +89,10 @@ __attribute__((flatten, noinline)) static void integrate(const Frozen& layer, co
 }
 
 // y of a kernel that ends, in place of what was rectified without regard to it.
-static void take_back(const Frozen& layer, int late, float* z) {
-    const int channel = layer.past.channel[late];
-    const float rest = layer.past.rest[late], start = layer.past.start[late];
-    float* past = layer.past.row(0, late);
+static void take_back(const FoldedLayer& layer, int truncated, float* z) {
+    const int channel = layer.past.channel[truncated];
+    const float rest = layer.past.rest[truncated], start = layer.past.start[truncated];
+    float* past = layer.past.row(0, truncated);
     for (int point = 0; point < OUT_POINTS; point++) {
         const float q = layer.last[point * PADDED + channel], y = q + past[point];
         z[point * PADDED + channel] = y > 0 ? y : y * layer.slope;
@@ -99,14 +100,15 @@ static void take_back(const Frozen& layer, int late, float* z) {
     }
 }
 
-extern "C" void frame(Frozen* layer, const float* input, float* output, int32_t, int64_t) {
-    Room& room = *static_cast<Room*>(layer->room);
-    to_halfway(reinterpret_cast<const V*>(input), room);
-    for (int kx = 0; kx < KX; kx++) correlate_column(*layer, kx, room);
-    integrate(*layer, room, reinterpret_cast<V*>(output));
-    for (int late = 0; late < layer->past.channels; late++) take_back(*layer, late, output);
+extern "C" void frame(FoldedLayer* layer, const float* input, float* output, int32_t, int64_t) {
+    Workspace& space = *static_cast<Workspace*>(layer->space);
+    to_halfway(reinterpret_cast<const V*>(input), space);
+    for (int kx = 0; kx < KX; kx++) correlate_column(*layer, kx, space);
+    integrate(*layer, space, reinterpret_cast<V*>(output));
+    for (int truncated = 0; truncated < layer->past.channels; truncated++) take_back(*layer, truncated, output);
     layer->past.advance(1);
 }
 
 extern "C" int32_t lanes() { return LANES; }
-extern "C" int64_t room_size() { return sizeof(Room); }
+SIZES(TruncationBuffer, FoldedLayer)
+extern "C" int64_t workspace_size() { return sizeof(Workspace); }

@@ -16,25 +16,25 @@ constexpr int PADDED = vectors_of(OUTPUTS) * LANES;        // channels of one po
 constexpr int PADDED_POINTS = vectors_of(OUT_POINTS) * LANES;
 
 // What a kernel of K taps has still to take back, in the channels where that changes a digit.
-struct Past {
+struct TruncationBuffer {
     int32_t channels, taps;
     int32_t* place;            // of the frame to come in the ring
     const int32_t* channel;    // [channels]
     const float *rest, *start; // r and r c, [channels]
     float* ring;               // [taps][channels][PADDED_POINTS]
 
-    float* row(int frame, int late) const { return ring + (size_t((*place + frame) % taps) * channels + late) * PADDED_POINTS; }
+    float* row(int frame, int truncated) const { return ring + (size_t((*place + frame) % taps) * channels + truncated) * PADDED_POINTS; }
     void advance(int frames) const { if (channels) *place = (*place + frames) % taps; }
 };
 
-struct Frozen {
+struct FoldedLayer {
     const float* weights; // spectra, laid out as multiply() of each form reads them
     const float *bias, *leak; // [OUTPUTS], filled up to PADDED
     float* last;          // q of the frame before, [OUT_POINTS][PADDED]
     float slope;          // of the rectifier for negative values
-    Past past;
+    TruncationBuffer past;
     int64_t* done;        // blocks that are integrated, for threads that take turns
-    void* room;           // of frame.cpp, the same for all layers: more would not stay in the cache
+    void* space;           // of frame.cpp, the same for all layers: more would not stay in the cache
 };
 
 INLINE V rectified(V y, V slope) { return y > V{} ? y : y * slope; }

@@ -9,6 +9,8 @@
 // LANES successive frames make a block, one vector for each channel and column: maps are [block][channel][row][column]
 // [lane]. Each step stands in a file of its own: maps.h, forward.h, backward.h, reading.h.
 #include "backward.h"
+#include "interface.h"
 #include "reading.h"
 
 extern "C" int32_t lanes() { return LANES; }
+SIZES(Maps, Input, Forward, Backward, Reading)

@@ -4,9 +4,10 @@
 // of the rectified voltage), rectified as elu(v) + 1 or log(1 + exp(v)).
 //
 // `step` shows one frame and answers at once (maps of frame.cpp). `evaluate` goes through a clip in blocks of LANES frames
-// (maps of blocks.cpp); several threads can deal the blocks among themselves (turns.h). `see` is the eye alone, whose maps
+// (maps of blocks.cpp); several threads can deal the blocks among themselves (turns.h). `sample_clip` is the eye alone, whose maps
 // the hidden layers train on (layer.cpp).
 #include "eye.h"
+#include "interface.h"
 #include "turns.h"
 
 #include <algorithm>
@@ -69,8 +70,8 @@ static void indicate(const Calcium& calcium, const float* voltage, float* filter
 
 // ---- one frame at once --------------------------------------------------------------------------------------------
 
-struct Frozen; // of frame.cpp or blocks.cpp, for the geometry of each layer
-using Layer = void (*)(Frozen*, const float* x, float* z, int32_t frames, int64_t block);
+struct FoldedLayer; // of frame.cpp or blocks.cpp, for the geometry of each layer
+using Layer = void (*)(FoldedLayer*, const float* x, float* z, int32_t frames, int64_t block);
 
 struct Clip {
     Eye eye;
@@ -78,7 +79,7 @@ struct Clip {
     Calcium calcium;
     int32_t layers, padded_eye; // padded_eye: numbers per point of the eye's map
     const Layer* layer;
-    Frozen* const* frozen;
+    FoldedLayer* const* frozen;
     float* map;                 // of the eye, then of each layer: the largest
     float* filtered;            // [types]
 };
@@ -106,7 +107,7 @@ extern "C" int32_t step(Clip* const* clips, int32_t n_clips, const void* frames,
 
 // ---- a whole clip -------------------------------------------------------------------------------------------------
 
-struct Passage {
+struct ClipRun {
     const float* contrast; // [frames][pixels]; null: grey
     int64_t frames;
     float* voltage;        // [frames][types]
@@ -114,7 +115,7 @@ struct Passage {
     int64_t *seen, *read;  // blocks that the eye's filter and the readouts are through with
 };
 
-static bool see_block(const Clip& clip, const Passage& call, int64_t block, int frames) {
+static bool sample_block(const Clip& clip, const ClipRun& call, int64_t block, int frames) {
     const Eye& eye = clip.eye;
     const size_t pixels = size_t(eye.down.size) * eye.across.size, points = eye.filter.size;
     bool right = true;
@@ -129,11 +130,11 @@ static bool see_block(const Clip& clip, const Passage& call, int64_t block, int 
 }
 
 // Every `threads`th block from the first on; the clips of all threads share their state. 1 if the contrast is not finite.
-extern "C" int32_t evaluate(const Clip* clip, const Passage* call, int32_t first, int32_t threads) {
+extern "C" int32_t evaluate(const Clip* clip, const ClipRun* call, int32_t first, int32_t threads) {
     bool right = true;
     for (int64_t block = first; block * LANES < call->frames; block += threads) {
         const int frames = int(std::min<int64_t>(LANES, call->frames - block * LANES));
-        right &= see_block(*clip, *call, block, frames);
+        right &= sample_block(*clip, *call, block, frames);
         for (int i = 0; i < clip->layers; i++) clip->layer[i](clip->frozen[i], call->map, call->map, frames, block);
         wait_for(call->read, block);
         read_block(clip->readouts, call->map, frames, call->voltage + block * LANES * clip->readouts.types);
@@ -153,7 +154,7 @@ struct View {
 };
 
 // 1 if the contrast is not finite.
-extern "C" int32_t see(const Eye* eye, const View* view) {
+extern "C" int32_t sample_clip(const Eye* eye, const View* view) {
     const size_t points = eye->filter.size, stride = view->clips * points;
     float* row = view->seen + view->clip * points;
     const bool right = sample_frames(*eye, view->pixels, view->levels, view->frames, row, stride);
@@ -162,3 +163,4 @@ extern "C" int32_t see(const Eye* eye, const View* view) {
 }
 
 extern "C" int32_t lanes() { return LANES; }
+SIZES(Filter, Band, Eye, View, Readouts, Calcium, Clip, ClipRun)

@@ -11,8 +11,8 @@
 #define UNWRITTEN 0
 #endif
 
-template <class Room> static Room& room() {
-    constexpr size_t PAGE = size_t(2) << 20, SIZE = (sizeof(Room) + PAGE - 1) / PAGE * PAGE;
+template <class Layout> static Layout& workspace() {
+    constexpr size_t PAGE = size_t(2) << 20, SIZE = (sizeof(Layout) + PAGE - 1) / PAGE * PAGE;
     struct Free { void operator()(void* memory) const { std::free(memory); } };
     static thread_local const std::unique_ptr<void, Free> own([] {
         void* memory = std::aligned_alloc(PAGE, SIZE);
@@ -22,5 +22,5 @@ template <class Room> static Room& room() {
 #endif
         return std::memset(memory, UNWRITTEN, SIZE);
     }());
-    return *static_cast<Room*>(own.get());
+    return *static_cast<Layout*>(own.get());
 }

@@ -1,4 +1,4 @@
-"""What the log says once about the code that was chosen, however often it is chosen."""
+"""Sentences in the log that are written once, however often their occasion comes back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ _log = logging.getLogger(__name__)
 
 
 @cache
-def say_once(sentence: str, level: int = logging.WARNING) -> None:
+def log_once(sentence: str, level: int = logging.WARNING) -> None:
     """Write a sentence into the log, the first time."""
     _log.log(level, sentence)

@@ -1,0 +1,76 @@
+"""From voltages to the calcium of chosen neurons, in evaluation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stcnn.errors import ConfigError, nearest
+from stcnn.nn.calcium import rectified
+from stcnn.nn.inference.stream_config import StreamConfig
+from stcnn.nn.parts import Parts
+from stcnn.nn.stateful import exponential
+from stcnn.nn.temporal import exponential_gain
+
+
+class Indicator:
+    """From voltages to the calcium of chosen neurons, with the state of the indicator's filter.
+
+    Args:
+        model: the network.
+        config: rate, number of clips and chosen neurons.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: Parts, config: StreamConfig) -> None:
+        calcium = model.calcium
+        dt_s = 1 / config.rate_hz
+        tau_s = calcium.time_constants().detach()
+        kernel = calcium.config.filter
+        zero = torch.zeros_like(tau_s)
+        self.rectifier = calcium.config.rectifier
+        self.filter = exponential(tau_s, dt_s, kernel.kernel_s, zero, places=1, clips=config.clips)
+        self.places: dict[str, int | slice] = {}
+        """Where the calcium of each cell type stands among all."""
+        kernel_gain = exponential_gain(tau_s, dt_s, kernel)
+        gains: list[Tensor] = []
+        offsets: list[Tensor] = []
+        types: list[int] = []
+        n = 0
+        averages = torch.stack(calcium.average(), -1)
+        for i, (name, neurons) in enumerate(chosen_neurons(model, config).items()):
+            index = torch.tensor(neurons, dtype=torch.long, device=tau_s.device)
+            gain, offset = calcium.neuron(torch.full_like(index, i), index) if neurons else averages[i].unbind()
+            gains.append((gain * kernel_gain[i]).reshape(-1))
+            offsets.append(offset.reshape(-1))
+            self.places[name] = slice(n, n + len(neurons)) if neurons else n
+            types += [i] * len(gains[-1])
+            n += len(gains[-1])
+        self.gain = torch.cat(gains)
+        self.offset = torch.cat(offsets)
+        self.types: Tensor | slice = torch.tensor(types, device=tau_s.device) if config.neurons else slice(None)
+
+    def calcium(self, voltage: Tensor) -> Tensor:
+        """Return calcium ``(B, T, M)`` after voltages ``(B, T, N)``."""
+        rows = rectified(voltage, self.rectifier).transpose(0, 1).flatten(1)
+        filtered = self.filter.filter(rows).view(voltage.shape[1], voltage.shape[0], -1)[..., self.types]
+        return torch.addcmul(self.offset, self.gain, filtered).transpose(0, 1)
+
+    def settle(self, voltage: Tensor) -> None:
+        """Remember that the voltage has been ``(B, 1, N)`` forever."""
+        self.filter.settle(rectified(voltage, self.rectifier).flatten())
+
+
+def chosen_neurons(model: Parts, config: StreamConfig) -> dict[str, list[int]]:
+    """Return the index of each neuron that ``config`` names, by cell type; an empty list is the average neuron."""
+    known = model.population.neurons
+    for name in config.neurons:
+        if name not in known:
+            raise ConfigError(f"there is no cell type '{name}' in the model", remedy=nearest(name, known))
+    chosen: dict[str, list[int]] = {}
+    for name, neurons in known.items():
+        for neuron in config.neurons.get(name, ()):
+            if neuron not in neurons:
+                raise ConfigError(f"{name} has no neuron '{neuron}'", remedy=nearest(neuron, neurons))
+        chosen[name] = [neurons.index(neuron) for neuron in config.neurons.get(name, ())]
+    return chosen

@@ -1,0 +1,37 @@
+"""The recorded neurons of a model."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from torch import nn
+
+from stcnn.cell_type_names import by_cell_type
+from stcnn.nn.readout import Readouts
+
+RESERVED = frozenset({*dir(nn.ModuleDict()), *dir(Readouts), *Readouts.__annotations__})
+"""Names of attributes, which cell types cannot have: their parts are found as ``readouts.NAME``."""
+
+
+class Population(BaseModel):
+    """The recorded neurons of each cell type, in the order of their index."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    neurons: dict[str, tuple[str, ...]]
+
+    @field_validator("neurons")
+    @classmethod
+    def _whatever_case(cls, given: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return by_cell_type(given)
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        for name, neurons in self.neurons.items():
+            if not neurons:
+                raise ValueError(f"cell type '{name}' has no neuron")
+            if not name or "." in name or name in RESERVED:
+                raise ValueError(f"'{name}' cannot name a cell type: choose another word, without a full stop")
+        if not self.neurons:
+            raise ValueError("there is no cell type")
+        return self

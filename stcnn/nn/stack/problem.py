@@ -1,0 +1,76 @@
+"""What every engine is given, and what it returns: the hidden layers of one training step as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from stcnn.nn.readout import Reading
+
+Moments = tuple[Tensor, Tensor]
+"""Mean and biased variance of a layer's maps before normalisation, ``(C,)`` each."""
+
+
+class LayerTensors(NamedTuple):
+    """One layer as tensors; everything per output channel but the weight ``(O, C, k, k)``."""
+
+    weight: Tensor
+    gain: Tensor
+    leak: Tensor
+    """``1 - exp(-dt/tau)``."""
+    rest: Tensor | None
+    """``exp(-K dt/tau)``; None where it changes no digit."""
+    gamma: Tensor | None
+    """None: no normalisation, and ``beta`` is the bias."""
+    beta: Tensor
+    taps: int
+    slope: float
+    """Of the rectifier in front; 1 is none."""
+    eps: float
+
+    def detached(self) -> LayerTensors:
+        """Return the same numbers without their gradients."""
+        return LayerTensors(*(t.detach() if isinstance(t, Tensor) else t for t in self))  # type: ignore[arg-type]
+
+
+class Clips(NamedTuple):
+    """Photoreceptor maps of a batch: what all clips start with, and what follows."""
+
+    prefix: Tensor | None
+    """``(T0, 1, Y, X)``."""
+    rest: Tensor
+    """``(T1, B, Y, X)``."""
+    multiplicity: Tensor
+    """``(B,)``."""
+
+
+class Problem(NamedTuple):
+    """One training step of the hidden stack."""
+
+    layers: Sequence[LayerTensors]
+    clips: Clips
+    reading: Reading
+    """What the readouts take from the last layer."""
+
+    @property
+    def products(self) -> int:
+        """Multiplications of a forward pass in the direct form, without the shared frames."""
+        return self.clips.rest.numel() * sum(layer.weight.numel() for layer in self.layers)
+
+
+class StackOutput(NamedTuple):
+    """What the readouts take from the last layer ``(T, B, N)``, and the statistics of every layer."""
+
+    prefix: Tensor | None
+    rest: Tensor
+    moments: list[Moments]
+    """Weighted mean and biased variance of each layer's maps before normalisation."""
+    values: float
+    """Number of values per channel behind the moments."""
+
+
+def all_tensors(layers: Sequence[LayerTensors]) -> list[Tensor | None]:
+    """Return all tensors of the layers, in order: weight, gain, leak, rest, gamma and beta of each."""
+    return [tensor for layer in layers for tensor in layer[:6]]
