@@ -71,6 +71,9 @@ class Movie:
             raise ShapeError(f"movie frames are of type {frames.dtype}", expected="numbers")
         if frames.dtype == np.uint8:
             levels = np.arange(256, dtype=np.float32) / 255 if self.levels is None else np.asarray(self.levels)
+            if levels.dtype.kind not in "fiub" or levels.ndim != 1 or not 0 < len(levels) <= 256:
+                found = f"movie levels are {levels.dtype} of shape {levels.shape}"
+                raise ShapeError(found, expected="the luminance of each of at most 256 codes")
             object.__setattr__(self, "levels", levels.astype(np.float32))
             if int(frames.max()) >= len(levels):
                 raise ShapeError(

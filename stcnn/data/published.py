@@ -217,7 +217,9 @@ def _entries(file: Path, faults: _Faults, keys: Iterable[str]) -> list[tuple[str
     usable = []
     for stimulus, entry in content.items():
         missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
-        if missing:
+        if not isinstance(entry, dict):
+            faults.add(f"{file}, stimulus '{stimulus}' is a {type(entry).__name__}, expected a dictionary")
+        elif missing:
             faults.add(f"{file}, stimulus '{stimulus}' has no '{missing[0]}'")
         else:
             usable.append((str(stimulus), entry))

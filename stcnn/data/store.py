@@ -62,6 +62,8 @@ from stcnn.errors import FileError
 from stcnn.movie import Movie
 from stcnn.reading import read_json, reading, require_file, require_room
 
+RESTORE = "copy the store again or import the recordings again"
+
 __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]
 
 
@@ -98,7 +100,7 @@ def open_store(path: str | Path) -> Dataset:
     """
     path = Path(path)
     attributes = _attributes(path)
-    with reading(path, "a store as stcnn wrote it", remedy="copy the store again or import the recordings again"):
+    with reading(path, "a store as stcnn wrote it", remedy=RESTORE):
         return _opened(path, attributes)
 
 
@@ -173,7 +175,7 @@ def _require_whole(path: Path, files: Mapping[str, int]) -> None:
             raise FileError(
                 f"the store {path} is damaged: {name} " + (f"has {found} bytes" if found >= 0 else "is missing"),
                 expected=f"{size} bytes",
-                remedy="copy the store again or import the recordings again",
+                remedy=RESTORE,
             )
 
 
@@ -199,7 +201,7 @@ class _Opened:
         Raises:
             FileError: the file is damaged.
         """
-        where, remedy = self.path / name, "copy the store again or import the recordings again"
+        where, remedy = self.path / name, RESTORE
         with reading(where, "an undamaged store", remedy):
             array = self.array(name)
             require_room(array.nbytes, str(where))
@@ -294,10 +296,15 @@ class _Mapped:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Copy of the values from start up to, not including, stop."""
+        if not 0 <= start <= stop:
+            raise FileError(f"{self.path} is damaged: samples {start} to {stop} are asked for", remedy=RESTORE)
         pieces = [self._chunk(number) for number in range(start // SAMPLE_CHUNK, (stop - 1) // SAMPLE_CHUNK + 1)]
         offset = start // SAMPLE_CHUNK * SAMPLE_CHUNK
         whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        return np.array(whole[start - offset : stop - offset])
+        values = np.array(whole[start - offset : stop - offset])
+        if len(values) != stop - start:
+            raise FileError(f"{self.path} is damaged: it ends before sample {stop}", remedy=RESTORE)
+        return values
 
     def _chunk(self, number: int) -> NDArray[Any]:
         if number not in self.chunks:

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data import Dataset, Recording
 from stcnn.movie import BACKGROUND, Movie
+from stcnn.reading import require_room
 from stcnn.simulation.detectors import CellType, Lattice, cell_type, voltage
 from stcnn.simulation.early import EarlyStage, early_stage
 from stcnn.simulation.faults import Fault, plant
@@ -164,12 +165,21 @@ def simulate(config: SimulatedDataConfig) -> Simulation:
     types = {name: cell_type(name) for name in config.cell_types}
     find_indicator(config.indicator)
     movies = movies_of(config)
+    _require_room(config, len(types), movies)
     neurons = draw_neurons(config, types, config.deg_per_px, np.random.default_rng([config.seed, 0]))
     responses = {}
     for number, (name, movie) in enumerate(movies.items()):
         volts = voltages(movie, types, neurons, config.early)
         responses[name] = _record(config, neurons, movie, volts, np.random.default_rng([config.seed, 1, number]))
     return Simulation(config, neurons, movies, responses)
+
+
+def _require_room(config: SimulatedDataConfig, n_types: int, movies: Mapping[str, Movie]) -> None:
+    """Refuse more neurons, trials and samples than the memory holds."""
+    n_neurons = n_types * config.n_animals * config.neurons_per_animal
+    sampled = 1.0 if config.imaging.clock == "movie" else config.imaging.volume_rate_hz / config.rate_hz
+    n_values = n_neurons * sum(movie.n_frames for movie in movies.values()) * (2 + config.n_trials * max(sampled, 1.0))
+    require_room(int(4 * n_values), f"a simulation of {n_neurons} neurons in {config.n_trials} trials")
 
 
 def movies_of(config: SimulatedDataConfig) -> dict[str, Movie]:

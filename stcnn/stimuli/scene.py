@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from stcnn.errors import ConfigError, nearest
 from stcnn.movie import Movie
+from stcnn.reading import reason, require_room
 from stcnn.stimuli.screen import INSTANT_S, Array, Screen, Timing
 
 P = ParamSpec("P")
@@ -68,6 +70,7 @@ def animate(screen: Screen, timing: Timing, course_s: float, draw: Callable[[Arr
             "speed" are zero during the holds.
     """
     time_s = timing.clock(course_s, screen.rate_hz)
+    require_room(2 * 4 * len(time_s) * math.prod(screen.shape_px), f"a stimulus of {len(time_s)} frames", "one")
     stop_s = timing.hold_first_s + course_s
     shown = (time_s >= -INSTANT_S) & (time_s < stop_s + timing.hold_last_s - INSTANT_S)
     moving = (time_s >= timing.hold_first_s - INSTANT_S) & (time_s < stop_s - INSTANT_S)
@@ -141,7 +144,11 @@ def complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def paint(screen: Screen, parameters: Mapping[str, Any]) -> Layer:
     """Draw the stimulus ``{kind: name, argument: value, ...}`` as a layer; errors as in :func:`complete`."""
     kind, checked = _check(parameters)
-    return _KINDS[kind].draw(screen, **{name: getattr(checked, name) for name in type(checked).model_fields})
+    try:
+        return _KINDS[kind].draw(screen, **{name: getattr(checked, name) for name in type(checked).model_fields})
+    except (ArithmeticError, MemoryError, ValueError, IndexError) as error:  # numbers too large or small for an array
+        found = f"stimulus '{kind}' cannot be drawn with these arguments ({reason(error)})"
+        raise ConfigError(found, remedy="correct its sizes, durations and speeds") from error
 
 
 def render(screen: Screen, parameters: Mapping[str, Any]) -> Movie:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from stcnn.errors import ConfigError
 from stcnn.movie import BACKGROUND
 
 Array = NDArray[np.floating[Any]]
@@ -19,6 +20,8 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[float, float]
 """Azimuth and elevation in degrees; right and up are positive, (0, 0) is the middle of the field."""
 
+MOST_FRAMES = 10_000_000
+"""Longest presentation: fifteen hours at 180 Hz."""
 INSTANT_S = 1e-9
 """Two times closer than this are one: far below a frame, far above the rounding of ``i / rate_hz``."""
 
@@ -96,8 +99,18 @@ class Timing(BaseModel):
     after_s: NonNegative = 0.0
 
     def clock(self, course_s: float, rate_hz: float) -> Array:
-        """Time from onset of every frame, ``(T,)``, of a presentation whose course lasts ``course_s``."""
+        """Time from onset of every frame, ``(T,)``, of a presentation whose course lasts ``course_s``.
+
+        Raises:
+            ConfigError: there would be more than :data:`MOST_FRAMES`.
+        """
         total_s = self.before_s + self.hold_first_s + course_s + self.hold_last_s + self.after_s
+        if not total_s * rate_hz <= MOST_FRAMES:
+            raise ConfigError(
+                f"a stimulus lasts {total_s:g} s at {rate_hz:g} frames per second",
+                expected=f"at most {MOST_FRAMES} frames",
+                remedy="shorten it, or correct its speed",
+            )
         n_frames = max(1, math.ceil((total_s - INSTANT_S) * rate_hz))
         return np.arange(n_frames) / rate_hz - self.before_s
 
