@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stcnn.data import open_store, write_store
+from stcnn.data.importers.dff import DffConfig, delta_f_over_f
 from stcnn.errors import StcnnError
 from tests.lab_files import SUITE2P, opened, pickled_settings, plane
 
@@ -152,3 +153,16 @@ def test_one_faint_region_and_one_bad_frame_cost_themselves(tmp_path: Path) -> N
         assert (~kept).sum() == int(bad)
         assert np.isfinite(recording.trace).all()
         np.testing.assert_allclose(recording.trace, whole.trace[kept], atol=0.02)
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("baseline", ["maximin", "percentile"])
+def test_a_missing_frame_hardly_moves_the_baseline(missing: float, baseline: Any) -> None:  # noqa: ANN401
+    rng = np.random.default_rng(0)
+    trace = 300 + 60 * np.sin(np.arange(3000) / 400) + 10 * rng.standard_normal(3000)
+    config = DffConfig(baseline=baseline)
+    true = delta_f_over_f(trace, None, 10.0, config, "")
+    trace[1500] = missing
+    found = delta_f_over_f(trace, None, 10.0, config, "")
+    assert np.flatnonzero(~np.isfinite(found)).tolist() == [1500]
+    np.testing.assert_allclose(np.delete(found, 1500), np.delete(true, 1500), atol=1e-3)
