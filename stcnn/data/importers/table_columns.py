@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data.importers.names import MAY_BE_EMPTY, NAMED, names_in, require_name
+from stcnn.data.importers.table_files import Found
+from stcnn.data.importers.tables_config import KEYS, MEASURED, TablesConfig
 from stcnn.errors import DataError, nearest
 from stcnn.reading import numbers, whole_numbers
-
-if TYPE_CHECKING:
-    from stcnn.data.importers.table_files import Found
-    from stcnn.data.importers.tables import TablesConfig
-
-MEASURED = ("azi_shift_px", "ele_shift_px", "azimuth_deg", "elevation_deg")
-KEYS = ("cell_type", "neuron", "stimulus", "animal", "session", "indicator", "trial", *MEASURED)
-"""What describes a recording."""
 
 
 @dataclass(frozen=True)

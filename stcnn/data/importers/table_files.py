@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,13 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.importers.names import refuse_misspelt
-from stcnn.data.importers.table_columns import KEYS
+from stcnn.data.importers.tables_config import KEYS, TablesConfig
 from stcnn.data.recordings import Samples
 from stcnn.errors import DataError, FileError, RateError, ShapeError, nearest
 from stcnn.reading import Archive, hdf5_array, numbers, open_hdf5, open_npz, read_csv, read_parquet
-
-if TYPE_CHECKING:
-    from stcnn.data.importers.tables import TablesConfig
 
 UNITS_PER_SECOND = {"s": 1.0, "ms": 1000.0}
 ARRAYS = "arrays of traces (trace, time_s, neuron, stimulus ...)"

@@ -17,57 +17,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs, specs_in_folder
 from stcnn.data.importers.names import names_of
 from stcnn.data.importers.table_columns import Described, describe
 from stcnn.data.importers.table_files import Found, recordings_in
+from stcnn.data.importers.tables_config import TablesConfig
 from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of
 from stcnn.errors import DataError, RateError
 from stcnn.movie import require_one_screen
 from stcnn.reading import core_value, read_csv
-
-
-class TablesConfig(BaseModel):
-    """A table of traces, the movies that were shown, and what is what.
-
-    A neuron is one cell in one session of one animal. Where a name stands in several sessions of an animal, the
-    session is put before it, and so is the animal where it stands in several.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
-
-    kind: Literal["tables"] = "tables"
-    path: Path
-    """The table or the file of arrays."""
-    columns: dict[str, str] = Field(default_factory=dict)
-    """Our name to the name in the file, where they differ."""
-    constants: dict[str, str] = Field(default_factory=dict)
-    """What is the same for all recordings, for instance ``cell_type: lc11``."""
-    across_sessions: bool = False
-    """Whether a neuron of one name in two sessions of an animal is one cell, as where cells were followed over days."""
-    rate_hz: float = Field(gt=0, allow_inf_nan=False)
-    """Imaging samples per second; time stamps that say otherwise are refused."""
-    exposure_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Time over which light was collected for a sample, centred on its time stamp."""
-    time_unit: Literal["s", "ms"] = "s"
-    trace_unit: Literal["fraction", "percent"] = "fraction"
-    """Whether 0.5 or 50 is a dF/F of one half."""
-    movies: Path | None = None
-    """Folder of movie files, each named after its stimulus."""
-    movie_units: dict[str, Any] = Field(default_factory=dict)
-    """What those files do not say: ``rate_hz``, ``deg_per_px``, ``background``, or how to read them (``rotation``)."""
-    stimulus_table: Path | None = None
-    """CSV with a row per stimulus: ``stimulus``, ``kind`` (a generator), and a column per argument."""
-    stimuli: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Single stimuli: ``file`` and its units, or ``kind`` and the arguments of a generator."""
 
 
 def open_tables(config: TablesConfig, make_movie: MakeMovie) -> Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,7 @@ from stcnn.errors import DataError, RateError
 from stcnn.frame_clock import EvenClock, held_at
 from stcnn.stimuli.formats.gif import delays_of
 from stcnn.stimuli.formats.source import Choices
-
-if TYPE_CHECKING:
-    from stcnn.stimuli.formats.video import Survey
+from stcnn.stimuli.formats.survey import Survey
 
 TO_GO_ON = "say clock: even to show its frames one after the other at one rate"
 
