@@ -67,6 +67,18 @@ class Audit:
         return sorted(self.flags, key=lambda flag: flag.colour != RED)
 
 
+def neurons_by_colour(found: Audit) -> list[dict[str, str]]:
+    """Neurons by cell type and colour, with medians, in words: heading to cell."""
+    rows = []
+    for cell_type, own in found.neurons.groupby("cell_type", sort=False):
+        counts = {colour: str((own.colour == colour).sum()) for colour in (GREEN, AMBER, RED)}
+        reliability = f"{own.reliability.median():.2f}" if own.reliability.notna().any() else "unknown"
+        latency = f"{own.latency_s.median():.2f} s" if own.latency_s.notna().any() else "unknown"
+        measured = {"repeats correlate": reliability, "follow": str(own.follows.mode()[0]), "latency": latency}
+        rows.append({"cell type": str(cell_type), **counts, **measured})
+    return rows
+
+
 def worst(colours: Iterable[str]) -> str:
     """The worst of some colours, green if there is none."""
     found = set(colours)

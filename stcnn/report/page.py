@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import yaml
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
 from numpy.typing import NDArray
 
-import stcnn
 from stcnn.nn.bounds import Bounds
 from stcnn.report.doubts import doubts
+from stcnn.report.filled import filled, placed
 from stcnn.report.findings import Findings, FittedTrace
 from stcnn.report.pictures import animations, pictures
 from stcnn.stimuli.table import StimulusTable, table_of
@@ -33,12 +31,9 @@ def render(findings: Findings, bounds: Bounds) -> str:
         bounds: bounds of the parameters in the training.
     """
     run, table = findings.run, findings.cell_types
-    environment = Environment(
-        loader=PackageLoader("stcnn.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html").render(
+    return filled(
+        "report.html",
         name=run.path.name,
-        version=stcnn.__version__,
         facts=_facts(findings),
         types=table.to_dict("records"),
         ceilings=bool(len(table) and table.ceiling.notna().any()),
@@ -46,7 +41,7 @@ def render(findings: Findings, bounds: Bounds) -> str:
         doubts=doubts(findings, bounds),
         flags=findings.audit.worst_first()[:MOST_FLAGS] if findings.audit else [],
         n_flags=len(findings.audit.flags) if findings.audit else 0,
-        pictures={key: {"svg": Markup(p.svg), "alt": p.alt} for key, p in pictures(findings, bounds).items()},
+        pictures=placed(pictures(findings, bounds)),
         animations=animations(findings),
         config=yaml.safe_dump(run.config(), sort_keys=False, allow_unicode=True),
         environment=run.environment(),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,19 +10,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stcnn.data.arrival import stimulus_changes
-from stcnn.data.checks import AMBER, GREEN, RED, Audit, repeats
+from stcnn.data.checks import AMBER, GREEN, RED, Audit, neurons_by_colour, repeats
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import rows_by
-from stcnn.writing import whole_file
+from stcnn.report.filled import filled, placed, write_page
+from stcnn.report.mean_responses import shortened
+from stcnn.report.svg import inline_svg
+from stcnn.viz.theme import LIGHT, themed
 
-STYLE = """body{font:15px/1.45 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ddd}
-.red{color:#b00020;font-weight:600}.amber{color:#9a6700;font-weight:600}.green{color:#1a7f37}img{max-width:100%}"""
 SHOWN_FLAGS, SHOWN_NEURONS, SHOWN_STIMULI = 500, 60, 6
-CURVES = {GREEN: "0.75", AMBER: "#d4a017", RED: "#b00020"}
+CURVES = {GREEN: "#8a8f94", AMBER: "#E69F00", RED: "#D55E00"}
 
 
-def write_page(found: Audit, data: Dataset, path: str | Path) -> Path:
+def write_audit_page(found: Audit, data: Dataset, path: str | Path) -> Path:
     """Write the page.
 
     Args:
@@ -36,44 +33,24 @@ def write_page(found: Audit, data: Dataset, path: str | Path) -> Path:
     Raises:
         FileError: the page cannot be written.
     """
-    path = Path(path)
-    flags = "".join(
-        f"<tr><td class={f.colour}>{f.colour}</td><td>{f.check}</td>"
-        f"<td>{html.escape(f.what)}</td><td>{html.escape(f.reason)}</td></tr>"
-        for f in found.worst_first()[:SHOWN_FLAGS]
+    with themed():
+        drawings = {"neurons": (_neurons(found), "Correlation between the repeats of each neuron, by cell type.")}
+        places = {f"responses-{number}": cell_type for number, cell_type in enumerate(data.cell_types)}
+        for key, cell_type in places.items():
+            drawings[key] = (_responses(data, found, cell_type), f"Mean responses of neurons of {cell_type}.")
+        pictures = {key: inline_svg(figure, key, alt) for key, (figure, alt) in drawings.items()}
+    page = filled(
+        "audit.html",
+        colour=found.colour,
+        n_recordings=len(data),
+        n_neurons=len(found.neurons),
+        n_flags=len(found.flags),
+        flags=found.worst_first()[:SHOWN_FLAGS],
+        neurons=neurons_by_colour(found),
+        pictures=placed(pictures),
+        responses=places,
     )
-    pictures = "".join(f"<h2>{html.escape(t)}</h2>{_picture(_responses(data, found, t))}" for t in data.cell_types)
-    page = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>Check of the recordings</title><style>{STYLE}</style>"
-        f"<h1>Check of the recordings: <span class={found.colour}>{found.colour}</span></h1>"
-        f"<p>{len(data)} recordings of {len(found.neurons)} neurons, {len(found.flags)} flags.</p>"
-        f"<table><tr><th></th><th>check</th><th>what</th><th>why</th></tr>{flags}</table>"
-        f"<h1>Neurons</h1>{_table(found)}{_picture(_neurons(found))}<h1>Responses</h1>"
-        "<p>Mean responses to the stimuli that drive the type most: a grey line for each neuron, amber or red where it "
-        "is flagged, black their mean. Below, how much the middle of the picture darkens (black) and brightens (grey), "
-        f"smoothed as an indicator would.</p>{pictures}</html>"
-    )
-    with whole_file(path) as draft:
-        draft.write_text(page, encoding="utf-8")
-    return path
-
-
-def _table(found: Audit) -> str:
-    """Neurons by cell type and colour, with medians."""
-    lines = ["<tr><th>cell type<th>green<th>amber<th>red<th>repeats correlate<th>follow<th>latency</tr>"]
-    for cell_type, rows in found.neurons.groupby("cell_type", sort=False):
-        counts = "".join(f"<td>{(rows.colour == colour).sum()}" for colour in (GREEN, AMBER, RED))
-        latency = f"{rows.latency_s.median():.2f} s" if rows.latency_s.notna().any() else "unknown"
-        reliability = f"{rows.reliability.median():.2f}" if rows.reliability.notna().any() else "unknown"
-        name = html.escape(str(cell_type))
-        lines.append(f"<tr><td>{name}{counts}<td>{reliability}<td>{rows.follows.mode()[0]}<td>{latency}</tr>")
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _picture(figure: Figure) -> str:
-    file = io.BytesIO()
-    figure.savefig(file, format="svg", bbox_inches="tight")
-    return f'<img alt="" src="data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}">'
+    return write_page(page, Path(path))
 
 
 def _neurons(found: Audit) -> Figure:
@@ -87,9 +64,9 @@ def _neurons(found: Audit) -> Figure:
         axes.scatter(
             place + spread, rows.reliability, c=rows.colour.map(CURVES | {GREEN: "#1a7f37"}), s=12, linewidths=0
         )
-    axes.set_xticks(range(len(types)), types)
+    axes.set_xticks(range(len(types)), types, parse_math=False)
     axes.set_ylabel("correlation\nbetween repeats")
-    axes.axhline(0, color="0.7", linewidth=0.8)
+    axes.axhline(0, color=LIGHT.faint, linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -108,14 +85,14 @@ def _responses(data: Dataset, found: Audit, cell_type: str) -> Figure:
         for neuron, curve in zip(shown.neurons, shown.curves, strict=True):
             colour = colour_of[neuron]
             top.plot(shown.time_s, curve, color=CURVES[colour], linewidth=0.5 if colour == GREEN else 0.9)
-        top.plot(shown.time_s, shown.mean, color="0.1", linewidth=1.5)
+        top.plot(shown.time_s, shown.mean, color=LIGHT.ink, linewidth=1.8)
         (change,) = stimulus_changes(data.movies[stimulus], [(0, 0)])
-        bottom.plot(change.time_s, change.darkening, color="0.1")
-        bottom.plot(change.time_s, change.brightening, color="0.65")
+        bottom.plot(change.time_s, change.darkening, color=LIGHT.ink)
+        bottom.plot(change.time_s, change.brightening, color="#8a8f94")
         bottom.set_xlim(shown.time_s[0], shown.time_s[-1])
         bottom.set_yticks([])
-        top.set_title(stimulus, fontsize=9)
-        top.axvline(0, color="0.8", linewidth=0.8, zorder=0)
+        top.set_title(shortened(stimulus), fontsize=8, parse_math=False)
+        top.axvline(0, color=LIGHT.ink, linewidth=0.9, linestyle=":")
         for axes in (top, bottom):
             axes.spines[["top", "right"]].set_visible(False)
     grid[0, 0].set_ylabel("dF/F")
