@@ -51,6 +51,17 @@ class SessionSummary:
     window_s: tuple[float, float]
     onsets: tuple[tuple[str, float], ...]
 
+    def in_words(self) -> str:
+        """The session as a sentence."""
+        row = self.row()
+        named = f"Session {self.session or UNKNOWN} of animal {self.animal or UNKNOWN}"
+        places = [f"plane{'s' if len(self.planes) > 1 else ''} {', '.join(self.planes)}"] if self.planes else []
+        places += [f"channel{'s' if len(self.channels) > 1 else ''} {', '.join(self.channels)}"] if self.channels else []
+        shown = f"{row['presentations']} presentations of {row['stimuli']} stimuli, {row['trials']} trials"
+        onsets = f"; first onsets {row['first onsets (s)']} s" if self.onsets else ""
+        cells = ", ".join([f"{row['cells']} cells", *places])
+        return f"{named}: {cells}; {shown}; imaged at {row['Hz']} Hz{onsets}."
+
     def row(self) -> dict[str, str]:
         """The session in words, heading to cell."""
         return {
@@ -62,8 +73,8 @@ class SessionSummary:
             "stimuli": str(self.n_stimuli),
             "presentations": str(self.n_presentations),
             "trials": span(*self.trials),
-            "imaging (Hz)": span(*self.rate_hz, digits=4),
-            "recordings (s)": f"{self.window_s[0]:.2f} to {self.window_s[1]:.2f}",
+            "Hz": span(*self.rate_hz, digits=4),
+            "window (s)": f"{self.window_s[0]:.2f} to {self.window_s[1]:.2f}",
             "first onsets (s)": ", ".join(f"{name} {onset_s:.3f}" for name, onset_s in self.onsets) or UNKNOWN,
         }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stcnn.data.dataset import Dataset
@@ -13,6 +15,26 @@ from stcnn.report.mean_responses import LOOKED_AT, captions, draw, mean_response
 from stcnn.report.svg import inline_svg
 
 MOST_SESSIONS = 200
+
+
+@dataclass
+class Note:
+    """A note of the import, and those that differ from it in nothing but names of files and numbers."""
+
+    text: str
+    alike: list[str] = field(default_factory=list)
+
+
+def folded(notes: Iterable[str]) -> list[Note]:
+    """Notes that say the same of several files under the first of them."""
+    found: dict[str, Note] = {}
+    for note in notes:
+        kind = re.sub(r"\S*[/\\]\S*|\S*\d\S*", "*", note)
+        if kind in found:
+            found[kind].alike.append(note)
+        else:
+            found[kind] = Note(note)
+    return list(found.values())
 
 
 def write_import_page(
@@ -48,6 +70,7 @@ def write_import_page(
         summary=summary,
         sessions=summary.session_rows()[:MOST_SESSIONS],
         types=summary.type_rows(),
+        notes=folded(summary.notes),
         movies=contact_sheet(data.movies, dict.fromkeys(data.table.stimulus), progress),
         pictures=placed(drawings),
         captions=texts,

@@ -32,11 +32,13 @@ def print_description(data: Dataset) -> None:
     from stcnn.data.summary import summarise
 
     summary, console = summarise(data), Console()
-    for rows in (summary.type_rows(), summary.session_rows()[:MOST_ROWS]):
-        table = Table(*rows[0], box=None)
-        for row in rows:
-            table.add_row(*(escape(text) for text in row.values()))
-        console.print(table)
+    rows = summary.type_rows()
+    table = Table(*rows[0], box=None)
+    for row in rows:
+        table.add_row(*(escape(text) for text in row.values()))
+    console.print(table)
+    for session in summary.sessions[:MOST_ROWS]:
+        typer.echo(session.in_words())
     if len(summary.sessions) > MOST_ROWS:
         typer.echo(f"{len(summary.sessions) - MOST_ROWS} more sessions.")
     typer.echo("\n".join([summary.movies_in_words(), summary.traces_in_words()]))

@@ -24,7 +24,7 @@ from stcnn.data.dataset import Dataset, joined, noted
 from stcnn.data.importers import nwb_index
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs
-from stcnn.data.importers.nwb_cells import cells_of, identity_of, indicator_of
+from stcnn.data.importers.nwb_cells import cells_of, identity_of, indicator_of, plane_and_channel
 from stcnn.data.importers.nwb_keys import NwbConfig
 from stcnn.data.importers.nwb_movies import FileMovie, LoadMovie, movie_at, movie_of_sequence, movie_paths
 from stcnn.data.importers.nwb_series import column_of, note_of, times_of
@@ -99,7 +99,9 @@ def _part(
     told = {key: note[key] for key in ("exposure_s", "time_stamps") if key in note}
     table = presentations_of(root, signal)
     columns = per_neuron(table, PER_PRESENTATION, len(signal.rows)) if table is not None else {}
-    session = Session(time_s, read, rois, config.model_copy(update=changes | told), note.get("rate_hz"))
+    plane, channel = plane_and_channel(root, signal)
+    whole = config.model_copy(update=changes | told)
+    session = Session(time_s, read, rois, whole, note.get("rate_hz"), plane=plane, channel=channel)
     return _Part(signal, session, columns)
 
 

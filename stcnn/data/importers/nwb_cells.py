@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data.importers.nwb_signals import Signal
-from stcnn.data.importers.nwb_tree import Node, child, name_of, numbers, text_at, texts
+from stcnn.data.importers.nwb_tree import Node, child, name_of, numbers, text, text_at, texts
 from stcnn.data.importers.sessions import Roi, SessionConfig, chosen_rois
 from stcnn.errors import DataError
 
@@ -115,6 +115,19 @@ def identity_of(root: Node, config: SessionConfig, note: Mapping[str, object]) -
         "session": text_at(root, "general/session_id") or text_at(root, "identifier"),
     }
     return {key: getattr(config, key) or str(note.get(key, value)) for key, value in said.items()}
+
+
+def plane_and_channel(root: Node, signal: Signal) -> tuple[str, str]:
+    """Names of the plane segmentation of a signal's cells and of the only optical channel of their imaging plane.
+
+    Empty where not known, or where there are several channels.
+    """
+    if not signal.table:
+        return "", ""
+    plane = child(root, f"{signal.table}/imaging_plane")
+    parts = plane.keys() if plane is not None and hasattr(plane, "keys") else ()
+    channels = [name for name in parts if text(child(plane, name), "neurodata_type") == "OpticalChannel"]
+    return name_of(signal.table), channels[0] if len(channels) == 1 else ""
 
 
 def indicator_of(root: Node, signal: Signal) -> str:

@@ -57,6 +57,8 @@ class Session:
         notes: sentences about choices that were made before.
         each: columns of the table of recordings that differ from presentation to presentation, ``(presentations,
             neurons)`` by name, in the order of the onsets and of the numbers of the neurons.
+        plane: the imaging plane that the neurons lie in; empty where not known.
+        channel: the channel of the microscope; empty where not known.
     """
 
     time_s: NDArray[np.float64]
@@ -67,6 +69,8 @@ class Session:
     recent: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     each: Mapping[str, NDArray] = field(default_factory=dict)
+    plane: str = ""
+    channel: str = ""
 
     @cached_property
     def rate_hz(self) -> float:
@@ -285,7 +289,8 @@ class _Cut:
         table = pd.DataFrame(records, columns=list(TABLE_COLUMNS))
         for name, values in session.each.items():
             table[name] = [values[k, self.found.rois[i].number] for i, k in self.rows]
-        return table
+        onsets_s = [self.windows[number].onset_s for _, number in self.rows]
+        return table.assign(plane=session.plane, channel=session.channel, onset_s=onsets_s)
 
     def _sampled(self, neuron: int, window: _Window) -> tuple[int, float, float, bool]:
         """Number of samples, times of the first and last, and whether they are evenly spaced."""

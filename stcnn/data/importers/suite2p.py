@@ -180,7 +180,9 @@ class _Plane:
         start_s = config.start_s + config.plane_offsets_s.get(self.folder.name, 0.0)
         read = _Fluorescence(self.traces, self.neuropil, rate_hz, config.dff)
         time_s = start_s + np.arange(self.shape[1]) / rate_hz
-        return Session(time_s, read, rois, config, rate_hz, notes=tuple(self._notes(rate_hz)))
+        plane = self.folder.name if plane_number(self.folder) >= 0 else ""
+        notes = tuple(self._notes(rate_hz))
+        return Session(time_s, read, rois, config, rate_hz, notes=notes, plane=plane, channel=str(config.channel))
 
     def _notes(self, rate_hz: float) -> list[str]:
         folder, factor = self.folder, self.config.dff.neuropil_factor
