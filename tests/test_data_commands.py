@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from stcnn.commands.data import app
 from stcnn.data import open_store
 from stcnn.data.importers import read_import_config
-from stcnn.errors import StcnnError
+from stcnn.errors import FileError, StcnnError
 from tests.made_up_data import GREY, RATE_HZ, write_published
 from tests.test_data_importers import Truth, csv
 
@@ -43,7 +43,7 @@ def test_import_describe_check_split_and_export(config: Path, tmp_path: Path) ->
     assert "lc11 2 1 3 12 2" in answer("describe", store)
     page = tmp_path / "check.html"
     assert "repeats correlate" in answer("check", store, "--page", page, "--csv", tmp_path / "neurons.csv")
-    assert page.read_text().count("<img") == 3
+    assert page.read_text().count("<figure>") == 3
     assert "train" in answer("split", store, "validation=0", "test=0.3", "--to", tmp_path / "split.json")
     assert len(json.loads((tmp_path / "split.json").read_text())["test"]) == 8
     assert "1 files in" in answer("export", store, tmp_path / "nwb")
@@ -78,6 +78,36 @@ def test_faults_are_sentences(config: Path, tmp_path: Path) -> None:
     config.write_text("kind: publisht")
     with pytest.raises(StcnnError, match=r"kind is 'publisht', expected one of .* Did you mean 'published'"):
         answer("describe", config)
+
+
+def test_only_a_store_is_replaced(config: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileError, match=r"mine is there and is no store of stcnn, which alone is replaced"):
+        answer("import", config, mine, "--overwrite")
+    assert (mine / "thesis.tex").read_text() == "years of work"
+    store = tmp_path / "set.zarr"
+    answer("import", config, store, "--no-check")
+    with pytest.raises(FileError, match=r"set.zarr exists already. Choose another name, or replace it"):
+        answer("import", config, store, "--no-check")
+    assert "24 recordings in" in answer("import", config, store, "--no-check", "--overwrite")
+
+
+def test_a_page_replaces_pages_only(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"the page '.*recordings.yaml' does not end in .html. Name it NAME.html"):
+        answer("import", config, tmp_path / "set.zarr", "--dry-run", "--page", config)
+    assert "published" in config.read_text()
+
+
+def test_an_interrupted_import_leaves_nothing(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stcnn.data.store_writer._write_traces", interrupted)
+    result = CliRunner().invoke(app, ["import", str(config), str(tmp_path / "set.zarr")])
+    assert result.exit_code != 0
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["ca", "mov", "recordings.yaml", "set.import.html"]
 
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"

@@ -255,7 +255,7 @@ class Compared:
     def late_or_early(self, group: int) -> Deviation | None:
         """Whether the responses of a group come later or earlier than those of the others."""
         lag = self.lag(group)
-        if not abs(lag) > max(LEAST_LAG_SAMPLES, self.margin(self.lags, group)):
+        if np.isnan(lag) or abs(lag) <= max(LEAST_LAG_SAMPLES, self.margin(self.lags, group)):
             return None
         names, witnesses = self.responses.names, self.responses.witnesses[group]
         late, rate_hz = "later" if lag > 0 else "earlier", self.responses.rate_hz

@@ -29,6 +29,7 @@ from stcnn.data.store_layout import (
 )
 from stcnn.data.store_sums import ROOT, sum_of_attributes, sum_of_file
 from stcnn.errors import DataError, FileError
+from stcnn.reading import read_json
 from stcnn.writing import whole_folder
 
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"), Crc32cCodec())
@@ -71,10 +72,30 @@ def require_free(path: Path, *, overwrite: bool) -> None:
     """Refuse to write where there is something already, before any work is done.
 
     Raises:
-        FileError: there is something, and it is not to be replaced.
+        FileError: there is something that is not to be replaced, or that is no store.
     """
-    if path.exists() and not overwrite:
+    if not path.exists() and not path.is_symlink():
+        return
+    if not overwrite:
         raise FileError(f"{path} exists already", remedy="choose another name, or replace it with --overwrite")
+    if path.is_symlink() or not is_store(path):
+        raise FileError(
+            f"{path} is there and is no store of stcnn, which alone is replaced",
+            remedy="choose another name, or remove it yourself",
+        )
+
+
+def is_store(path: Path) -> bool:
+    """Whether a folder is a store of this program, of any version; an empty one may become a store."""
+    root = path / "zarr.json"
+    if not path.is_dir():
+        return False
+    if not root.exists():
+        return not any(path.iterdir())
+    try:
+        return read_json(root, "the contents of a store", allow_nan=True)["attributes"]["format"] == FORMAT
+    except (FileError, KeyError, TypeError):
+        return False
 
 
 def _write(data: Dataset, path: Path, provenance: Mapping[str, Any], progress: Progress) -> None:

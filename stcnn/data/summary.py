@@ -55,8 +55,11 @@ class SessionSummary:
         """The session as a sentence."""
         row = self.row()
         named = f"Session {self.session or UNKNOWN} of animal {self.animal or UNKNOWN}"
-        places = [f"plane{'s' if len(self.planes) > 1 else ''} {', '.join(self.planes)}"] if self.planes else []
-        places += [f"channel{'s' if len(self.channels) > 1 else ''} {', '.join(self.channels)}"] if self.channels else []
+        places = [
+            f"{what if len(names) == 1 else f'{what}s'} {', '.join(names)}"
+            for what, names in (("plane", self.planes), ("channel", self.channels))
+            if names
+        ]
         shown = f"{row['presentations']} presentations of {row['stimuli']} stimuli, {row['trials']} trials"
         onsets = f"; first onsets {row['first onsets (s)']} s" if self.onsets else ""
         cells = ", ".join([f"{row['cells']} cells", *places])

@@ -43,7 +43,8 @@ def import_recordings(
     page = page or to.with_name(f"{to.stem if to.suffix == '.zarr' else to.name}.import.html")
     require_page(page)
     chosen = read_import_config(config)
-    require_free(to, overwrite=overwrite or dry_run)
+    if not dry_run:
+        require_free(to, overwrite=overwrite)
     data = open_import(chosen, specified_movie)
     print_description(data)
     with progress_bars() as progress:
