@@ -79,7 +79,7 @@ def child(node: Node, path: str, steps: int = 0) -> Node:
         elsewhere = node.elsewhere.get(name) if isinstance(node, ZarrNode) else getattr(link, "filename", None)
         if elsewhere is not None:
             raise FileError(
-                f"'{readable(path)}' lies in another file, {readable(elsewhere)}",
+                f"'{readable(f'{place_of(node)}/{name}'.strip('/'))}' lies in another file, {readable(elsewhere)}",
                 expected="a file that holds its data itself",
                 remedy="export it with pynwb (NWBHDF5IO.export), which copies what is linked",
             )
