@@ -60,7 +60,8 @@ def open_nwb(config: NwbConfig, make_movie: MakeMovie) -> Dataset:
         inside = _movies_inside(root, used, sequences, config, notes)
     movies, infos = _movies(config, inside, used, make_movie)
     whole = [p.on(s.onsets).cut(s.onsets, movies, infos) for p, s in zip(parts, shown, strict=True)]
-    return noted(joined(whole), *(f"{config.path.name}: {note}" for note in notes))
+    of_movies = (note for info in infos.values() for note in info.notes)
+    return noted(joined(whole), *(f"{config.path.name}: {note}" for note in notes), *of_movies)
 
 
 @dataclass(frozen=True, eq=False)

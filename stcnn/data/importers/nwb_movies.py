@@ -132,7 +132,8 @@ def _one_after_the_other(movies: list[Movie], where: str) -> Movie:
         return first
     require_room(4 * sum(movie.frames.size for movie in movies), where)
     luminance = np.concatenate([movie.luminance() for movie in movies])
-    return replace(first, frames=luminance, levels=None, track={}).coded()
+    notes = tuple(dict.fromkeys(note for movie in movies for note in movie.notes))
+    return replace(first, frames=luminance, levels=None, track={}, notes=notes).coded()
 
 
 FileMovie = StoredMovie | ExternalMovie
