@@ -146,7 +146,7 @@ def test_series_of_one_shape_are_one_movie_and_others_are_named(tmp_path: Path) 
 
 
 def test_axes_and_frame_interval_of_imagej_and_ome(tmp_path: Path) -> None:
-    units = {"deg_per_px": 1.0, "background": 0.5}
+    units: dict[str, Any] = {"deg_per_px": 1.0, "background": 0.5}
     path = tiff(tmp_path, CODES, imagej=True, metadata={"axes": "TYX", "finterval": 0.05, "fps": 7})
     assert read_movie(path, **units).rate_hz == 20
     path = tiff(tmp_path, CODES, ome=True, metadata={"axes": "TYX", "TimeIncrement": 20, "TimeIncrementUnit": "ms"})
@@ -162,8 +162,9 @@ def test_axes_and_frame_interval_of_imagej_and_ome(tmp_path: Path) -> None:
 
 def test_a_compression_that_cannot_be_read_names_the_package(tmp_path: Path) -> None:
     path = tiff(tmp_path, CODES, photometric="minisblack", compression="zlib")
-    with tifffile.TiffFile(path, mode="r+b") as file:
-        for page in file.pages:
+    with tifffile.TiffFile(path, mode="r+") as file:
+        pages: Any = file.pages
+        for page in pages:
             page.tags["Compression"].overwrite(5)  # LZW
     with pytest.raises(FileError, match="needs imagecodecs" if find_spec("imagecodecs") is None else "movie.tif"):
         light(path)

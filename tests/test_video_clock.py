@@ -43,7 +43,7 @@ def video(
     """Write pictures (by default frame i is grey 20 + 4 i) at these times."""
     pictures = pictures or [np.full((16, 16), 20 + 4 * i, np.uint8) for i in range(len(ticks))]
     with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=25, options=options or {"crf": "0"})
+        stream: Any = file.add_stream(codec, rate=25, options=options or {"crf": "0"})
         stream.height, stream.width = pictures[0].shape
         stream.pix_fmt, stream.codec_context.time_base = pix_fmt, tick
         if aspect is not None:
@@ -173,7 +173,7 @@ def test_a_rotation_is_asked_for_and_applied(tmp_path: Path, name: str, steps: i
 
 
 def test_pixels_that_are_not_square_are_asked_for(tmp_path: Path) -> None:
-    halves = np.repeat(np.uint8([[30, 200]]), 8, 1).repeat(16, 0)
+    halves = np.repeat(np.array([[30, 200]], np.uint8), 8, 1).repeat(16, 0)
     path = video(tmp_path / "sar.mp4", [0, 40], pictures=[halves] * 2, aspect=Fraction(2, 1))
     with pytest.raises(DataError, match=r"not square \(2:1\).*pixel_aspect: apply"):
         read_movie(path, **SAID)
@@ -189,7 +189,7 @@ def test_fields_high_dynamic_range_and_several_videos_are_refused(tmp_path: Path
     with pytest.raises(FileError, match="high dynamic range PQ"):
         read_movie(video(tmp_path / "hdr.mp4", [0, 40], {"x264-params": "transfer=smpte2084"}), **SAID)
     with av.open(str(tmp_path / "two.mkv"), "w") as file:
-        streams = [file.add_stream("ffv1", rate=25) for _ in range(2)]
+        streams: list[Any] = [file.add_stream("ffv1", rate=25) for _ in range(2)]
         for stream in streams:
             stream.height, stream.width, stream.pix_fmt = 16, 16, "gray"
         for i, stream in enumerate(streams):
@@ -204,7 +204,7 @@ def test_a_transparent_video_lets_the_background_through(tmp_path: Path) -> None
     rgba = np.zeros((16, 16, 4), np.uint8)
     rgba[:8] = 255
     with av.open(str(tmp_path / "alpha.mov"), "w") as file:
-        stream = file.add_stream("png", rate=25)
+        stream: Any = file.add_stream("png", rate=25)
         stream.height, stream.width, stream.pix_fmt = 16, 16, "rgba"
         file.mux(stream.encode(av.VideoFrame.from_ndarray(rgba, format="rgba")))
         file.mux(stream.encode())
@@ -221,7 +221,7 @@ def test_a_video_that_breaks_off_is_refused(tmp_path: Path, ending: str, share: 
     tick = Fraction(1, 25)
     path = tmp_path / f"v.{ending}"
     with av.open(str(path), "w", options={"movflags": "faststart"} if ending == "mp4" else {}) as file:
-        stream = file.add_stream(codec, rate=25, options={k: v for k, v in options.items() if k != "movflags"})
+        stream: Any = file.add_stream(codec, rate=25, options={k: v for k, v in options.items() if k != "movflags"})
         stream.height, stream.width, stream.pix_fmt = 16, 16, "yuv420p"
         for i, picture in enumerate(noise):
             frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")
@@ -285,12 +285,12 @@ def test_a_file_is_what_it_holds_and_nothing_else_is_opened(tmp_path: Path) -> N
 
 def test_a_picture_that_changes_its_size_is_refused(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "v.mkv"), "w") as file:
-        stream = file.add_stream("mjpeg", rate=25)
+        stream: Any = file.add_stream("mjpeg", rate=25)
         stream.height, stream.width, stream.pix_fmt = 16, 16, "yuvj420p"
         sizes = (16, 16, 32)
         packets = []
         for i, size in enumerate(sizes):
-            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder: Any = av.CodecContext.create("mjpeg", "w")
             encoder.width = encoder.height = size
             encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
             frame = av.VideoFrame.from_ndarray(np.full((size, size), 99, np.uint8), format="gray")
@@ -318,3 +318,11 @@ def test_a_file_on_the_command_line_can_say_how_to_read_it() -> None:
     path, choices = file_and_choices("clips/street.mp4:rotation=apply,rate_hz=30", deg_per_px=0.5)
     assert (path, choices.rotation, choices.rate_hz, choices.deg_per_px) == (Path("clips/street.mp4"), "apply", 30, 0.5)
     assert file_and_choices("a:b.mp4")[0] == Path("a:b.mp4")
+
+
+def test_a_picture_too_large_for_the_memory_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    content = bytearray(gif([10, 10]))
+    content[6:10] = struct.pack("<HH", 60000, 30000)
+    (tmp_path / "large.gif").write_bytes(content)
+    with pytest.raises(FileError, match=r"large.gif"):
+        read_movie(tmp_path / "large.gif", **SAID)

@@ -77,7 +77,7 @@ class PixelFormat:
             if self.alpha:
                 flat = without_colour(colours.astype(np.float32), background, largest)
                 return self._luminance(flat, 16 if deep else 8)
-            codes = without_colour(colours, background)
+            codes: NDArray[Any] = without_colour(colours, background)
             return self._luminance(codes, 16) if deep else codes
         codes, alpha = _luma_and_alpha(frame, self)
         if self.levels is not None:
@@ -85,8 +85,8 @@ class PixelFormat:
         luminance = self._luminance(codes, self.n_bits)
         if alpha is None:
             return luminance
-        share = alpha / np.float32(2**self.n_bits - 1)
-        mixed: NDArray[np.float32] = luminance * share + np.float32(background) * (1 - share)
+        share: NDArray[Any] = alpha / np.float32(2**self.n_bits - 1)
+        mixed: NDArray[Any] = luminance * share + np.float32(background) * (1 - share)
         return mixed
 
     def is_opaque(self, frame: Any) -> bool:  # noqa: ANN401 - of PyAV

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.errors import DataError, FileError
-from stcnn.reading import reading, require_file
+from stcnn.reading import reading, require_file, require_room
 from stcnn.stimuli.formats.pixels import HDR, Layout, PixelFormat
 from stcnn.stimuli.formats.source import Choices, Source, ending_of, facts_in
 from stcnn.stimuli.formats.survey import Survey
@@ -33,6 +33,9 @@ CONTAINERS = {
     "avi": (".avi",),
 }
 """Formats by what FFmpeg calls them, with their endings; no other is opened, whatever a file is called."""
+
+FRAMES_HELD = 8
+"""So many pictures a decoder may hold at once."""
 
 
 def open_video(path: Path, choices: Choices) -> Source:
@@ -284,6 +287,7 @@ def _opened(path: Path, choices: Choices) -> Iterator[tuple[Any, Any]]:
             found = f"'{path}' holds {len(streams)} videos, and number {choices.series} is asked for"
             raise DataError(found, expected=f"a number from 0 to {len(streams) - 1}")
         stream = streams[choices.series or 0]
+        require_room(FRAMES_HELD * 4 * stream.width * stream.height, f"'{path}'", WHAT)
         stream.thread_type = "AUTO"
         yield container, stream
 

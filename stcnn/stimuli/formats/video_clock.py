@@ -60,7 +60,7 @@ def _gif_times(found: Survey, path: Path) -> Times:
         found.end_s = 0.0
     if len(shown_s) < found.n_pictures:  # FFmpeg made something of what is left of the last one
         shown_s += [shown_s[-1] if shown_s else 0.1] * (found.n_pictures - len(shown_s))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if delays.n_hurried:
         n = f"{delays.n_hurried} of {len(delays.hundredths)}"
         notes = (f"{n} pictures have a delay of 0 or 0.01 s, shown for 0.1 s as browsers do",)
