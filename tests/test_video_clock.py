@@ -15,9 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from stcnn.data.importers.movies import movies_from_specs
+from stcnn.data.importers.nwb_movies import ExternalMovie
+from stcnn.data.recordings import JoinedMovies
 from stcnn.errors import ConfigError, DataError, FileError, RateError
 from stcnn.stimuli import Screen, file_and_choices, read_movie, render
 from stcnn.stimuli.formats.gif import delays_of
+from stcnn.stimuli.specification import specified_movie
 
 SAID: dict[str, Any] = {"deg_per_px": 1.0, "background": 0.5}
 MS = Fraction(1, 1000)
@@ -326,3 +330,18 @@ def test_a_picture_too_large_for_the_memory_is_refused_before_it_is_decoded(tmp_
     (tmp_path / "large.gif").write_bytes(content)
     with pytest.raises(FileError, match=r"large.gif"):
         read_movie(tmp_path / "large.gif", **SAID)
+
+
+def test_notes_of_movies_are_kept_when_data_are_joined(tmp_path: Path) -> None:
+    video(tmp_path / "late.mkv", [2000, 2040, 2080])
+    spec = {"file": tmp_path / "late.mkv", **SAID}
+    movies, _ = movies_from_specs({"late": spec}, specified_movie, ["late"])
+    assert any("stands at 2 s" in note for note in JoinedMovies([movies, movies]).notes)
+
+
+def test_frames_beside_an_nwb_file_are_counted_by_its_clock(tmp_path: Path) -> None:
+    path = video(tmp_path / "v.mp4", [0, 40, 400], REORDERED)
+    said = {"rate_hz": 50.0, "deg_per_px": 1.0, "background": 0.5}
+    movie = ExternalMovie("x.nwb", (path, path), (0, 3), said, 6, None).read(specified_movie)
+    assert numbers(movie.luminance()).tolist() == [0, 1, 2] * 2
+    assert (movie.rate_hz, any("one after the other at 50 Hz" in note for note in movie.notes)) == (50, True)

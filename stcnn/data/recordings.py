@@ -259,6 +259,7 @@ class JoinedMovies(Mapping[str, Movie]):
 
     def __init__(self, parts: Sequence[Mapping[str, Movie]]) -> None:
         self.part_of = {name: part for part in reversed(parts) for name in part}
+        self.notes = tuple(dict.fromkeys(note for part in parts for note in getattr(part, "notes", ())))
 
     def __len__(self) -> int:
         return len(self.part_of)

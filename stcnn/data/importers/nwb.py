@@ -180,4 +180,5 @@ def _movies(
     if not inside:
         return outside, infos
     load = LoadMovie(inside, outside, make_movie)
-    return MoviesOnDemand(used, load), infos | dict(load.infos())
+    infos = infos | dict(load.infos())
+    return MoviesOnDemand(used, load, notes=[note for info in infos.values() for note in info.notes]), infos

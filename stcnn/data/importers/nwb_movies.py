@@ -94,7 +94,10 @@ class ExternalMovie:
         Raises:
             StcnnError: a file is missing or no movie, or frames are not as many as the NWB file says.
         """
-        movies = [make({"file": file, **self.units}) for file in self.files]
+        frame_by_frame = (
+            {"clock": "even"} if "rate_hz" in self.units else {}
+        )  # this clock counts, not that of the files
+        movies = [make({"file": file, **self.units, **frame_by_frame}) for file in self.files]
         first_frames = np.cumsum([0, *(movie.n_frames for movie in movies)]).tolist()
         if self.starting_frame is not None and list(self.starting_frame) != first_frames[:-1]:
             raise DataError(
