@@ -117,7 +117,7 @@ def imported(place: Path) -> Facts:
 def overwrite(inputs: Path, place: Path) -> None:
     """Replace a store; whichever of the two is there is whole."""
     if not (place / "set.zarr").exists():
-        shutil.copytree(inputs / "other.zarr", place / "set.zarr")
+        shutil.copytree(inputs / "other.zarr", place / f".copy-{os.getpid()}").rename(place / "set.zarr")
     else:
         assert open_store(place / "set.zarr").content_hash()
     write_store(open_store(inputs / "set.zarr"), place / "set.zarr", provenance={"lab": "here"}, overwrite=True)
@@ -174,8 +174,8 @@ def compiled(place: Path) -> Facts:
 
 
 def report(inputs: Path, place: Path) -> None:
-    if not (place / "run").exists():
-        shutil.copytree(inputs / "run", place / "run")
+    if not (place / "run").exists():  # the copy is not what is tried here
+        shutil.copytree(inputs / "run", place / f".copy-{os.getpid()}").rename(place / "run")
     write_report(Run(place / "run"), open_store(inputs / "set.zarr"), recipe().batching)
 
 
@@ -198,14 +198,16 @@ TASKS = {
 }
 
 
-def prepare(inputs: Path) -> None:
-    """Make what the tasks read."""
+def prepare(inputs: Path, with_run: bool = True) -> None:
+    """Make what the tasks read; the report alone needs a run."""
     write_published(inputs)
     config = {"kind": "published", "ca_path": "ca", "mov_path": "mov", "rate_hz": 60, "background": 0.5}
     (inputs / "import.yaml").write_text(yaml.safe_dump(config))
     write_store(dataset(), inputs / "set.zarr")
     write_store(dataset(1), inputs / "other.zarr")
     write_store(open_import(read_import_config(inputs / "import.yaml"), make_movie), inputs / "single.zarr")
+    if not with_run:
+        return
     run = Run.create(inputs, "finished", {"a": 1})
     train(open_store(inputs / "set.zarr"), recipe(epochs=1), run)
     run.path.rename(inputs / "run")
@@ -285,13 +287,14 @@ class Disturber:
     Args:
         folder: for everything.
         seed: of the moments.
+        with_run: make what the report needs.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, with_run: bool) -> None:
         self.folder, self.inputs, self.said = folder, folder / "inputs", folder / "said"
         self.random = random.Random(seed)
         self.inputs.mkdir()
-        in_a_child(lambda: prepare(self.inputs), self.said)
+        in_a_child(lambda: prepare(self.inputs, with_run), self.said)
         self.undisturbed: dict[str, Undisturbed] = {}
 
     def place(self) -> Path:
@@ -346,7 +349,7 @@ def main() -> int:
     chosen = parser.parse_args()
     held, killed, faults = Counter[str](), Counter[str](), 0
     with tempfile.TemporaryDirectory() as folder:
-        disturber = Disturber(Path(folder), chosen.seed)
+        disturber = Disturber(Path(folder), chosen.seed, "report" in chosen.only)
         names = disturber.random.choices(chosen.only, [TASKS[n].weight for n in chosen.only], k=chosen.moments)
         for number, name in enumerate(names, 1):
             moment, fault = disturber.kill_once(name)

@@ -293,6 +293,8 @@ class Compared:
             freedom = max(1, len(known) - 1)
             spread = 1.4826 * float(np.median(np.abs(known - np.median(known))))
         n_own, n_all = len(inside[group]), sum(map(len, inside.values()))
+        if not n_own:
+            return float("inf")  # nothing is known of the group
         error = spread * np.sqrt(1 / n_own + 1 / max(1, n_all - n_own))
         return float(stats.t.isf(FALSE_ALARMS / 2 / len(inside), freedom) * error)
 
