@@ -20,20 +20,13 @@ from numpy.typing import NDArray
 
 from stcnn.errors import DataError, FileError
 from stcnn.reading import reading, require_file, require_room
-from stcnn.stimuli.formats.pixels import HDR, Layout, PixelFormat
-from stcnn.stimuli.formats.source import Choices, Source, ending_of, facts_in
+from stcnn.stimuli.formats.pixels import Layout, PixelFormat
+from stcnn.stimuli.formats.source import Choices, Source, facts_in
 from stcnn.stimuli.formats.survey import Survey
+from stcnn.stimuli.formats.video_checks import CONTAINERS, refusals, require_whole
 from stcnn.stimuli.formats.video_clock import Clock, clock_of, shown_times_s
 
 WHAT = "a video"
-CONTAINERS = {
-    "gif": (".gif",),
-    "mov": (".mp4", ".mov"),
-    "matroska": (".mkv", ".webm"),
-    "avi": (".avi",),
-}
-"""Formats by what FFmpeg calls them, with their endings; no other is opened, whatever a file is called."""
-
 FRAMES_HELD = 8
 """So many pictures a decoder may hold at once."""
 
@@ -53,9 +46,9 @@ def open_video(path: Path, choices: Choices) -> Source:
         if not found.n_pictures or found.pixels is None:
             raise FileError(f"'{path}' cannot be read as a video (it holds no pictures)", expected=WHAT)
         times = shown_times_s(found, path)
-        notes = [*_refusals(found, choices, path), *times.notes]
+        notes = [*refusals(found, choices, path), *times.notes]
         clock = clock_of(found, times, choices, path)
-        _require_whole(found, times.seconds, clock, choices, path)
+        require_whole(found, times.seconds, clock, choices, path)
     if found.faults or choices.incomplete:
         notes += [f"incomplete or damaged: {fault}" for fault in found.faults[:1]]
     facts = {"rate_hz": clock.rate_hz, **facts_in(found.comment)}
@@ -172,85 +165,6 @@ def _declared_end_s(container: Any, stream: Any) -> float | None:  # noqa: ANN40
     if container.format.name.startswith("matroska") and container.duration:
         return float(container.duration) / 1e6
     return None
-
-
-def _require_whole(found: Survey, times_s: NDArray[np.float64], clock: Clock, choices: Choices, path: Path) -> None:
-    """Refuse a video of which a part is missing."""
-    fault = next(iter(found.faults), "")
-    n_whole = found.n_pictures + found.n_lost
-    interval_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1 / clock.rate_hz
-    reached_s = max(found.reached_s, float(times_s[-1]) + interval_s)
-    if (
-        found.container == "mov"
-        and found.n_declared > found.n_pictures + found.n_cut
-        and (fault or found.n_declared > found.n_packets)
-    ):
-        fault, n_whole = fault or "it breaks off", max(n_whole, found.n_declared)
-    elif found.end_s is not None and found.end_s - reached_s > 1.5 * interval_s:
-        n_whole = max(n_whole, found.n_pictures + round((found.end_s - reached_s) / interval_s))
-        fault = fault or f"it breaks off at {reached_s:.4g} s of {found.end_s:.4g} s"
-    elif found.container == "gif" and found.end_s == 0:
-        fault = fault or "its last block is missing"
-    if not fault:
-        return
-    read = f"{found.n_pictures} of {n_whole} frames could be read"
-    found.faults[:] = [f"{read} ({fault})" if n_whole > found.n_pictures else fault]
-    if choices.incomplete is None:
-        raise FileError(
-            f"'{path}' is incomplete or damaged: {found.faults[0]}",
-            remedy="copy it again, or say incomplete: accept to take what can be read",
-        )
-
-
-def _refusals(found: Survey, choices: Choices, path: Path) -> list[str]:
-    """Refuse what has to be said by who reads the file; otherwise what was applied."""
-    notes = _layout_notes(found, choices, path)
-    if found.transfer in HDR:
-        raise FileError(
-            f"'{path}' has the high dynamic range {HDR[found.transfer]}, whose values are no luminance of 0 to 1",
-            remedy="convert it to standard dynamic range first",
-        )
-    if found.n_interlaced and choices.interlaced is None:
-        raise DataError(
-            f"'{path}' is interlaced: {found.n_interlaced} of its {found.n_pictures} frames hold two fields, taken at "
-            "two times",
-            remedy="deinterlace it first (ffmpeg -i VIDEO -vf bwdif ...), or say interlaced: ignore",
-        )
-    if found.n_interlaced:
-        notes.append("it is interlaced: both fields of a frame are shown at once")
-    if not found.opaque:
-        notes.append("what is not opaque lets the background through")
-    if ending_of(path) not in CONTAINERS.get(found.container, ()):
-        notes.append(f"its content is that of a {CONTAINERS[found.container][0]} file, whatever its ending")
-    if found.n_cut:
-        notes.append(f"{found.n_cut} frames are left out that the file itself cuts (edit list)")
-    return notes
-
-
-def _layout_notes(found: Survey, choices: Choices, path: Path) -> list[str]:
-    layout, notes = Layout.of(found.matrix, found.stretch), []
-    if layout is None and choices.rotation != "ignore":
-        found_text = f"'{path}' is to be turned by an angle that is no multiple of 90 degrees"
-        raise DataError(found_text, remedy="turn it first, or say rotation: ignore to read it as stored")
-    if layout is not None and layout.turned:
-        if choices.rotation is None:
-            raise DataError(
-                f"'{path}' notes that it is to be turned ({layout.describe()}) when it is shown",
-                remedy="say rotation: apply to turn it, or rotation: ignore to read it as stored",
-            )
-        notes.append(f"it is turned as the file notes ({layout.describe()})" if choices.rotation == "apply" else "")
-    if found.matrix is not None and choices.rotation == "ignore":
-        notes.append("a rotation that the file notes is ignored, as told")
-    if found.stretch != 1:
-        ratio = f"{found.stretch.numerator}:{found.stretch.denominator}"
-        if choices.pixel_aspect is None:
-            raise DataError(
-                f"'{path}' has pixels that are not square ({ratio})",
-                remedy="say pixel_aspect: apply to stretch its columns, or pixel_aspect: ignore to take them as square",
-            )
-        done = "its columns are stretched" if choices.pixel_aspect == "apply" else "taken as square, as told"
-        notes.append(f"its pixels are not square ({ratio}): {done}")
-    return [note for note in notes if note]
 
 
 def _display_matrix(frame: Any) -> NDArray[np.int32] | None:  # noqa: ANN401 - of PyAV
