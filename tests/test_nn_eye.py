@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.data.dataset import Batch
-from stcnn.nn.eye import Eye, EyeConfig
+from stcnn.nn.eye import Axis, Eye, EyeConfig, acceptance_matrix
 from stcnn.nn.stack.column_sampling import NativeEye
 from tests.reference import direct
 from tests.test_nn_native import needs_core
@@ -96,3 +96,26 @@ def test_the_compiled_eye_takes_a_batch_of_the_data_set_for_what_it_is(monkeypat
     right, compiled = eye.see(batch, 180.0, 1.0, 5), NativeEye(eye, batch.contrast(0, 1), 180.0, 1.0)
     monkeypatch.setattr(Batch, "contrast", lambda *_: pytest.fail("expanded, although its codes are there"))
     torch.testing.assert_close(compiled.see(batch, 5), right, rtol=0, atol=1e-6)
+
+
+@given(
+    n_px=st.integers(1, 6),
+    deg_per_px=st.floats(0.5, 400),
+    window_deg=st.floats(0.1, 40),
+    n_columns=st.integers(1, 5),
+    spacing_deg=st.floats(0.5, 60),
+)
+def test_a_column_never_answers_nan_however_wide_pixels_are(
+    n_px: int, deg_per_px: float, window_deg: float, n_columns: int, spacing_deg: float
+) -> None:
+    axis = Axis(n_columns, spacing_deg, window_deg, 0.0)
+    matrix = acceptance_matrix(n_px, deg_per_px, axis, 5.0)
+    assert matrix.isfinite().all()
+    assert (matrix.sum(1) <= 1 + 1e-9).all()
+    if n_px * deg_per_px > (n_columns - 1) * spacing_deg + 2 * window_deg + 2 * deg_per_px:  # no column near an edge
+        torch.testing.assert_close(matrix.sum(1), torch.ones(n_columns, dtype=torch.float64))
+
+
+def test_a_full_field_pixel_is_seen_whole_by_every_column() -> None:
+    matrix = acceptance_matrix(1, 200.0, Axis(21, 4.0, 35.0, 0.0), 5.0)
+    torch.testing.assert_close(matrix, torch.ones(21, 1, dtype=torch.float64))

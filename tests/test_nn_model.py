@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from stcnn.errors import ConfigError, DataError, ShapeError
+from stcnn.errors import ConfigError, DataError, RateError, ShapeError
 from stcnn.movie import Movie
+from stcnn.nn.inference import evaluator
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
 from tests.nn_twin import POPULATION, Case, twin_geometry
@@ -51,7 +53,7 @@ def test_the_average_neuron_has_the_mean_offset_and_the_mean_gain_before_softplu
 
 
 def test_a_movie_knows_its_rate_and_plain_frames_are_given_one(model: STCNN) -> None:
-    at_60, at_180 = model.voltages(Movie(frames(), 60.0)), model.voltages(frames())
+    at_60, at_180 = model.voltages(Movie(frames(), 60.0)), model.voltages(frames(), 180)
     assert not np.allclose(at_60["lc4"], at_180["lc4"])
     np.testing.assert_array_equal(model.voltages(frames(), rate_hz=60)["lc4"], at_60["lc4"])
     np.testing.assert_array_equal(model.voltages(Movie(frames(), 60.0), rate_hz=180)["lc4"], at_60["lc4"])
@@ -60,7 +62,7 @@ def test_a_movie_knows_its_rate_and_plain_frames_are_given_one(model: STCNN) -> 
 def test_predicting_leaves_a_model_in_training_as_it_was(model: STCNN) -> None:
     model.train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    model.predict(frames())
+    model.predict(frames(), 180)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -123,7 +125,7 @@ def _drawn(seed: int) -> dict[str, Tensor]:
 )
 def test_faulty_frames_are_named(model: STCNN, given: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        model.predict(given)  # type: ignore[arg-type]
+        model.predict(given, 180)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -174,3 +176,39 @@ def test_a_look_at_the_maps_in_training_leaves_no_trace() -> None:
     maps = model.maps(Case().contrast(torch.float32), 180.0)
     assert maps["norm.0"].mean((0, 1, 2, 3)).abs().max() < 1e-5
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_plain_frames_need_their_rate(model: STCNN) -> None:
+    with pytest.raises(RateError, match=r"frame rate of plain frames is not given.*Give rate_hz, or a stcnn\.Movie"):
+        model.respond(frames())
+
+
+def test_one_question_has_voltage_calcium_and_time(model: STCNN) -> None:
+    movie = Movie(frames(), 60.0, onset_s=0.1)
+    response = model.respond(movie)
+    np.testing.assert_array_equal(response.time_s, movie.time_s)
+    for name in model.cell_types:
+        np.testing.assert_array_equal(response.voltage[name], model.voltages(movie)[name])
+        np.testing.assert_array_equal(response.calcium[name], model.predict(movie)[name])
+
+
+def test_weights_are_folded_once_until_one_of_them_changes(model: STCNN, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[float] = []
+    folded = evaluator.Folded.__init__
+
+    def counting(self: evaluator.Folded, *arguments: Any, **options: Any) -> None:
+        made.append(arguments[1])
+        folded(self, *arguments, **options)
+
+    monkeypatch.setattr(evaluator.Folded, "__init__", counting)
+    movie = Movie(frames(), 60.0)
+    first = model.respond(movie)
+    again = model.respond(movie)
+    assert made == [60.0]
+    np.testing.assert_array_equal(first.voltage["lc4"], again.voltage["lc4"])
+    next(model.parameters()).data.mul_(1.5)
+    changed = model.respond(movie)
+    assert made == [60.0, 60.0]
+    assert not np.array_equal(first.voltage["lc4"], changed.voltage["lc4"])
+    assert model.respond(movie, start="steady").voltage["lc4"].shape == first.voltage["lc4"].shape
+    assert made == [60.0] * 3

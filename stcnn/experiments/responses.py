@@ -43,15 +43,15 @@ def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
     """
     rows = []
     for stimulus, movie in movies:
-        voltage, calcium = model.voltages(movie, start="steady"), model.predict(movie, start="steady")
+        response = model.respond(movie, start="steady")
         rows += [
             pd.DataFrame(
                 {
                     "stimulus": stimulus,
                     "cell_type": name,
-                    "time_s": movie.time_s,
-                    "voltage": voltage[name],
-                    "dff": calcium[name],
+                    "time_s": response.time_s,
+                    "voltage": response.voltage[name],
+                    "dff": response.calcium[name],
                 }
             )
             for name in model.cell_types

@@ -80,6 +80,10 @@ def _both(size_deg: float | tuple[float, float]) -> tuple[float, float]:
     return size_deg if isinstance(size_deg, tuple) else (size_deg, size_deg)
 
 
+ROUNDING = 1 + 1e-9
+"""Factor within which an angle counts as equal to the edge of a window."""
+
+
 class Axis(NamedTuple):
     """The lattice along one axis, rows downwards or columns to the right."""
 
@@ -105,6 +109,7 @@ def acceptance_matrix(n_px: int, deg_per_px: float, axis: Axis, fwhm_deg: float)
     """Return how much each pixel along one axis contributes to each column, float64 ``(n_columns, n_px)``.
 
     The weight is ``exp(-4 ln 2 r^2 / fwhm^2)`` within the window, normalised to sum 1 over a picture without edge.
+    Where pixels are so wide that none has its middle in the window, the column sees the pixel it lies on.
 
     Args:
         n_px: pixels along the axis.
@@ -122,9 +127,16 @@ def acceptance_matrix(n_px: int, deg_per_px: float, axis: Axis, fwhm_deg: float)
 
     def weight(r_deg: Tensor) -> Tensor:
         gauss = torch.exp(-4 * math.log(2) * (r_deg / fwhm_deg) ** 2)
-        return torch.where(r_deg.abs() <= axis.window_deg / 2, gauss, torch.zeros_like(gauss))
+        inside = r_deg.abs() <= axis.window_deg / 2 * ROUNDING  # a pixel on the edge is in it on both sides
+        return torch.where(inside, gauss, torch.zeros_like(gauss))
 
-    return weight(px_deg - columns_deg[:, None]) / weight(grid_deg).sum(1, keepdim=True)
+    def lies_on(r_deg: Tensor) -> Tensor:
+        return (r_deg.abs() <= deg_per_px / 2 * ROUNDING).double()
+
+    away_deg = px_deg - columns_deg[:, None]
+    total = weight(grid_deg).sum(1, keepdim=True)
+    nearest = lies_on(away_deg) / lies_on(grid_deg).sum(1, keepdim=True)  # on an edge, both pixels alike
+    return torch.where(total > 0, weight(away_deg) / total, nearest)
 
 
 class Frames(Protocol):

@@ -16,13 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torch import Tensor, nn
 
 from stcnn.cell_type_names import by_cell_type
-from stcnn.errors import DataError, ShapeError
+from stcnn.errors import DataError, RateError, ShapeError
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.nn.calcium import Calcium, CalciumConfig
 from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
 from stcnn.nn.hidden import HiddenConfig
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.inference.grey import GreyStates, evaluate
+from stcnn.nn.inference.reused import ReusedStreams
 from stcnn.nn.inference.stream import Stream
 from stcnn.nn.inference.stream_config import Start, stream_config
 from stcnn.nn.population import Population
@@ -58,8 +59,8 @@ class ModelConfig(BaseModel):
         return self
 
 
-class Response(NamedTuple):
-    """What the network answers for every cell type, each ``(B, T, N)``."""
+class NetworkOutput(NamedTuple):
+    """Output of the network for every cell type, each ``(B, T, N)``."""
 
     voltage: Tensor
     calcium: Tensor
@@ -89,6 +90,7 @@ class STCNN(nn.Module):
         for tau_s in unused or [self.calcium.tau_s]:
             tau_s.requires_grad_(False)
         self.grey_states = GreyStates()
+        self.reused_streams = ReusedStreams()
 
     def for_picture(self, shape_px: tuple[int, int], deg_per_px: float | None = None) -> STCNN:
         """Return the network as it sees pictures of a size: itself, unless its lattice follows the picture.
@@ -113,6 +115,7 @@ class STCNN(nn.Module):
         other.readouts = copy.copy(self.readouts)
         other.readouts.lie_on(self.hidden.lattices(eye.lattice)[-1])
         other.grey_states = GreyStates()
+        other.reused_streams = ReusedStreams()
         return other
 
     def _fitting(self, frames: Frames) -> STCNN:
@@ -164,12 +167,12 @@ class STCNN(nn.Module):
 
     def forward(
         self, frames: Tensor | Frames, rate_hz: float, multiplicity: Tensor | None = None, n_grey: int = 0
-    ) -> Response:
+    ) -> NetworkOutput:
         """Return voltage and average calcium of every cell type; arguments as in :meth:`voltage_of`."""
         voltage = self.voltage_of(frames, rate_hz, multiplicity, n_grey)
         gain, offset = self.calcium.average()
         filtered, _ = self.calcium(voltage.transpose(0, 1), rate_hz)
-        return Response(voltage, (offset + gain * filtered).transpose(0, 1))
+        return NetworkOutput(voltage, (offset + gain * filtered).transpose(0, 1))
 
     def calcium_of(self, voltage: Tensor, clip: Tensor, cell_type: Tensor, neuron: Tensor, rate_hz: float) -> Tensor:
         """Return dF/F of single neurons, ``(R, T)``.
@@ -216,10 +219,10 @@ class STCNN(nn.Module):
         """
         return Stream(self, stream_config(options), self.grey_states)
 
-    def predict(
-        self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ, start: Start = "rest"
-    ) -> Traces:
-        """Return dF/F ``(T,)`` of the average neuron of each cell type.
+    def respond(
+        self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = "rest"
+    ) -> Response:
+        """Return voltage and dF/F of every cell type to a movie: the one question to a model.
 
         Args:
             frames: a :class:`~stcnn.movie.Movie`, which knows its rate and background, or luminance 0..1 ``(T, Y, X)``.
@@ -229,16 +232,8 @@ class STCNN(nn.Module):
 
         Raises:
             ShapeError: frames of the wrong shape, not finite or outside 0..1.
+            RateError: plain frames without their rate.
         """
-        return self._answer(frames, rate_hz, start).calcium
-
-    def voltages(
-        self, frames: Movie | ArrayLike | Tensor, rate_hz: float = PUBLISHED_RATE_HZ, start: Start = "rest"
-    ) -> Traces:
-        """Return the voltage ``(T,)`` of each cell type; arguments as in :meth:`predict`."""
-        return self._answer(frames, rate_hz, start).voltage
-
-    def _answer(self, frames: Movie | ArrayLike | Tensor, rate_hz: float, start: Start) -> Answer:
         movie = as_movie(frames, rate_hz, self.deg_per_px)
         if movie.deg_per_px != self.deg_per_px:
             raise ShapeError(
@@ -246,18 +241,37 @@ class STCNN(nn.Module):
                 expected=f"{self.deg_per_px} as in the recordings the model was trained on",
                 remedy="render or resample the movie at that resolution",
             )
-        parameter = self.calcium.tau_s
-        contrast = torch.as_tensor(movie.contrast()).to(parameter).unsqueeze(0)
-        stream = self._fitting(Whole(contrast)).stream(rate_hz=movie.rate_hz, start=start)
-        response = stream.advance(contrast)
-        return Answer(*(dict(zip(self.cell_types, trace[0].T.cpu().numpy(), strict=True)) for trace in response))
+        contrast = torch.as_tensor(movie.contrast()).to(self.calcium.tau_s).unsqueeze(0)
+        fitting = self._fitting(Whole(contrast))
+        config = stream_config({"rate_hz": movie.rate_hz, "start": start})
+        stream = fitting.reused_streams.at_start(fitting, config, fitting.grey_states)
+        voltage, calcium = stream.advance(contrast)
+        return Response(self._by_cell_type(voltage), self._by_cell_type(calcium), movie.time_s)
+
+    def _by_cell_type(self, traces: Tensor) -> Traces:
+        """Return traces ``(1, T, N)`` as arrays ``(T,)``."""
+        return dict(zip(self.cell_types, traces[0].T.cpu().numpy(), strict=True))
+
+    def predict(
+        self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = "rest"
+    ) -> Traces:
+        """Return dF/F ``(T,)`` of the average neuron of each cell type; arguments as in :meth:`respond`."""
+        return self.respond(frames, rate_hz, start).calcium
+
+    def voltages(
+        self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = "rest"
+    ) -> Traces:
+        """Return the voltage ``(T,)`` of each cell type; arguments as in :meth:`respond`."""
+        return self.respond(frames, rate_hz, start).voltage
 
 
-class Answer(NamedTuple):
-    """Voltage and calcium by cell type, each array ``(T,)``."""
+class Response(NamedTuple):
+    """Voltage and dF/F of the average neuron by cell type, and the time of each frame; each array is ``(T,)``."""
 
     voltage: Traces
     calcium: Traces
+    time_s: NDArray[Any]
+    """Zero at stimulus onset."""
 
 
 def as_clips(contrast: Tensor) -> Whole:
@@ -270,10 +284,16 @@ def as_clips(contrast: Tensor) -> Whole:
     return Whole(contrast)
 
 
-def as_movie(frames: Movie | ArrayLike | Tensor, rate_hz: float, deg_per_px: float) -> Movie:
+def as_movie(frames: Movie | ArrayLike | Tensor, rate_hz: float | None, deg_per_px: float) -> Movie:
     """Return a movie from a movie or from luminance ``(T, Y, X)`` in 0..1 (uint8: 0..255)."""
     if isinstance(frames, Movie):
         return frames
+    if rate_hz is None:
+        raise RateError(
+            "the frame rate of plain frames is not given",
+            expected="frames per second",
+            remedy="give rate_hz, or a stcnn.Movie, which knows it",
+        )
     try:
         array = frames.detach().cpu().numpy() if isinstance(frames, Tensor) else np.asarray(frames)
     except ValueError as error:  # a list of frames of unequal size

@@ -5,7 +5,6 @@ The state after N grey frames is the transient state, not the steady one: the tw
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from stcnn.nn.eye import EYE_FRAMES, Frames
 from stcnn.nn.inference.evaluator import evaluator
+from stcnn.nn.inference.weights_watch import WeightsWatch
 from stcnn.nn.parts import Parts
 from stcnn.nn.stateful import State
 
@@ -29,13 +29,10 @@ class Grey(NamedTuple):
 
 
 class GreyStates:
-    """What a model does after N grey frames, remembered until one of its weights changes.
-
-    The weights are compared by value: they can change in ways that leave no trace on a tensor.
-    """
+    """What a model does after N grey frames, remembered until one of its weights changes."""
 
     def __init__(self) -> None:
-        self._weights = torch.empty(0)
+        self._watch = WeightsWatch()
         self._known: dict[tuple[float, int], Grey] = {}
 
     def __reduce__(self) -> tuple[type[GreyStates], tuple[()]]:
@@ -44,10 +41,7 @@ class GreyStates:
 
     def after(self, model: Parts, n_frames: int, rate_hz: float) -> Grey:
         """Return the answer to ``n_frames`` of grey, from rest."""
-        weights = torch.cat([t.detach().flatten() for t in chain(model.parameters(), model.buffers())])
-        known = self._weights
-        if weights.device != known.device or weights.dtype != known.dtype or not torch.equal(weights, known):
-            self._weights = weights
+        if self._watch.has_changed(model):
             self._known.clear()
         key = (rate_hz, n_frames)
         if key not in self._known:
