@@ -33,6 +33,7 @@ from stcnn.key_paths import locate, places
 from stcnn.reading import core_value
 from stcnn.runs import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
+from stcnn.training.from_weights import network_of, read_weights, require_same_network
 from stcnn.training.recipe import Recipe
 
 CONF = Path(__file__).parent / "conf"
@@ -136,7 +137,7 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
     """
     with _explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
         values = plain(hydra_compose("config", overrides=with_prefix(overrides)))
-    return judge(values)
+    return _with_its_network(judge(values), values, overrides)
 
 
 def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]]:
@@ -167,7 +168,36 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
     finally:
         sys.argv = argv
         os.environ.pop("HYDRA_FULL_ERROR") if full_error is None else os.environ.update(HYDRA_FULL_ERROR=full_error)
-    return [(judge(values), overrides) for values, overrides in composed]
+    return [(_with_its_network(judge(values), values, overrides), overrides) for values, overrides in composed]
+
+
+def _with_its_network(config: Config, values: Mapping[str, Any], overrides: Sequence[str]) -> Config:
+    """Let the network of ``init_from`` come with its weights, unless another was chosen, which must be the same.
+
+    Cell types that it does not know keep their settings.
+
+    Raises:
+        ConfigError: the network that was chosen is another; the message names the key.
+        FileError: there are no weights.
+    """
+    if config.init_from is None or config.resume is not None:
+        return config
+    weights = read_weights(config.init_from, config.init_epoch)
+    if _chooses_network(values["model"], overrides):
+        require_same_network(config.model, weights)
+        return config
+    return config.model_copy(update={"model": network_of(weights, config.model)})
+
+
+def _chooses_network(model: Mapping[str, Any], overrides: Sequence[str]) -> bool:
+    """Whether the network was given, on the command line or in a file, and is not just the default.
+
+    What is said of cell types alone does not choose a network.
+    """
+    if any(re.match(r"[+~]*model([=@]|\.(?!cell_types))", override) for override in overrides):
+        return True
+    default = yaml.safe_load((CONF / "model" / "default.yaml").read_text(encoding="utf-8"))
+    return any(model.get(key) != value for key, value in default.items() if key != "cell_types")
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:

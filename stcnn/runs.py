@@ -5,6 +5,7 @@
       environment.json     versions, hardware, git commit, seed, hash of the data, command
       split.json           recordings of the training, validation and test part
       trained_on.json      by what the training part is known again under other names (stcnn.data.leaks)
+      init_from.json       of a training that started from weights: whose, and what was taken and drawn
       checkpoints/         epoch_K.ckpt after K epochs (0 is untrained); interrupted.ckpt after Ctrl-C in mid-epoch
       losses.csv           training loss of every step and cell type
       scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type

@@ -133,11 +133,17 @@ class PublishedForm:
                 f"gains of the {len(raw)} neurons of '{cell_type}' differ, so that they cannot take up the factor "
                 "without changing the average neuron",
                 expected="model.calcium.filter.scale=energy and model.calcium.filter.gain_hz the frame rate",
-                remedy="train such a network, for instance with model=published",
+                remedy=self._remedy_of_the_indicator(),
             )
         self.folded = True
         gain = torch.nn.functional.softplus(raw.double()) * factor
         return (gain + torch.log(-torch.expm1(-gain))).float()
+
+    def _remedy_of_the_indicator(self) -> str:
+        config = self.model.config.calcium.filter
+        if config.scale == "energy":
+            return f"export at the rate it is scaled for, --rate-hz {config.gain_hz:g}"
+        return "train such a network, for instance with model=published"
 
     def _eye(self) -> Iterator[tuple[str, Tensor]]:
         """The fixed Gaussian of the eye, ``exp(-4 ln 2 r^2 / fwhm^2)`` of sum one, and its time constant."""

@@ -49,6 +49,22 @@ class HiddenStack(nn.ModuleList):
         )
         self.config = config
         self.compute: Compute = "auto"
+        self.frozen = False
+        """Whether the layers stay as they are in training: no gradients, and normalised by the running statistics."""
+
+    def freeze(self) -> None:
+        """Train no layer any more; all implementations compute the same function as in evaluation."""
+        self.frozen = True
+        self.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> HiddenStack:
+        """Choose between training and evaluation; frozen layers normalise as in evaluation in both."""
+        super().train(mode)
+        for layer in self:
+            if layer.norm is not None and self.frozen:
+                layer.norm.eval()
+        return self
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         return cast(Iterator[HiddenLayer], super().__iter__())
@@ -129,7 +145,7 @@ class HiddenStack(nn.ModuleList):
         problem = Problem([self._tensors(layer, rate_hz) for layer in self], self._activated(clips), reading)
         output = choose(problem, self.compute).run(problem)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
-            if layer.norm is not None:
+            if layer.norm is not None and not self.frozen:
                 bias = 0 if layer.bias is None else layer.bias.detach()
                 layer.norm.observe(mean + bias, var, output.values)
         return [output.rest] if output.prefix is None else [output.prefix, output.rest]
@@ -153,7 +169,11 @@ class HiddenStack(nn.ModuleList):
         gamma = None
         beta = torch.zeros_like(gain) if layer.bias is None else layer.bias
         eps = 0.0
-        if layer.norm is not None:
+        if layer.norm is not None and self.frozen:  # a scale and a shift, part of the gain and the bias
+            scale, shift = layer.norm.affine()
+            gain = gain * scale
+            beta = beta * scale + shift
+        elif layer.norm is not None:
             gamma = layer.norm.weight
             beta = layer.norm.bias
             eps = layer.norm.eps

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.leaks import footprints
+from stcnn.data.leaks import footprints, known_again
 from stcnn.data.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
 from stcnn.nn.model import STCNN
@@ -23,6 +23,7 @@ from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
 from stcnn.training.checkpoints import WholeCheckpoints, last_whole_checkpoint
 from stcnn.training.environment import environment
+from stcnn.training.from_weights import Weights, read_weights, require_same_network, take
 from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.progress import ProgressBar
@@ -50,8 +51,9 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
     Raises:
         TrainingError: a loss or gradient is not finite.
         TrainingStopped: Ctrl-C or SIGTERM; the run can be resumed.
-        DataError: the data changed since the run was begun, or cannot be divided.
-        FileError: another process trains this run, or something cannot be written.
+        DataError: the data changed since the run was begun, cannot be divided, or were learned from before.
+        FileError: another process trains this run, something cannot be written, or the weights to start from be read.
+        ConfigError: the weights to start from are of another network.
     """
     with locked(run.path, "training", "trains"):
         _train(dataset, recipe, run, resume)
@@ -66,12 +68,13 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
             remedy="restore the data, or start a new training",
         )
     checkpoint = last_whole_checkpoint(run) if resume else None
+    weights = None
     if checkpoint is None:
+        if recipe.init_from is not None:
+            weights = read_weights(recipe.init_from, recipe.init_epoch)
+            require_same_network(recipe.model, weights)
         run.write_json("environment.json", {**environment(), "seed": recipe.seed, "data_sha256": data_sha256})
-        split = split_recordings(dataset, recipe.split)
-        run.write_json("split.json", split.to_json(dataset))
-        words = set[str]().union(*footprints(dataset.subset(split.train), recipe.split))
-        run.write_json("trained_on.json", {"footprints": sorted(words)})
+        _divide(dataset, recipe, run, weights)
     torch.manual_seed(recipe.seed)
     population = Population(neurons={name: tuple(neurons) for name, neurons in dataset.neurons.items()})
     model = STCNN(recipe.model, population, dataset.deg_per_px)
@@ -79,12 +82,47 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
     parts = Split.from_json(run.split(), dataset)
     require_no_leak(parts, dataset, recipe.split)
     module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
-    if recipe.training.start == "scaled" and checkpoint is None:
-        scale_to_movies(model, EpochBatches(module.train_loader, epoch=0))
-        fit_neurons_to_traces(model, module.train_data)
+    if checkpoint is None:
+        _start(module, run, weights)
     fit(module, run, checkpoint)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
     score_part(run, dataset, recipe, "test")
+
+
+def _divide(dataset: Dataset, recipe: Recipe, run: Run, weights: Weights | None) -> None:
+    """Write which recordings are learned from, and by what they and those of earlier trainings are known again.
+
+    Raises:
+        DataError: the weights to start from have learned from recordings that are held out here.
+    """
+    split = split_recordings(dataset, recipe.split)
+    words = set[str]().union(*footprints(dataset.subset(split.train), recipe.split))
+    if weights is not None:
+        held_out = dataset.subset([*split.validation, *split.test])
+        if seen := known_again(held_out, weights.trained_on, recipe.split):
+            raise DataError(
+                f"{len(seen)} of {len(held_out)} recordings that are held out were learned from by the weights in "
+                f"{weights.source}",
+                expected="a held-out part that is new to them",
+                remedy="split them as that run did (its split.* and dataset.*), or hold out nothing: "
+                "split.validation=0 split.test=0",
+            )
+        words |= set(weights.trained_on)
+    run.write_json("split.json", split.to_json(dataset))
+    run.write_json("trained_on.json", {"footprints": sorted(words)})
+
+
+def _start(module: TrainingModule, run: Run, weights: Weights | None) -> None:
+    """Take weights, then fit what was drawn to movies and traces; what was taken is not scaled."""
+    taken = None
+    if weights is not None:
+        taken = take(module.model, weights)
+        run.write_json("init_from.json", taken.to_json())
+        print("\n".join(taken.sentences()))
+    if module.recipe.training.start == "scaled":
+        if taken is None:
+            scale_to_movies(module.model, EpochBatches(module.train_loader, epoch=0))
+        fit_neurons_to_traces(module.model, module.train_data, None if taken is None else taken.drawn_types)
 
 
 def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> None:

@@ -47,6 +47,8 @@ class TrainingModule(L.LightningModule):
         if recipe.training.precision == "float64":
             model.double()  # Lightning would convert it only after it loaded a checkpoint, whose digits would be lost
         model.hidden.compute = recipe.training.compute
+        if recipe.training.freeze == "core":
+            model.hidden.freeze()
         self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
         self.importance = importances(train, recipe.training)
         """Factor on the loss of each cell type."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.splits import SplitConfig
@@ -45,6 +46,9 @@ class TrainingConfig(BaseModel):
     """Draw a new order of the batches every epoch; False keeps the order of the recordings."""
     keep: Literal["best", "last"] = "best"
     """Which epoch the finished run opens with: the one of lowest held-out loss, or the last."""
+    freeze: Literal["none", "core"] = "none"
+    """``core``: eye and hidden layers stay as they start, their normalisation included; only readouts, indicator and
+    neurons are trained."""
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     compute: Literal["auto", "torch", "native", "triton"] = "auto"
@@ -60,8 +64,18 @@ class Recipe(BaseModel):
 
     seed: int = Field(1, ge=0, lt=2**32)
     """Seed of the initial weights and of the order of the batches."""
+    init_from: Path | None = None
+    """Folder whose weights the training starts from: a run, or published checkpoints. Its network comes with them."""
+    init_epoch: int | None = Field(None, ge=0)
+    """Which checkpoint of ``init_from``; None is the finished model, of a published folder the last one."""
     split: SplitConfig = Field(default_factory=SplitConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     batching: BatchingConfig = Field(default_factory=BatchingConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     bounds: Bounds = Field(default_factory=Bounds)
+
+    @field_validator("init_from")
+    @classmethod
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        """Keep the path valid wherever the run is opened."""
+        return None if folder is None else folder.expanduser().absolute()

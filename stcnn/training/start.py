@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import torch
 
@@ -52,7 +52,7 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
 
 
 @torch.no_grad()
-def fit_neurons_to_traces(model: STCNN, train: Dataset) -> None:
+def fit_neurons_to_traces(model: STCNN, train: Dataset, cell_types: Collection[str] | None = None) -> None:
     """Let every neuron rest at the mean of its traces, and a voltage of one be one standard deviation of them.
 
     A neuron that hardly varies has the gain of a tenth of the standard deviation of its cell type. Otherwise the first
@@ -62,6 +62,7 @@ def fit_neurons_to_traces(model: STCNN, train: Dataset) -> None:
     Args:
         model: the untrained model, changed in place.
         train: the recordings to learn from; a neuron that has none rests at zero.
+        cell_types: those to fit; None is all.
     """
     bias = torch.cat([readout.bias for readout in model.readouts.each])
     settled_frames = int(20 * float(model.calcium.time_constants().max()) * train.rate_hz) + 1
@@ -70,7 +71,7 @@ def fit_neurons_to_traces(model: STCNN, train: Dataset) -> None:
     for name, neurons, rest in zip(model.cell_types, model.calcium.each, resting, strict=True):
         of_type = samples.get(name, {})
         spread = math.sqrt(all_samples(of_type.values()).variance)
-        if not spread > 0:
+        if not spread > 0 or (cell_types is not None and name not in cell_types):
             continue
         mine = [of_type.get(neuron) for neuron in model.population.neurons[name]]
         deviations = [max(math.sqrt(each.variance), LEAST_SPREAD * spread) if each else spread for each in mine]

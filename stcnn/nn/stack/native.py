@@ -92,6 +92,8 @@ class NativeRun:
     """
 
     def __init__(self, layers: Sequence[LayerTensors], clips: Clips, reading: Reading) -> None:
+        self.trained = any(t is not None and t.requires_grad for t in all_tensors(layers))
+        """Whether the layers need gradients, or only the readouts behind them."""
         self.reading = reading._replace(weights=reading.weights.detach())
         self.saved = Saved(layers, compiled_layers(layers, clips), clips)
 
@@ -147,13 +149,14 @@ class NativeRun:
         with parallel_for() as each:
             readouts = NativeReadouts(saved, self.reading, each)
             d_weights, adjoint = readouts.adjoint(self._by_span(grads))
-            for i in reversed(range(len(saved.layers))):
+            for i in reversed(range(len(saved.layers) if self.trained else 0)):
                 step = LayerBackward(saved, i, adjoint, each)
                 found = step.gradients() + found
                 adjoint = step.below
                 saved.v.pop()
+        saved.v.clear()
         saved.workspace.release()
-        return [d_weights, *found]
+        return [d_weights, *(found or [None] * len(all_tensors(saved.layers)))]
 
     def _by_span(self, grads: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return gradients by span: shared frames of no whole block count once, with the first clip."""
