@@ -24,7 +24,7 @@ from stcnn.nn.published import open_published, read_published
 from stcnn.nn.stack.native import available
 from stcnn.runs import Run
 from stcnn.training.fit import train
-from stcnn.training.from_weights import Weights, network_of, read_weights, require_same_network, take
+from stcnn.training.from_weights import Weights, network_of, read_weights, require_same_network
 from stcnn.training.recipe import Recipe
 from stcnn.training.traces import samples_of_neurons
 from tests import made_up_data
@@ -92,13 +92,13 @@ def test_cell_types_match_regardless_of_case_and_new_ones_are_drawn_and_fitted_t
     data = renamed(dataset(), lc11="LC11", lc4="lplc2")
     run = started(data, source, tmp_path, {"learning_rate": 1e-12})
     record = json.loads((run.path / "init_from.json").read_text())
-    assert record["cell_types"] == {"LC11": "lc11"}
+    assert record["cell_types"] == ["lc11"]
     assert record["drawn_cell_types"] == ["lplc2"]
     assert all("lplc2" in name for name in record["drawn"])
     first, theirs = run.checkpoint_weights(0), source.model().state_dict()
     for name in ("weight", "bias", "filter.tau_s"):
-        assert torch.equal(first[f"readouts.LC11.{name}"], theirs[f"readouts.lc11.{name}"])
-    assert torch.equal(first["calcium.types.LC11.gain"], theirs["calcium.types.lc11.gain"])
+        assert torch.equal(first[f"readouts.lc11.{name}"], theirs[f"readouts.lc11.{name}"])
+    assert torch.equal(first["calcium.types.lc11.gain"], theirs["calcium.types.lc11.gain"])
     assert not torch.equal(first["readouts.lplc2.weight"], theirs["readouts.lc4.weight"])
     parts = run.split()["train"]
     seen = data.subset([i for i, key in enumerate(recording_keys(data.table)) if key in parts])
@@ -214,6 +214,10 @@ def test_hidden_layers_that_were_taken_are_not_scaled_again(tmp_path: Path):
             {**NORMALISED, "cell_types": {"default": {"window_columns": 5}}},
             "model.cell_types.lc11.window_columns is 5, but",
         ),
+        (
+            {**NORMALISED, "readout": {"centre": (1, 2)}},
+            r"model.readout.centre .* lets it read from column \(0, 1\) on",
+        ),
         ({**NORMALISED, "calcium": {"rectifier": "softplus"}}, "model.calcium.rectifier is softplus, but elu in"),
     ],
 )
@@ -263,12 +267,6 @@ def test_the_network_comes_with_the_weights_unless_one_is_chosen(source: Run):
         ConfigError, match=r"model\.eye\.\w+ is .*, but .* in the network of .*Leave model and its keys out"
     ):
         compose([f"init_from={source.path}", "model=published"])
-
-
-def test_two_cell_types_of_one_name_are_refused(source: Run):
-    model = STCNN(source.model().config, Population(neurons={"LC4": ("a",), "lc4": ("b",)}))
-    with pytest.raises(DataError, match="two cell types of the recordings have one name: LC4, lc4"):
-        take(model, read_weights(source.path))
 
 
 def published_training(shared: Path, *overrides: str) -> Config:
@@ -324,6 +322,6 @@ def test_weights_bring_no_windows_of_their_own_for_new_types():
     weights = Weights(model, Path("x"), 0, "", published=True)
     chosen = compose().model
     found = network_of(weights, chosen).cell_types
-    assert found["LC4"].window_columns == 3
-    assert "lc4" not in found
+    assert found["lc4"].window_columns == 3
+    assert found["lplc2"].window_columns == 15
     assert found["default"] == chosen.cell_types["default"]

@@ -11,6 +11,9 @@ from typing import Any
 
 from stcnn.errors import ConfigError
 from stcnn.movie import BACKGROUND
+from stcnn.nn.activation import Activation
+from stcnn.nn.eye import Axis, axes
+from stcnn.nn.lattice import Convolution
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.temporal import ExponentialConfig, PowerExponentialConfig, n_taps
 
@@ -46,11 +49,17 @@ def _require_form(config: ModelConfig) -> None:
     hidden = config.hidden
     if hidden.filter.kind == "none":
         raise _no_form("model.hidden.filter.kind is 'none'", "exponential or power_exponential")
-    for key, slope in (("model.hidden.slope", hidden.slope), ("model.readout.slope", config.readout.slope)):
-        if slope not in ACTIVATIONS:
-            raise _no_form(f"{key} is {slope:g}", "0.01 (leaky_relu), 0 (relu) or 1 (identity)")
     if config.calcium.rectifier == "softplus":
-        raise _no_form("model.calcium.rectifier is 'softplus'", "elu")
+        raise _no_form("model.calcium.rectifier is 'softplus'", "elu, relu, leaky_relu, tanh or identity")
+
+
+def _activation(found: Activation, key: str) -> str:
+    """The published name of an activation; its leaky rectifier has one slope."""
+    if found.curved or found.name != "leaky_relu":
+        return found.name
+    if found.slope not in ACTIVATIONS:
+        raise _no_form(f"{key} is {found.slope:g}", "0.01 (leaky_relu), 0 (relu) or 1 (identity)")
+    return ACTIVATIONS[found.slope]
 
 
 def _no_form(found: str, expected: str) -> ConfigError:
@@ -62,19 +71,9 @@ def _no_form(found: str, expected: str) -> ConfigError:
 
 
 def _eye(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, Any]:
-    config, deg_per_px = model.config.eye, model.deg_per_px
-    stride = round(config.column_spacing_deg / deg_per_px)
-    kernel = 2 * math.floor(config.window_deg / 2 / deg_per_px) + 1
-    if not math.isclose(stride * deg_per_px, config.column_spacing_deg, rel_tol=1e-9) or stride < 1:
-        raise _no_form(
-            f"model.eye.column_spacing_deg is {config.column_spacing_deg:g} at {deg_per_px:g} degrees per pixel",
-            "a whole number of pixels",
-        )
-    azimuth, elevation = config.centre_deg
-    paddings = [
-        _eye_padding(n_columns, n_px, (kernel, stride), centre_deg / deg_per_px)
-        for n_columns, n_px, centre_deg in zip(config.lattice, movie_px, (-elevation, azimuth), strict=True)
-    ]
+    config, deg_per_px = model.config.eye.on_picture(movie_px, model.deg_per_px), model.deg_per_px
+    found = [_eye_axis(axis, n_px, deg_per_px) for axis, n_px in zip(axes(config), movie_px, strict=True)]
+    kernels, strides, paddings = (list(each) for each in zip(*found, strict=True))
     return {
         "config_type": "photoreceptor",
         "layer_name": "photoreceptor",
@@ -82,8 +81,8 @@ def _eye(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, A
         "out_channels": [1],
         "ds_input": [_plain(deg_per_px)] * 2,
         "pr_sigma": [_plain(config.acceptance_fwhm_deg)] * 2,
-        "x_kernel_size": [kernel] * 2,
-        "x_stride": [stride] * 2,
+        "x_kernel_size": kernels,
+        "x_stride": strides,
         "x_padding": paddings,
         "tau": config.tau_s,
         "movie_bg_intensity": BACKGROUND,
@@ -91,32 +90,39 @@ def _eye(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, A
     }
 
 
-def _eye_padding(n_columns: int, n_px: int, kernel: tuple[int, int], centre_px: float) -> int:
-    """Return the padding with which a strided convolution has its columns where the lattice has them.
+def _eye_axis(axis: Axis, n_px: int, deg_per_px: float) -> tuple[int, int, int]:
+    """Return kernel, stride and padding of a convolution that has its columns where the lattice has them.
 
     Args:
-        n_columns: of the lattice, along one axis.
-        n_px: pixels of the movie.
-        kernel: its width and stride in pixels.
-        centre_px: middle of the lattice from the middle of the movie.
+        axis: the lattice along one axis.
+        n_px: pixels of the movie along it.
+        deg_per_px: their size.
     """
-    width, stride = kernel
-    first_px = centre_px + (n_px - 1) / 2 - stride * (n_columns - 1) / 2
+    stride = round(axis.spacing_deg / deg_per_px)
+    if stride < 1 or not math.isclose(stride * deg_per_px, axis.spacing_deg, rel_tol=1e-9):
+        raise _no_form(
+            f"model.eye.column_spacing_deg is {axis.spacing_deg:g} at {deg_per_px:g} degrees per pixel",
+            "a whole number of pixels",
+        )
+    centre_px = axis.centre_deg / deg_per_px
+    first_px = centre_px + (n_px - 1) / 2 - stride * (axis.n_columns - 1) / 2
+    width = round(axis.window_deg / deg_per_px + 1e-6)  # pixels within the window, whose middle a column has
+    width -= abs(round(2 * first_px) % 2 - (width - 1) % 2)
     padding = round((width - 1) / 2 - first_px)
     there = (n_px + 2 * padding - width) // stride + 1
     on_a_pixel = math.isclose((width - 1) / 2 - padding, first_px, abs_tol=1e-6)
-    if padding < 0 or there != n_columns or not on_a_pixel:
+    if not 0 <= padding < width or there != axis.n_columns or not on_a_pixel:
         raise _no_form(
-            f"model.eye.lattice has {n_columns} columns {stride} pixels apart around pixel {centre_px:+g} from the "
-            f"middle of a movie of {n_px} pixels",
+            f"model.eye.lattice has {axis.n_columns} columns {stride} pixels apart around pixel {centre_px:+g} from "
+            f"the middle of a movie of {n_px} pixels",
             "the columns of a strided convolution, which begin on a pixel and end where the movie does",
         )
-    return padding
+    return width, stride, padding
 
 
 def _hidden(model: STCNN, rate_hz: float) -> dict[str, Any]:
     config, layers = model.config.hidden, list(model.hidden)
-    n, width = len(layers), config.kernel_columns
+    shapes = [layer.convolution for layer in layers]
     slowest_s = max(float(layer.filter.tau_s.detach().max()) for layer in layers)
     assert config.filter.kind != "none"
     power = config.filter.kind == "power_exponential"
@@ -125,11 +131,11 @@ def _hidden(model: STCNN, rate_hz: float) -> dict[str, Any]:
         "layer_name": "hidden_layer",
         "in_channels": [1],
         "out_channels": list(config.channels),
-        "x_kernel_size": [width] * n,
-        "x_stride": [1] * n,
-        "x_padding": [width // 2] * n,
+        "x_kernel_size": [_alike(shape.kernel) for shape in shapes],
+        "x_stride": [_alike(shape.stride) for shape in shapes],
+        "x_padding": [_alike(shape.padding) for shape in shapes],
         "tau_init": _exponents(config.filter.tau_init_s),
-        "activation": ["identity", *[ACTIVATIONS[config.slope]] * (n - 1)],
+        "activation": [_activation(layer.activation, "model.hidden.slope") for layer in layers],
         "t_kernel_size": taps(config.filter, slowest_s, rate_hz),
         "init_amplitude_scale": round(config.weight_init / 2**0.5, 12),
     }
@@ -142,39 +148,52 @@ def _hidden(model: STCNN, rate_hz: float) -> dict[str, Any]:
 
 def _readouts(model: STCNN, rate_hz: float) -> dict[str, Any]:
     config = model.config.readout
-    widths = [readout.weight.shape[-1] for readout in model.readouts.each]
+    lattice = model.hidden.lattices(model.config.eye.lattice)[-1]
+    shapes = [_grid(model, name, lattice) for name in model.cell_types]
     slowest_s = max(float(readout.filter.tau_s.detach().max()) for readout in model.readouts.each)
-    axes = list(zip(model.readouts.lattice, model.readouts.centre, strict=True))
-    found = [[_readout_place(n_columns, place, width) for n_columns, place in axes] for width in widths]
-    return {
-        "config_type": "spatiotemporal_exp",
+    power = config.filter.kind == "power_exponential"
+    section = {
+        "config_type": "spatiotemporal_pwrexp" if power else "spatiotemporal_exp",
         "layer_name": "lc_layer",
         "in_channels": [model.config.hidden.channels[-1]],
         "out_channels": [1],
         "lc_types": list(model.cell_types),
         "lc_count": [len(neurons) for neurons in model.population.neurons.values()],
-        "x_kernel_size": [[width, width] for width in widths],
-        "x_stride": [[stride for stride, _ in each] for each in found],
-        "x_padding": [[padding for _, padding in each] for each in found],
+        "x_kernel_size": [list(shape.kernel) for shape in shapes],
+        "x_stride": [list(shape.stride) for shape in shapes],
+        "x_padding": [list(shape.padding) for shape in shapes],
         "tau_init": _exponents(config.filter.tau_init_s),
-        "activation": ACTIVATIONS[config.slope],
+        "activation": _activation(model.readouts.activation, "model.readout.slope"),
         "t_kernel_size": taps(config.filter, slowest_s, rate_hz),
         "init_amplitude_scale": round(config.weight_init / 2**0.5, 12),
         "bias_init": [_plain(end) for end in config.bias_init],
     }
+    if config.filter.kind == "power_exponential":
+        section["n_power_init"] = list(config.filter.n_init)
+    return section
 
 
-def _readout_place(n_columns: int, place: int, width: int) -> tuple[int, int]:
-    """Return stride and padding with which the published program reads a place of the lattice along one axis.
+def _grid(model: STCNN, name: str, lattice: tuple[int, int]) -> Convolution:
+    """Return the windows of which the published program reads the middle one, where this cell type reads."""
+    config, place = model.readouts.cell_types[name], model.readouts.places[name]
+    if config.grid is not None:
+        return Convolution(config.window, config.grid.stride, config.grid.padding)
+    starts = zip(lattice, (place.top, place.left), config.window, strict=True)
+    (row_stride, row_padding), (stride, padding) = (_grid_axis(*each, name) for each in starts)
+    return Convolution(config.window, (row_stride, stride), (row_padding, padding))
 
-    It takes the middle window of a strided convolution, which is window ``n // 2`` of n.
-    """
+
+def _grid_axis(n_columns: int, start: int, width: int, name: str) -> tuple[int, int]:
+    """Return stride and padding with which window ``n // 2`` of n begins at a place of the lattice, along one axis."""
     usual = [(STRIDE, width // 2), (1, width // 2)]
-    for stride, padding in [*usual, *((s, p) for p in range(n_columns + width) for s in range(1, n_columns + width))]:
+    for stride, padding in [*usual, *((s, p) for p in range(width) for s in range(1, n_columns + width))]:
         n_places = (n_columns + 2 * padding - width) // stride + 1
-        if n_columns + 2 * padding >= width and stride * (n_places // 2) - padding + width // 2 == place:
+        if n_places > 0 and stride * (n_places // 2) - padding == start:
             return stride, padding
-    raise _no_form(f"model.readout.centre is {place} on {n_columns} columns", "a place that its convolution reads")
+    raise _no_form(
+        f"model.readout.centre lets '{name}' read {width} columns from {start} on, of {n_columns}",
+        "a place that a convolution of windows reads in the middle",
+    )
 
 
 def _calcium(model: STCNN, rate_hz: float) -> dict[str, Any]:
@@ -200,9 +219,19 @@ def taps(config: ExponentialConfig | PowerExponentialConfig, slowest_s: float, r
         config: the kernel.
         slowest_s: longest time constant there is.
         rate_hz: frames per second.
+
+    Raises:
+        ConfigError: it has one frame, of which the published program keeps no answer at all.
     """
     found = n_taps(config.kernel_s, 1 / rate_hz)
+    if found == 1:
+        raise _no_form(f"a filter with kernel_s={config.kernel_s:g} has one frame at {rate_hz:g} Hz", "two or more")
     return math.ceil(-math.log(LEAST_DIGITS) * slowest_s * rate_hz) + 1 if found is None else found
+
+
+def _alike(sizes: tuple[int, int]) -> int | list[int]:
+    """One number where both are the same, as the published files have hidden layers."""
+    return sizes[0] if sizes[0] == sizes[1] else list(sizes)
 
 
 def _exponents(interval: tuple[float, float]) -> list[float]:

@@ -20,7 +20,7 @@ from stcnn.errors import ConfigError
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.model import STCNN
 from stcnn.nn.published_names import published_name
-from stcnn.nn.temporal import ExponentialConfig, exponential_gain, power_exponential_kernel
+from stcnn.nn.temporal import ExponentialConfig, TemporalFilter, exponential_gain, power_exponential_kernel
 
 EPS = 1e-5
 """Of the published normalisation."""
@@ -161,7 +161,7 @@ class PublishedForm:
         of_the_eye = self._factor(self.model.config.eye.filter, tau_s, self._taps("pr_config"))
         for i, layer in enumerate(self.model.hidden):
             ours = f"hidden.{i}"
-            factor = self._factor_of(layer) * (of_the_eye if i == 0 else 1)
+            factor = self._factor_of(layer.filter, "network_config") * (of_the_eye if i == 0 else 1)
             yield self._named(f"{ours}.weight", self._unless_one(factor))
             yield self._named(f"{ours}.filter.tau_s", shape=(-1, 1))
             if layer.filter.config.kind == "power_exponential":
@@ -204,12 +204,13 @@ class PublishedForm:
         return variance.to(torch.float32, copy=True)
 
     def _readouts(self) -> Iterator[tuple[str, Tensor]]:
-        config = self.model.config.readout.filter
         for name, readout in zip(self.model.cell_types, self.model.readouts.each, strict=True):
             ours, shape = f"readouts.{name}", (1, *readout.weight.shape)
-            factor = self._factor(config, readout.filter.tau_s.detach(), self._taps("L_config"))
-            yield self._named(f"{ours}.weight", self._unless_one(factor.view(1, 1, 1)), shape)
+            factor = self._factor_of(readout.filter, "L_config").view(1, 1, 1)
+            yield self._named(f"{ours}.weight", self._unless_one(factor), shape)
             yield self._named(f"{ours}.filter.tau_s", shape=(1, 1))
+            if readout.filter.config.kind == "power_exponential":
+                yield self._named(f"{ours}.filter.n", shape=(1, 1))
             yield self._named(f"{ours}.bias")
 
     def _taps(self, section: str) -> int:
@@ -221,16 +222,16 @@ class PublishedForm:
         gains = (exponential_gain(tau_s.cpu().double(), self.dt_s, each) for each in (config, published))
         return next(gains) / next(gains)
 
-    def _factor_of(self, layer: HiddenLayer) -> Tensor:
-        """The same of a hidden layer, ``(C, 1, 1, 1)``."""
-        config = layer.filter.config
+    def _factor_of(self, kernel: TemporalFilter, section: str) -> Tensor:
+        """The same of a trained filter, ``(C, 1, 1, 1)``."""
+        config, tau_s = kernel.config, kernel.tau_s.detach().cpu().double()
         if config.kind == "power_exponential":
             published = config.model_copy(update={"scale": "energy", "gain_hz": 1 / self.dt_s})
-            tau_s, n = layer.filter.tau_s.detach().cpu().double(), layer.filter.n.detach().cpu().double()
+            n = kernel.n.detach().cpu().double()
             kernels = (power_exponential_kernel(tau_s, n, self.dt_s, each).sum(0) for each in (config, published))
             return (next(kernels) / next(kernels)).view(-1, 1, 1, 1)
         assert config.kind == "exponential"
-        return self._factor(config, layer.filter.tau_s.detach(), self._taps("network_config")).view(-1, 1, 1, 1)
+        return self._factor(config, tau_s, self._taps(section)).view(-1, 1, 1, 1)
 
     def _unless_one(self, factor: Tensor) -> Tensor | float:
         """A factor, or one where no digit of it counts, so that weights stay as they are to the bit."""

@@ -1,6 +1,6 @@
 """Weights that a training starts from: those of a run of ours, or of a published checkpoint.
 
-Hidden layers and indicator are taken whole. Cell types are matched by name regardless of case: readout, time constants
+Hidden layers and indicator are taken whole. Cell types are matched by name, whatever the case: readout, time constants
 and, by name, the gain and offset of every neuron; a neuron that is not known there starts as the average one of its
 type. Cell types that are not known there stay as they were drawn.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stcnn.errors import ConfigError, DataError, FileError
+from stcnn.errors import ConfigError, FileError
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.published import published_epochs, read_published
 from stcnn.runs import open_run
@@ -69,20 +69,19 @@ def read_weights(folder: Path, epoch: int | None = None) -> Weights:
 def network_of(weights: Weights, chosen: ModelConfig) -> ModelConfig:
     """Return the network of the weights, with the settings that were chosen for cell types it does not know."""
     theirs = weights.model
-    known = {name.lower() for name in theirs.cell_types}
-    others = {name: each for name, each in chosen.cell_types.items() if name.lower() not in known}
-    default = theirs.config.cell_types["default"]
-    mine = {name: theirs.config.cell_types.get(name, default) for name in theirs.cell_types}
-    return theirs.config.model_copy(update={"cell_types": {**mine, **others}})
+    others = {name: each for name, each in chosen.cell_types.items() if name not in theirs.cell_types}
+    return theirs.config.model_copy(update={"cell_types": {**theirs.readouts.cell_types, **others}})
 
 
 def require_same_network(config: ModelConfig, weights: Weights) -> None:
-    """Refuse weights of another network, in which they would mean something else; cell types may be others.
+    """Refuse weights of another network, in which they would mean something else.
+
+    What differs between cell types is looked at by :func:`take`, which knows those of the recordings.
 
     Raises:
         ConfigError: a key differs; the message names the first.
     """
-    ours, theirs = (dict(_keys(each.model_dump(mode="json"))) for each in (config, weights.model.config))
+    ours, theirs = _settings(config), _settings(weights.model.config)
     differing = [key for key in [*ours, *theirs] if ours.get(key) != theirs.get(key)]
     if differing:
         key = differing[0]
@@ -94,9 +93,27 @@ def require_same_network(config: ModelConfig, weights: Weights) -> None:
         )
 
 
+def _settings(config: ModelConfig) -> dict[str, Any]:
+    """What a network is made of, by key; one that may be written in several ways is written out."""
+    written = config.model_dump(mode="json", exclude={"cell_types"})
+    hidden = written["hidden"]
+    layers = range(len(config.hidden.channels))
+    shapes = [config.hidden.convolution(i) for i in layers]
+    hidden["kernel_columns"] = [list(shape.kernel) for shape in shapes]
+    hidden["stride"] = [list(shape.stride) for shape in shapes]
+    hidden["padding"] = [list(shape.padding) for shape in shapes]
+    functions = [config.hidden.in_front(i) for i in layers]
+    hidden["activation"] = [function.name for function in functions]
+    if all(function.name != "leaky_relu" for function in functions):
+        del hidden["slope"]
+    for key in ("centre", *(["slope"] if config.readout.activation != "leaky_relu" else [])):
+        del written["readout"][key]  # where the types read is compared place by place
+    return dict(_keys(written))
+
+
 def _keys(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in section.items():
-        if path + name == "cell_types" or name in DRAWS:
+        if name in DRAWS or name == "first_column_deg":  # it only says what the lattice is on other pictures
             continue
         if isinstance(value, Mapping):
             yield from _keys(value, f"{path}{name}.")
@@ -109,8 +126,8 @@ class Taken:
     """What of a model comes from the weights."""
 
     weights: Weights
-    cell_types: dict[str, str] = field(default_factory=dict)
-    """Cell types of the model to those of the weights."""
+    cell_types: list[str] = field(default_factory=list)
+    """Cell types that the weights know."""
     drawn_types: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
     drawn_parameters: list[str] = field(default_factory=list)
@@ -136,7 +153,7 @@ class Taken:
 
     def sentences(self) -> list[str]:
         """What a person should know of it."""
-        named = ", ".join(name if name == theirs else f"{name} ({theirs})" for name, theirs in self.cell_types.items())
+        named = ", ".join(self.cell_types)
         found = [
             f"starts from {self.weights.source}, epoch {self.weights.epoch}",
             f"taken: hidden layers, indicator, {'cell types ' + named if named else 'no cell type'}",
@@ -160,50 +177,24 @@ def take(model: STCNN, weights: Weights) -> Taken:
         weights: those to start from.
 
     Raises:
-        ConfigError: the window of a cell type has another width.
-        DataError: two cell types differ by case alone.
+        ConfigError: a cell type reads another window.
     """
-    taken = Taken(weights)
-    taken.cell_types = _matched(model, weights.model)
-    taken.drawn_types = [name for name in model.cell_types if name not in taken.cell_types]
-    ours, theirs = model.state_dict(), weights.model.state_dict()
-    for name, value in ours.items():
-        counterpart = _counterpart(name, taken.cell_types)
-        if counterpart is None:
+    known = weights.model.cell_types
+    taken = Taken(weights, [name for name in model.cell_types if name in known])
+    taken.drawn_types = [name for name in model.cell_types if name not in known]
+    for name in taken.cell_types:
+        _require_same_window(name, model, weights)
+    theirs = weights.model.state_dict()
+    for name, value in model.state_dict().items():
+        if name not in theirs:
             taken.drawn_parameters.append(name)
             continue
-        found = theirs[counterpart]
-        if counterpart.endswith((".gain", ".offset")):
+        found = theirs[name]
+        if name.endswith((".gain", ".offset")):
             found = _of_neurons(name, found, model, taken)
-        if found.shape != value.shape:
-            raise _misfit(name, value, found, weights)
         value.copy_(found)
         taken.parameters.append(name)
     return taken
-
-
-def _matched(model: STCNN, theirs: STCNN) -> dict[str, str]:
-    """Cell types of the model to those of the weights, regardless of case."""
-    folded: dict[str, str] = {}
-    for name in theirs.cell_types:
-        if name.lower() in folded:
-            raise DataError(f"the weights have two cell types, '{folded[name.lower()]}' and '{name}', of one name")
-        folded[name.lower()] = name
-    found = {name: folded[name.lower()] for name in model.cell_types if name.lower() in folded}
-    if len(set(found.values())) < len(found):
-        raise DataError(
-            f"two cell types of the recordings have one name: {', '.join(found)}", remedy="name them alike, or apart"
-        )
-    return found
-
-
-def _counterpart(name: str, cell_types: Mapping[str, str]) -> str | None:
-    """Name of a tensor in the weights; None for a cell type that is not there."""
-    for room in ("readouts", "calcium.types"):
-        if name.startswith(f"{room}."):
-            cell_type, _, tensor = name.removeprefix(f"{room}.").partition(".")
-            return f"{room}.{cell_types[cell_type]}.{tensor}" if cell_type in cell_types else None
-    return name
 
 
 def _of_neurons(name: str, theirs: Tensor, model: STCNN, taken: Taken) -> Tensor:
@@ -211,8 +202,8 @@ def _of_neurons(name: str, theirs: Tensor, model: STCNN, taken: Taken) -> Tensor
 
     The neurons of a published folder have no names, only numbers.
     """
-    cell_type = name.split(".")[2]
-    neurons = taken.weights.model.population.neurons[taken.cell_types[cell_type]]
+    cell_type = name.removeprefix("calcium.types.").rpartition(".")[0]
+    neurons = taken.weights.model.population.neurons[cell_type]
     index = {} if taken.weights.published else {neuron: i for i, neuron in enumerate(neurons)}
     wanted = model.population.neurons[cell_type]
     taken.by_name[cell_type] = [neuron for neuron in wanted if neuron in index]
@@ -220,19 +211,27 @@ def _of_neurons(name: str, theirs: Tensor, model: STCNN, taken: Taken) -> Tensor
     return torch.stack([theirs[index[neuron]] if neuron in index else theirs.mean() for neuron in wanted])
 
 
-def _misfit(name: str, ours: Tensor, theirs: Tensor, weights: Weights) -> ConfigError:
-    room, cell_type, *_ = name.split(".")
-    key, found, expected = name, str(tuple(ours.shape)), str(tuple(theirs.shape))
-    if room == "readouts" and name.endswith(".weight"):
-        key, found, expected = (
-            f"model.cell_types.{cell_type}.window_columns",
-            str(ours.shape[-1]),
-            str(theirs.shape[-1]),
+def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None:
+    ours, theirs = model.readouts, weights.model.readouts
+    mine, right = (readouts.cell_types[cell_type].window for readouts in (ours, theirs))
+    if mine != right:
+        raise ConfigError(
+            f"model.cell_types.{cell_type}.window_columns is {_size(mine)}, but the weights in {weights.source} have "
+            f"{_size(right)}",
+            remedy=f"give model.cell_types.{cell_type}.window_columns={_size(right)}, or leave it out",
         )
-    return ConfigError(
-        f"{key} is {found}, but the weights in {weights.source} have {expected}",
-        remedy=f"give {key}={expected}, or leave it out",
-    )
+    mine, right = ((each.places[cell_type].top, each.places[cell_type].left) for each in (ours, theirs))
+    if mine != right:
+        raise ConfigError(
+            f"model.readout.centre (or the grid of '{cell_type}') lets it read from column {mine} on, but the weights "
+            f"in {weights.source} from {right} on",
+            expected="the network that the weights are of",
+            remedy="leave model and its keys out: then the network comes with the weights",
+        )
+
+
+def _size(window: tuple[int, int]) -> str:
+    return str(window[0]) if window[0] == window[1] else str(list(window)).replace(" ", "")
 
 
 def _sha256(path: Path) -> str:
