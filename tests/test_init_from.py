@@ -19,9 +19,9 @@ from stcnn.errors import ConfigError, DataError, FileError, StcnnError
 from stcnn.evaluate import predict
 from stcnn.export.published import export_published
 from stcnn.export.sources import exported_from
+from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
 from stcnn.nn.model import STCNN, Population
 from stcnn.nn.published import open_published, read_published
-from stcnn.nn.stack.native import available
 from stcnn.runs import Run
 from stcnn.training.fit import train
 from stcnn.training.from_weights import Weights, network_of, read_weights, require_same_network
@@ -136,15 +136,13 @@ def test_an_epoch_can_be_chosen(source: Run, tmp_path: Path):
         started(dataset(), source, tmp_path, init_epoch=7)
 
 
-@pytest.mark.parametrize("compute", ["torch", "modular", "native"])
+@pytest.mark.parametrize("compute", ["auto", "torch", "native"])
 def test_a_frozen_core_keeps_weights_and_statistics_and_what_is_behind_it_learns(
     source: Run, tmp_path: Path, compute: str
 ):
-    if compute == "native" and (reason := available()):
+    if compute == "native" and (reason := why_no_native()):
         pytest.skip(f"the native core cannot be compiled here: {reason}")
-    training = {"epochs": 2, "freeze": "core", "neurons": "gradient", "start": "drawn"}
-    if compute != "modular":
-        training["compute"] = compute
+    training = {"epochs": 2, "freeze": "core", "neurons": "gradient", "start": "drawn", "compute": compute}
     run = started(dataset(), source, tmp_path, training)
     first, last = run.checkpoint_weights(0), run.checkpoint_weights(2)
     for name, value in first.items():
@@ -174,7 +172,7 @@ def test_a_frozen_core_answers_in_training_as_in_evaluation(source: Run):
         right = model(contrast, 60.0).voltage
     model.hidden.freeze()
     model.train()
-    for compute in ("modular", "fused"):
+    for compute in ("reference", "torch"):
         choose_implementation(model, compute)
         torch.testing.assert_close(model(contrast, 60.0).voltage, right, rtol=1e-4, atol=1e-5)
 
