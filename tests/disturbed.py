@@ -30,7 +30,6 @@ import h5py
 import numpy as np
 import yaml
 
-from stcnn.commands.data import make_movie
 from stcnn.data import open_store, write_store
 from stcnn.data.exporters import export_nwb, export_published
 from stcnn.data.importers import open_import, read_import_config
@@ -39,6 +38,7 @@ from stcnn.nn.kernels.native import compile as native
 from stcnn.report import write_report
 from stcnn.runs import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, cached_simulation
+from stcnn.stimuli.specification import specified_movie
 from stcnn.training.fit import train
 from stcnn.writing.drafts import PREFIX
 from tests.made_up_data import dataset, write_published
@@ -104,7 +104,7 @@ def trained(place: Path) -> Facts:
 def import_once(inputs: Path, place: Path) -> None:
     if not (place / "set.zarr").exists():
         config = read_import_config(inputs / "import.yaml")
-        write_store(open_import(config, make_movie), place / "set.zarr", provenance={"lab": "here"})
+        write_store(open_import(config, specified_movie), place / "set.zarr", provenance={"lab": "here"})
 
 
 def imported(place: Path) -> Facts:
@@ -205,7 +205,7 @@ def prepare(inputs: Path, with_run: bool = True) -> None:
     (inputs / "import.yaml").write_text(yaml.safe_dump(config))
     write_store(dataset(), inputs / "set.zarr")
     write_store(dataset(1), inputs / "other.zarr")
-    write_store(open_import(read_import_config(inputs / "import.yaml"), make_movie), inputs / "single.zarr")
+    write_store(open_import(read_import_config(inputs / "import.yaml"), specified_movie), inputs / "single.zarr")
     if not with_run:
         return
     run = Run.create(inputs, "finished", {"a": 1})
