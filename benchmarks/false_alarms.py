@@ -9,7 +9,7 @@ labels that are exchanged are drawn anew for every set). Results go to ``benchma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -30,6 +30,8 @@ FOUND_BY = {
     "swapped": ("label",),
 }
 """Fault to the checks that may find it: which of two animals is late is not known from the two."""
+Verdict = tuple[str, dict[str, bool]]
+"""``clean`` or the kind of the fault, and what :func:`judged` says."""
 COMPARISONS = ("latency", "dropped", "polarity", "label")
 
 
@@ -68,19 +70,20 @@ def _names(what: str, own: set[str]) -> bool:
     return any(part.strip() in own for part in what.replace(" and ", ",").split(","))
 
 
-def verdicts(seeds: Iterable[int], n_animals: int, n_neurons: int, clock: str) -> Iterator[tuple[str, dict[str, bool]]]:
-    """What is said of the clean set and of each fault, for every seed."""
+def verdicts(seeds: range, n_spoilt: int, n_animals: int, n_neurons: int, clock: str) -> Iterator[Verdict]:
+    """What is said of the clean set of every seed, and of each fault in the first of them."""
     for seed in seeds:
         data = recordings(seed, n_animals, n_neurons, clock)
         yield "clean", judged(audit(data), data, "clean")
-        for kind in FOUND_BY if n_animals > 1 else ():
+        for kind in FOUND_BY if n_animals > 1 and seed < seeds.start + n_spoilt else ():
             yield kind, judged(audit(spoilt(data, kind, seed)), data, kind)
 
 
 def main() -> None:
     options = arguments(
         __doc__,
-        sets=(20, "sets of each kind"),
+        sets=(40, "clean sets of each kind"),
+        spoilt=(20, "how many of them get each fault"),
         first_seed=(100, "seed of the first set"),
         animals=([1, 2, 3, 5], "animals in a set"),
         neurons=([2], "neurons of each type in an animal"),
@@ -91,7 +94,7 @@ def main() -> None:
     for n_animals, n_neurons, clock in product(options.animals, options.neurons, options.clocks):
         seeds = range(options.first_seed, options.first_seed + options.sets)
         found: dict[str, list[dict[str, bool]]] = {}
-        for kind, verdict in verdicts(seeds, n_animals, n_neurons, clock):
+        for kind, verdict in verdicts(seeds, options.spoilt, n_animals, n_neurons, clock):
             found.setdefault(kind, []).append(verdict)
         for kind, all_of in found.items():
             counts = {name: sum(verdict[name] for verdict in all_of) for name in all_of[0]}

@@ -20,6 +20,8 @@ from stcnn.data.consistency import FALSE_ALARMS, LEAST_WITNESSES, Deviation, Res
 
 MOST_LIKE_OTHER = -0.5
 """Likeness to the own rather than to the other stimulus, 1 in the mean of all, below which labels look exchanged."""
+NEURON_SIGMAS = 4.0
+"""So many standard errors over its neurons an animal must be nearer to exchanged than to right."""
 MEDIAN_SQUARE = float(stats.chi2.ppf(0.5, 1))
 """Median of the square of a standard normal number."""
 
@@ -92,6 +94,8 @@ class Likeness:
     def __init__(self, n_stimuli: int) -> None:
         self.own, self.total, self.scale, self.strength = np.zeros((4, n_stimuli, n_stimuli))
         self.product, self.power = np.zeros((2, n_stimuli))
+        self.n_neurons = 0
+        self.moments = np.zeros((3, n_stimuli, n_stimuli))
 
     def add(self, responses: Responses, neuron: int) -> None:
         """Add a neuron; one that answers upside down says nothing about labels."""
@@ -110,15 +114,22 @@ class Likeness:
         own = both * ((np.diagonal(product)[:, None] - product) - (lengths[:, None] - lengths) / 2)
         self.own += own
         self.total += own + own.T
-        self.scale += both * (lengths[:, None] - 2 * power + lengths)
+        scale = both * (lengths[:, None] - 2 * power + lengths)
+        self.scale += scale
+        self.n_neurons += 1
+        self.moments += np.stack([(own + own.T) ** 2, (own + own.T) * scale, scale**2])
         self.strength += both * (lengths[:, None] - power)
         self.product += np.diagonal(product)
         self.power += lengths
 
     @property
     def is_reversed(self) -> Mask:
-        """Whether both responses are more like the other one's, ``(S, S)``."""
-        return (self.total < MOST_LIKE_OTHER * self.scale) & (self.own < 0) & (self.own.T < 0)
+        """Whether both responses are more like the other one's, by more than its neurons differ in that, ``(S, S)``."""
+        share = np.divide(self.total, self.scale, out=np.ones_like(self.scale), where=self.scale > 0)
+        residual = self.moments[0] - 2 * share * self.moments[1] + share**2 * self.moments[2]
+        freedom = max(1, self.n_neurons - 1)
+        error = np.sqrt(np.maximum(residual, 0) * self.n_neurons / freedom) if self.n_neurons > 1 else 0.0
+        return (share < MOST_LIKE_OTHER) & (self.own < 0) & (self.own.T < 0) & (self.total < -NEURON_SIGMAS * error)
 
     @property
     def squares(self) -> Array:
