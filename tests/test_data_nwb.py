@@ -265,18 +265,18 @@ def test_several_external_files_are_one_movie(lab: Written, tmp_path: Path) -> N
     optical(lab, starting_frame=[0, 20], rate=20.0, starting_time=10.0, **external)
     with h5py.File(lab.path, "a") if lab.path.exists() else _written(lab) as file:
         assert file["stimulus/presentation/mov/external_file"].attrs["starting_frame"].tolist() == [0, 20]
-    from stcnn.commands.data import make_movie
     from stcnn.data.importers import import_config, open_import
+    from stcnn.stimuli.specification import specified_movie
 
     values = {"kind": "nwb", "path": str(lab.path), "cell_type": "lc4", "background": 0.5, "deg_per_px": 1}
-    movie = open_import(import_config(values), make_movie).movies["mov"]
+    movie = open_import(import_config(values), specified_movie).movies["mov"]
     np.testing.assert_allclose(movie.luminance()[[0, 19, 20, 39], 0, 0], [0.3, 0.3, 0.6, 0.6], atol=1e-6)
     np.save(tmp_path / "m1.npy", np.full((15, 8, 8), 0.3, "f4"))
     with pytest.raises(StcnnError, match=r"begin with the frames 0, 20, but they have 15, 20 frames"):
-        open_import(import_config(values), make_movie)
+        open_import(import_config(values), specified_movie)
     (tmp_path / "m2.npy").unlink()
     with pytest.raises(StcnnError, match=r"m2.npy"):
-        open_import(import_config(values), make_movie)
+        open_import(import_config(values), specified_movie)
 
 
 def _written(lab: Written) -> h5py.File:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stcnn.commands.data import make_movie
 from stcnn.data import Dataset, Recording
 from stcnn.data.exporters import export_nwb, export_published
 from stcnn.data.importers import import_config, open_import
 from stcnn.data.recordings import TABLE_COLUMNS
 from stcnn.errors import DataError
+from stcnn.stimuli.specification import specified_movie
 from tests.made_up_data import dataset, movie
 
 COMPARED = [c for c in TABLE_COLUMNS if c not in ("start_s", "end_s")]
@@ -56,7 +56,7 @@ def test_nwb_and_back(recorded: list[Recording]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = export_nwb(data, Path(folder) / "out")
         sessions = [{"path": str(path)} for path in paths]
-        again = open_import(import_config({"kind": "nwb", "sessions": sessions}), make_movie)
+        again = open_import(import_config({"kind": "nwb", "sessions": sessions}), specified_movie)
         by = ["animal", "session", "cell_type", "neuron", "stimulus", "trials"]
         ours, theirs = (d.table.sort_values(by)[COMPARED] for d in (data, again))
         assert ours.astype(str).to_numpy().tolist() == theirs.astype(str).to_numpy().tolist()
