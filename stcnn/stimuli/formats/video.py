@@ -40,7 +40,9 @@ def open_video(path: Path, choices: Choices) -> Source:
             several videos.
         RateError: its frames have no times, or times that no clock can show.
     """
-    require_file(path, WHAT)
+    size = require_file(path, WHAT)
+    if path.suffix.lower() == ".gif":  # FFmpeg searches all that follows the last picture for another one
+        require_room(size, f"'{path}'", WHAT)
     with reading(path, WHAT, "check that it is complete and plays elsewhere"):
         found = survey(path, choices)
         if not found.n_pictures or found.pixels is None:
