@@ -57,7 +57,7 @@ def assert_is(found: NDArray, whole: NDArray) -> None:
 
 
 @pytest.mark.parametrize("scale", [{}, {"conversion": 0.5}, {"conversion": 2.0, "offset": -30.0}])
-def test_neuropil_in_its_own_container_is_scaled_like_the_fluorescence(lab: Written, scale: dict[str, float]) -> None:
+def test_neuropil_in_its_own_container_is_scaled_like_the_fluorescence(lab: Written, scale: dict[str, Any]) -> None:
     fluorescence(lab, series(lab, "plane", RAW, **scale))
     fluorescence(lab, series(lab, "plane", NEUROPIL, **scale), name="Neuropil")
     trials(lab)

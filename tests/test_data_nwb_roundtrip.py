@@ -27,7 +27,7 @@ SHIFTS = st.tuples(st.integers(-5, 5), st.integers(-5, 5))
 def recordings(draw: st.DrawFn) -> list[Recording]:
     """A few neurons, each shown some movies a few times, with shifts and clocks of their own."""
     cells = draw(st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES), min_size=2, max_size=3, unique_by=lambda c: c[:2]))
-    found = []
+    found: list[Recording] = []
     for cell_type, neuron, animal, session in cells:
         shown = draw(
             st.lists(
