@@ -24,7 +24,7 @@ from stcnn.config import judge
 from stcnn.data import Dataset
 from stcnn.experiments.new_neuron import NeuronFit, Shown, average_neuron, by_neuron, fit_neuron, show
 from stcnn.nn.model import STCNN
-from stcnn.runs import open_run
+from stcnn.run_folder import open_run
 from stcnn.simulation import Simulation, simulate
 from stcnn.viz.theme import Margins, colours, panels, themed
 

@@ -34,7 +34,7 @@ from stcnn.evaluate import Response, predict, responses
 from stcnn.metrics import mean_squared_error
 from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.simulation import SimulatedDataConfig, Simulation, simulate
 from stcnn.simulation.indicator import INDICATORS
 from stcnn.training.fit import train

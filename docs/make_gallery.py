@@ -42,7 +42,7 @@ def save(figure: Figure, name: str) -> None:
     figure.savefig(PICTURES / f"{name}.png", dpi=110)
 
 
-def draw_run(run: stcnn.runs.Run) -> None:
+def draw_run(run: stcnn.run_folder.Run) -> None:
     config = judge(run.config())
     found = find(run, config.open_dataset(), config.batching)
     model, rate_hz = found.model, found.dataset.rate_hz

@@ -1,29 +1,78 @@
-"""stcnn: models of visual neurons from calcium recordings; movies in, calcium traces out."""
+"""stcnn: models of visual neurons from calcium recordings; movies in, calcium traces out.
+
+What is offered stands in ``__all__``; rooms such as ``stcnn.stimuli`` and ``stcnn.data`` are reached by their names.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-from stcnn.errors import StcnnError as StcnnError
-from stcnn.movie import Movie as Movie
+from stcnn.version import __version__
 
 if TYPE_CHECKING:
-    from stcnn.nn.published import open_published as open_published
-    from stcnn.runs import open_run as open_run
+    from stcnn.data.dataset import Dataset
+    from stcnn.data.store import open_store
+    from stcnn.errors import ConfigError, DataError, FileError, RateError, ShapeError, StcnnError, TrainingError
+    from stcnn.movie import Movie
+    from stcnn.nn.bounds import Bounds
+    from stcnn.nn.model import STCNN, ModelConfig
+    from stcnn.nn.population import Population
+    from stcnn.nn.published import open_published
+    from stcnn.product import Run, latest_run, open_recordings, open_run, runs, simulate, train
 
-__version__ = "0.1.0"
+__all__ = [
+    "STCNN",
+    "Bounds",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "FileError",
+    "ModelConfig",
+    "Movie",
+    "Population",
+    "RateError",
+    "Run",
+    "ShapeError",
+    "StcnnError",
+    "TrainingError",
+    "__version__",
+    "latest_run",
+    "open_published",
+    "open_recordings",
+    "open_run",
+    "open_store",
+    "runs",
+    "simulate",
+    "train",
+]
 
-_HOMES = {"open_published": "stcnn.nn.published", "open_run": "stcnn.runs"}
+_HOMES = {
+    "stcnn.data.dataset": ("Dataset",),
+    "stcnn.data.store": ("open_store",),
+    "stcnn.errors": (
+        *("ConfigError", "DataError", "FileError", "RateError", "ShapeError", "StcnnError", "TrainingError"),
+    ),
+    "stcnn.movie": ("Movie",),
+    "stcnn.nn.bounds": ("Bounds",),
+    "stcnn.nn.model": ("STCNN", "ModelConfig"),
+    "stcnn.nn.population": ("Population",),
+    "stcnn.nn.published": ("open_published",),
+    "stcnn.product": ("Run", "latest_run", "open_recordings", "open_run", "runs", "simulate", "train"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
-    """Import what needs PyTorch only when it is asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'stcnn' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    """Import a public name, or a room, when it is asked for; PyTorch waits until then."""
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    if name in {module.name for module in iter_modules(__path__)}:
+        return import_module(f"stcnn.{name}")
+    raise AttributeError(f"module 'stcnn' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    """List the public names, those not yet imported included."""
-    return sorted({*globals(), *_HOMES})
+    """List the public names."""
+    return list(__all__)

@@ -34,7 +34,7 @@ def _stcnn() -> None:
 )
 def train(context: typer.Context) -> None:
     """Hand every argument to ``train.py``."""
-    from stcnn.train import main as train_main
+    from stcnn.command_line import main as train_main
 
     raise typer.Exit(train_main(context.args))
 

@@ -31,7 +31,7 @@ from stcnn.errors import ConfigError, nearest
 from stcnn.foreign_keys import CHOICES, foreign_key
 from stcnn.key_paths import locate, places
 from stcnn.reading import core_value
-from stcnn.runs import Run, open_run
+from stcnn.run_folder import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.training.from_weights import network_of, read_weights, require_same_network
 from stcnn.training.recipe import Recipe
@@ -79,12 +79,17 @@ class Config(Recipe):
 
     def new_run(self) -> Run:
         """Make the run folder."""
-        here = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
-        return Run.create(self.experiments_dir or here / "experiments", self.name, self.saved())
+        return Run.create(self.experiments_dir or experiments_folder(), self.name, self.saved())
 
     def saved(self) -> dict[str, Any]:
         """Return the configuration as a run keeps it: plain values, every default written out."""
         return self.model_dump(mode="json", exclude={"resume"})
+
+
+def experiments_folder() -> Path:
+    """Return where run folders go unless ``experiments_dir`` says otherwise."""
+    here = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+    return here / "experiments"
 
 
 def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:

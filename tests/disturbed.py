@@ -36,7 +36,7 @@ from stcnn.data.importers import open_import, read_import_config
 from stcnn.data.store import provenance
 from stcnn.nn.kernels.native import compile as native
 from stcnn.report import write_report
-from stcnn.runs import Run, open_run
+from stcnn.run_folder import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, cached_simulation
 from stcnn.stimuli.specification import specified_movie
 from stcnn.training.fit import train

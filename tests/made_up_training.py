@@ -8,7 +8,7 @@ import torch
 
 from stcnn.config import compose
 from stcnn.data import Dataset
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from stcnn.training.recipe import Recipe
 from tests import made_up_data

@@ -21,7 +21,7 @@ from stcnn.data.splits import SplitConfig, split_recordings
 from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions
 from stcnn.movie import Movie
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.viz.ladder import ladder_figure
 from tests import made_up_data
 from tests.made_up_data import write_published

@@ -12,7 +12,7 @@ from stcnn.config import CONF, Config, compose, judge, resumed
 from stcnn.errors import ConfigError, FileError
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.published import open_published
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.recipe import TrainingConfig
 
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))

@@ -16,7 +16,7 @@ from stcnn.data import Dataset, write_store
 from stcnn.data.dataset import joined
 from stcnn.data.store import StoreDataConfig, open_store, read_store
 from stcnn.errors import FileError
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from tests.made_up_data import dataset
 from tests.made_up_training import new_run, recipe

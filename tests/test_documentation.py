@@ -14,7 +14,7 @@ from typer.main import get_command
 from stcnn import cli
 from stcnn.config import compose
 from stcnn.errors import FileError
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from stcnn.training.recipe import Recipe
 from tests.made_up_data import dataset

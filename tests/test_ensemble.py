@@ -9,7 +9,7 @@ import torch
 from typer import Typer
 from typer.testing import CliRunner
 
-from stcnn import train
+from stcnn import command_line
 from stcnn.commands.compare import app as compare
 from stcnn.commands.evaluate import app as evaluate
 from stcnn.commands.fit_neuron import app as fit_neuron
@@ -19,7 +19,7 @@ from stcnn.commands.stream import app as stream
 from stcnn.errors import DataError, FileError
 from stcnn.evaluate import Predictions, predict
 from stcnn.evaluate.ensemble import EnsemblePredictions, calibration, predict_together, spread_to_error
-from stcnn.runs import Run, open_run
+from stcnn.run_folder import Run, open_run
 from stcnn.training.held_out import score_part
 from tests.made_up_data import write_published
 from tests.made_up_training import trained
@@ -35,7 +35,7 @@ def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture(scope="module")
 def ensemble(arguments: list[str]) -> Run:
-    assert train.main([*arguments, "n_models=2", "name=pair"]) == 0
+    assert command_line.main([*arguments, "n_models=2", "name=pair"]) == 0
     (folder,) = Path(arguments[-1].partition("=")[2]).glob("*pair")
     return open_run(folder)
 
@@ -53,7 +53,7 @@ def test_a_stopped_ensemble_goes_on_with_what_is_missing(ensemble: Run, capsys: 
     (second.path / "model.json").unlink()
     (second.path / "checkpoints" / "epoch_1.ckpt").unlink()
     kept = (ensemble.members()[0].path / "model.safetensors").stat().st_mtime_ns
-    assert train.main([f"resume={ensemble.path}"]) == 0
+    assert command_line.main([f"resume={ensemble.path}"]) == 0
     assert (ensemble.members()[0].path / "model.safetensors").stat().st_mtime_ns == kept
     assert all(torch.equal(value, second.model().state_dict()[name]) for name, value in weights.items())
     assert "95 % interval" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from stcnn import cli
 from stcnn.config import compose, judge
 from stcnn.data import Dataset, write_store
 from stcnn.experiments.new_neuron import NeuronFit, show
-from stcnn.runs import Run, open_run
+from stcnn.run_folder import Run, open_run
 from stcnn.training.fit import train
 from tests import made_up_data
 from tests.made_up_data import write_published

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from stcnn.command_line import main
 from stcnn.config import Config, compose, judge
 from stcnn.errors import ConfigError
 from stcnn.foreign_keys import ANSWERS, CHOICES, foreign_key
 from stcnn.key_paths import places
-from stcnn.train import main
 
 
 def sentence(override: str) -> str:

@@ -18,9 +18,9 @@ import torch
 import zarr
 from matplotlib.figure import Figure
 
-from stcnn import cli, train
+from stcnn import cli, command_line
 from stcnn.errors import FileError, StcnnError
-from stcnn.runs import open_run
+from stcnn.run_folder import open_run
 from stcnn.viz.film import write_film
 from stcnn.writing import whole_file, whole_folder
 from tests.disturbed import TASKS, drafts, prepare
@@ -101,14 +101,14 @@ def test_a_training_whose_disk_fills_is_a_sentence_and_goes_on_with_room(
     write_published(tmp_path / "data")
     with small_disk(tmp_path / "disk", 80) as disk:
         arguments = [*folders(tmp_path / "data"), "training.epochs=2", f"experiments_dir={disk}"]
-        assert train.main(arguments) == 2
+        assert command_line.main(arguments) == 2
         (error,) = capsys.readouterr().err.splitlines()[-1:]
         (place,) = disk.iterdir()
         assert error.startswith(f"'{place}/checkpoints/epoch_")
         assert error.endswith(".ckpt' cannot be written (the disk is full). Make room, or choose another place.")
         assert not drafts(disk)
         remount(disk, "size=20m")
-        assert train.main([f"resume={place}"]) == 0
+        assert command_line.main([f"resume={place}"]) == 0
         assert list(open_run(place).checkpoints()) == [0, 1, 2]
         assert (place / "report.html").is_file()
 
@@ -166,7 +166,7 @@ def test_a_report_that_does_not_fit_is_a_sentence_and_the_training_is_finished(
 ):
     write_published(tmp_path / "data")
     with small_disk(tmp_path / "disk", 600) as disk:
-        assert train.main([*folders(tmp_path / "data"), "training.epochs=1", f"experiments_dir={disk}"]) == 2
+        assert command_line.main([*folders(tmp_path / "data"), "training.epochs=1", f"experiments_dir={disk}"]) == 2
         error = capsys.readouterr().err.splitlines()[-1]
         (place,) = disk.iterdir()
         assert error.startswith("the training is finished, but its report failed: ")

@@ -19,7 +19,7 @@ from stcnn.data.recordings import Recording
 from stcnn.data.splits import recording_keys, require_no_leak
 from stcnn.errors import DataError
 from stcnn.movie import Movie
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training import held_out
 from stcnn.training.fit import train
 from tests import made_up_data

@@ -15,7 +15,7 @@ from stcnn.experiments import between_grey, receptive_fields, respond
 from stcnn.movie import Movie
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.stimuli import write_movie
 from stcnn.training.fit import train
 from tests import made_up_training

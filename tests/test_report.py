@@ -21,7 +21,7 @@ from stcnn.report import report_or_reason, trace_pairs, write_report
 from stcnn.report.doubts import doubts, in_words
 from stcnn.report.findings import Findings, FittedTrace, find, joined_correlation, with_others
 from stcnn.report.page import MOST_SAMPLES, explorer_data, render
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from tests import made_up_training
 

@@ -9,7 +9,7 @@ import stcnn
 from stcnn.errors import FileError
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
-from stcnn.runs import Run, open_run
+from stcnn.run_folder import Run, open_run
 from tests.made_up_training import SMALL_MODEL
 
 

@@ -24,7 +24,7 @@ from stcnn.commands.stream.sources import Camera
 from stcnn.errors import ConfigError, StcnnError
 from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.stimuli import read_movie, write_movie
 from tests.nn_twin import POPULATION, Case
 

@@ -15,10 +15,10 @@ import pytest
 import torch
 from matplotlib import image
 
-from stcnn import train
+from stcnn import command_line
 from stcnn.config import CONF
 from stcnn.data import write_store
-from stcnn.runs import Run, open_run
+from stcnn.run_folder import Run, open_run
 from tests.made_up_data import dataset, write_published
 from tests.made_up_training import trained
 
@@ -70,7 +70,7 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
         choice += ["dataset.n_animals=2", STIMULI]
     arguments = [*choice, *TWO_STEPS, f"experiments_dir={tmp_path / 'runs'}"]
     if file == "config.yaml":
-        assert train.main(arguments) == 0
+        assert command_line.main(arguments) == 0
         run = the_run(tmp_path / "runs")
     else:
         run = trained(arguments)
@@ -85,7 +85,7 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
 def test_a_run_holds_all_it_takes_to_understand_and_repeat_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     write_published(tmp_path / "data")
     arguments = [*folders(tmp_path / "data"), "training.epochs=2", "seed=5", f"experiments_dir={tmp_path / 'runs'}"]
-    assert train.main(arguments) == 0
+    assert command_line.main(arguments) == 0
     run = the_run(tmp_path / "runs")
     assert run.config()["seed"] == run.environment()["seed"] == 5
     assert {"git", "cpu", "packages", "data_sha256", "command", "python"} <= set(run.environment())
@@ -105,7 +105,7 @@ def test_a_finished_run_can_be_made_longer(tmp_path: Path):
     write_published(tmp_path / "data")
     arguments = [*folders(tmp_path / "data"), "training.schedule=constant", f"experiments_dir={tmp_path / 'runs'}"]
     run = trained([*arguments, "training.epochs=1"])
-    assert train.main([f"resume={run.path}", "training.epochs=3"]) == 0
+    assert command_line.main([f"resume={run.path}", "training.epochs=3"]) == 0
     assert list(run.checkpoints()) == [0, 1, 2, 3]
     assert run.config()["training"]["epochs"] == 3
 
@@ -163,7 +163,7 @@ def test_a_fault_of_the_data_is_one_sentence_and_leaves_no_run(
     spoil_data, sentence = FAULTS[fault]
     write_published(tmp_path / "data")
     spoil_data(tmp_path / "data")
-    assert train.main([*folders(tmp_path / "data"), f"experiments_dir={tmp_path / 'runs'}"]) == 2
+    assert command_line.main([*folders(tmp_path / "data"), f"experiments_dir={tmp_path / 'runs'}"]) == 2
     said = capsys.readouterr().err
     assert re.search(sentence, said)
     assert len(said.strip().splitlines()) == 1
@@ -171,14 +171,14 @@ def test_a_fault_of_the_data_is_one_sentence_and_leaves_no_run(
 
 
 def test_the_configuration_is_judged_before_data_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert train.main([*folders(tmp_path / "nowhere"), "training.epoch=3"]) == 2
+    assert command_line.main([*folders(tmp_path / "nowhere"), "training.epoch=3"]) == 2
     assert capsys.readouterr().err == "unknown key 'training.epoch' (did you mean 'epochs'?).\n"
 
 
 def test_a_sweep_makes_one_run_per_value(tmp_path: Path):
     write_published(tmp_path / "data")
     arguments = [*folders(tmp_path / "data"), "training.epochs=1", f"experiments_dir={tmp_path / 'runs'}"]
-    assert train.main(["--multirun", "seed=1,2", *arguments]) == 0
+    assert command_line.main(["--multirun", "seed=1,2", *arguments]) == 0
     assert sorted(open_run(path).config()["seed"] for path in (tmp_path / "runs").iterdir()) == [1, 2]
 
 
@@ -223,6 +223,6 @@ def test_sigterm_leaves_a_run_that_can_be_resumed(tmp_path: Path):
     assert err.startswith("training stopped by SIGTERM after epoch")
     assert f"resume={run.path}" in err
     done = max(run.checkpoints())
-    assert train.main([f"resume={run.path}", f"training.epochs={done + 1}"]) == 0
+    assert command_line.main([f"resume={run.path}", f"training.epochs={done + 1}"]) == 0
     assert max(run.checkpoints()) == done + 1
     assert sorted(run.losses().step.unique()) == list(range(1, run.losses().step.max() + 1))

@@ -19,7 +19,7 @@ from stcnn.nn.bounds import Bounds
 from stcnn.nn.kernels.native.compile import why_unavailable
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.callbacks import TrainingStopped
 from stcnn.training.checkpoints import last_whole_checkpoint
 from stcnn.training.fit import finished_epoch, fit, train

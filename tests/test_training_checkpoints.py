@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from stcnn.errors import FileError
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.checkpoints import last_whole_checkpoint
 from stcnn.training.fit import train
 from stcnn.writing import locked

@@ -12,7 +12,7 @@ from stcnn.data.dataset import Batch
 from stcnn.evaluate import predict_batch
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from stcnn.training.neurons import NeuronRegression, inverse_softplus
 from tests.made_up_training import dataset, new_run, recipe

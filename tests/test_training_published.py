@@ -10,7 +10,7 @@ import torch
 from stcnn.data import BatchingConfig, PublishedDataConfig, read_published
 from stcnn.nn.model import STCNN
 from stcnn.nn.published import convert, load_tensors
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.fit import fit
 from stcnn.training.module import TrainingModule
 from stcnn.training.recipe import Recipe

@@ -11,7 +11,7 @@ import pytest
 from stcnn import cli, train
 from stcnn.data import write_store
 from stcnn.errors import FileError
-from stcnn.runs import open_run
+from stcnn.run_folder import open_run
 from stcnn.writing import whole_file, whole_folder
 from tests.made_up_data import dataset, write_published
 from tests.test_train import folders

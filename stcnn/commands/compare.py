@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stcnn.data.dataset import Dataset
     from stcnn.data.splits import Split
     from stcnn.evaluate import Evaluation
-    from stcnn.runs import Run
+    from stcnn.run_folder import Run
 
 app = typer.Typer(help="Compare trained models with each other and with simple ones.")
 
@@ -47,7 +47,7 @@ def compare(
     from stcnn.baselines.ladder import ladder
     from stcnn.config import judge
     from stcnn.data.splits import require_no_leak
-    from stcnn.runs import open_run
+    from stcnn.run_folder import open_run
     from stcnn.training.held_out import look_at_test
 
     opened = [open_run(path) for path in runs]

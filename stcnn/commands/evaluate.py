@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stcnn.config import Config
-    from stcnn.runs import Run
+    from stcnn.run_folder import Run
 
 app = typer.Typer(help="Score a trained model on held-out recordings.")
 
@@ -47,7 +47,7 @@ def evaluate(
     from rich.console import Console
 
     from stcnn.config import judge
-    from stcnn.runs import open_run
+    from stcnn.run_folder import open_run
     from stcnn.training.held_out import look_at_test, score_part, sealed_scores
 
     opened = open_run(run)

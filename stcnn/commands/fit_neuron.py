@@ -30,7 +30,7 @@ def fit_neuron(
     from stcnn.config import compose, judge
     from stcnn.data.splits import split_recordings
     from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation, show
-    from stcnn.runs import open_run
+    from stcnn.run_folder import open_run
     from stcnn.writing import whole_file
 
     opened, config = open_run(run), compose(recordings)

@@ -16,15 +16,7 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
     An ensemble has a report for each of its members, and tells what they have in common.
     """
-    from stcnn.config import judge
-    from stcnn.report import write_report
-    from stcnn.report.ensemble import write_ensemble_report
-    from stcnn.runs import open_run
+    from stcnn.product import open_run
 
-    opened = open_run(run)
-    config = judge(opened.config())
-    dataset = config.open_dataset()
-    for one in opened.members() or [opened]:
-        typer.echo(write_report(one, dataset, config.batching, config.bounds))
-    if opened.members():
-        typer.echo(write_ensemble_report(opened, dataset, config))
+    for summary in open_run(run).written_reports():
+        typer.echo(summary)

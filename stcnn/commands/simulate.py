@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from stcnn.simulation import SimulatedDataConfig
 
 app = typer.Typer(help="Simulate recordings with a known truth.")
 
@@ -28,13 +25,10 @@ def simulate(
 
     stcnn simulate recordings --cell-type lc11 --cell-type lc18 --protocol klapoetke2022_size --seed 1
     """
-    from stcnn.simulation import simulate as run
-    from stcnn.simulation.folder import write_simulation
+    from stcnn.product import simulate as run
 
     given = {"cell_types": cell_type, "stimuli": protocol, "seed": seed}
-    chosen = _checked(_read(config) | {key: value for key, value in given.items() if value is not None})
-    simulation = run(chosen)
-    write_simulation(simulation, to)
+    simulation = run(to, **_read(config) | {key: value for key, value in given.items() if value is not None})
     typer.echo(f"{len(simulation.neurons)} neurons and {len(simulation.movies)} stimuli in {to}")
 
 
@@ -43,21 +37,3 @@ def _read(config: Path | None) -> dict[str, Any]:
 
     what = "a YAML file with keys of a simulation, such as 'cell_types'"
     return {} if config is None else read_yaml(config, what, typed_under=["stimuli"])
-
-
-def _checked(keys: dict[str, Any]) -> SimulatedDataConfig:
-    from pydantic import ValidationError
-
-    from stcnn.errors import ConfigError, nearest
-    from stcnn.simulation import SimulatedDataConfig
-
-    try:
-        return SimulatedDataConfig.model_validate(keys)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "simulation"
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                f"a simulation has no key '{place}'", remedy=nearest(place, SimulatedDataConfig.model_fields)
-            ) from None
-        raise ConfigError(f"key '{place}' of the simulation: {first['msg']}") from None

@@ -14,7 +14,7 @@ from stcnn.export.tensors import Exported
 from stcnn.movie import BACKGROUND
 from stcnn.nn.published import published_epochs, read_published
 from stcnn.reading import load_tensors, read_json
-from stcnn.runs import Run, open_run
+from stcnn.run_folder import Run, open_run
 
 DESCRIPTION = ("experiment_path", "data_count", "dataset_config")
 """Keys of a published ``config.json`` that say nothing of the network."""

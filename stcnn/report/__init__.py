@@ -15,7 +15,7 @@ from stcnn.report.findings import find
 from stcnn.report.page import render
 from stcnn.report.pictures import trace_pairs as trace_pairs
 from stcnn.report.text import aligned
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.shortage import machine_error
 from stcnn.viz.history import loss_history
 from stcnn.viz.traces import prediction_grid

@@ -11,7 +11,7 @@ from stcnn.evaluate import Predictions
 from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_error
 from stcnn.experiments.parameters import parameter_table, per_neuron
 from stcnn.report.text import aligned
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.recipe import Recipe
 from stcnn.viz.calibration import spread_calibration
 from stcnn.writing import whole_file

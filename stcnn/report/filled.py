@@ -8,8 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-import stcnn
 from stcnn.report.svg import Picture
+from stcnn.version import __version__
 from stcnn.writing import whole_file
 
 
@@ -23,7 +23,7 @@ def filled(template: str, **values: object) -> str:
     environment = Environment(
         loader=PackageLoader("stcnn.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template(template).render(version=stcnn.__version__, **values)
+    return environment.get_template(template).render(version=__version__, **values)
 
 
 def placed(pictures: Mapping[str, Picture]) -> dict[str, dict[str, str]]:

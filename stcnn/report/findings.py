@@ -23,7 +23,7 @@ from stcnn.data.splits import Split
 from stcnn.evaluate import Evaluation, Predictions, predict
 from stcnn.metrics import correlation
 from stcnn.nn.model import STCNN
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 
 MOST_TRACES = 600
 """Recordings that a report holds at most: all held-out ones first, then an even choice of those trained on."""

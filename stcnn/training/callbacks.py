@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 
 from stcnn.data.dataset import Batch
 from stcnn.errors import FileError, StcnnError
-from stcnn.runs import INTERRUPTED, Run
+from stcnn.run_folder import INTERRUPTED, Run
 from stcnn.training.module import TrainingModule
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -13,7 +13,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from stcnn.errors import FileError
 from stcnn.reading import load_tensors
-from stcnn.runs import INTERRUPTED, Run
+from stcnn.run_folder import INTERRUPTED, Run
 from stcnn.writing import whole_file
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stcnn.data.dataset import Dataset
 from stcnn.errors import FileError
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.callbacks import TrainingStopped
 from stcnn.training.fit import train
 from stcnn.training.recipe import Recipe

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-import stcnn
+from stcnn.version import __version__
 
 PACKAGES = ("torch", "lightning", "numpy", "hydra-core", "pydantic")
 
@@ -23,7 +23,7 @@ def environment() -> dict[str, Any]:
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "stcnn": stcnn.__version__,
+        "stcnn": __version__,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "git": _git_commit(),

@@ -18,7 +18,7 @@ from stcnn.data.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
 from stcnn.training.checkpoints import WholeCheckpoints, last_whole_checkpoint

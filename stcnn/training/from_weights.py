@@ -19,7 +19,7 @@ from torch import Tensor
 from stcnn.errors import ConfigError, FileError
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.published import published_epochs, read_published
-from stcnn.runs import open_run
+from stcnn.run_folder import open_run
 
 DRAWS = frozenset({"tau_init_s", "n_init", "weight_init", "bias_init", "gain_init", "offset_init", "momentum"})
 """Keys that only say how weights are drawn or trained; they may differ from those of the weights."""

@@ -27,7 +27,7 @@ from stcnn.evaluate.ensemble import predict_together
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
 from stcnn.reading import read_json, read_parquet
-from stcnn.runs import Run
+from stcnn.run_folder import Run
 from stcnn.training.recipe import Recipe
 from stcnn.writing import whole_file
 

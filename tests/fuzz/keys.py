@@ -66,7 +66,7 @@ def make(folder: Path) -> None:
 
 def enter(folder: Path, rng: random.Random) -> str:
     """Train for a moment with one odd value."""
-    from stcnn.train import main
+    from stcnn.command_line import main
     from tests.fuzz.samples import Refused
 
     key = rng.choice((folder / "keys.txt").read_text().split())

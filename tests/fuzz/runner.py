@@ -27,7 +27,7 @@ from tests.fuzz.samples import KINDS, Kind, Refused
 
 LONGEST_S, LARGEST_BYTES, ROOM_BYTES = 20.0, 2 * 10**9, 6 * 10**9
 ALL = {**KINDS, "keys": KEYS}
-TRAINING = ("stcnn.train", "stcnn.report.ensemble", "stcnn.training.ensemble", "stcnn.training.held_out")
+TRAINING = ("stcnn.command_line", "stcnn.report.ensemble", "stcnn.training.ensemble", "stcnn.training.held_out")
 NEEDED: dict[str, tuple[str, ...]] = {
     "import": (
         "stcnn.cli",

@@ -235,7 +235,7 @@ def _shown_protocol(folder: Path, _: random.Random) -> str:
 
 
 def run(folder: Path) -> None:
-    from stcnn.train import main
+    from stcnn.command_line import main
 
     store(folder)
     dataset = ["dataset=store", f"dataset.path={folder / 'set.zarr'}"]
@@ -245,9 +245,9 @@ def run(folder: Path) -> None:
 
 
 def _opened_run(folder: Path, rng: random.Random) -> str:
+    from stcnn.command_line import main
     from stcnn.config import judge
-    from stcnn.runs import open_run
-    from stcnn.train import main
+    from stcnn.run_folder import open_run
 
     opened, way = open_run(folder / "runs" / "made_up"), rng.random()
     if way < 0.25:

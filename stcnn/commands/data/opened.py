@@ -21,13 +21,9 @@ def opened(path: Path) -> Dataset:
     Raises:
         StcnnError: neither can be opened.
     """
-    from stcnn.data import open_store
-    from stcnn.data.importers import open_import, read_import_config
-    from stcnn.stimuli.specification import specified_movie
+    from stcnn.product import open_recordings
 
-    if path.suffix.lower() in (".yaml", ".yml"):
-        return open_import(read_import_config(path), specified_movie)
-    return open_store(path)
+    return open_recordings(path)
 
 
 @contextmanager

@@ -151,7 +151,7 @@ def open_model(folder: Path, epoch: int | None) -> STCNN:
         FileError: it is neither, or lacks that epoch.
     """
     from stcnn.nn.published import open_published, published_epochs
-    from stcnn.runs import open_run
+    from stcnn.run_folder import open_run
 
     if published_epochs(folder):
         return open_published(folder, 10 if epoch is None else epoch)

@@ -1,0 +1,220 @@
+"""What the commands do, as functions: train, open, ask, score, simulate; the names that ``import stcnn`` offers.
+
+The commands call these, so both do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import ArrayLike
+from pydantic import ValidationError
+
+from stcnn.config import Config, compose, experiments_folder, judge, resumed
+from stcnn.data.dataset import Dataset
+from stcnn.errors import ConfigError, FileError, nearest
+from stcnn.movie import Movie
+from stcnn.run_folder import Run as RunFolder
+from stcnn.run_folder import open_run as open_run_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stcnn.nn.model import Response
+    from stcnn.simulation import SimulatedDataConfig, Simulation
+
+Part = Literal["validation", "test"]
+
+
+class Run(RunFolder):
+    """A run folder, and what one asks of a finished run."""
+
+    def settings(self) -> Config:
+        """Return the configuration it was trained with, judged."""
+        return judge(self.config())
+
+    def dataset(self) -> Dataset:
+        """Open the recordings it was trained on, all parts of them."""
+        return self.settings().open_dataset()
+
+    def respond(self, frames: Movie | ArrayLike, rate_hz: float | None = None) -> Response:
+        """Return voltage and dF/F of every cell type to a movie, of an ensemble the mean over its members.
+
+        Arguments and errors as of :meth:`stcnn.nn.model.STCNN.respond`.
+        """
+        import numpy as np
+
+        each = [model.respond(frames, rate_hz) for model in self.models()]
+        first = each[0]
+        if len(each) == 1:
+            return first
+        voltage = {name: np.mean([response.voltage[name] for response in each], 0) for name in first.voltage}
+        calcium = {name: np.mean([response.calcium[name] for response in each], 0) for name in first.calcium}
+        return type(first)(voltage, calcium, first.time_s)
+
+    def predict(self, movies: Mapping[str, Movie]) -> pd.DataFrame:
+        """Return the answers to named movies as a table, as ``stcnn predict`` writes it.
+
+        Of an ensemble they are the mean of the members, with their spread; see
+        :func:`stcnn.experiments.respond_together`.
+        """
+        from stcnn.experiments import respond_together
+
+        return respond_together(self.models(), movies.items())
+
+    def evaluate(self, part: Part = "validation", *, again: bool = False) -> pd.DataFrame:
+        """Score the run on a held-out part, write the scores into its folder, and return them.
+
+        Args:
+            part: of the recordings it was trained on.
+            again: look at the test part although someone did before; every look is recorded.
+
+        Raises:
+            DataError: a second look at the test part was not asked for.
+        """
+        from stcnn.training.held_out import look_at_test, score_part, sealed_scores
+
+        settings = self.settings()
+        if part == "test":
+            look_at_test([self], again)
+            return sealed_scores(self, settings.open_dataset(), settings)
+        return score_part(self, settings.open_dataset(), settings, part)
+
+    def report(self) -> Path:
+        """Write the report of the run, of an ensemble also those of its members; return where it is."""
+        for _ in self.written_reports():
+            pass
+        return self.path / "report.html"
+
+    def written_reports(self) -> Iterator[str]:
+        """Write the same reports one after the other; yield the summary of each."""
+        from stcnn.report import write_report
+        from stcnn.report.ensemble import write_ensemble_report
+
+        settings = self.settings()
+        dataset = settings.open_dataset()
+        for one in self.members() or [self]:
+            yield write_report(one, dataset, settings.batching, settings.bounds)
+        if self.members():
+            yield write_ensemble_report(self, dataset, settings)
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run folder; ``open_run(path).model()`` is its trained model.
+
+    Raises:
+        FileError: the folder is missing or is not a run.
+    """
+    return Run(open_run_folder(path).path)
+
+
+def runs(folder: str | Path | None = None) -> list[Run]:
+    """Return the runs in a folder, the oldest first by the date in their names.
+
+    Args:
+        folder: of the run folders; None is where a training puts them.
+    """
+    parent = experiments_folder() if folder is None else Path(folder).expanduser()
+    return [Run(path.parent) for path in sorted(parent.glob("*/config.yaml"))]
+
+
+def latest_run(folder: str | Path | None = None) -> Run:
+    """Return the newest run in a folder; ``folder`` as of :func:`runs`.
+
+    Raises:
+        FileError: there is none.
+    """
+    found = runs(folder)
+    if not found:
+        where = experiments_folder() if folder is None else folder
+        raise FileError(f"there is no run in {where}", remedy="train one with stcnn.train(), or name another folder")
+    return found[-1]
+
+
+def train(*overrides: str) -> Run:
+    """Train as ``python train.py`` does and return the run, which is also printed with its scores.
+
+    Args:
+        overrides: as on the command line, for instance ``"dataset=store"``, ``"dataset.path=mine.zarr"``.
+
+    Raises:
+        StcnnError: a key, the recordings or the training cannot be used as they are.
+    """
+    return run_training(compose(overrides), overrides)
+
+
+def run_training(config: Config, overrides: Sequence[str]) -> Run:
+    """Train as configured, or go on with a run, which accepts few of the overrides, and print a summary."""
+    begun = None
+    if config.resume is not None:
+        config, begun = resumed(config.resume, overrides)
+    dataset = config.open_dataset()
+    from stcnn.report import report_or_reason
+    from stcnn.report.ensemble import write_ensemble_report
+    from stcnn.training.ensemble import train_members  # Lightning takes seconds that --help need not wait for
+    from stcnn.training.fit import train as fit
+
+    run = begun or config.new_run()
+    resume = begun is not None
+    if config.n_models == 1:
+        fit(dataset, config, run, resume=resume)
+        print(report_or_reason(run, dataset, config.batching, config.bounds))
+    else:
+        for member in train_members(dataset, config, run, config.n_models, resume):
+            print(report_or_reason(member, dataset, config.batching, config.bounds))
+        print(write_ensemble_report(run, dataset, config))
+    return Run(run.path)
+
+
+def open_recordings(path: str | Path) -> Dataset:
+    """Open a store (``NAME.zarr``), or what the YAML of an import describes.
+
+    Raises:
+        StcnnError: neither can be opened.
+    """
+    from stcnn.data import open_store
+    from stcnn.data.importers import open_import, read_import_config
+    from stcnn.stimuli.specification import specified_movie
+
+    path = Path(path).expanduser()
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return open_import(read_import_config(path), specified_movie)
+    return open_store(path)
+
+
+def simulate(to: str | Path, **keys: Any) -> Simulation:
+    """Simulate recordings with a known truth and write them into a folder, as ``stcnn simulate`` does.
+
+    Args:
+        to: folder to make.
+        keys: fields of :class:`stcnn.simulation.SimulatedDataConfig`.
+
+    Returns:
+        Recordings and truth.
+
+    Raises:
+        ConfigError: a key is unknown or out of range.
+        FileError: the folder is there already, or cannot be made.
+    """
+    from stcnn.simulation import simulate as run
+    from stcnn.simulation.folder import write_simulation
+
+    simulation = run(_simulation_config(keys))
+    write_simulation(simulation, Path(to).expanduser())
+    return simulation
+
+
+def _simulation_config(keys: Mapping[str, Any]) -> SimulatedDataConfig:
+    from stcnn.simulation import SimulatedDataConfig
+
+    try:
+        return SimulatedDataConfig.model_validate(keys)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "simulation"
+        if first["type"] == "extra_forbidden":
+            remedy = nearest(place, SimulatedDataConfig.model_fields)
+            raise ConfigError(f"a simulation has no key '{place}'", remedy=remedy) from None
+        raise ConfigError(f"key '{place}' of the simulation: {first['msg']}") from None

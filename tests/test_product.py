@@ -1,0 +1,67 @@
+"""The names that ``import stcnn`` offers: what the commands do, as functions."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import stcnn
+from stcnn.errors import FileError
+
+SMALL = [
+    "dataset.n_animals=1",
+    "model.hidden.channels=[2]",
+    "training.max_batches=1",
+    "training.epochs=1",
+    "training.device=cpu",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> "stcnn.Run":
+    return stcnn.train(*SMALL, f"experiments_dir={tmp_path_factory.mktemp('runs')}")
+
+
+def test_a_trained_run_answers_what_one_asks_of_it(run: "stcnn.Run"):
+    assert run.report() == run.path / "report.html"
+    assert run.report().is_file()
+    dataset = run.dataset()
+    name, movie = next(iter(dataset.movies.items()))
+    response = run.respond(movie)
+    np.testing.assert_array_equal(response.calcium["lc11"], run.model().predict(movie)["lc11"])
+    table = run.predict({name: movie})
+    assert set(table.cell_type) == set(dataset.cell_types)
+    assert len(table) == len(movie.time_s) * len(dataset.cell_types)
+
+
+def test_scores_are_those_that_the_command_writes(run: "stcnn.Run"):
+    table = run.evaluate()
+    pd.testing.assert_frame_equal(table, pd.read_parquet(run.path / "validation_scores.parquet"))
+
+
+def test_runs_are_listed_and_the_latest_is_found(run: "stcnn.Run", tmp_path: Path):
+    assert [found.path for found in stcnn.runs(run.path.parent)] == [run.path]
+    assert stcnn.latest_run(run.path.parent).path == run.path
+    with pytest.raises(FileError, match=r"there is no run in .*Train one with stcnn\.train"):
+        stcnn.latest_run(tmp_path)
+
+
+def test_simulated_recordings_are_written_and_opened(tmp_path: Path):
+    simulation = stcnn.simulate(tmp_path / "set", cell_types=["lc11"], n_animals=1, stimuli=["klapoetke2022_speed"])
+    data = stcnn.open_recordings(tmp_path / "set" / "recordings.zarr")
+    assert data.cell_types == ("lc11",) or list(data.cell_types) == ["lc11"]
+    assert set(data.movies) == set(simulation.movies)
+    with pytest.raises(stcnn.ConfigError, match="a simulation has no key 'cell_type'"):
+        stcnn.simulate(tmp_path / "other", cell_type=["lc11"])
+
+
+def test_public_names_are_the_product_and_rooms_are_reached():
+    assert dir(stcnn) == stcnn.__all__ or set(dir(stcnn)) == set(stcnn.__all__)
+    assert all(getattr(stcnn, name) is not None for name in stcnn.__all__)
+    code = "import sys, stcnn; stcnn.stimuli, stcnn.data; assert callable(stcnn.train) and callable(stcnn.runs)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = stcnn.trian
