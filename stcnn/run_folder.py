@@ -252,7 +252,7 @@ class Run:
         """
         table = read_csv(self._existing(name), needed, "a table of a run")
         columns: dict[str, Any] = {}
-        for column in table:
+        for column in map(str, table.columns):
             if column in NAMES:
                 columns[column] = table[column].to_numpy()
             elif column in COUNTS and (table[column] != "").all():  # a type without held-out recordings has none

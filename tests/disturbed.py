@@ -23,6 +23,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -307,9 +308,9 @@ class Disturber:
             for _ in range(2):
                 place = self.place()
                 begun_s = time.monotonic()
-                n_calls, _ = in_a_child(watched(lambda p=place: TASKS[name].run(self.inputs, p), place), self.said)
+                n_calls, _ = in_a_child(watched(partial(TASKS[name].run, self.inputs, place), place), self.said)
                 duration_s = time.monotonic() - begun_s
-                facts, _ = in_a_child(lambda p=place: TASKS[name].facts(p), self.said)
+                facts, _ = in_a_child(partial(TASKS[name].facts, place), self.said)
                 both.append(Undisturbed(facts, duration_s, n_calls))
                 shutil.rmtree(place)
             differ = [key for key in both[0].facts if both[0].facts[key] != both[1].facts.get(key)]

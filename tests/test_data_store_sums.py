@@ -72,7 +72,7 @@ def test_attributes_that_were_edited_are_noticed_on_opening_and_additions_are_we
     assert open_store(store).content_hash()
     movies = group.attrs["movies"]
     assert isinstance(movies, list)
-    group.attrs["movies"] = [{**dict(movie), "rate_hz": 30.0} for movie in movies]  # type: ignore[call-overload]
+    group.attrs["movies"] = [{**dict(movie), "rate_hz": 30.0} for movie in movies]
     with pytest.raises(FileError, match=r"the attributes of the store .* were changed after it was written"):
         open_store(store)
 

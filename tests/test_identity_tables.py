@@ -127,7 +127,12 @@ def test_names_in_numbers_are_text_of_whole_numbers_or_refused(tmp_path: Path) -
 def test_arrays_without_trials_count_repeats(ending: str, tmp_path: Path) -> None:
     trace = np.random.default_rng(0).standard_normal((4, 40))
     trace[1, 7], trace[2, 35:], trace[3] = np.inf, np.nan, np.nan
-    arrays = {"trace": trace, "time_s": -1 + np.arange(40) / 10, "neuron": [1, 1, 1, 2], "stimulus": list("aaaa")}
+    arrays: dict[str, Any] = {
+        "trace": trace,
+        "time_s": -1 + np.arange(40) / 10,
+        "neuron": [1, 1, 1, 2],
+        "stimulus": list("aaaa"),
+    }
     if ending == "npz":
         np.savez(tmp_path / "x.npz", **arrays)
     else:

@@ -20,7 +20,8 @@ from stcnn.evaluate import predict
 from stcnn.export.published import export_published
 from stcnn.export.sources import exported_from
 from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
-from stcnn.nn.model import STCNN, Population
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from stcnn.nn.published import open_published, read_published
 from stcnn.run_folder import Run
 from stcnn.training.fit import train

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, DataError, RateError, ShapeError
 from stcnn.movie import Movie
-from stcnn.nn.inference import evaluator
+from stcnn.nn.inference.folded import Folded
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
 from tests.nn_twin import POPULATION, Case, twin_geometry
@@ -194,13 +194,13 @@ def test_one_question_has_voltage_calcium_and_time(model: STCNN) -> None:
 
 def test_weights_are_folded_once_until_one_of_them_changes(model: STCNN, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[float] = []
-    folded = evaluator.Folded.__init__
+    folded = Folded.__init__
 
-    def counting(self: evaluator.Folded, *arguments: Any, **options: Any) -> None:
+    def counting(self: Folded, *arguments: Any, **options: Any) -> None:
         made.append(arguments[1])
         folded(self, *arguments, **options)
 
-    monkeypatch.setattr(evaluator.Folded, "__init__", counting)
+    monkeypatch.setattr(Folded, "__init__", counting)
     movie = Movie(frames(), 60.0)
     first = model.respond(movie)
     again = model.respond(movie)

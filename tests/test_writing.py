@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stcnn import cli, train
+from stcnn import cli, command_line
 from stcnn.data import write_store
 from stcnn.errors import FileError
 from stcnn.run_folder import open_run
@@ -124,7 +124,7 @@ def test_new_neurons_go_into_a_new_folder_and_not_into_a_file(stcnn: CommandLine
     write_published(tmp_path)
     (tmp_path / "file").write_text("")
     chosen = folders(tmp_path)
-    assert train.main([*chosen, "training.epochs=1", f"experiments_dir={tmp_path / 'runs'}"]) == 0
+    assert command_line.main([*chosen, "training.epochs=1", f"experiments_dir={tmp_path / 'runs'}"]) == 0
     (run,) = (tmp_path / "runs").iterdir()
     stcnn.capsys.readouterr()
     fit = ("fit-neuron", open_run(run).path, *chosen, "--to")

@@ -119,7 +119,7 @@ class Responses:
 
     def deviation(self, check: str, group: int, reason: str, *, red: bool = True) -> Deviation:
         """What is said of a group that differs: of it alone where others agree, else of it and its counterpart."""
-        concerned = (group,)
+        concerned: tuple[int, ...] = (group,)
         if self.by == "neuron":  # it may be of another kind, without any fault
             red = False
         elif len(self.witnesses[group]) < LEAST_WITNESSES:

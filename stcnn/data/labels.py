@@ -177,8 +177,8 @@ def scatter(found: Mapping[int, Likeness]) -> Array:
         return np.zeros_like(scales)
     gains = np.concatenate([one.gains - np.median(one.gains) for one in every if len(one.gains)] or [np.zeros(1)])
     gain_variance = (1.4826 * float(np.median(np.abs(gains)))) ** 2
-    samples = (values[:, rows, columns][known] for values in (squares, scales, strengths))
-    return noise_variance(*samples, gain_variance) * scales + gain_variance * strengths
+    square, scale, strength = (values[:, rows, columns][known] for values in (squares, scales, strengths))
+    return noise_variance(square, scale, strength, gain_variance) * scales + gain_variance * strengths
 
 
 def noise_variance(squares: Array, scales: Array, strengths: Array, gain_variance: float) -> float:

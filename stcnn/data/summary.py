@@ -176,8 +176,11 @@ def summarise(data: Dataset) -> Summary:
         onset_s=optional_column(data.table, "onset_s"),
     )
     return Summary(
-        types=tuple(_type(name, rows) for name, rows in table.groupby("cell_type", sort=False)),
-        sessions=tuple(_session(*key, rows) for key, rows in table.groupby(["animal", "session"], sort=False)),
+        types=tuple(_type(str(name), rows) for name, rows in table.groupby("cell_type", sort=False)),
+        sessions=tuple(
+            _session(str(animal), str(session), rows)
+            for (animal, session), rows in table.groupby(["animal", "session"], sort=False)
+        ),
         notes=tuple(data.notes),
         n_recordings=len(table),
         n_animals=int(table.animal.nunique()),

@@ -20,7 +20,7 @@ KERNEL_S = 0.4
 
 def spatial_weights(model: STCNN) -> dict[str, LayerWeights]:
     """Spatial weights of hidden layers, in front of which stand the normalised channels of the layer before."""
-    spacing_deg = model.config.eye.column_spacing_deg
+    spacing_deg = max(model.config.eye.spacing_deg)
     layers = {
         f"layer{i}": LayerWeights(
             f"hidden layer {i}", _array(layer.weight), [str(o + 1) for o in range(len(layer.weight))], spacing_deg

@@ -12,7 +12,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -210,7 +210,7 @@ def _npz(path: Path, rng: random.Random) -> str:
         arrays[name], arrays[other] = arrays[other], arrays[name]
     np.savez_compressed(path, allow_pickle=False, **arrays)
     if way in ("bomb", "twice"):
-        mode = "a" if way == "twice" else "w"
+        mode: Literal["a", "w"] = "a" if way == "twice" else "w"
         with zipfile.ZipFile(path, mode, zipfile.ZIP_DEFLATED) as file:
             content = io.BytesIO()
             np.save(content, np.zeros(3 * 10**7, np.float32))
@@ -304,7 +304,7 @@ def _parquet(path: Path, rng: random.Random) -> str:
         if way == "missing"
         else table[:0]
         if way == "empty"
-        else table.assign(**{name: columns[way]})
+        else table.assign(**{str(name): columns[way]})
     )
     table.to_parquet(path, index=False)
     return f"{way} {name}"

@@ -97,7 +97,13 @@ def _session(folder: Path, kind: str, **keys: Any) -> np.ndarray:
     onsets.to_csv(folder / "onsets.csv", index=False)
     rois = pd.DataFrame({"roi": [0, 2], "neuron": ["01", "1"], "cell_type": "LC4"})
     rois.to_csv(folder / "neurons.csv", index=False)
-    content = {"kind": kind, "animal": "fly 1", "session": "010", "onsets": "onsets.csv", "neurons": "neurons.csv"}
+    content: dict[str, Any] = {
+        "kind": kind,
+        "animal": "fly 1",
+        "session": "010",
+        "onsets": "onsets.csv",
+        "neurons": "neurons.csv",
+    }
     content |= {"stimuli": _movies(folder), "dff": {"baseline": "percentile"}, **keys}
     (folder / "import.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     return np.random.default_rng(4).normal(100, 5, size=(3, 600)).astype(np.float32)

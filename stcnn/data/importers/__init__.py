@@ -20,7 +20,8 @@ from stcnn.data.importers.names import require_name
 from stcnn.data.importers.nwb import open_nwb
 from stcnn.data.importers.nwb_keys import NwbConfig
 from stcnn.data.importers.suite2p import Suite2pConfig, open_suite2p
-from stcnn.data.importers.tables import TablesConfig, open_tables
+from stcnn.data.importers.tables import open_tables
+from stcnn.data.importers.tables_config import TablesConfig
 from stcnn.data.importers.together import judged, together, told_apart
 from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
