@@ -29,7 +29,7 @@ from stcnn.nn.population import Population
 from stcnn.reading import read_json, read_parquet
 from stcnn.run_folder import Run
 from stcnn.training.recipe import Recipe
-from stcnn.writing import whole_file
+from stcnn.writing import locked, whole_file
 
 Part = Literal["validation", "test"]
 SEAL = "test_looks.json"
@@ -67,8 +67,7 @@ def score_part(run: Run, dataset: Dataset, recipe: Recipe, part: Part) -> pd.Dat
         predictions = predict_together(run.models(), held_out, recipe.batching).mean
         table = Evaluation.of(predictions, held_out, recipe.split.families).scores_table()
     if part == "test":
-        seal = _seal(run)
-        _write_seal(run, {**seal, "scored": [*seal["scored"], _now()]})
+        _add_to_seal(run, "scored", _now())
     write_scores(run, f"{part}_scores", table)
     return table
 
@@ -121,8 +120,7 @@ def look_at_test(runs: Sequence[Run], again: bool = False) -> int:
         )
     now = _now()
     for run in runs:
-        seal = _seal(run)
-        _write_seal(run, {**seal, "looks": [*seal["looks"], now]})
+        _add_to_seal(run, "looks", now)
     return len(before) + 1
 
 
@@ -147,8 +145,11 @@ def _read_seal(path: Path) -> dict[str, Any]:
     return seal
 
 
-def _write_seal(run: Run, seal: Mapping[str, Any]) -> None:
-    run.write_json(SEAL, {"test_sha256": _test_sha256(run), **seal})
+def _add_to_seal(run: Run, kind: Literal["scored", "looks"], when: str) -> None:
+    """Record that the test part was scored or looked at; of two processes that do so at once, both are recorded."""
+    with locked(run.path, "looks", "looks at the test part of", wait=True):
+        seal = _seal(run)
+        run.write_json(SEAL, {"test_sha256": _test_sha256(run), **seal, kind: [*seal[kind], when]})
 
 
 def _test_sha256(run: Run) -> str:
