@@ -35,10 +35,10 @@ def draw_ratios(axes: plt.Axes, rows: list[dict[str, Any]], what: str, title: st
 def draw_memory(axes: plt.Axes, rows: list[dict[str, Any]]) -> None:
     """Draw peak memory of a training step by length of the clip."""
     single = [row for row in rows if row["n_clips"] == 1 and row["kernel_s"] is None]
-    for label, path, recompute in (("all kept", "native", False), ("recomputing", "torch", True)):
-        mine = [row for row in single if row["compute"] == path and bool(row.get("recompute")) == recompute]
-        colour = COLOURS[path]
-        axes.plot([r["n_frames"] for r in mine], [r["peak_mb"] for r in mine], "o-", color=colour, label=label)
+    mine = [row for row in single if row["compute"] == "native"]
+    axes.plot(
+        [r["n_frames"] for r in mine], [r["peak_mb"] for r in mine], "o-", color=COLOURS["native"], label="native"
+    )
     axes.set(xlabel="frames of the clip", ylabel="peak memory (MB)", title="Memory of a training step", ylim=(0, None))
 
 

@@ -13,7 +13,6 @@ CASES = [
     *({"n_frames": n, "kernel_s": None} for n in (500, 1000, 1980, 4000, 8000)),
     *({"n_frames": 1980, "kernel_s": k} for k in (0.5, 2.0, 5.0)),
     *({"n_frames": 1980, "kernel_s": k, "compute": "torch"} for k in (None, 0.5, 2.0, 5.0)),
-    *({"n_frames": n, "kernel_s": None, "recompute": True} for n in (1980, 8000)),
     {"n_frames": 1980, "kernel_s": None, "n_clips": 20},
     {"n_frames": 1980, "kernel_s": None, "n_clips": 20, "n_grey": 720},
 ]
@@ -36,8 +35,7 @@ def measure(case: dict) -> dict:
         update={"filter": model.config.hidden.filter.model_copy(update={"kernel_s": case["kernel_s"]})}
     )
     model = STCNN(model.config.model_copy(update={"hidden": hidden}), model.population)
-    model.hidden.recompute = case.get("recompute", False)
-    model.hidden.compute = case.get("compute", "torch" if model.hidden.recompute else "native")
+    model.hidden.compute = case.get("compute", "native")
     model.voltage_of(record.clips(1, 8, 0), record.RATE_HZ).sum().backward()  # loads the libraries
     movie = Coded(torch.randint(0, 3, (n_clips, frames, 83, 83), dtype=torch.uint8))
     before = peak_mb()

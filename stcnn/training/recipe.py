@@ -51,7 +51,7 @@ class TrainingConfig(BaseModel):
     neurons are trained."""
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "gpu"] = "auto"
-    compute: Literal["auto", "torch", "native", "triton"] = "auto"
+    compute: Literal["auto", "reference", "torch", "native", "triton"] = "auto"
     """What the hidden layers run in: PyTorch, compiled code, or the kernels of a GPU; the numbers are the same."""
     n_workers: int = Field(0, ge=0)
     """Processes that prepare batches; 0 prepares them in the training process."""
