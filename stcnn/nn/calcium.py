@@ -19,11 +19,13 @@ RectifierName = Literal["elu", "softplus", "relu", "leaky_relu", "tanh", "identi
 
 
 def rectified(voltage: Tensor, rectifier: RectifierName) -> Tensor:
-    """Return what of the voltage drives the calcium."""
+    """Return what of the voltage drives the calcium, always a tensor of its own, which may be overwritten."""
     if rectifier == "softplus":
         return F.softplus(voltage)
     if rectifier == "elu":
         return F.elu(voltage) + 1
+    if rectifier == "identity":
+        return voltage.clone()
     return activation(rectifier)(voltage)
 
 

@@ -1,30 +1,28 @@
 """The published checkpoints (Klapoetke et al. 2022): their ``config.json`` and ``model_chkpnt_K.pt`` as our model.
 
-What the published code does differently is expressed by our configuration, so that its parameters keep their values and
-training can go on where it stopped:
-
-* its filters leave out the time step: ``gain_hz`` is the sampling rate, ``scale`` is ``energy``;
-* its readouts look at place 1 of a stride-9 convolution, which is column 9 of 21, not the middle;
-* its lattice has the first column on the first pixel: the middle lies one degree left of and above that of the picture;
-* it calls the offset ``alpha`` and the gain before its softplus ``beta``.
+Of three parts: what ``config.json`` may say (:mod:`stcnn.nn.published_schema`), how our configuration says it
+(:mod:`stcnn.nn.published_config`), and here the tensors, which are judged by both before a model is made of them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from stcnn.errors import FileError, nearest
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.errors import FileError
+from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
+from stcnn.nn.published_config import CalciumTau, deg_per_px, published_config
 from stcnn.nn.published_names import our_name
-from stcnn.reading import load_tensors, read_json, require_weights
-
-CalciumTau = Literal["trained", "per_type"]
+from stcnn.nn.published_schema import judge
+from stcnn.nn.published_tensors import judged_state
+from stcnn.reading import load_tensors, read_json
 
 
 class PublishedCheckpoint(NamedTuple):
@@ -50,11 +48,13 @@ def open_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
     Args:
         folder: the published run.
         epoch: which checkpoint; 0 is the untrained network.
-        calcium_tau: ``trained`` filters calcium with the trained global time constant; ``per_type`` with the
-            per-type constant, which was never trained but which the published figures used.
+        calcium_tau: ``trained`` filters calcium with the time constant that training used (one for all cell types where
+            ``use_global_ca_tau`` says so, else one for each); ``per_type`` with that of each cell type, which the
+            published figures used, although a shared one had been trained.
 
     Raises:
-        FileError: a file is missing, truncated or not a published checkpoint.
+        FileError: a file is missing, truncated or not a published checkpoint, or ``config.json`` has a key or value
+            that is not known here; the sentence names it.
     """
     return read_published(folder, epoch, calcium_tau).model
 
@@ -71,9 +71,10 @@ def read_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
             remedy=f"choose an epoch among {', '.join(there)}" if there else "check the folder",
         )
     described = read_json(folder / "config.json", "the published config.json")
+    rate_hz = judge(described, str(folder / "config.json")).sampling_rate
     tensors = load_tensors(path, "a published checkpoint, with 'model' and 'optim'")
     try:
-        return convert(tensors, described, described["sampling_rate"], calcium_tau, str(path))
+        return convert(tensors, described, rate_hz, calcium_tau, str(path))
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         what = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise FileError(
@@ -97,103 +98,32 @@ def convert(
         rate_hz: sampling rate the network was trained at.
         calcium_tau: see :func:`open_published`.
         source: where it came from, for messages.
+
+    Raises:
+        FileError: the description has an unknown key or value, or does not describe the tensors.
     """
-    calcium = described["ca_config"]
-    counts = dict(zip(calcium["cell_types"], calcium["cell_count"], strict=True))
-    population = Population(neurons={name: tuple(map(str, range(n))) for name, n in counts.items()})
-    model = STCNN(published_config(described, rate_hz, calcium_tau), population)
-    state = require_weights(checkpoint["model"], f"{source}, 'model',")
-    lc_types = described["L_config"]["lc_types"]
+    known = judge({"sampling_rate": rate_hz, **described}, f"the config.json of {source}")
+    state = judged_state(checkpoint, known, source)
+    config = published_config(known, known.sampling_rate, calcium_tau, f"the config.json of {source}")
+    counts = zip(known.ca_config.cell_types, known.ca_config.cell_count, strict=True)
+    try:
+        population = Population(neurons={name: tuple(map(str, range(n))) for name, n in counts})
+    except ValidationError as error:
+        found = f"the config.json of {source} has ca_config.cell_types that cannot be: {error.errors()[0]['msg']}"
+        raise FileError(found, expected="names of cell types") from None
+    model = STCNN(config, population, deg_per_px(known))
+    lc_types = known.L_config.lc_types
     ours = {our_name(name, lc_types): value for name, value in state.items()}
-    wanted = model.state_dict()
-    found = {name: value.reshape(wanted[name].shape) for name, value in ours.items() if name in wanted}
-    missing = sorted(set(wanted) - set(found))
-    if missing:
-        raise FileError(
-            f"{source} lacks {missing[0]} and {len(missing) - 1} more of {len(wanted)} tensors",
-            expected="the tensors its config.json describes",
-            remedy=nearest(missing[0], [name for name in ours if name]),
-        )
-    if next(iter(state.values())).dtype == torch.float64:
+    if any(value.dtype == torch.float64 for value in state.values()):
         model.double()
-    model.load_state_dict(found)
+    wanted = model.state_dict()
+    model.load_state_dict({name: ours[name].reshape(value.shape) for name, value in wanted.items()})
     model.eval()
-    optimizer, options = _optimizer(checkpoint, described)
-    return PublishedCheckpoint(model, float(rate_hz), optimizer, options)
+    optimizer, options = _optimizer(checkpoint, lc_types)
+    return PublishedCheckpoint(model, known.sampling_rate, optimizer, options)
 
 
-def published_config(described: dict[str, Any], rate_hz: float, calcium_tau: CalciumTau = "trained") -> ModelConfig:
-    """Express a published network in our configuration."""
-    eye, hidden, readout, calcium = (described[k] for k in ("pr_config", "network_config", "L_config", "ca_config"))
-    shape_px = (83, 83)
-    lattice, centre_deg = _lattice(eye, shape_px)
-
-    def kernel(config: dict[str, Any]) -> dict[str, Any]:
-        filtered = {"kernel_s": config["t_kernel_size"] / rate_hz, "scale": "energy", "gain_hz": rate_hz}
-        if "tau_init" in config:
-            low, high = config["tau_init"]
-            filtered["tau_init_s"] = (10**low, 10**high)
-        return filtered
-
-    windows = dict(zip(readout["lc_types"], readout["x_kernel_size"], strict=True))
-    scale = 2**0.5 * hidden["init_amplitude_scale"]
-    first, pad, stride = readout["x_kernel_size"][0][0], readout["x_padding"][0][0], readout["x_stride"][0][0]
-    places = (lattice[0] + 2 * pad - first) // stride + 1
-    place = stride * (places // 2) - pad + first // 2
-    return ModelConfig.model_validate(
-        {
-            "eye": {
-                "acceptance_fwhm_deg": eye["pr_sigma"][0],
-                "window_deg": eye["x_kernel_size"][0],
-                "column_spacing_deg": eye["x_stride"][0],
-                "lattice": lattice,
-                "centre_deg": centre_deg,
-                "tau_s": eye["tau"],
-                "filter": kernel(eye),
-            },
-            "hidden": {
-                "channels": hidden["out_channels"],
-                "kernel_columns": hidden["x_kernel_size"][0],
-                "filter": {"kind": "exponential", **kernel(hidden)},
-                "bias": True,
-                "weight_init": scale,
-            },
-            "readout": {
-                "centre": (place, place),
-                "filter": kernel(readout),
-                "weight_init": scale,
-                "bias_init": readout["bias_init"],
-            },
-            "cell_types": {
-                "default": {"window_columns": 9},
-                **{name: {"window_columns": width} for name, (width, _) in windows.items()},
-            },
-            "calcium": {
-                "rectifier": calcium["activation"],
-                "tau": "per_type" if calcium_tau == "per_type" else "global",
-                "tau_init_s": calcium["gcamp_tau"],
-                "filter": kernel(calcium),
-                "gain_init": calcium["beta_init"],
-                "offset_init": calcium["alpha_init"],
-            },
-        }
-    )
-
-
-def _lattice(eye: dict[str, Any], shape_px: tuple[int, int]) -> tuple[tuple[int, int], tuple[float, float]]:
-    """Return the lattice of a strided convolution and its middle in degrees (azimuth, elevation)."""
-    sizes, right_down = [], []
-    axes = zip(shape_px, eye["x_kernel_size"], eye["x_stride"], eye["x_padding"], strict=True)
-    for n_px, kernel, stride, pad in axes:
-        n_columns = (n_px + 2 * pad - kernel) // stride + 1
-        first_px = (kernel - 1) / 2 - pad
-        sizes.append(n_columns)
-        right_down.append(first_px + stride * (n_columns - 1) / 2 - (n_px - 1) / 2)
-    down, right = right_down
-    return (sizes[0], sizes[1]), (right, -down)
-
-
-def _optimizer(checkpoint: dict[str, Any], described: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _optimizer(checkpoint: dict[str, Any], lc_types: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return Adam's state by our parameter name, and its options.
 
     Adam numbered the tensors in the order of the state, without buffers: the running statistics and the eye's
@@ -202,7 +132,6 @@ def _optimizer(checkpoint: dict[str, Any], described: dict[str, Any]) -> tuple[d
     saved = checkpoint.get("optim") or {"state": {}, "param_groups": [{}]}
     buffers = ("running_mean", "running_var", "num_batches_tracked")
     trained = [n for n in checkpoint["model"] if n != "pr.tau" and n.rpartition(".")[2] not in buffers]
-    lc_types = described["L_config"]["lc_types"]
     state = {}
     for index, moments in saved["state"].items():
         name, value = our_name(trained[index], lc_types), checkpoint["model"][trained[index]]

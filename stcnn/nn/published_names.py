@@ -2,7 +2,7 @@
 
 In its state dictionary a hidden layer and its normalisation stand apart, readouts go by their number, and the tensors
 of neurons by the published formula, ``beta + softplus(alpha) ...``, whose two arguments its code exchanges: ``alpha``
-is the offset and ``beta`` the gain before its softplus.
+is the offset and ``beta`` the gain before its softplus. Cell types are kept in lower case here.
 """
 
 from __future__ import annotations
@@ -55,9 +55,11 @@ def published_name(name: str, lc_types: Sequence[str]) -> str:
     """Return the published name of a tensor of ours, the inverse of :func:`our_name`; empty where it has none."""
     if name == GLOBAL_TAU[1]:
         return GLOBAL_TAU[0]
+    known = {cell_type_name(lc_type): lc_type for lc_type in lc_types}
     room, _, rest = name.partition(".")
     if room == "calcium":
         cell_type, _, tensor = rest.removeprefix("types.").rpartition(".")
+        cell_type = known.get(cell_type, cell_type)
         return f"ca_param.{cell_type}.{_OUR_NEURON_NAMES[tensor]}" if tensor in _OUR_NEURON_NAMES else ""
     place, _, tensor = rest.partition(".")
     norm = tensor.removeprefix("norm.")
@@ -67,6 +69,6 @@ def published_name(name: str, lc_types: Sequence[str]) -> str:
         return ""
     if room == "hidden":
         return f"network.{place}.{_OUR_LAYER_NAMES[tensor]}"
-    if room == "readouts" and place in lc_types:
-        return f"lc_layers.{list(lc_types).index(place)}.{_OUR_LAYER_NAMES[tensor]}"
+    if room == "readouts" and place in known:
+        return f"lc_layers.{list(known).index(place)}.{_OUR_LAYER_NAMES[tensor]}"
     return ""

@@ -162,7 +162,8 @@ class Readouts(nn.ModuleDict):
             ConfigError: a cell type would read nothing of it.
         """
         centre = self.config.centre or (lattice[0] // 2, lattice[1] // 2)
-        if not all(0 <= c < n for c, n in zip(centre, lattice, strict=True)):
+        asked = any(cell_type.grid is None for cell_type in self.cell_types.values())
+        if asked and not all(0 <= c < n for c, n in zip(centre, lattice, strict=True)):
             raise ConfigError(
                 f"model.readout.centre is {centre}", expected=f"a row and column of the lattice {lattice}"
             )
