@@ -13,6 +13,8 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, FileError, ShapeError
 from stcnn.experiments.receptive_field import receptive_fields
+from stcnn.export.published import export_published
+from stcnn.export.tensors import Exported
 from stcnn.nn.eye import Whole
 from stcnn.nn.model import STCNN
 from stcnn.nn.published import CalciumTau, convert, open_published
@@ -353,6 +355,23 @@ def test_a_tensor_that_cannot_be_is_named(name: str, value: Tensor, sentence: st
     described = described_network()
     with pytest.raises(FileError, match=sentence):
         convert({"model": {**random_state(described), name: value}}, described, 180.0)
+
+
+EXPORTED = [form for form in FORMS if form != "types in another order"]
+"""Readouts are exported in the order of ``ca_config``, so that of the others names and shapes are equal."""
+
+
+@pytest.mark.parametrize("form", EXPORTED)
+def test_an_exported_network_of_any_form_is_equal(tmp_path: Path, form: str) -> None:
+    network = Network(FORMS[form], frames=30)
+    model = network.model()
+    export_published(Exported(model, network.rate_hz, 1), tmp_path / "out", SHAPES_PX[0])
+    again = open_published(tmp_path / "out", 1)
+    luminance = (network.contrast[0] + 0.498).numpy()
+    right, dff = model.predict(luminance, network.rate_hz), again.predict(luminance, network.rate_hz)
+    assert all(largest_error(dff[name], trace) < 1e-6 for name, trace in right.items())
+    state = torch.load(tmp_path / "out" / "model_chkpnt_1.pt", weights_only=True)["model"]
+    assert {name: value.shape for name, value in state.items()} == {n: v.shape for n, v in network.state.items()}
 
 
 def test_a_plain_network_is_said_in_few_words() -> None:

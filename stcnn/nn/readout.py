@@ -138,6 +138,8 @@ class Readouts(nn.ModuleDict):
     config: ReadoutConfig
     cell_types: dict[str, CellTypeConfig]
     activation: Activation
+    lattice: Pair
+    """Size of the maps they read."""
     places: dict[str, Window]
     """What each cell type reads; it may reach beyond the lattice, where maps are zero."""
     window: Window
@@ -161,6 +163,7 @@ class Readouts(nn.ModuleDict):
         Raises:
             ConfigError: a cell type would read nothing of it.
         """
+        self.lattice = lattice
         centre = self.config.centre or (lattice[0] // 2, lattice[1] // 2)
         asked = any(cell_type.grid is None for cell_type in self.cell_types.values())
         if asked and not all(0 <= c < n for c, n in zip(centre, lattice, strict=True)):
