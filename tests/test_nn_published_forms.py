@@ -281,7 +281,7 @@ def test_a_picture_of_another_size_has_a_lattice_of_its_own_and_the_same_paramet
 def test_a_picture_without_room_for_a_column_is_a_sentence() -> None:
     model = Network({"pr_config": {"x_padding": [0, 0]}}).model()
     with pytest.raises(ShapeError, match="no room for a column"):
-        model.predict(np.full((3, 8, 8), 0.5))
+        model.predict(np.full((3, 8, 8), 0.5), 180.0)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
