@@ -159,9 +159,9 @@ def _readouts(model: STCNN, rate_hz: float) -> dict[str, Any]:
         "out_channels": [1],
         "lc_types": list(model.cell_types),
         "lc_count": [len(neurons) for neurons in model.population.neurons.values()],
-        "x_kernel_size": [list(shape.kernel) for shape in shapes],
-        "x_stride": [list(shape.stride) for shape in shapes],
-        "x_padding": [list(shape.padding) for shape in shapes],
+        "x_kernel_size": [_for_readout(shape.kernel) for shape in shapes],
+        "x_stride": [_for_readout(shape.stride) for shape in shapes],
+        "x_padding": [_for_readout(shape.padding) for shape in shapes],
         "tau_init": _exponents(config.filter.tau_init_s),
         "activation": _activation(model.readouts.activation, "model.readout.slope"),
         "t_kernel_size": taps(config.filter, slowest_s, rate_hz),
@@ -171,6 +171,11 @@ def _readouts(model: STCNN, rate_hz: float) -> dict[str, Any]:
     if config.filter.kind == "power_exponential":
         section["n_power_init"] = list(config.filter.n_init)
     return section
+
+
+def _for_readout(pair: tuple[int, int]) -> list[Any]:
+    """Return a pair as the published program reads it for readouts: of a plain pair it takes the first number alone."""
+    return list(pair) if pair[0] == pair[1] else [list(pair)]
 
 
 def _grid(model: STCNN, name: str, lattice: tuple[int, int]) -> Convolution:
