@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from stcnn.nn.eye import axes
 from stcnn.nn.hidden_stack import Compute
 from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
 from stcnn.nn.kernels.triton.launch import interpreted
@@ -206,17 +207,16 @@ def twin_geometry(model: STCNN, rate_hz: float) -> direct.Geometry:
     return direct.Geometry(
         rate_hz=rate_hz,
         fwhm_px=config.eye.acceptance_fwhm_deg,
-        window_px=round(one(config.eye.window_deg)),
-        stride_px=round(one(config.eye.column_spacing_deg)),
+        window_px=round(axes(config.eye)[0].window_deg),
+        stride_px=round(axes(config.eye)[0].spacing_deg),
         eye_filter=kernel(config.eye.filter),
         hidden_filter=kernel(config.hidden.filter),
         readout_filter=kernel(config.readout.filter),
         calcium_filter=kernel(config.calcium.filter),
         readouts={
-            name: direct.Readout(round(one(width.window_columns)) // 2, 1, model.readouts.centre)
-            for name, width in widths.items()
+            name: direct.Readout(width.window[0] // 2, 1, model.readouts.centre) for name, width in widths.items()
         },
-        rectifier=config.calcium.rectifier,  # type: ignore[arg-type]  # the direct form knows two
+        rectifier="softplus" if config.calcium.rectifier == "softplus" else "elu",
         global_calcium_tau=config.calcium.tau == "global",
         form="matrix",
     )
@@ -245,9 +245,3 @@ def gradient_errors(found: Mapping[str, Tensor], right: Mapping[str, Tensor]) ->
         size = float(theirs_.norm())
         errors[kind] = float((ours_ - theirs_).norm()) / (size if size > 1e-9 * largest else largest)
     return errors
-
-
-def one(size: float | tuple[float, float]) -> float:
-    """A size that is the same down and across; the direct form knows no other."""
-    assert not isinstance(size, tuple)
-    return size

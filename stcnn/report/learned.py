@@ -20,18 +20,26 @@ KERNEL_S = 0.4
 
 def spatial_weights(model: STCNN) -> dict[str, LayerWeights]:
     """Spatial weights of hidden layers, in front of which stand the normalised channels of the layer before."""
-    spacing_deg = max(model.config.eye.spacing_deg)
-    layers = {
-        f"layer{i}": LayerWeights(
-            f"hidden layer {i}", _array(layer.weight), [str(o + 1) for o in range(len(layer.weight))], spacing_deg
-        )
-        for i, layer in enumerate(model.hidden, start=1)
-    }
+    spacing_deg = model.config.eye.spacing_deg[1]
+    layers = {}
+    for i, layer in enumerate(model.hidden, start=1):
+        outputs = [str(o + 1) for o in range(len(layer.weight))]
+        layers[f"layer{i}"] = LayerWeights(f"hidden layer {i}", _array(layer.weight), outputs, spacing_deg)
+        spacing_deg *= layer.convolution.stride[1]
     weights = [_array(readout.weight) for readout in model.readouts.each]
-    widest = max(weight.shape[-1] for weight in weights)
-    centred = [np.pad(w, ((0, 0), *[((widest - w.shape[-1]) // 2,) * 2] * 2), constant_values=np.nan) for w in weights]
+    height = max(weight.shape[1] for weight in weights)
+    width = max(weight.shape[2] for weight in weights)
+    centred = [_centred(weight, height, width) for weight in weights]
     layers["readouts"] = LayerWeights("readouts", np.stack(centred), list(model.cell_types), spacing_deg)
     return layers
+
+
+def _centred(weights: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Return weights ``(C, Y, X)`` in the middle of a window, with NaN around them."""
+    above = (height - weights.shape[1]) // 2
+    left = (width - weights.shape[2]) // 2
+    around = ((0, 0), (above, height - weights.shape[1] - above), (left, width - weights.shape[2] - left))
+    return np.pad(weights, around, constant_values=np.nan)
 
 
 def _array(parameter: torch.Tensor) -> NDArray[np.float32]:
