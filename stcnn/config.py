@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,26 +18,28 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field, PositiveInt, ValidationError, field_validator
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, nearest
-from stcnn.foreign_keys import CHOICES, foreign_key
-from stcnn.key_paths import locate, places
+from stcnn.foreign_keys import foreign_key
+from stcnn.key_paths import locate, numbers, places
+from stcnn.overrides import CONF, explaining_hydra, plain, require_no_foreign_option, with_prefix
 from stcnn.reading import core_value
 from stcnn.run_folder import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.training.from_weights import network_of, read_weights, require_same_network
 from stcnn.training.recipe import Recipe
 
-CONF = Path(__file__).parent / "conf"
 CHECKOUT = CONF.parents[1]
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
+
+LARGEST = 1e9
+"""No number of a configuration is larger; what one was slipped into is told before memory is taken for it."""
+LARGEST_SEED = 2.0**64
 
 DatasetConfig = Annotated[SimulatedDataConfig | PublishedDataConfig | StoreDataConfig, Field(discriminator="kind")]
 
@@ -125,9 +126,14 @@ def judge(mapping: Mapping[str, Any]) -> Config:
         ConfigError: a key is unknown or missing, or a value out of range; with its path and the nearest valid name.
     """
     try:
-        return Config.model_validate(mapping)
+        config = Config.model_validate(mapping)
     except ValidationError as error:
         raise _explained(error) from error
+    for path, value in numbers(config.model_dump()):
+        largest = LARGEST_SEED if path.endswith("seed") else LARGEST
+        if not abs(value) <= largest:
+            raise ConfigError(f"'{path}' is {value}", expected=f"a number no larger than {largest:g}")
+    return config
 
 
 def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
@@ -140,7 +146,7 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
     Raises:
         ConfigError: as :func:`judge`, or an override that Hydra cannot follow.
     """
-    with _explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+    with explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
         values = plain(hydra_compose("config", overrides=with_prefix(overrides)))
     return _with_its_network(judge(values), values, overrides)
 
@@ -160,6 +166,7 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
         ConfigError: as :func:`compose`.
     """
     composed: list[tuple[dict[str, Any], list[str]]] = []
+    require_no_foreign_option(arguments, places(Config))
 
     @hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")
     def collect(values: DictConfig) -> None:
@@ -168,7 +175,7 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
     argv, sys.argv = sys.argv, [sys.argv[0], *with_prefix(arguments)]
     full_error, os.environ["HYDRA_FULL_ERROR"] = os.environ.get("HYDRA_FULL_ERROR"), "1"  # raise instead of leaving
     try:
-        with _explaining_hydra():
+        with explaining_hydra():
             collect()
     finally:
         sys.argv = argv
@@ -203,47 +210,6 @@ def _chooses_network(model: Mapping[str, Any], overrides: Sequence[str]) -> bool
         return True
     default = yaml.safe_load((CONF / "model" / "default.yaml").read_text(encoding="utf-8"))
     return any(model.get(key) != value for key, value in default.items() if key != "cell_types")
-
-
-def plain(composed: DictConfig) -> dict[str, Any]:
-    """Return what Hydra composed as plain values, interpolations resolved."""
-    values = OmegaConf.to_container(composed, resolve=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
-
-
-def with_prefix(overrides: Sequence[str]) -> list[str]:
-    """Let Hydra accept every key: whether one exists is judged later, with the nearest valid name.
-
-    Hydra itself knows only keys that the YAML files spell out, not the fields that keep their default.
-    """
-    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
-
-    def known_to_hydra(override: str) -> bool:
-        key = re.match(r"[A-Za-z_][\w.]*(?==)", override)
-        return key is None or key[0] in groups or key[0].split(".")[0] == "hydra"
-
-    return [override if known_to_hydra(override) else f"++{override}" for override in overrides]
-
-
-@contextmanager
-def _explaining_hydra() -> Iterator[None]:
-    """Say in one sentence why Hydra could not compose a configuration."""
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        if isinstance(error, MissingConfigException) and error.options:
-            group, _, choice = str(error.missing_cfg_file).rpartition("/")
-            found = f"{group}={choice} is not among the choices"
-            if ours := CHOICES.get(f"{group}={choice}"):
-                raise ConfigError(f"{found}; here it is {ours}") from error
-            found += f" ({nearest(choice, error.options)})"
-            raise ConfigError(found) from error
-        if isinstance(error, OverrideParseException):
-            found = f"'{error.override.removeprefix('++')}' cannot be read as an override"
-            raise ConfigError(found, expected="KEY=VALUE, for instance seed=2") from error
-        first = str(error).strip().splitlines()[0].rstrip(".")
-        raise ConfigError(f"the configuration cannot be composed: {first}") from error
 
 
 def _explained(error: ValidationError) -> ConfigError:

@@ -64,6 +64,18 @@ def locate(model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, 
     return ".".join(path), beside
 
 
+def numbers(values: object, path: str = "") -> Iterator[tuple[str, float]]:
+    """Yield every number in plain values with its path; a number in a list has the path of the list."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from numbers(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from numbers(value, path)
+    elif isinstance(values, int | float) and not isinstance(values, bool):
+        yield path, values
+
+
 def is_model(kind: object) -> bool:
     """Whether something is a configuration of its own."""
     return isinstance(kind, type) and issubclass(kind, BaseModel)

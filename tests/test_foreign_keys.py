@@ -99,6 +99,23 @@ def test_the_command_ends_with_the_sentence_and_status_2(capsys: pytest.CaptureF
     assert "here it is model=published." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "ours"),
+    [("--lr", "training.learning_rate"), ("--batch-size=4", "batching.batch_size"), ("--seed", "seed")],
+)
+def test_options_of_other_programs_are_answered_too(option: str, ours: str, capsys: pytest.CaptureFixture[str]):
+    assert main([option, "3"]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"'{option}' is no option; here it is {ours}, expected KEY=VALUE, for instance seed=2.\n"
+    )
+
+
+def test_options_that_exclude_each_other_are_one_sentence(capsys: pytest.CaptureFixture[str]):
+    assert main(["--multirun", "--cfg", "job", "seed=1,2"]) == 2
+    assert "Only one of --run, --multirun, --cfg" in capsys.readouterr().err
+
+
 def leaves(content: Mapping, path: str = "") -> Iterator[str]:
     for name, value in content.items():
         if isinstance(value, Mapping) and name != "data_count":
