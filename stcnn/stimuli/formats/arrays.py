@@ -49,6 +49,8 @@ def read_npz_movie(path: Path, choices: Choices) -> Source:
         facts["track"] = {key.removeprefix("track_"): file.read(key) for key in file if key.startswith("track_")}
         frames = file.read(name)
         levels = file.read("levels", ndim=1) if "levels" in file else None
+    if ours and levels is None and frames.dtype == np.uint8:
+        raise FileError(f"'{path}' has codes in 'frames' but no 'levels'", expected="the luminance of each code")
     if levels is not None or ours:
         _require_three(frames)
         return source_of(frames, facts=facts, levels=levels)
