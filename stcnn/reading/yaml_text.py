@@ -178,7 +178,7 @@ class _Building:
         return self.result
 
     def _take(self, event: events.Event) -> None:
-        line = event.start_mark.line + 1
+        line = 1 if event.start_mark is None else event.start_mark.line + 1
         if isinstance(event, events.DocumentStartEvent):
             self.n_documents += 1
             if self.n_documents > 1:
