@@ -123,7 +123,7 @@ def _folder(path: Path, what: str, pattern: str) -> list[Path]:
     """
     if not path.is_dir():
         raise FileError(f"{path} is not a folder", expected=f"the folder of {what}", remedy="correct the path")
-    entries = sorted(path.glob(pattern))
+    entries = sorted(entry for entry in path.glob(pattern) if not entry.name.startswith("."))  # drafts and the like
     if not entries:
         raise FileError(f"{path} holds no {pattern}", expected=what, remedy="correct the path or add the files")
     return entries

@@ -27,6 +27,7 @@ from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, FileError, nearest
 from stcnn.reading import read_yaml
+from stcnn.writing import is_draft
 
 ImportConfig = Annotated[
     PublishedDataConfig | StoreDataConfig | NwbConfig | Suite2pConfig | CaimanConfig | TablesConfig,
@@ -109,7 +110,7 @@ def _fitting(folder: Path, pattern: str) -> list[Path]:
         fitting = sorted(start.glob(str(Path(pattern).relative_to(Path(pattern).anchor))))
     except (ValueError, NotImplementedError, OSError) as error:
         raise FileError(f"{pattern} is no path with * ({error})", remedy="correct the path") from error
-    found = [file for file in fitting if not file.name.startswith(".")]
+    found = [file for file in fitting if not file.name.startswith(".") and not is_draft(file)]
     if not found:
         raise FileError(f"no file fits {start / pattern}", remedy="correct the path")
     return found
