@@ -1,14 +1,14 @@
 """A disk that is full at any moment: a sentence, exit status 2, what was complete stays complete, and with room it
 goes on to the same numbers."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,20 +32,6 @@ BIG = np.random.default_rng(0).random(100_000)
 FULL = r"cannot be written \(the disk is full\)\. Make room, or choose another place\."
 
 
-def write_nwb(path: Path) -> None:
-    from pynwb import NWBHDF5IO, NWBFile, TimeSeries
-
-    file = NWBFile("description", "identifier", datetime.now(UTC))
-    file.add_acquisition(TimeSeries(name="x", data=BIG, unit="m", rate=1.0))
-    with NWBHDF5IO(path, "w") as io:
-        io.write(file)
-
-
-def write_hdf5(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file["a"] = BIG
-
-
 def write_picture(path: Path) -> None:
     figure = Figure(figsize=(6, 6), dpi=200)
     figure.add_subplot().imshow(BIG.reshape(250, 400))
@@ -63,8 +49,6 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     ".parquet": lambda path: pd.DataFrame({"a": BIG}).to_parquet(path),
     ".npy": lambda path: np.save(path, BIG),
     ".npz": lambda path: np.savez_compressed(path, a=BIG),
-    ".h5": write_hdf5,
-    ".nwb": write_nwb,
     ".tif": lambda path: tifffile.imwrite(path, BIG.reshape(10, 100, 100)),
     ".png": write_picture,
     ".pt": write_tensors,
@@ -155,9 +139,26 @@ def test_what_is_written_on_ever_larger_disks_goes_on_with_room(name: str, input
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("report", "overwrite", "compile")])
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("report", "overwrite", "compile", "nwb")])
 def test_whatever_is_written_on_ever_larger_disks_goes_on_with_room(name: str, inputs: Path, tmp_path: Path):
     assert len(shrunk(name, inputs, tmp_path, n_sizes=24)) > 5
+
+
+@pytest.mark.slow
+def test_an_nwb_export_that_does_not_fit_is_a_sentence_and_leaves_nothing(inputs: Path, tmp_path: Path):
+    statuses = []
+    for size_kb in (50, 100, 200, 400, 4000):  # each in a process of its own: HDF5 cannot close what it cannot write
+        with small_disk(tmp_path / "disk", size_kb) as disk:
+            command = [sys.executable, "-m", "stcnn.cli", "data", "export", inputs / "set.zarr", disk / "nwb"]
+            environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+            ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+            statuses.append(ended.returncode)
+            if ended.returncode:
+                assert ended.stderr == f"'{disk}/nwb' {FULL.replace(chr(92), '')}\n"
+                assert not list(disk.iterdir())
+    assert statuses[0] == 2
+    assert statuses[-1] == 0
+    assert set(statuses) == {0, 2}
 
 
 @pytest.mark.slow
