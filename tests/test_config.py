@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from stcnn.config import CONF, Config, compose, judge, resumed
+from stcnn.config import Config, compose, judge, resumed
 from stcnn.errors import ConfigError, FileError
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.published import open_published
+from stcnn.overrides import CONF
 from stcnn.run_folder import Run
 from stcnn.training.recipe import TrainingConfig
 

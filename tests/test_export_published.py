@@ -194,7 +194,7 @@ def test_read_back_it_is_the_same_network_to_the_bit(tmp_path: Path):
     assert all(np.array_equal(found[name], trace) for name, trace in right.items())
 
 
-CONFIGURATIONS = (
+CONFIGURATIONS: tuple[str, ...] = (
     "base",
     "ca_relu",
     "kernels_7553",

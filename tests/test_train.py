@@ -16,8 +16,8 @@ import torch
 from matplotlib import image
 
 from stcnn import command_line
-from stcnn.config import CONF
 from stcnn.data import write_store
+from stcnn.overrides import CONF
 from stcnn.run_folder import Run, open_run
 from tests.made_up_data import dataset, write_published
 from tests.made_up_training import trained

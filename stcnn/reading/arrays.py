@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -56,7 +56,7 @@ def read_npy(
         raise FileError(found, expected=f"{header.n_bytes} for the shape {header.shape}", remedy=COPY_AGAIN)
     if header.n_bytes == 0:
         return np.zeros(header.shape, header.dtype)
-    order = "F" if header.fortran_order else "C"
+    order: Literal["C", "F"] = "F" if header.fortran_order else "C"
     with reading(path, what):
         if mmap:
             return np.memmap(path, header.dtype, "r", start, header.shape, order)
@@ -124,7 +124,7 @@ class Archive(Mapping[str, NDArray]):
             raise FileError(f"{self.path} has no array '{readable(name)}'", expected=self.what)
         info = self.infos[name]
         with reading(where, self.what), self.members.open(info) as file:
-            header = _header(file)  # type: ignore[arg-type]
+            header = _header(file)
             _require_kind(header, where, self.what, kinds, ndim)
             if header.n_bytes > info.file_size:
                 raise ValueError(f"it has {info.file_size} bytes, its shape {readable(header.shape)} needs more")

@@ -107,8 +107,8 @@ def reason(error: BaseException) -> str:
         return readable(f"{'.'.join(map(str, first['loc']))}: {first['msg'][0].lower()}{first['msg'][1:]}")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return readable(first.split(". ")[0] or type(error).__name__).rstrip(".")
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return readable(line.split(". ")[0] or type(error).__name__).rstrip(".")
 
 
 def readable(value: object, longest: int = 120) -> str:

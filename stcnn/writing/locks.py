@@ -34,7 +34,7 @@ def locked(folder: Path, purpose: str, doing: str, *, wait: bool = False) -> Ite
         FileError: another process holds the lock, or the folder cannot be written to.
     """
     if fcntl is None:
-        yield
+        yield  # type: ignore[unreachable]  # on Windows
         return
     descriptor = _opened(folder / f".{purpose}.lock")
     try:
