@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from stcnn.data import Dataset
 from stcnn.data.checks import AMBER, RED, Audit, Flag
+from stcnn.errors import FileError
 from stcnn.nn.bounds import Bounds
 from stcnn.report import report_or_reason, trace_pairs, write_report
 from stcnn.report.doubts import doubts, in_words
@@ -175,9 +177,11 @@ def test_page_stands_alone_and_says_what_it_must(run: Run):
 def test_failing_report_leaves_the_run_and_says_how_to_try_again(run: Run, capsys: pytest.CaptureFixture[str]):
     recipe = made_up_training.recipe()
     lost = replace(run, path=run.path / "checkpoints")
-    assert f"stcnn report {lost.path}" in report_or_reason(
-        lost, made_up_training.dataset(), recipe.batching, recipe.bounds
-    )
+    again = f"then try again: stcnn report {re.escape(str(lost.path))}"
+    with pytest.raises(FileError, match=rf"the training is finished, but its report failed.*{again}"):
+        report_or_reason(lost, made_up_training.dataset(), recipe.batching, recipe.bounds)
+    nothing: Any = None  # a fault of the program
+    assert f"stcnn report {run.path}" in report_or_reason(run, nothing, recipe.batching, recipe.bounds)
     assert "Traceback" in capsys.readouterr().err
 
 
