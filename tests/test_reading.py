@@ -395,3 +395,14 @@ def test_tensor_files_run_nothing(tmp_path: Path):
     torch.save([1], tmp_path / "a.pt")
     with pytest.raises(FileError, match="holds a list, expected a dictionary"):
         reading.load_tensors(tmp_path / "a.pt")
+
+
+def test_a_file_that_is_not_named_in_utf8_is_a_sentence(tmp_path: Path) -> None:
+    from stcnn.data import read_published
+    from tests.made_up_data import write_published
+
+    config = write_published(tmp_path)
+    file = tmp_path / "ca" / "LC4" / "fly1.pt"
+    os.rename(os.fsencode(file), os.fsencode(file.parent) + b"/\xff.pt")  # noqa: PTH104
+    with pytest.raises(DataError, match=r"the animal '.+' is no text, expected a name in UTF-8"):
+        read_published(config)

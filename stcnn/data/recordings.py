@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stcnn.errors import DataError
 from stcnn.movie import Movie
+from stcnn.reading import require_name
 
 Samples = tuple[NDArray[np.float32], NDArray[np.float64]]
 """A trace (T,) and the time of each sample (T,)."""
@@ -58,6 +59,10 @@ class Recording:
     exposure_s: float = 0.0
     position_deg: tuple[float, float] = (float("nan"), float("nan"))
     repeats: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        for what in ("cell_type", "neuron", "stimulus", "animal", "session"):
+            require_name(getattr(self, what), what.replace("_", " "))
 
 
 TABLE_COLUMNS = (

@@ -24,7 +24,7 @@ from stcnn.reading.faults import memory_limit, readable, reading, reason, requir
 from stcnn.reading.hdf5 import hdf5_array, open_hdf5
 from stcnn.reading.tables import numbers, read_csv, read_parquet, texts, whole_numbers
 from stcnn.reading.tensors import load_tensors, load_weights, plain_numbers, require_weights
-from stcnn.reading.text import parse_json, read_json, read_text
+from stcnn.reading.text import parse_json, read_json, read_text, require_name
 from stcnn.reading.yaml_text import core_value, parse_value, parse_yaml, read_saved_yaml, read_yaml
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "reason",
     "require_file",
     "require_folder",
+    "require_name",
     "require_room",
     "require_weights",
     "texts",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stcnn.errors import FileError
+from stcnn.errors import DataError, FileError
 from stcnn.reading.faults import readable, reading, require_file
 
 TEXT_BYTES = 4 * 2**20
@@ -105,6 +105,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"it holds the key '{readable(twice)}' twice")
     return values
+
+
+def require_name(name: str, what: str) -> None:
+    """Refuse a name that no table or store can hold: with half of a surrogate pair, as of a file not named in UTF-8.
+
+    Raises:
+        DataError: it is one.
+    """
+    if _SURROGATE.search(name):
+        raise DataError(f"the {what} '{readable(name)}' is no text", expected="a name in UTF-8", remedy="rename it")
 
 
 def require_plain(values: object) -> None:
