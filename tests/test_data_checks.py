@@ -117,6 +117,12 @@ SINGLE: list[tuple[str, str, Callable[[Recording], Recording], str]] = [
     ("NaN", RED, lambda r: replace(r, trace=np.where(np.arange(190) == 7, np.nan, r.trace)), "first is sample 7"),
     ("duration", RED, lambda r: replace(r, trace=r.trace[:20], time_s=r.time_s[:20]), "without stimulus onset"),
     ("duration", AMBER, lambda r: replace(r, trace=r.trace[:99], time_s=r.time_s[:99]), "before its movie at 1.67 s"),
+    (
+        "clock",
+        RED,
+        lambda r: replace(r, time_s=np.where(np.arange(190) == 50, r.time_s[40], r.time_s)),
+        "sample 50 is at 0.167 s, the one before at 0.317 s",
+    ),
     ("rate", RED, lambda r: replace(r, time_s=r.time_s * 1.2), "time stamps run at 50 Hz, the stated rate is 60 Hz"),
     (
         "dropped frames",

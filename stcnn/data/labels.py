@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stcnn.data.consistency import FALSE_ALARMS, LEAST_WITNESSES, Deviation, Responses, responses_without
+from stcnn.data.consistency import FALSE_ALARMS
+from stcnn.data.responses import LEAST_WITNESSES, Deviation, Responses, responses_without
 
 MOST_LIKE_OTHER = -0.5
 """Likeness to the own rather than to the other stimulus, 1 in the mean of all, below which labels look exchanged."""
@@ -30,7 +31,12 @@ Mask = NDArray[np.bool_]
 
 
 def exchanged_labels(responses: Responses) -> Iterator[Deviation]:
-    """Pairs of stimuli whose responses in a group each resemble what all others give to the other one."""
+    """Pairs of stimuli whose responses in a group each resemble what all others give to the other one.
+
+    Single neurons are not compared: they share the labels of their session, and differ in their tuning.
+    """
+    if responses.by == "neuron":
+        return
     names = list(responses.means)
     cleared: set[int] = set()
     while True:
@@ -41,7 +47,7 @@ def exchanged_labels(responses: Responses) -> Iterator[Deviation]:
             return
         group = min(lowest, key=lambda group: lowest[group])
         exchanged, without = pairs[group], responses
-        if responses.by != "neuron" and len(responses.witnesses[group]) >= LEAST_WITNESSES:
+        if len(responses.witnesses[group]) >= LEAST_WITNESSES:
             without = responses_without(responses, [group])  # the others must agree once it is left out
             beyond = beyond_others({**likenesses(without), group: found[group]}, group)
             exchanged = [pair for pair in exchanged if beyond[pair]]
@@ -68,7 +74,7 @@ def reversed_pairs(found: Mapping[int, Likeness], responses: Responses, group: i
     """Pairs of stimuli that look exchanged in a group; of two groups each must say so."""
     suspect = found[group].is_reversed & beyond_chance(found, group)
     witnesses = responses.witnesses[group]
-    if responses.by != "neuron" and len(witnesses) < LEAST_WITNESSES:
+    if len(witnesses) < LEAST_WITNESSES:
         suspect &= found[witnesses[0]].is_reversed & beyond_chance(found, witnesses[0])
     return [(a, b) for a, b in combinations(range(len(suspect)), 2) if suspect[a, b]]
 
@@ -177,8 +183,8 @@ def scatter(found: Mapping[int, Likeness]) -> Array:
         return np.zeros_like(scales)
     gains = np.concatenate([one.gains - np.median(one.gains) for one in every if len(one.gains)] or [np.zeros(1)])
     gain_variance = (1.4826 * float(np.median(np.abs(gains)))) ** 2
-    square, scale, strength = (values[:, rows, columns][known] for values in (squares, scales, strengths))
-    return noise_variance(square, scale, strength, gain_variance) * scales + gain_variance * strengths
+    on, long, strong = (values[:, rows, columns][known] for values in (squares, scales, strengths))
+    return noise_variance(on, long, strong, gain_variance) * scales + gain_variance * strengths
 
 
 def noise_variance(squares: Array, scales: Array, strengths: Array, gain_variance: float) -> float:

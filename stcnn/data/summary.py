@@ -177,10 +177,7 @@ def summarise(data: Dataset) -> Summary:
     )
     return Summary(
         types=tuple(_type(str(name), rows) for name, rows in table.groupby("cell_type", sort=False)),
-        sessions=tuple(
-            _session(str(animal), str(session), rows)
-            for (animal, session), rows in table.groupby(["animal", "session"], sort=False)
-        ),
+        sessions=tuple(_session(rows) for _, rows in table.groupby(["animal", "session"], sort=False)),
         notes=tuple(data.notes),
         n_recordings=len(table),
         n_animals=int(table.animal.nunique()),
@@ -196,7 +193,7 @@ def summarise(data: Dataset) -> Summary:
 
 def _type(cell_type: str, rows: pd.DataFrame) -> TypeSummary:
     return TypeSummary(
-        cell_type=str(cell_type),
+        cell_type=cell_type,
         n_neurons=int(rows.neuron.nunique()),
         n_animals=int(rows.animal.nunique()),
         n_stimuli=int(rows.stimulus.nunique()),
@@ -205,13 +202,13 @@ def _type(cell_type: str, rows: pd.DataFrame) -> TypeSummary:
     )
 
 
-def _session(animal: str, session: str, rows: pd.DataFrame) -> SessionSummary:
+def _session(rows: pd.DataFrame) -> SessionSummary:
     shown = _presentations(rows)
     timed = shown[np.isfinite(shown.onset_s)].sort_values("onset_s", kind="stable")
     onsets = timed.head(SHOWN_ONSETS)
     return SessionSummary(
-        animal=str(animal),
-        session=str(session),
+        animal=str(rows.animal.iloc[0]),
+        session=str(rows.session.iloc[0]),
         planes=_names(rows.plane),
         channels=_names(rows.channel),
         cells={str(name): int(own.neuron.nunique()) for name, own in rows.groupby("cell_type", sort=False)},
