@@ -6,10 +6,12 @@ that is misspelt or a value out of range is reported with its full path before a
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -175,12 +177,25 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
     argv, sys.argv = sys.argv, [sys.argv[0], *with_prefix(arguments)]
     full_error, os.environ["HYDRA_FULL_ERROR"] = os.environ.get("HYDRA_FULL_ERROR"), "1"  # raise instead of leaving
     try:
-        with explaining_hydra():
+        with explaining_hydra(), loggers_kept():
             collect()
     finally:
         sys.argv = argv
         os.environ.pop("HYDRA_FULL_ERROR") if full_error is None else os.environ.update(HYDRA_FULL_ERROR=full_error)
     return [(_with_its_network(judge(values), values, overrides), overrides) for values, overrides in composed]
+
+
+@contextmanager
+def loggers_kept() -> Iterator[None]:
+    """Switch on again the loggers that Hydra switches off when it sets up logging."""
+    on = [
+        one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger) and not one.disabled
+    ]
+    try:
+        yield
+    finally:
+        for logger in on:
+            logger.disabled = False
 
 
 def _with_its_network(config: Config, values: Mapping[str, Any], overrides: Sequence[str]) -> Config:

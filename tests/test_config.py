@@ -1,5 +1,6 @@
 """Configuration: every YAML file, and what is said of keys and values that cannot be."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stcnn.config import Config, compose, judge, resumed
+from stcnn.config import Config, compose, from_command_line, judge, resumed
 from stcnn.errors import ConfigError, FileError
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.published import open_published
@@ -187,3 +188,9 @@ def test_resume_of_something_that_is_not_a_run_is_one_sentence(tmp_path: Path):
         resumed(tmp_path, [])
     with pytest.raises(FileError, match="nowhere does not exist"):
         resumed(tmp_path / "nowhere", [])
+
+
+def test_hydra_leaves_the_loggers_of_others_on(capsys: pytest.CaptureFixture[str]):
+    logger = logging.getLogger("stcnn.of_a_test")
+    from_command_line(["seed=2"])
+    assert not logger.disabled

@@ -149,7 +149,8 @@ def test_an_nwb_export_that_does_not_fit_is_a_sentence_and_leaves_nothing(inputs
     statuses = []
     for size_kb in (50, 100, 200, 400, 4000):  # each in a process of its own: HDF5 cannot close what it cannot write
         with small_disk(tmp_path / "disk", size_kb) as disk:
-            command = [sys.executable, "-m", "stcnn.cli", "data", "export", inputs / "set.zarr", disk / "nwb"]
+            command = [sys.executable, "-m", "stcnn.cli", "data", "export"]
+            command += [str(inputs / "set.zarr"), str(disk / "nwb")]
             environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
             ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
             statuses.append(ended.returncode)
