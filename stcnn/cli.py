@@ -11,8 +11,7 @@ from pkgutil import iter_modules
 
 import typer
 
-from stcnn.errors import StcnnError
-from stcnn.shortage import machine_error
+from stcnn.shortage import sentence_of
 
 app = typer.Typer(
     help="Models of visual neurons from calcium recordings.",
@@ -59,7 +58,7 @@ def main() -> None:
         _add_commands()
         app()
     except Exception as error:
-        fault = error if isinstance(error, StcnnError) else machine_error(error)
+        fault = sentence_of(error)
         if fault is None:
             raise
         print(fault, file=sys.stderr)

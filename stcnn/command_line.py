@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from stcnn.config import from_command_line
-from stcnn.errors import StcnnError
-from stcnn.shortage import machine_error
+from stcnn.shortage import sentence_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except Exception as error:
-        fault = error if isinstance(error, StcnnError) else machine_error(error)
+        fault = sentence_of(error)
         if fault is None:
             raise
         print(fault, file=sys.stderr)

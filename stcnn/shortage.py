@@ -7,8 +7,11 @@ for here once, in the error, in what led to it, and in its text.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
+import sys
+import traceback
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -83,6 +86,24 @@ def machine_error(error: BaseException) -> MachineError | None:
     """The sentence for an exception that nobody translated, if the machine is its reason."""
     found = shortage_of(error)
     return None if found is None else MachineError(found.reason + _where(error), remedy=found.remedy)
+
+
+def sentence_of(error: Exception) -> StcnnError | None:
+    """What the command line prints of an exception instead of its traceback; None where that is to be shown.
+
+    What was half made when the machine ran out of something is taken apart here, in silence: what libraries complain
+    of then only follows from it.
+    """
+    if isinstance(error, StcnnError):
+        return error
+    fault = machine_error(error)
+    if fault is not None:
+        former, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+        for each in _chain(error):
+            traceback.clear_frames(each.__traceback__)
+        gc.collect()
+        sys.unraisablehook = former
+    return fault
 
 
 def _where(error: BaseException) -> str:
