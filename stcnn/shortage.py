@@ -88,6 +88,30 @@ def machine_error(error: BaseException) -> MachineError | None:
     return None if found is None else MachineError(found.reason + _where(error), remedy=found.remedy)
 
 
+def require_open_files(number: int, what: str) -> None:
+    """Let this process open so many files at once, raising its limit as far as it may.
+
+    A worker that cannot open one is silent, and whoever waits for its batch waits forever.
+
+    Args:
+        number: of files.
+        what: needs them, for the sentence.
+
+    Raises:
+        MachineError: it may not open so many.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY not in (soft, hard) and hard < number:
+        found = f"{what} needs up to {number} open files, and this process may open {hard}"
+        raise MachineError(found, remedy=f"raise the limit with: ulimit -n {number}; or take fewer workers")
+    if soft != resource.RLIM_INFINITY and soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+
+
 def sentence_of(error: Exception) -> StcnnError | None:
     """What the command line prints of an exception instead of its traceback; None where that is to be shown.
 

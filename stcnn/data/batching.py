@@ -26,6 +26,7 @@ from stcnn.data.clocks import frame_extents, sampled_at_frames, traces_at_frames
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.errors import DataError
 from stcnn.movie import Movie
+from stcnn.shortage import require_open_files
 
 POOL_BATCHES = 32
 """A shuffled epoch is cut into pools of this many batches, and clips are sorted by length within a pool."""
@@ -225,6 +226,10 @@ def _place(out: NDArray, frames: NDArray, start: int, shift_px: tuple[int, int])
         out[t0:t1, y0:y1, x0:x1] = frames[t0 - start : t1 - start, y0 - ele : y1 - ele, x0 + azi : x1 + azi]
 
 
+FILES_PER_WORKER = 64
+"""Files that may be open at once for each worker: some ten tensors in each of its batches under way, and its pipes."""
+
+
 def loader(
     dataset: Dataset, config: BatchingConfig, *, seed: int = 0, shuffle: bool = False, n_workers: int = 0
 ) -> DataLoader[Batch]:
@@ -239,7 +244,10 @@ def loader(
 
     Raises:
         DataError: as :func:`plan_clips`.
+        MachineError: this process may not open the files by which so many workers hand over their tensors.
     """
+    if n_workers:
+        require_open_files(FILES_PER_WORKER * (1 + n_workers), f"n_workers={n_workers}")
     clips = plan_clips(dataset, config)
     order = BatchOrder(
         [c.n_frames for c in clips], [c.rate_hz for c in clips], config.batch_size, seed=seed, shuffle=shuffle
