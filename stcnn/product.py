@@ -6,6 +6,7 @@ The commands call these, so both do the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,7 @@ from stcnn.run_folder import open_run as open_run_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stcnn.nn.model import Response
+    from stcnn.nn.model import STCNN, Response
     from stcnn.simulation import SimulatedDataConfig, Simulation
 
 Part = Literal["validation", "test"]
@@ -35,6 +36,11 @@ class Run(RunFolder):
         """Return the configuration it was trained with, judged."""
         return judge(self.config())
 
+    @cached_property
+    def _opened(self) -> list[STCNN]:
+        """The finished models, read once: each keeps its folded weights from one question to the next."""
+        return self.models()
+
     def dataset(self) -> Dataset:
         """Open the recordings it was trained on, all parts of them."""
         return self.settings().open_dataset()
@@ -46,7 +52,7 @@ class Run(RunFolder):
         """
         import numpy as np
 
-        each = [model.respond(frames, rate_hz) for model in self.models()]
+        each = [model.respond(frames, rate_hz) for model in self._opened]
         first = each[0]
         if len(each) == 1:
             return first
@@ -62,7 +68,7 @@ class Run(RunFolder):
         """
         from stcnn.experiments import respond_together
 
-        return respond_together(self.models(), movies.items())
+        return respond_together(self._opened, movies.items())
 
     def evaluate(self, part: Part = "validation", *, again: bool = False) -> pd.DataFrame:
         """Score the run on a held-out part, write the scores into its folder, and return them.

@@ -159,6 +159,8 @@ class STCNN(nn.Module):
 
     def _sample_columns(self, frames: Frames, rate_hz: float, start: int) -> Tensor:
         """Return photoreceptor maps from frame ``start`` on, in compiled code where the hidden layers run there."""
+        if self.hidden.compute not in ("auto", "native"):
+            return self.eye.see(frames, rate_hz, self.deg_per_px, start)
         rows, columns = self.eye.config.lattice
         n_clips = frames.contrast(start, start + 1).shape[0]
         n_values = (frames.n_frames - start) * n_clips * rows * columns

@@ -34,18 +34,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         FileError: the folder cannot be made, or the file cannot be written.
     """
-    try:
-        with draft_beside(path) as folder:
-            draft = folder / f"{path.stem}{path.suffix.lower()}"
-            yield draft
-            place_file(draft, path)
-    except StcnnError:
-        raise
-    except Exception as error:
-        fault = unwritable(path, error)
-        if fault is None:
-            raise
-        raise fault from error
+    with _said_of(path), draft_beside(path) as folder:
+        draft = folder / f"{path.stem}{path.suffix.lower()}"
+        yield draft
+        place_file(draft, path)
 
 
 @contextmanager
@@ -63,23 +55,15 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         TakenError: there is such a folder when the block ends, and it is not to be replaced.
         FileError: the folder cannot be made or filled.
     """
-    try:
-        with draft_beside(path) as folder:
-            yield folder / path.name
-            try:
-                place_folder(folder / path.name, path, replace=replace)
-            except OSError as error:
-                if error.errno not in _TAKEN:
-                    raise
-                found = f"'{path}' was made by another process in the meantime"
-                raise TakenError(found, remedy="choose another name") from error
-    except StcnnError:
-        raise
-    except Exception as error:
-        fault = unwritable(path, error)
-        if fault is None:
-            raise
-        raise fault from error
+    with _said_of(path), draft_beside(path) as folder:
+        yield folder / path.name
+        try:
+            place_folder(folder / path.name, path, replace=replace)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            found = f"'{path}' was made by another process in the meantime"
+            raise TakenError(found, remedy="choose another name") from error
 
 
 @contextmanager
@@ -97,15 +81,21 @@ def whole_files(folder: Path) -> Iterator[Path]:
             draft.mkdir()
             yield draft
         return
+    with _said_of(folder), draft_beside(folder / "files") as draft:
+        yield draft
+        for file in sorted(draft.iterdir()):
+            place_file(file, folder / file.name)
+
+
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Raise what goes wrong with the machine in the block as the sentence for ``path``; other faults as they are."""
     try:
-        with draft_beside(folder / "files") as draft:
-            yield draft
-            for file in sorted(draft.iterdir()):
-                place_file(file, folder / file.name)
+        yield
     except StcnnError:
         raise
     except Exception as error:
-        fault = unwritable(folder, error)
+        fault = unwritable(path, error)
         if fault is None:
             raise
         raise fault from error
