@@ -1,6 +1,8 @@
 """What every test shares: the reference data, a fixed seed, few threads, and Hypothesis without deadlines."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -50,3 +52,14 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 def _seeded() -> None:
     """Draw the same initial weights whatever tests ran before."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_left_on() -> Iterator[None]:
+    """Fail the test that switches our loggers off for those after it, as libraries that set up logging do."""
+    yield
+    loggers = {name: one for name, one in logging.root.manager.loggerDict.items() if name.startswith("stcnn")}
+    off = [name for name, one in loggers.items() if isinstance(one, logging.Logger) and one.disabled]
+    for name in off:
+        logging.getLogger(name).disabled = False
+    assert not off, f"the test switched off {', '.join(off)}"
