@@ -22,7 +22,7 @@ import stcnn
 from stcnn.commands.predict import write_responses
 from stcnn.config import compose
 from stcnn.experiments import between_grey, respond
-from stcnn.nn.published import published_epochs
+from stcnn.published import published_epochs
 from stcnn.stimuli import Screen, load_protocol, natural_motion, read_movie, render, write_movie
 from stcnn.stimuli.table import stimulus_table
 from stcnn.training.fit import train

@@ -22,7 +22,7 @@ import stcnn
 from stcnn.config import compose
 from stcnn.experiments import between_grey, receptive_fields
 from stcnn.nn.bounds import Bounds
-from stcnn.nn.published import published_epochs
+from stcnn.published import published_epochs
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.stimuli import Screen, looming_disc
 from stcnn.training.fit import train

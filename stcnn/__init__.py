@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from stcnn.nn.bounds import Bounds
     from stcnn.nn.model import STCNN, ModelConfig
     from stcnn.nn.population import Population
-    from stcnn.nn.published import open_published
     from stcnn.product import Run, latest_run, open_recordings, open_run, runs, simulate, train
+    from stcnn.published import open_published
 
 __all__ = [
     "STCNN",
@@ -58,7 +58,7 @@ _HOMES = {
     "stcnn.nn.bounds": ("Bounds",),
     "stcnn.nn.model": ("STCNN", "ModelConfig"),
     "stcnn.nn.population": ("Population",),
-    "stcnn.nn.published": ("open_published",),
+    "stcnn.published": ("open_published",),
     "stcnn.product": ("Run", "latest_run", "open_recordings", "open_run", "runs", "simulate", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -12,8 +12,8 @@ import yaml
 from stcnn.config import Config, compose, from_command_line, judge, resumed
 from stcnn.errors import ConfigError, FileError
 from stcnn.nn.bounds import Bounds
-from stcnn.nn.published import open_published
 from stcnn.overrides import CONF
+from stcnn.published import open_published
 from stcnn.run_folder import Run
 from stcnn.training.recipe import TrainingConfig
 

@@ -21,7 +21,7 @@ from stcnn.export.tensors import Exported
 from stcnn.movie import BACKGROUND
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
-from stcnn.nn.published import open_published, read_published
+from stcnn.published import open_published, read_published
 from tests.reference import direct
 from tests.reference.published import read_parameters
 

@@ -22,7 +22,7 @@ from stcnn.export.sources import exported_from
 from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
-from stcnn.nn.published import open_published, read_published
+from stcnn.published import open_published, read_published
 from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from stcnn.training.from_weights import Weights, network_of, read_weights, require_same_network

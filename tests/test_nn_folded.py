@@ -18,7 +18,7 @@ from stcnn.errors import ShapeError
 from stcnn.nn.eye import EYE_FRAMES
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.model import STCNN, ModelConfig
-from stcnn.nn.published import open_published
+from stcnn.published import open_published
 from tests.nn_twin import POPULATION, Case, largest_error, recordings, theirs
 
 RATE_HZ = 180.0

@@ -18,9 +18,9 @@ from stcnn.errors import FileError
 from stcnn.movie import Movie
 from stcnn.nn.bounds import Bounds, project
 from stcnn.nn.model import STCNN
-from stcnn.nn.published import convert, open_published, published_epochs, read_published
-from stcnn.nn.published_config import CalciumTau
-from stcnn.nn.published_names import our_name, published_name
+from stcnn.published import convert, open_published, published_epochs, read_published
+from stcnn.published.config import CalciumTau
+from stcnn.published.names import our_name, published_name
 from stcnn.reading import load_tensors
 from tests.nn_twin import choose_implementation
 from tests.reference.published import Item, read_items

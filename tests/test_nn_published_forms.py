@@ -17,10 +17,10 @@ from stcnn.export.published import export_published
 from stcnn.export.tensors import Exported
 from stcnn.nn.eye import Whole
 from stcnn.nn.model import STCNN
-from stcnn.nn.published import convert, open_published
-from stcnn.nn.published_config import CalciumTau, published_config
-from stcnn.nn.published_names import our_name
 from stcnn.nn.readout_map import drives
+from stcnn.published import convert, open_published
+from stcnn.published.config import CalciumTau, published_config
+from stcnn.published.names import our_name
 from tests.nn_twin import choose_implementation
 from tests.reference.published_network import calcium, described_network, random_state, voltages
 

@@ -18,7 +18,7 @@ from stcnn.errors import ConfigError, RateError, ShapeError
 from stcnn.movie import Movie
 from stcnn.nn.inference.stream import Sample, Stream
 from stcnn.nn.model import STCNN
-from stcnn.nn.published import open_published
+from stcnn.published import open_published
 from tests.nn_twin import Case
 
 RATE_HZ = 60.0

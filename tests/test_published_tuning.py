@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from stcnn.experiments import between_grey
-from stcnn.nn.published import open_published
+from stcnn.published import open_published
 from stcnn.stimuli import Screen, load_protocol, render
 
 LATTICE_DEG = {"azimuth_deg": -1.0, "elevation_deg": 1.0}

@@ -9,7 +9,7 @@ import torch
 
 from stcnn.data import BatchingConfig, PublishedDataConfig, read_published
 from stcnn.nn.model import STCNN
-from stcnn.nn.published import convert
+from stcnn.published import convert
 from stcnn.reading import load_tensors
 from stcnn.run_folder import Run
 from stcnn.training.fit import fit

@@ -80,7 +80,7 @@ def _check_endings(table: Path, figure: Path, film: Path | None) -> None:
 def _open(folder: Path) -> tuple[list[STCNN], float]:
     """The model of a run or of a published folder, or all members of an ensemble, and the rate of their movies."""
     from stcnn.nn.model import PUBLISHED_RATE_HZ
-    from stcnn.nn.published import open_published, published_epochs
+    from stcnn.published import open_published, published_epochs
     from stcnn.run_folder import open_run
 
     if published := published_epochs(folder):

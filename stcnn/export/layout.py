@@ -1,7 +1,7 @@
 """A network of ours as the published ``config.json`` describes it (Klapoetke et al. 2022).
 
-The inverse of :func:`stcnn.nn.published.published_config`. What the published program has no form for is refused with
-the key that says so.
+The inverse of :func:`stcnn.published.config.published_config`. What the published program has no form for is refused
+with the key that says so.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def export_published(
     movie_px: tuple[int, int] | None = None,
     calcium_tau: CalciumTaus = "kept",
 ) -> list[str]:
-    """Write a published folder; :func:`stcnn.nn.published.open_published` opens it as an equal network.
+    """Write a published folder; :func:`stcnn.published.open_published` opens it as an equal network.
 
     Args:
         exported: what to write.

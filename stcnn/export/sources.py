@@ -12,7 +12,7 @@ from torch import Tensor
 from stcnn.errors import ConfigError, FileError
 from stcnn.export.tensors import Exported
 from stcnn.movie import BACKGROUND
-from stcnn.nn.published import published_epochs, read_published
+from stcnn.published import published_epochs, read_published
 from stcnn.reading import load_tensors, read_json
 from stcnn.run_folder import Run, open_run
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from stcnn.errors import ConfigError
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.model import STCNN
-from stcnn.nn.published_names import published_name
 from stcnn.nn.temporal import ExponentialConfig, TemporalFilter, exponential_gain, power_exponential_kernel
+from stcnn.published.names import published_name
 
 EPS = 1e-5
 """Of the published normalisation."""

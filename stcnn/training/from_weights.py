@@ -18,7 +18,7 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, FileError
 from stcnn.nn.model import STCNN, ModelConfig
-from stcnn.nn.published import published_epochs, read_published
+from stcnn.published import published_epochs, read_published
 from stcnn.run_folder import open_run
 
 DRAWS = frozenset({"tau_init_s", "n_init", "weight_init", "bias_init", "gain_init", "offset_init", "momentum"})

@@ -34,7 +34,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "import_command": COMMANDS,
     "check_command": COMMANDS,
     "store": ("stcnn.data",),
-    "checkpoint": ("stcnn.nn.published",),
+    "checkpoint": ("stcnn.published",),
     "protocol": ("stcnn.stimuli",),
     "run": TRAINING,
     "keys": TRAINING,

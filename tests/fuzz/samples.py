@@ -291,7 +291,7 @@ def checkpoint(folder: Path) -> None:
 
 
 def _opened_checkpoint(folder: Path, _: random.Random) -> str:
-    from stcnn.nn.published import open_published, published_epochs
+    from stcnn.published import open_published, published_epochs
 
     epochs = published_epochs(folder)
     state = open_published(folder, epochs[-1] if epochs else 10).state_dict()

@@ -150,7 +150,7 @@ def open_model(folder: Path, epoch: int | None) -> STCNN:
     Raises:
         FileError: it is neither, or lacks that epoch.
     """
-    from stcnn.nn.published import open_published, published_epochs
+    from stcnn.published import open_published, published_epochs
     from stcnn.run_folder import open_run
 
     if published_epochs(folder):

@@ -1,7 +1,7 @@
 """The published checkpoints (Klapoetke et al. 2022): their ``config.json`` and ``model_chkpnt_K.pt`` as our model.
 
-Of three parts: what ``config.json`` may say (:mod:`stcnn.nn.published_schema`), how our configuration says it
-(:mod:`stcnn.nn.published_config`), and here the tensors, which are judged by both before a model is made of them.
+Of three parts: what ``config.json`` may say (:mod:`stcnn.published.schema`), how our configuration says it
+(:mod:`stcnn.published.config`), and here the tensors, which are judged by both before a model is made of them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor
 from stcnn.errors import FileError
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
-from stcnn.nn.published_config import CalciumTau, deg_per_px, published_config
-from stcnn.nn.published_names import our_name
-from stcnn.nn.published_schema import judge
-from stcnn.nn.published_tensors import judged_state
+from stcnn.published.config import CalciumTau, deg_per_px, published_config
+from stcnn.published.names import our_name
+from stcnn.published.schema import judge
+from stcnn.published.tensors import judged_state
 from stcnn.reading import load_tensors, read_json
 
 

@@ -20,7 +20,7 @@ from stcnn.errors import FileError, StcnnError
 from stcnn.nn.eye import EyeConfig
 from stcnn.nn.lattice import Convolution
 from stcnn.nn.model import ModelConfig
-from stcnn.nn.published_schema import Described, Indicator, Lobula, Network, Photoreceptor, judge
+from stcnn.published.schema import Described, Indicator, Lobula, Network, Photoreceptor, judge
 
 CalciumTau = Literal["trained", "per_type"]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import FileError, nearest
-from stcnn.nn.published_names import our_name
-from stcnn.nn.published_schema import Described
+from stcnn.published.names import our_name
+from stcnn.published.schema import Described
 from stcnn.reading import readable, require_weights
 
 Shapes = dict[str, tuple[int, ...]]
