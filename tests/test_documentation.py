@@ -17,7 +17,7 @@ from stcnn.errors import FileError
 from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from stcnn.training.recipe import Recipe
-from tests.made_up_data import dataset
+from tests.support.made_up_data import dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

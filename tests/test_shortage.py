@@ -15,8 +15,8 @@ import torch
 from stcnn import cli
 from stcnn.errors import ConfigError
 from stcnn.shortage import machine_error, shortage_of
-from tests.made_up_data import write_published
-from tests.small_disk import remount, small_disk
+from tests.support.made_up_data import write_published
+from tests.support.small_disk import remount, small_disk
 from tests.test_train import folders
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,7 +93,7 @@ def test_the_command_line_says_it_and_shows_the_traceback_of_other_faults(
 WORKERS = """
 import resource, sys
 from stcnn.data import BatchingConfig, loader
-from tests.made_up_data import dataset
+from tests.support.made_up_data import dataset
 resource.setrlimit(resource.RLIMIT_NOFILE, tuple(map(int, sys.argv[1:])))
 print(len(list(loader(dataset(), BatchingConfig(), n_workers=2))))
 """

@@ -19,8 +19,8 @@ from stcnn import command_line
 from stcnn.data import write_store
 from stcnn.overrides import CONF
 from stcnn.run_folder import Run, open_run
-from tests.made_up_data import dataset, write_published
-from tests.made_up_training import trained
+from tests.support.made_up_data import dataset, write_published
+from tests.support.made_up_training import trained
 
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
 STIMULI = (

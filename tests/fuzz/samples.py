@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tests import made_up_data
+from tests.support import made_up_data
 
 SHARED = Path(__file__).parents[3] / "shared" / "reference" / "lc_small_3"
 IMAGING_HZ = 10.0

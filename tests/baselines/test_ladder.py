@@ -1,0 +1,226 @@
+"""Baselines on the same split, and the ladder that sets models side by side."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.signal import lfilter
+from typer.testing import CliRunner
+
+from stcnn.baselines import BASELINES, features
+from stcnn.baselines.averages import GrandMean, Population
+from stcnn.baselines.ladder import ALL_TYPES, evaluation, ladder
+from stcnn.baselines.linear import fit_linear
+from stcnn.commands.compare import app, names_of
+from stcnn.data import Dataset, Recording
+from stcnn.data.batching import BatchingConfig
+from stcnn.data.splits import SplitConfig, split_recordings
+from stcnn.errors import DataError
+from stcnn.evaluate import Evaluation, Predictions
+from stcnn.movie import Movie
+from stcnn.run_folder import Run
+from stcnn.viz.ladder import ladder_figure
+from tests.support import made_up_data
+from tests.support.made_up_data import write_published
+from tests.support.made_up_training import trained
+from tests.test_train import folders
+
+RATE_HZ = 60.0
+BATCHING = BatchingConfig(batch_size=4, pre_grey_s=0.2, loss_start_s=0.0)
+
+
+def noise_movie(seed: int, n_frames: int = 150) -> Movie:
+    """Grey for a third of a second, then blocks of 5 px that change their luminance every tenth of a second."""
+    blocks = np.random.default_rng(seed).choice([0.0, 0.5, 1.0], (n_frames // 6, 5, 5)).astype(np.float32)
+    frames = np.kron(blocks, np.ones((6, 5, 5), np.float32))
+    frames[:20] = 0.5
+    return Movie.from_luminance(frames, RATE_HZ, background=0.5)
+
+
+def recording(neuron: str, stimulus: str, trace: np.ndarray, **more: object) -> Recording:
+    time_s = np.arange(len(trace)) / RATE_HZ
+    made = Recording("lc11", neuron, stimulus, trace.astype(np.float32), time_s, RATE_HZ, animal=f"fly{neuron}")
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def three_neurons() -> Dataset:
+    """One stimulus that rises, one that falls; the third neuron has twice the gain and an offset."""
+    up, down = np.linspace(0, 1, 60), np.linspace(1, 0, 60)
+    of = {"up": up, "down": down}
+    movies = {name: noise_movie(seed, 60) for seed, name in enumerate(of)}
+    made = [
+        recording(n, s, k * trace + o) for n, k, o in (("1", 1, 0), ("2", 3, 0), ("3", 4, 1)) for s, trace in of.items()
+    ]
+    return Dataset.of(movies, made)
+
+
+def test_population_ceiling_is_the_scaled_mean_of_the_others_by_hand():
+    data = three_neurons()
+    population = Population(data.subset([0, 1, 2, 3, 4]))  # the third neuron was seen with 'up' alone
+    held_out = data.recordings[5]
+    down = np.linspace(1, 0, 60)
+    assert population.others(held_out, data) == pytest.approx((1 * down + 3 * down) / 2, abs=1e-6)
+    scaling = population.scalings["lc11", "3"]  # 4 up + 1 on the others' mean 2 up
+    assert (scaling.gain, scaling.offset) == pytest.approx((2, 1), abs=1e-4)
+    np.testing.assert_allclose(population.trace(held_out, data), 4 * down + 1, atol=1e-4)
+
+
+def test_others_count_where_they_saw_the_same_picture_at_the_same_place():
+    data = three_neurons()
+    moved = [replace(r, shift_px=(5, 0)) if r.neuron == "2" else r for r in data.recordings]
+    here = Dataset.of(data.movies, moved)
+    others = Population(here.subset([0, 1, 2, 3])).others(here.recordings[5], here)
+    assert others == pytest.approx(here.recordings[1].trace, abs=1e-6)
+
+
+def test_without_others_the_mean_of_the_type_stands_in():
+    data = three_neurons()
+    train = data.subset([0, 2])  # nobody saw 'down'
+    trace = Population(train).trace(data.recordings[5], data)
+    np.testing.assert_allclose(trace, 2 * np.linspace(0, 1, 60), atol=1e-6)
+    np.testing.assert_allclose(trace, GrandMean(train).trace(data.recordings[5]), atol=1e-6)
+
+
+def linear_neurons() -> Dataset:
+    """A neuron that low-passes and rectifies the contrast of one block, computed with scipy; and one that is weaker."""
+    movies = {f"noise_{seed}": noise_movie(seed) for seed in range(12)}
+    made = []
+    for name, movie in movies.items():
+        a = np.exp(-1 / RATE_HZ / 0.04)
+        drive = 8 * lfilter([1 - a], [1, -a], movie.contrast()[:, 12, 12]) - 0.5
+        a = np.exp(-1 / RATE_HZ / 0.5)
+        calcium = lfilter([1 - a], [1, -a], np.where(drive > 0, drive + 1, np.exp(np.minimum(drive, 0))))
+        made += [recording(neuron, name, gain * calcium + 0.1) for neuron, gain in (("1", 1.0), ("2", 0.4))]
+    return Dataset.of(movies, made)
+
+
+def test_the_linear_baseline_recovers_a_linear_neuron():
+    data = linear_neurons()
+    model = fit_linear(features.space_time, data.subset(range(18)), BATCHING)
+    scores = model.predict(data.subset(range(18, 24)), BATCHING).scores(data.cell_types)
+    assert scores.correlation.item() > 0.98
+    assert model.calcium.each[0].tau_s.item() == pytest.approx(0.5, rel=0.1)
+    gains = torch.nn.functional.softplus(model.calcium.each[0].gain)
+    assert (gains[1] / gains[0]).item() == pytest.approx(0.4, rel=0.05)
+    weight = (model.components @ model.weight).detach().view(11, 11, 3).square().sum(-1)
+    assert weight.argmax().item() == 5 * 11 + 5  # the middle block
+
+
+def test_features_are_zero_in_grey_and_motion_detectors_know_the_direction():
+    frames = np.full((40, 55, 55), 0.5, np.float32)
+    for t in range(30):
+        frames[5 + t, :, 2 * t : 2 * t + 5] = 0.0  # a dark bar that moves right by 2 deg per frame
+    moving = torch.from_numpy(frames - 0.5)[None]
+    from stcnn.nn.eye import Whole
+
+    for compute in (features.space_time, features.seen_space_time, features.energy, features.motion):
+        assert not compute(Whole(moving * 0), RATE_HZ, 1.0).any()
+    right, left = features.motion(Whole(moving), RATE_HZ, 1.0)[:, 0, :220].sum(0).chunk(2)
+    assert right.sum() > 3 * left.sum()
+    inverted = features.energy(Whole(-moving), RATE_HZ, 1.0)
+    torch.testing.assert_close(inverted, features.energy(Whole(moving), RATE_HZ, 1.0))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_no_baseline_sees_a_held_out_target(name: str):
+    data = linear_neurons()
+    split = split_recordings(data, SplitConfig(validation=0.2, test=0.2))
+    rng = np.random.default_rng(2)
+    hidden = set(split.validation) | set(split.test)
+    noise = [rng.normal(size=len(r.trace)).astype(np.float32) for r in data.recordings]
+    changed = Dataset.of(
+        data.movies,
+        [replace(r, trace=noise[i]) if i in hidden else r for i, r in enumerate(data.recordings)],
+    )
+    predictions = []
+    for dataset in (data, changed):
+        torch.manual_seed(0)
+        fitted = BASELINES[name](dataset.subset(split.train), BATCHING)
+        predictions.append(fitted.predict(dataset.subset(split.validation), BATCHING).prediction)
+    scored = evaluation(
+        Predictions(predictions[0], *_rest(data.subset(split.validation))), data.subset(split.validation)
+    )
+    assert torch.equal(*predictions)
+    assert len(scored.table) == len(split.validation)
+
+
+def _rest(dataset: Dataset) -> tuple[torch.Tensor, ...]:
+    whole = GrandMean(dataset).predict(dataset, BATCHING)
+    return whole.target, whole.weight, whole.cell_type, whole.neuron, whole.item
+
+
+def evaluations() -> dict[str, Evaluation]:
+    data = made_up_data.dataset(neurons_per_type=4)
+    rng = np.random.default_rng(3)
+    whole = GrandMean(data).predict(data, BATCHING)
+    noisy = whole.target + 0.5 * torch.from_numpy(rng.normal(size=whole.target.shape)).float()
+    shuffled = torch.randperm(len(noisy))
+    rows = {f: getattr(whole, f) for f in ("target", "weight", "cell_type", "neuron", "item")}
+    good = Predictions(prediction=noisy[shuffled], **{f: v[shuffled] for f, v in rows.items()})
+    return {"mean": evaluation(whole, data), "good": evaluation(good, data)}
+
+
+def test_ladder_pairs_models_whatever_the_order_of_their_recordings():
+    models = evaluations()
+    table = ladder(models, "mean", n_draws=200)
+    assert (table[table.model == "mean"].trial_mean_mse_dff2_difference.dropna() == 0).all()
+    of = {name: model.scores_table(("cell_type",), n_draws=2).set_index("cell_type") for name, model in models.items()}
+    difference = of["good"].single_trial_mse_dff2 - of["mean"].single_trial_mse_dff2
+    good = table[table.model == "good"].set_index("cell_type")
+    for name in ("lc11", "lc4"):
+        assert good.single_trial_mse_dff2_difference[name] == pytest.approx(difference[name])
+        assert good.single_trial_mse_dff2_difference_high[name] < 0
+    score = good.single_trial_correlation
+    assert score[ALL_TYPES] == pytest.approx((score["lc11"] + score["lc4"]) / 2)
+
+
+def test_ladder_refuses_models_of_other_recordings():
+    models = evaluations()
+    part = replace(models["good"], table=models["good"].table[::-1].reset_index(drop=True))
+    with pytest.raises(DataError, match="was evaluated on other recordings"):
+        ladder({**models, "part": part}, "mean")
+
+
+def test_the_figure_shows_every_model(tmp_path: Path):
+    figure = ladder_figure(ladder(evaluations(), "mean", n_draws=50), "single_trial_correlation")
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][:2] == ["mean", "good"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("compare")
+    write_published(folder / "data")
+    arguments = [*folders(folder / "data"), "training.epochs=1", f"experiments_dir={folder / 'runs'}", "split.test=0.2"]
+    of = {"ours": "seed=1", "other": "seed=2", "split": "split.seed=9"}
+    return [str(trained([*arguments, f"name={name}", change]).path) for name, change in of.items()]
+
+
+def test_compare_writes_the_ladder_of_runs_and_baselines(runs: list[str]):
+    result = CliRunner().invoke(app, [*runs[:2], "--baselines"])
+    assert result.exit_code == 0, result.output
+    folder = Path(runs[0]) / "comparison_validation"
+    table = pd.read_csv(folder / "ladder.csv")
+    assert list(table.model.unique()) == ["ours", "other", *BASELINES]
+    assert pd.read_parquet(folder / "ladder.parquet").shape == table.shape
+    assert (folder / "ladder.png").stat().st_size > 10_000
+    assert "the other neurons" in result.output
+
+
+def test_compare_refuses_runs_that_held_out_other_recordings(runs: list[str]):
+    result = CliRunner().invoke(app, [runs[0], runs[2]])
+    assert "held out other recordings" in str(result.exception)
+
+
+def test_looks_at_the_test_part_are_counted(runs: list[str], tmp_path: Path):
+    arguments = [*runs[:2], "--split", "test", "--to", str(tmp_path)]
+    assert "look 1 at the test part" in CliRunner().invoke(app, arguments).output
+    assert "was looked at before" in str(CliRunner().invoke(app, arguments).exception)
+    assert "look 2 at the test part" in CliRunner().invoke(app, [*arguments, "--again"]).output
+
+
+def test_runs_are_named_without_their_dates_where_that_tells_them_apart():
+    paths = ["2026-11-22_14-03-12_a", "2026-11-22_14-03-13_b", "2026-11-22_14-03-14_b"]
+    assert names_of([Run(Path(p)) for p in paths]) == ["a", *paths[1:]]

@@ -1,0 +1,271 @@
+"""``stcnn stream``: frames from a pipe, a file, a camera and a socket get the answers of the offline pass."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import zmq
+from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
+
+from stcnn.commands.stream import app
+from stcnn.commands.stream.answers import Answers, Latencies
+from stcnn.commands.stream.command import answer_frames, open_model, resolution
+from stcnn.commands.stream.sources import Camera
+from stcnn.errors import ConfigError, StcnnError
+from stcnn.movie import Movie
+from stcnn.nn.model import STCNN
+from stcnn.run_folder import Run
+from stcnn.stimuli import read_movie, write_movie
+from tests.support.nn_twin import POPULATION, Case
+
+SHAPE_PX = (11, 13)
+SHAPE = ["--shape-px", "11", "13", "--rate-hz", "60", "--start", "rest"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with a small network."""
+    torch.manual_seed(0)
+    made = Run.create(tmp_path_factory.mktemp("experiments"), "small", {})
+    model = STCNN(Case().config(), POPULATION)
+    weights = {f"model.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": weights}, made.path / "checkpoints" / "epoch_1.ckpt")
+    made.finish(model, 1)
+    return made.path
+
+
+@pytest.fixture(autouse=True)
+def _same_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def codes(n_frames: int, *clips: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (n_frames, *clips, *SHAPE_PX), dtype=np.uint8)
+
+
+def invoke(run: Path, *arguments: str, data: bytes = b"") -> Result:
+    return CliRunner().invoke(app, [str(run), *arguments], input=data, catch_exceptions=False)
+
+
+def answers_in(text: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Answers and summary among lines of JSON."""
+    *answers, last = [json.loads(line) for line in text.splitlines()]
+    return answers, last["summary"]
+
+
+def assert_offline(answers: list[dict[str, Any]], run: Path, movie: Movie) -> None:
+    right = open_model(run, None).predict(movie)
+    for name, trace in right.items():
+        found = [answer["calcium"][name] for answer in answers]
+        np.testing.assert_allclose(found, trace, rtol=1e-5, err_msg=name)
+
+
+def test_a_pipe_of_raw_frames_is_answered_line_by_line(run: Path) -> None:
+    command = [sys.executable, "-m", "stcnn.cli", "stream", str(run), "--source", "stdin", *SHAPE]
+    done = subprocess.run(command, input=codes(20).tobytes(), capture_output=True, check=True)
+    answers, summary = answers_in(done.stdout.decode())
+    assert [answer["frame"] for answer in answers] == list(range(20))
+    assert_offline(answers, run, Movie(codes(20), 60))
+    assert (summary["n_frames"], summary["n_dropped"]) == (20, 0)
+    assert 0 < summary["latency_ms"]["median"] <= summary["latency_ms"]["p99"] <= summary["latency_ms"]["max"]
+    assert b"20 frames answered, 0 lost on the way" in done.stderr
+
+
+def test_frames_behind_their_length_of_clips_in_lockstep(run: Path) -> None:
+    frames = codes(10, 2).astype("<f4") / 255
+    length = frames[0].nbytes.to_bytes(4, "little")
+    data = b"".join(length + frame.tobytes() for frame in frames) + bytes(4) + b"not a frame"
+    options = ["--clips", "2", "--dtype", "float32", "--framing", "length", *SHAPE]
+    answers, _ = answers_in(invoke(run, *options, data=data).stdout)
+    for clip in range(2):
+        mine = [{"calcium": {n: values[clip] for n, values in answer["calcium"].items()}} for answer in answers]
+        assert_offline(mine, run, Movie(frames[:, clip], 60))
+
+
+def test_a_video_is_answered_at_its_own_rate(run: Path, tmp_path: Path) -> None:
+    path = write_movie(Movie(codes(12).repeat(4, 1).repeat(4, 2), 30), tmp_path / "noise.mp4")
+    movie = read_movie(path)
+    options = ["--source", "video", "--from", str(path), "--start", "rest"]
+    answers, _ = answers_in(invoke(run, *options, "--width-deg", str(movie.shape_px[1])).stdout)
+    assert len(answers) == 12
+    assert [answer["time_s"] for answer in answers[:2]] == [0, pytest.approx(1 / 30)]
+    assert_offline(answers, run, Movie(movie.frames, 30, levels=movie.levels))
+
+
+def test_only_every_so_many_answers_are_printed_and_the_number_of_frames_can_be_set(run: Path) -> None:
+    answers, summary = answers_in(
+        invoke(run, "--every", "4", "--n-frames", "10", *SHAPE, data=codes(20).tobytes()).stdout
+    )
+    assert [answer["frame"] for answer in answers] == [0, 4, 8]
+    assert summary["n_frames"] == 10
+    assert not invoke(run, "--every", "0", *SHAPE, data=codes(3).tobytes()).stdout
+
+
+class Rig(threading.Thread):
+    """Rig software: pushes frames over ZeroMQ and listens to the answers."""
+
+    def __init__(self, folder: Path, messages: list[tuple[dict[str, Any], bytes]]) -> None:
+        super().__init__(daemon=True)
+        self.frames_at, self.answers_at = (f"ipc://{folder}/{name}" for name in ("frames", "answers"))
+        self.messages, self.answers = messages, list[dict[str, Any]]()
+
+    def run(self) -> None:
+        with zmq.Context() as context, context.socket(zmq.PUSH) as frames, context.socket(zmq.SUB) as answers:
+            answers.subscribe("")
+            answers.connect(self.answers_at)
+            frames.connect(self.frames_at)
+            for header, pixels in self.messages:
+                frames.send_multipart([json.dumps(header).encode(), pixels])
+            frames.send_multipart([b'{"end": true}'])
+            while answers.poll(10_000):
+                self.answers.append(answers.recv_json())  # type: ignore[arg-type]
+                if "summary" in self.answers[-1]:
+                    return
+
+
+def test_a_rig_over_zmq_gets_answers_with_its_numbers_and_stamps(run: Path, tmp_path: Path) -> None:
+    shown = codes(400)
+    numbers = [*range(10), *range(12, 400)]  # two frames get lost
+    rig = Rig(tmp_path, [({"frame": n, "time_s": 100 + n / 60}, shown[n].tobytes()) for n in numbers])
+    rig.start()
+    options = ["--source", "zmq", "--from", rig.frames_at, "--publish", rig.answers_at, "--timeout-s", "10"]
+    printed, summary = answers_in(invoke(run, *options, *SHAPE).stdout)
+    rig.join(20)
+    assert [answer["frame"] for answer in printed] == numbers
+    assert [answer["time_s"] for answer in printed] == [100 + n / 60 for n in numbers]
+    assert [answer["n_dropped"] for answer in printed[9:11]] == [0, 2]
+    assert (summary["n_frames"], summary["n_dropped"]) == (398, 2)
+    shown[10:12] = shown[9]  # a lost frame is shown as the one before it
+    right = open_model(run, None).predict(Movie(shown, 60))["lc11"][numbers]
+    np.testing.assert_allclose([answer["calcium"]["lc11"] for answer in printed], right, rtol=1e-5)
+    assert rig.answers == [*printed, {"summary": summary}]
+
+
+def test_the_rig_of_the_documentation_is_answered(run: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "streaming.md").read_text()
+    program = page.partition("```py\n")[2].partition("```")[0]
+    ports = {"tcp://127.0.0.1:5555": f"ipc://{tmp_path}/frames", "tcp://127.0.0.1:5556": f"ipc://{tmp_path}/answers"}
+    for port, address in ports.items():
+        program = program.replace(port, address)
+    rig = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    options = ["--source", "zmq", "--from", f"ipc://{tmp_path}/frames", "--publish", f"ipc://{tmp_path}/answers"]
+    _, summary = answers_in(invoke(run, *options, "--every", "100", "--timeout-s", "60").stdout)
+    output, _ = rig.communicate(timeout=60)
+    assert summary["n_frames"] == 360
+    assert output.splitlines()[-1].startswith(b"359 {'lc11': ")
+
+
+def test_a_silent_rig_ends_the_stream(run: Path, tmp_path: Path) -> None:
+    options = ["--source", "zmq", "--from", f"ipc://{tmp_path}/frames", "--timeout-s", "0.1", *SHAPE]
+    assert '"n_frames": 0' in invoke(run, *options).stdout
+
+
+@pytest.mark.parametrize(
+    ("header", "pixels", "message"),
+    [
+        (b"frame 0", b"", "header of message 0 is b'frame 0', expected JSON"),
+        (b"3", b"", "header of message 0 is b'3'"),
+        (b"{}", b"12", r"1 parts behind its header, of 2 bytes.*expected one part with pixels of shape \(11, 13\)"),
+        (b'{"shape": [13, 11]}', bytes(143), r"shape \(13, 11\)"),
+        (b'{"dtype": "int64"}', bytes(143), "dtype 'int64'"),
+    ],
+)
+def test_messages_against_the_protocol_are_refused(
+    run: Path, tmp_path: Path, header: bytes, pixels: bytes, message: str
+) -> None:
+    with zmq.Context() as context, context.socket(zmq.PUSH) as frames:
+        frames.connect(f"ipc://{tmp_path}/frames")
+        frames.send_multipart([header, pixels])
+        with pytest.raises(StcnnError, match=message):
+            invoke(run, "--source", "zmq", "--from", f"ipc://{tmp_path}/frames", "--timeout-s", "10", *SHAPE)
+
+
+def test_frame_numbers_that_do_not_grow_are_refused(run: Path, tmp_path: Path) -> None:
+    rig = Rig(tmp_path, [({"frame": n}, codes(1).tobytes()) for n in (0, 5, 5)])
+    rig.start()
+    with pytest.raises(StcnnError, match="frame 5 came after frame 5"):
+        invoke(run, "--source", "zmq", "--from", rig.frames_at, "--publish", rig.answers_at, *SHAPE)
+    rig.join(20)
+    assert rig.answers[-1]["summary"]["n_frames"] == 2
+
+
+def test_a_camera_is_read_through_ffmpeg_and_its_lost_frames_are_seen(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """FFmpeg's test picture stands for the camera; a filter takes frames 5 and 6 away, their time stamps with them."""
+    camera = Camera("testsrc=size=64x48:rate=30:duration=0.5,select=not(between(n\\,5\\,6))", None, "lavfi")
+    assert (camera.rate_hz, camera.shape_px) == (30, (48, 64))
+    live = open_model(run, None).stream(rate_hz=camera.rate_hz, deg_per_px=resolution(64, 83, 1))
+    latencies = Latencies(camera.rate_hz)
+    answer_frames(live, camera, Answers(1, None), latencies)
+    numbers = [json.loads(line)["frame"] for line in capsys.readouterr().out.splitlines()]
+    assert numbers == [0, 1, 2, 3, 4, *range(7, 15)]
+    assert (latencies.n_frames, latencies.n_dropped, live.n_frames) == (13, 2, 15)
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "message"),
+    [
+        (SHAPE, bytes(143 + 7), "input ends 7 bytes into frame 1, expected 143 bytes per frame of 11 x 13 uint8"),
+        ([*SHAPE, "--framing", "length"], bytes([9, 0, 0, 0]), "frame 0 is announced with 9 bytes, expected 143"),
+        (["--source", "video"], b"", "no video ''.*--from"),
+        (["--source", "video", "--from", "missing.mp4"], b"", "no video 'missing.mp4'"),
+        (["--source", "camera", "--from", "/dev/missing"], b"", "camera /dev/missing cannot be opened.*--from"),
+        (["--source", "zmq", "--from", "nowhere"], b"", "cannot listen at 'nowhere'"),
+        (["--publish", "nowhere"], b"", "cannot listen at 'nowhere'"),
+        (["--shape-px", "480", "640"], b"", "picture of 640 pixels is 640 degrees wide.*--width-deg"),
+        (["--start", "gray"], b"", "option start is 'gray'"),
+    ],
+)
+def test_faults_are_told(run: Path, options: list[str], data: bytes, message: str) -> None:
+    with pytest.raises(StcnnError, match=message):
+        invoke(run, *options, data=data)
+
+
+def test_a_folder_that_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StcnnError, match="is not a run"):
+        invoke(tmp_path)
+
+
+def test_a_published_folder_streams_too(shared: Path) -> None:
+    grey = np.full((3, 83, 83), 127, np.uint8)
+    folder = shared / "reference" / "lc_small_3"
+    options = ["--background", str(127 / 255), "--start", "steady"]
+    answers, _ = answers_in(invoke(folder, *options, data=grey.tobytes()).stdout)
+    assert set(answers[0]["calcium"]) == {"lc11", "lc18", "lc17", "lc12", "lc21"}
+    for name, calcium in answers[0]["calcium"].items():
+        assert answers[2]["calcium"][name] == pytest.approx(calcium, rel=1e-5, abs=1e-6)
+
+
+def test_latencies_count_late_answers_and_give_percentiles() -> None:
+    latencies = Latencies(rate_hz=100)
+    for latency_ms in range(1, 101):
+        latencies.add(latency_ms / 1000)
+    summary = latencies.summary()
+    assert summary["n_late"] == 90
+    assert summary["latency_ms"] == {"median": 50.5, "p99": 99.01, "max": 100.0}
+    assert "median 50.5 ms" in latencies.sentence()
+
+
+def test_no_frame_at_all_has_no_latency() -> None:
+    assert Latencies(180).summary()["latency_ms"] is None
+    assert Latencies(180).sentence() == "0 frames answered, 0 lost on the way"
+
+
+def test_resolution_is_the_models_unless_the_picture_is_said_to_be_wider() -> None:
+    assert resolution(83, None, 1.0) == 1.0
+    assert resolution(640, 83, 1.0) == pytest.approx(83 / 640)
+    with pytest.raises(ConfigError, match="0 degrees wide"):
+        resolution(640, 0, 1.0)
