@@ -17,7 +17,7 @@ import numpy as np
 from record import arguments, write
 
 from stcnn.data import Dataset
-from stcnn.data.checks import RED, Audit, audit
+from stcnn.data.audit.checks import RED, Audit, audit
 from stcnn.simulation import SimulatedDataConfig, simulate
 from stcnn.simulation.faults import Fault, plant
 from stcnn.simulation.imaging import Imaging

@@ -29,7 +29,7 @@ from scipy.stats import t as student
 from stcnn.config import compose
 from stcnn.data.batching import loader
 from stcnn.data.dataset import Dataset
-from stcnn.data.splits import Split
+from stcnn.data.splitting.splits import Split
 from stcnn.evaluate import Response, predict, responses
 from stcnn.metrics import mean_squared_error
 from stcnn.nn.bounds import project

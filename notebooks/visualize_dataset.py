@@ -20,7 +20,7 @@ from IPython.display import Video
 
 import stcnn
 from stcnn.config import compose, judge
-from stcnn.data.checks import audit
+from stcnn.data.audit.checks import audit
 from stcnn.stimuli.table import table_of
 from stcnn.viz.animations import Clock, write_animation
 from stcnn.viz.panel import Panel, grey_pictures

@@ -4,7 +4,7 @@
       config.yaml          the whole configuration, every default written out
       environment.json     versions, hardware, git commit, seed, hash of the data, command
       split.json           recordings of the training, validation and test part
-      trained_on.json      by what the training part is known again under other names (stcnn.data.leaks)
+      trained_on.json      by what the training part is known again under other names (stcnn.data.splitting.leaks)
       init_from.json       of a training that started from weights: whose, and what was taken and drawn
       checkpoints/         epoch_K.ckpt after K epochs (0 is untrained); interrupted.ckpt after Ctrl-C in mid-epoch
       losses.csv           training loss of every step and cell type
@@ -113,11 +113,11 @@ class Run:
         return self._read_json("environment.json")
 
     def split(self) -> dict[str, list[str]]:
-        """Return the keys of the recordings on each side, see :class:`stcnn.data.splits.Split`."""
+        """Return the keys of the recordings on each side, see :class:`stcnn.data.splitting.splits.Split`."""
         return self._read_json("split.json")
 
     def trained_on(self) -> list[str]:
-        """Return the :func:`~stcnn.data.leaks.footprints` of the training part; none in a run of an older version."""
+        """The :func:`~stcnn.data.splitting.leaks.footprints` of the training part; none in an older run."""
         if not (self.path / "trained_on.json").is_file():
             return []
         return list(self._read_json("trained_on.json")["footprints"])

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "stcnn"
+TESTS = Path(__file__).resolve().parent
+PACKAGE = TESTS.parent / "stcnn"
+SUPPORT = {"support", "reference", "fuzz"}
+"""Folders of tests that are no mirror: what tests use, independent references, and damaged files."""
+OF_THE_WHOLE = {"documentation", "layout", "notebooks", "repository"}
+"""Tests of the checkout rather than of one part of the package."""
 NOT_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 
@@ -41,3 +46,25 @@ def test_no_import_circle_even_among_types():
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
+
+
+def test_each_room_of_the_package_has_its_folder_of_tests():
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {path.name for path in TESTS.iterdir() if any(path.glob("**/test_*.py"))} - SUPPORT == rooms
+
+
+def test_tests_stand_in_folders_as_those_of_the_package():
+    for path in TESTS.glob("*/**/test_*.py"):
+        folder = path.parent.relative_to(TESTS)
+        assert folder.parts[0] in SUPPORT or (PACKAGE / folder / "__init__.py").is_file(), path
+
+
+def test_a_test_at_the_top_is_of_a_module_at_the_top():
+    for path in TESTS.glob("test_*.py"):
+        name = path.stem.removeprefix("test_")
+        assert name in OF_THE_WHOLE or any(name.startswith(module.stem) for module in PACKAGE.glob("*.py")), path.name
+
+
+def test_what_tests_use_stands_in_its_folder():
+    elsewhere = [path.name for path in TESTS.glob("*.py") if path.name != "conftest.py" and not path.match("test_*")]
+    assert not elsewhere

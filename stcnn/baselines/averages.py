@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Dataset
-from stcnn.data.duplicates import fingerprint, shifted
 from stcnn.data.recordings import Recording
+from stcnn.data.splitting.duplicates import fingerprint, shifted
 from stcnn.evaluate import Predictions
 
 Trace = NDArray[np.floating[Any]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from stcnn.config import Config
     from stcnn.data.dataset import Dataset
-    from stcnn.data.splits import Split
+    from stcnn.data.splitting.splits import Split
     from stcnn.evaluate import Evaluation
     from stcnn.run_folder import Run
 
@@ -46,7 +46,7 @@ def compare(
 
     from stcnn.baselines.ladder import ladder
     from stcnn.config import judge
-    from stcnn.data.splits import require_no_leak
+    from stcnn.data.splitting.splits import require_no_leak
     from stcnn.run_folder import open_run
     from stcnn.training.held_out import look_at_test
 
@@ -74,7 +74,7 @@ def shared_split(runs: Sequence[Run], dataset: Dataset) -> Split:
     Raises:
         DataError: they were trained on other recordings, or held out others.
     """
-    from stcnn.data.splits import Split
+    from stcnn.data.splitting.splits import Split
     from stcnn.errors import DataError
 
     sha256 = dataset.content_hash()

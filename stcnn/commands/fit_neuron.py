@@ -28,7 +28,7 @@ def fit_neuron(
     stcnn fit-neuron experiments/RUN dataset=store dataset.path=new.zarr split.test=0
     """
     from stcnn.config import compose, judge
-    from stcnn.data.splits import split_recordings
+    from stcnn.data.splitting.splits import split_recordings
     from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation, show
     from stcnn.run_folder import open_run
     from stcnn.writing import whole_file

@@ -53,7 +53,7 @@ class Dataset:
         shape_px: rows and columns of the movies.
         deg_per_px: degrees of visual angle per pixel.
         known_hash: content hash where it is known without reading everything.
-        known_prints: fingerprints (:func:`stcnn.data.duplicates.fingerprint`) of movies where they are known.
+        known_prints: fingerprints (:func:`stcnn.data.splitting.duplicates.fingerprint`) of movies where they are known.
         require_unchanged: raises a FileError if what is opened on demand was changed on the disk since it was written.
         notes: sentences about choices that an import made and about what it left out; no part of the content hash.
     """

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.splits import known_family
+from stcnn.data.splitting.splits import known_family
 from stcnn.errors import DataError
 from stcnn.evaluate.predictions import Predictions
 from stcnn.evaluate.responses import Response, response_table, responses

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stcnn.data.arrival import stimulus_changes
-from stcnn.data.checks import AMBER, GREEN, RED, Audit, neurons_by_colour, repeats
+from stcnn.data.audit.arrival import stimulus_changes
+from stcnn.data.audit.checks import AMBER, GREEN, RED, Audit, neurons_by_colour, repeats
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import rows_by
 from stcnn.report.filled import filled, placed, write_page
@@ -26,7 +26,7 @@ def write_audit_page(found: Audit, data: Dataset, path: str | Path) -> Path:
     """Write the page.
 
     Args:
-        found: the result of :func:`stcnn.data.checks.audit`.
+        found: the result of :func:`stcnn.data.audit.checks.audit`.
         data: the data set that was checked.
         path: of the page, by custom ``.html``.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from stcnn.data.checks import RED
+from stcnn.data.audit.checks import RED
 from stcnn.nn.bounds import Bounds, on_bounds
 from stcnn.report.findings import Findings
 

@@ -6,7 +6,7 @@ import pandas as pd
 from torch import Tensor
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.splits import Split
+from stcnn.data.splitting.splits import Split
 from stcnn.evaluate import Predictions
 from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_error
 from stcnn.experiments.parameters import parameter_table, per_neuron

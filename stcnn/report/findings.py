@@ -15,11 +15,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from stcnn.data.audit.checks import Audit, audit
 from stcnn.data.batching import BatchingConfig
-from stcnn.data.checks import Audit, audit
 from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
-from stcnn.data.splits import Split
+from stcnn.data.splitting.splits import Split
 from stcnn.evaluate import Evaluation, Predictions, predict
 from stcnn.metrics import correlation
 from stcnn.nn.model import STCNN

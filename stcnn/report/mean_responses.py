@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
-from stcnn.data.checks import repeat_reliability, repeats
+from stcnn.data.audit.checks import repeat_reliability, repeats
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
 from stcnn.data.summary import sampled

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from stcnn.data.store_writer import write_store
+from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
 from stcnn.simulation.population import Neuron
 from stcnn.simulation.recordings import Simulation

@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.leaks import footprints, known_again
-from stcnn.data.splits import Split, require_no_leak, split_recordings
+from stcnn.data.splitting.leaks import footprints, known_again
+from stcnn.data.splitting.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population

@@ -36,7 +36,7 @@ class Weights:
     """Of the file that holds the weights."""
     published: bool
     trained_on: tuple[str, ...] = ()
-    """By what the recordings that it learned from are known again (:mod:`stcnn.data.leaks`); none if not recorded."""
+    """:func:`Footprints <stcnn.data.splitting.leaks.footprints>` of what it learned from; none if not recorded."""
 
 
 def read_weights(folder: Path, epoch: int | None = None) -> Weights:

@@ -19,8 +19,8 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.leaks import known_again
-from stcnn.data.splits import Split, recording_keys, require_no_leak
+from stcnn.data.splitting.leaks import known_again
+from stcnn.data.splitting.splits import Split, recording_keys, require_no_leak
 from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.evaluate import Evaluation
 from stcnn.evaluate.ensemble import predict_together

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 from stcnn.data.batching import BatchingConfig
-from stcnn.data.splits import SplitConfig
+from stcnn.data.splitting.splits import SplitConfig
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.model import ModelConfig
 

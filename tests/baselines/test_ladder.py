@@ -17,7 +17,7 @@ from stcnn.baselines.linear import fit_linear
 from stcnn.commands.compare import app, names_of
 from stcnn.data import Dataset, Recording
 from stcnn.data.batching import BatchingConfig
-from stcnn.data.splits import SplitConfig, split_recordings
+from stcnn.data.splitting.splits import SplitConfig, split_recordings
 from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions
 from stcnn.movie import Movie

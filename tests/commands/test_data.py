@@ -104,7 +104,7 @@ def test_an_interrupted_import_leaves_nothing(config: Path, tmp_path: Path, monk
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stcnn.data.store_writer._write_traces", interrupted)
+    monkeypatch.setattr("stcnn.data.store.writer._write_traces", interrupted)
     result = CliRunner().invoke(app, ["import", str(config), str(tmp_path / "set.zarr")])
     assert result.exit_code != 0
     assert sorted(f.name for f in tmp_path.iterdir()) == ["ca", "mov", "recordings.yaml", "set.import.html"]

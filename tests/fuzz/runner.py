@@ -28,7 +28,7 @@ from tests.fuzz.samples import KINDS, Kind, Refused
 LONGEST_S, LARGEST_BYTES, ROOM_BYTES = 20.0, 2 * 10**9, 6 * 10**9
 ALL = {**KINDS, "keys": KEYS}
 TRAINING = ("stcnn.command_line", "stcnn.report.ensemble", "stcnn.training.ensemble", "stcnn.training.held_out")
-COMMANDS = ("stcnn.commands.compare", "stcnn.commands.stream", "stcnn.report.import_page", "stcnn.data.checks")
+COMMANDS = ("stcnn.commands.compare", "stcnn.commands.stream", "stcnn.report.import_page", "stcnn.data.audit.checks")
 NEEDED: dict[str, tuple[str, ...]] = {
     "import": ("stcnn.data.importers", "stcnn.data.exporters", "stcnn.stimuli.specification"),
     "import_command": COMMANDS,

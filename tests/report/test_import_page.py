@@ -12,7 +12,7 @@ from matplotlib import image
 from scipy import stats
 
 from stcnn.data import Dataset
-from stcnn.data.checks import Audit, Flag, audit
+from stcnn.data.audit.checks import Audit, Flag, audit
 from stcnn.data.dataset import noted
 from stcnn.data.summary import sampled, summarise
 from stcnn.movie import Movie

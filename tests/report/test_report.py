@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stcnn.data import Dataset
-from stcnn.data.checks import AMBER, RED, Audit, Flag
+from stcnn.data.audit.checks import AMBER, RED, Audit, Flag
 from stcnn.errors import FileError
 from stcnn.nn.bounds import Bounds
 from stcnn.report import report_or_reason, trace_pairs, write_report

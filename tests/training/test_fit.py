@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from stcnn.data.batching import loader
-from stcnn.data.splits import split_recordings
+from stcnn.data.splitting.splits import split_recordings
 from stcnn.errors import ConfigError, DataError, TrainingError
 from stcnn.evaluate import Predictions, predict, predict_batch
 from stcnn.nn.bounds import Bounds

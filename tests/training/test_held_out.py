@@ -16,7 +16,7 @@ from stcnn.commands.evaluate import app as evaluate
 from stcnn.config import compose
 from stcnn.data import Dataset, Split, split_recordings, write_store
 from stcnn.data.recordings import Recording
-from stcnn.data.splits import recording_keys, require_no_leak
+from stcnn.data.splitting.splits import recording_keys, require_no_leak
 from stcnn.errors import DataError
 from stcnn.movie import Movie
 from stcnn.run_folder import Run

@@ -14,7 +14,7 @@ import torch
 
 from stcnn.config import Config, compose
 from stcnn.data import BatchingConfig, Dataset
-from stcnn.data.splits import recording_keys
+from stcnn.data.splitting.splits import recording_keys
 from stcnn.errors import ConfigError, DataError, FileError, StcnnError
 from stcnn.evaluate import predict
 from stcnn.export.published import export_published

@@ -11,7 +11,7 @@ from stcnn.commands.data.opened import Store, opened, progress_bars, require_pag
 
 if TYPE_CHECKING:
     from stcnn.data import Dataset
-    from stcnn.data.checks import Audit
+    from stcnn.data.audit.checks import Audit
 
 
 def check(
@@ -24,7 +24,7 @@ def check(
 
     For instance: stcnn data check recordings.zarr --page check.html
     """
-    from stcnn.data.checks import RED
+    from stcnn.data.audit.checks import RED
 
     if page is not None:
         require_page(page)
@@ -42,7 +42,7 @@ def check(
 
 def audited(data: Dataset) -> Audit:
     """Check recordings and show how far that is."""
-    from stcnn.data.checks import audit
+    from stcnn.data.audit.checks import audit
 
     with progress_bars() as progress:
         return audit(data, progress)
@@ -60,7 +60,7 @@ def print_audit(found: Audit, csv: Path | None, flags: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from stcnn.data.checks import neurons_by_colour
+    from stcnn.data.audit.checks import neurons_by_colour
     from stcnn.writing import whole_file
 
     console = Console()

@@ -36,7 +36,7 @@ def import_recordings(
     """
     from stcnn.data import open_store, write_store
     from stcnn.data.importers import open_import, read_import_config
-    from stcnn.data.store_writer import require_free
+    from stcnn.data.store.writer import require_free
     from stcnn.report.import_page import write_import_page
     from stcnn.stimuli.specification import specified_movie
 

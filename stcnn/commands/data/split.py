@@ -31,7 +31,7 @@ def split(
     from rich.table import Table
 
     from stcnn.data import split_recordings
-    from stcnn.data.splits import SIDES
+    from stcnn.data.splitting.splits import SIDES
     from stcnn.writing import whole_file
 
     config = _split_config(keys or [])

@@ -17,8 +17,8 @@ from stcnn.data.dataset import Dataset, in_order, noted
 from stcnn.data.importers.caiman import CaimanConfig, open_caiman
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
 from stcnn.data.importers.names import require_name
-from stcnn.data.importers.nwb import open_nwb
-from stcnn.data.importers.nwb_keys import NwbConfig
+from stcnn.data.importers.nwb.importer import open_nwb
+from stcnn.data.importers.nwb.keys import NwbConfig
 from stcnn.data.importers.suite2p import Suite2pConfig, open_suite2p
 from stcnn.data.importers.tables import open_tables
 from stcnn.data.importers.tables_config import TablesConfig

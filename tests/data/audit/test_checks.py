@@ -8,7 +8,7 @@ import pytest
 from scipy import signal
 
 from stcnn.data import Dataset, Recording
-from stcnn.data.checks import AMBER, RED, Audit, audit
+from stcnn.data.audit.checks import AMBER, RED, Audit, audit
 from stcnn.movie import Movie
 from tests.support.made_up_data import GREY
 

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from stcnn.data import Dataset
-from stcnn.data.checks import AMBER, RED, Audit, audit
+from stcnn.data.audit.checks import AMBER, RED, Audit, audit
 from stcnn.simulation import SimulatedDataConfig, simulate
 from stcnn.simulation.faults import Fault, plant
 from stcnn.simulation.imaging import Imaging

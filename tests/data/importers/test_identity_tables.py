@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stcnn.data import open_store, write_store
-from stcnn.data.checks import RED, audit
+from stcnn.data.audit.checks import RED, audit
 from stcnn.data.recordings import Recording
 from stcnn.errors import StcnnError
 from tests.support.lab_files import ONSETS, STIMULI, SUITE2P, TABLES, opened, opened_table, plane, samples

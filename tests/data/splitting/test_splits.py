@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stcnn.data import Dataset, Split, SplitConfig, open_store, split_recordings, write_store
 from stcnn.data.dataset import taken
-from stcnn.data.duplicates import fingerprint, same_content
-from stcnn.data.splits import recording_keys, require_no_leak
+from stcnn.data.splitting.duplicates import fingerprint, same_content
+from stcnn.data.splitting.splits import recording_keys, require_no_leak
 from stcnn.errors import ConfigError, DataError
 from stcnn.movie import Movie
 from tests.support.made_up_data import GREY, RATE_HZ, dataset

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stcnn.data.arrival import Changes, StimulusChange, changes_of
-from stcnn.data.consistency import deviations
+from stcnn.data.audit.arrival import Changes, StimulusChange, changes_of
+from stcnn.data.audit.consistency import deviations
+from stcnn.data.audit.labels import exchanged_labels
+from stcnn.data.audit.responses import is_usable, mean_responses, on_clock, responses_without
 from stcnn.data.dataset import Dataset
-from stcnn.data.labels import exchanged_labels
 from stcnn.data.recordings import Recording, rows_by
-from stcnn.data.responses import is_usable, mean_responses, on_clock, responses_without
 
 GREEN, AMBER, RED = "green", "amber", "red"
 SATURATED = 0.02

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.importers.nwb_zarr import ZarrNode
+from stcnn.data.importers.nwb.zarr import ZarrNode
 from stcnn.errors import DataError, FileError
 from stcnn.reading import open_hdf5, readable, reading, require_room
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.importers.nwb_keys import NwbConfig
-from stcnn.data.importers.nwb_series import scaling_of
-from stcnn.data.importers.nwb_tree import Node, attribute, child, numbers, place_of, require_numbers, text
+from stcnn.data.importers.nwb.keys import NwbConfig
+from stcnn.data.importers.nwb.series import scaling_of
+from stcnn.data.importers.nwb.tree import Node, attribute, child, numbers, place_of, require_numbers, text
 from stcnn.errors import DataError
 from stcnn.reading import require_room
 

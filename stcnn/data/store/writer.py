@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from stcnn.data.dataset import ContentDigest, Dataset
-from stcnn.data.duplicates import fingerprint
 from stcnn.data.recordings import trace_print
-from stcnn.data.store_layout import (
+from stcnn.data.splitting.duplicates import fingerprint
+from stcnn.data.store.layout import (
     CATEGORIES,
     FORMAT,
     MOVIE_CHUNK,
@@ -27,7 +27,7 @@ from stcnn.data.store_layout import (
     SAMPLE_CHUNK,
     VERSION,
 )
-from stcnn.data.store_sums import ROOT, sum_of_attributes, sum_of_file
+from stcnn.data.store.sums import ROOT, sum_of_attributes, sum_of_file
 from stcnn.errors import DataError, FileError
 from stcnn.reading import read_json
 from stcnn.writing import whole_folder

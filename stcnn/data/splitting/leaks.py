@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.duplicates import content_name, fingerprint
-from stcnn.data.splits import SplitConfig
+from stcnn.data.splitting.duplicates import content_name, fingerprint
+from stcnn.data.splitting.splits import SplitConfig
 
 
 def footprints(dataset: Dataset, config: SplitConfig) -> list[set[str]]:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stcnn.data.importers.nwb_index import Sequence, sequences_of
-from stcnn.data.importers.nwb_keys import NwbConfig
-from stcnn.data.importers.nwb_movies import MOVIE_TYPES, movie_paths
-from stcnn.data.importers.nwb_series import note_of, times_of
-from stcnn.data.importers.nwb_tree import Node, child, kind_of, name_of, numbers, referred, texts, walk
+from stcnn.data.importers.nwb.index import Sequence, sequences_of
+from stcnn.data.importers.nwb.keys import NwbConfig
+from stcnn.data.importers.nwb.movies import MOVIE_TYPES, movie_paths
+from stcnn.data.importers.nwb.series import note_of, times_of
+from stcnn.data.importers.nwb.tree import Node, child, kind_of, name_of, numbers, referred, texts, walk
 from stcnn.errors import DataError, nearest
 
 STIMULUS_COLUMNS = ("stimulus", "stimulus_name", "stimulus_id", "stimulus_type", "condition")

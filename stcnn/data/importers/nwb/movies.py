@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.data.importers.movies import MakeMovie, MovieInfo
-from stcnn.data.importers.nwb_index import Sequence
-from stcnn.data.importers.nwb_keys import NwbConfig
-from stcnn.data.importers.nwb_pictures import Pictures, deg_per_px_of, pictures_of_series
-from stcnn.data.importers.nwb_series import note_of, require_clock, times_of
-from stcnn.data.importers.nwb_tree import Node, child, factor, kind_of, name_of, numbers, opened, texts, walk
+from stcnn.data.importers.nwb.index import Sequence
+from stcnn.data.importers.nwb.keys import NwbConfig
+from stcnn.data.importers.nwb.pictures import Pictures, deg_per_px_of, pictures_of_series
+from stcnn.data.importers.nwb.series import note_of, require_clock, times_of
+from stcnn.data.importers.nwb.tree import Node, child, factor, kind_of, name_of, numbers, opened, texts, walk
 from stcnn.errors import DataError, RateError, ShapeError
 from stcnn.frame_clock import EvenClock, held_at
 from stcnn.movie import Movie

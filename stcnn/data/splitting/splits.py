@@ -2,8 +2,8 @@
 
 Recordings are held out in groups that may not be torn apart: the trials of one neuron to one stimulus stay
 together, and so do all movies that show the same content to a neuron, whatever they are called
-(see :mod:`stcnn.data.duplicates`), and recordings with the very same samples, whatever their neuron is called. Each
-cell type contributes its share to every side.
+(see :mod:`stcnn.data.splitting.duplicates`), and recordings with the very same samples, whatever their neuron is
+called. Each cell type contributes its share to every side.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.duplicates import fingerprint, same_content
+from stcnn.data.splitting.duplicates import fingerprint, same_content
 from stcnn.errors import ConfigError, DataError
 
 SIDES = ("train", "validation", "test")

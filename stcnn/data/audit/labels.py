@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stcnn.data.consistency import FALSE_ALARMS
-from stcnn.data.responses import LEAST_WITNESSES, Deviation, Responses, responses_without
+from stcnn.data.audit.consistency import FALSE_ALARMS
+from stcnn.data.audit.responses import LEAST_WITNESSES, Deviation, Responses, responses_without
 
 MOST_LIKE_OTHER = -0.5
 """Likeness to the own rather than to the other stimulus, 1 in the mean of all, below which labels look exchanged."""

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.arrival import Changes, StimulusChange, delay_s
+from stcnn.data.audit.arrival import Changes, StimulusChange, delay_s
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
 
@@ -115,7 +115,7 @@ def mean_responses(data: Dataset, changes: Changes) -> Responses | None:
 
     Args:
         data: single trials.
-        changes: what :func:`stcnn.data.arrival.changes_of` finds; the first shift of a stimulus is its reference.
+        changes: what :func:`stcnn.data.audit.arrival.changes_of` finds; the first shift of a stimulus is its reference.
     """
     by = _compared(data)
     neurons = rows_by(data.table, "cell_type", "neuron", "animal", *(["session"] if by == "session" else []))

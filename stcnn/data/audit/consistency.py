@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stcnn.data.arrival import cross_correlations, peak
-from stcnn.data.responses import LEAST_WITNESSES, Deviation, Responses, responses_without
+from stcnn.data.audit.arrival import cross_correlations, peak
+from stcnn.data.audit.responses import LEAST_WITNESSES, Deviation, Responses, responses_without
 
 LARGEST_LAG_S = 0.5
 FALSE_ALARMS = 1e-3

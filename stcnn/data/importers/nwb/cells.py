@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.cell_type_names import cell_type_name
-from stcnn.data.importers.nwb_signals import Signal
-from stcnn.data.importers.nwb_tree import Node, child, name_of, numbers, text, text_at, texts
+from stcnn.data.importers.nwb.signals import Signal
+from stcnn.data.importers.nwb.tree import Node, child, name_of, numbers, text, text_at, texts
 from stcnn.data.importers.sessions import Roi, SessionConfig, chosen_rois
 from stcnn.errors import DataError
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.importers.nwb_keys import NwbConfig
-from stcnn.data.importers.nwb_pictures import Pictures, deg_per_px_of, pictures_of_images, pictures_of_series
-from stcnn.data.importers.nwb_series import note_of, times_of
-from stcnn.data.importers.nwb_tree import Node, child, kind_of, name_of, numbers, place_of, referred
+from stcnn.data.importers.nwb.keys import NwbConfig
+from stcnn.data.importers.nwb.pictures import Pictures, deg_per_px_of, pictures_of_images, pictures_of_series
+from stcnn.data.importers.nwb.series import note_of, times_of
+from stcnn.data.importers.nwb.tree import Node, child, kind_of, name_of, numbers, place_of, referred
 from stcnn.errors import DataError
 from stcnn.frame_clock import EvenClock, held_at
 

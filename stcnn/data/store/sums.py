@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stcnn.data.store_layout import ATTRIBUTES
+from stcnn.data.store.layout import ATTRIBUTES
 from stcnn.errors import FileError
 from stcnn.reading import reading
 

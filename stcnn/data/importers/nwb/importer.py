@@ -21,16 +21,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset, joined, noted
-from stcnn.data.importers import nwb_index
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs
-from stcnn.data.importers.nwb_cells import cells_of, identity_of, indicator_of, plane_and_channel
-from stcnn.data.importers.nwb_keys import NwbConfig
-from stcnn.data.importers.nwb_movies import FileMovie, LoadMovie, movie_at, movie_of_sequence, movie_paths
-from stcnn.data.importers.nwb_series import column_of, note_of, times_of
-from stcnn.data.importers.nwb_shown import Shown, interval_table, per_neuron, shown_in
-from stcnn.data.importers.nwb_signals import Signal, chosen_signals, neuropil_of, presentations_of, signals_in
-from stcnn.data.importers.nwb_tree import Node, child, opened, place_of, text
+from stcnn.data.importers.nwb import index as nwb_index
+from stcnn.data.importers.nwb.cells import cells_of, identity_of, indicator_of, plane_and_channel
+from stcnn.data.importers.nwb.keys import NwbConfig
+from stcnn.data.importers.nwb.movies import FileMovie, LoadMovie, movie_at, movie_of_sequence, movie_paths
+from stcnn.data.importers.nwb.series import column_of, note_of, times_of
+from stcnn.data.importers.nwb.shown import Shown, interval_table, per_neuron, shown_in
+from stcnn.data.importers.nwb.signals import Signal, chosen_signals, neuropil_of, presentations_of, signals_in
+from stcnn.data.importers.nwb.tree import Node, child, opened, place_of, text
 from stcnn.data.importers.sessions import Roi, Session, read_onsets
 from stcnn.data.recordings import MoviesOnDemand
 from stcnn.errors import DataError

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.importers.nwb_tree import Node, child, factor, numbers, place_of, require_numbers, text
+from stcnn.data.importers.nwb.tree import Node, child, factor, numbers, place_of, require_numbers, text
 from stcnn.errors import DataError, RateError
 from stcnn.reading import require_room
 

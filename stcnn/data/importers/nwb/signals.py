@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.importers.nwb_tree import (
+from stcnn.data.importers.nwb.tree import (
     Node,
     attribute,
     child,

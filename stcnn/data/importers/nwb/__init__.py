@@ -1,0 +1,1 @@
+"""Imports NWB files (Rübel et al. 2022, doi 10.7554/eLife.78362)."""
