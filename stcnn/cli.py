@@ -8,21 +8,37 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Annotated
 
 import typer
 
+from stcnn.completion import training_keys
 from stcnn.shortage import sentence_of
+from stcnn.version import __version__
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     help="Models of visual neurons from calcium recordings.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings=HELP_OPTIONS,
+    rich_markup_mode="markdown",  # lets the paragraphs of docstrings flow
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"stcnn {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _stcnn() -> None:
+def _stcnn(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     pass
 
 
@@ -31,11 +47,16 @@ def _stcnn() -> None:
     add_help_option=False,
     help="Train a model; `stcnn train --help` lists all choices and keys.",
 )
-def train(context: typer.Context) -> None:
+def train(
+    context: typer.Context,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", autocompletion=training_keys)
+    ] = None,
+) -> None:
     """Hand every argument to ``train.py``."""
     from stcnn.command_line import main as train_main
 
-    raise typer.Exit(train_main(context.args))
+    raise typer.Exit(train_main([*(arguments or ()), *context.args]))
 
 
 def _add_commands() -> None:

@@ -27,6 +27,7 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, nearest
+from stcnn.folders import CHECKOUT, experiments_folder
 from stcnn.foreign_keys import foreign_key
 from stcnn.key_paths import locate, numbers, places
 from stcnn.overrides import CONF, explaining_hydra, plain, require_no_foreign_option, with_prefix
@@ -36,7 +37,6 @@ from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.training.from_weights import network_of, read_weights, require_same_network
 from stcnn.training.recipe import Recipe
 
-CHECKOUT = CONF.parents[1]
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
 
 LARGEST = 1e9
@@ -87,12 +87,6 @@ class Config(Recipe):
     def saved(self) -> dict[str, Any]:
         """Return the configuration as a run keeps it: plain values, every default written out."""
         return self.model_dump(mode="json", exclude={"resume"})
-
-
-def experiments_folder() -> Path:
-    """Return where run folders go unless ``experiments_dir`` says otherwise."""
-    here = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
-    return here / "experiments"
 
 
 def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:

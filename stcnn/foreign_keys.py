@@ -259,6 +259,9 @@ def _elsewhere(path: str, ours: Iterable[Place]) -> Answer | None:
     found = [place for place in ours if place.path.rpartition(".")[2] == name]
     for place in found:
         if place.path == path and place.kinds:
-            return _none(f"it belongs to {' and '.join(f'{key}={kind}' for key, kind in place.kinds)}")
+            chosen = (
+                f"{key.removesuffix('.kind') if key == 'dataset.kind' else key}={kind}" for key, kind in place.kinds
+            )
+            return _none(f"it belongs to {' and '.join(chosen)}")
     names = tuple(dict.fromkeys(place.path for place in found))
     return Answer(names) if 0 < len(names) <= 3 else None

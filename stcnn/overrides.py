@@ -62,6 +62,11 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
+def choices() -> dict[str, list[str]]:
+    """Return the names one can choose from, by the group: ``dataset`` and ``model``."""
+    return {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}
+
+
 def with_prefix(overrides: Sequence[str]) -> list[str]:
     """Let Hydra accept every key: whether one exists is judged later, with the nearest valid name.
 
@@ -70,7 +75,7 @@ def with_prefix(overrides: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: a number or a list stands where a file of a group is to be chosen, at which Hydra itself fails.
     """
-    groups = {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}
+    groups = choices()
     for override in overrides:
         group, _, choice = override.lstrip("+").partition("=")
         if group in groups and re.match(r"[-+.\d\[{]|(nan|inf|null|true|false)$", choice, re.IGNORECASE):
@@ -90,14 +95,26 @@ def explaining_hydra() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         if isinstance(error, MissingConfigException) and error.options:
-            group, _, choice = str(error.missing_cfg_file).rpartition("/")
+            group, _, choice = str(error.missing_cfg_file).partition("/")
             found = f"{group}={choice} is not among the choices"
             if ours := CHOICES.get(f"{group}={choice}"):
                 raise ConfigError(f"{found}; here it is {ours}") from error
             found += f" ({nearest(choice, error.options)})"
-            raise ConfigError(found) from error
+            raise ConfigError(found, remedy=_of_a_file(group, choice)) from error
         if isinstance(error, OverrideParseException):
             found = f"'{error.override.removeprefix('++')}' cannot be read as an override"
             raise ConfigError(found, expected="KEY=VALUE, for instance seed=2") from error
         first = str(error).strip().splitlines()[0].rstrip(".")
         raise ConfigError(f"the configuration cannot be composed: {first}") from error
+
+
+def _of_a_file(group: str, choice: str) -> str:
+    """What to do with a file that was given where the name of a choice is meant."""
+    if group != "dataset":
+        return ""
+    match Path(choice).suffix:
+        case ".zarr":
+            return f"if it is a store: dataset=store dataset.path={choice}"
+        case ".yaml" | ".yml":
+            return f"if it describes an import: stcnn data import {choice}, then train on the store"
+    return ""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
-from stcnn.config import Config, compose, experiments_folder, judge, resumed
+from stcnn.config import Config, compose, judge, resumed
 from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError, FileError, nearest
+from stcnn.folders import experiments_folder
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder

@@ -34,6 +34,7 @@ import yaml
 from torch import Tensor
 
 from stcnn.errors import FileError
+from stcnn.invocation import train_command
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
 from stcnn.reading import (
@@ -210,7 +211,7 @@ class Run:
         epoch = self._read_json("model.json").get("epoch")
         if not isinstance(epoch, int):
             found = f"the training of {self.path} did not come to its end"
-            raise FileError(found, remedy=f"go on with: python train.py resume={self.path}")
+            raise FileError(found, remedy=f"go on with: {train_command(f'resume={self.path}')}")
         return int(epoch)
 
     def save_network(self, model: STCNN, epoch: int | None = None) -> None:

@@ -71,7 +71,7 @@ def test_every_foreign_file_is_answered_with_a_choice_of_ours(choice: str):
         ("epochs=3", "unknown key 'epochs'; here it is training.epochs."),
         ("batching.learning_rate=1", "unknown key 'batching.learning_rate'; here it is training.learning_rate."),
         ("ca_path=here", "unknown key 'ca_path'; here it is dataset.ca_path."),
-        ("dataset.ca_path=here", "unknown key 'dataset.ca_path'; it belongs to dataset.kind=published."),
+        ("dataset.ca_path=here", "unknown key 'dataset.ca_path'; it belongs to dataset=published."),
         ("model.hidden.filter.n_init=[1,1]", "it belongs to model.hidden.filter.kind=power_exponential."),
         ("seeds=3", "unknown key 'seeds' (did you mean 'seed'?)."),
     ],

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stcnn.completion import run_folders
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -28,7 +30,10 @@ PREFERRED = ("trial_mean_correlation", "single_trial_correlation")
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders; the others are held against the first.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(autocompletion=run_folders, help="Run folders; the others are held against the first."),
+    ],
     baselines: Annotated[
         bool, typer.Option(help="Fit simple models to the training part and compare them too.")
     ] = False,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stcnn.completion import run_folders
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -32,7 +34,7 @@ PRINTED = {
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(autocompletion=run_folders, help="Run folder.")],
     split: Annotated[Part, typer.Option(help="Held-out part of the recordings it was trained on.")] = "validation",
     dataset: Annotated[
         str | None, typer.Option(help="Other recordings instead: a choice of conf/dataset, or a store.")

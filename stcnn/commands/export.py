@@ -7,12 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from stcnn.completion import run_folders
+
 app = typer.Typer(help="Write a trained model in the form of another program.")
 
 
 @app.command()
 def export(  # noqa: PLR0913  (an option is an argument)
-    run: Annotated[Path, typer.Argument(help="Run folder, or a folder with published checkpoints.")],
+    run: Annotated[
+        Path, typer.Argument(autocompletion=run_folders, help="Run folder, or a folder with published checkpoints.")
+    ],
     form: Annotated[Literal["published"], typer.Option("--as", help="The form.")] = "published",
     to: Annotated[Path | None, typer.Option(help="Folder to make; by default RUN/published.")] = None,
     epoch: Annotated[int | None, typer.Option(help="Checkpoint; by default the finished model.")] = None,

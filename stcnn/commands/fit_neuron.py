@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from stcnn.completion import run_folders
+
 app = typer.Typer(help="Fit new neurons to a trained model.")
 
 
 @app.command()
 def fit_neuron(
-    run: Annotated[Path, typer.Argument(help="Run folder of the trained core.")],
+    run: Annotated[Path, typer.Argument(autocompletion=run_folders, help="Run folder of the trained core.")],
     recordings: Annotated[
         list[str], typer.Argument(help="Which recordings, as in training: dataset=store dataset.path=FILE")
     ],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stcnn.completion import run_folders, stimuli
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,8 +26,13 @@ app = typer.Typer(help="Ask a trained model for its answer to stimuli.")
 
 @app.command()
 def predict(  # noqa: PLR0913  (an option is an argument)
-    run: Annotated[Path, typer.Argument(help="Run folder, or a folder with published checkpoints.")],
-    stimulus: Annotated[list[str], typer.Argument(help="Protocol, PROTOCOL/STIMULUS, parameters, or a movie file.")],
+    run: Annotated[
+        Path, typer.Argument(autocompletion=run_folders, help="Run folder, or a folder with published checkpoints.")
+    ],
+    stimulus: Annotated[
+        list[str],
+        typer.Argument(autocompletion=stimuli, help="Protocol, PROTOCOL/STIMULUS, parameters, or a movie file."),
+    ],
     to: Annotated[Path, typer.Option(help="Table to write: .csv, .parquet or .npz.")] = Path("predictions.csv"),
     figure: Annotated[Path | None, typer.Option(help="Figure to write; by default beside the table, as .png.")] = None,
     film: Annotated[Path | None, typer.Option(help="Animation to write, .mp4 or .gif.")] = None,

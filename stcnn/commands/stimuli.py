@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +25,7 @@ def list_all() -> None:
     from rich.table import Table
 
     from stcnn.stimuli import kinds, load_protocol, protocol_names
+    from stcnn.stimuli.arguments import plain
 
     protocols = Table("protocol", "stimuli", "what", title="Protocols", title_justify="left", box=None)
     for name in protocol_names():
@@ -33,7 +33,7 @@ def list_all() -> None:
         protocols.add_row(name, str(len(protocol.parameters)), protocol.description)
     shapes = Table("kind", "what", title="Kinds of stimulus", title_justify="left", box=None)
     for name, draw in kinds().items():
-        shapes.add_row(name, _plain(draw.__doc__).splitlines()[0])
+        shapes.add_row(name, plain(draw.__doc__).splitlines()[0])
     console = Console()
     console.print(protocols, "", shapes)
 
@@ -51,7 +51,7 @@ def show(
 
     console = Console()
     if name in kinds():
-        console.print(_plain(kinds()[name].__doc__), highlight=False, markup=False)
+        _print_kind(console, name)
         return
     protocol = load_protocol(name)
     if csv is not None:
@@ -104,6 +104,22 @@ def _screen(**options: object) -> Screen:
         raise ConfigError(f"--{name} is {first['input']}", remedy=first["msg"]) from None
 
 
+def _print_kind(console: Console, name: str) -> None:
+    """Print what a kind of stimulus is, its arguments as a table, and one way to ask for it."""
+    from rich.table import Table
+
+    from stcnn.stimuli import kinds
+    from stcnn.stimuli.arguments import arguments_of, plain
+
+    what = re.split(r"\n\n?(?:Args|Raises|Returns):", plain(kinds()[name].__doc__))[0]
+    console.print(re.sub(r"(?<!\n)\n(?!\n)", " ", what), highlight=False, markup=False)
+    table = Table("argument", "type", "default", "meaning", box=None)
+    for argument in arguments_of(name):
+        table.add_row(argument.name, argument.kind, argument.default or "[b]needed[/b]", argument.meaning)
+    console.print("", table)
+    console.print(f"\nDirections: 0 rightward, 90 upward. For instance: stcnn predict RUN {name}:NAME=VALUE,...")
+
+
 def _print(console: Console, protocol: Protocol) -> None:
     """Print what all stimuli share as a line, and the rest as a table."""
     from rich.table import Table
@@ -121,11 +137,6 @@ def _print(console: Console, protocol: Protocol) -> None:
     for stimulus, row in table[differing].iterrows():
         rows.add_row(str(stimulus), *row)
     console.print("", rows)
-
-
-def _plain(docstring: str | None) -> str:
-    """A docstring without its markup."""
-    return re.sub(r":\w+:`~?([^`]+)`|``", lambda match: match[1] or "", inspect.cleandoc(docstring or ""))
 
 
 def _absent(value: object) -> bool:

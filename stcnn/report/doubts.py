@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from stcnn.data.audit.checks import RED
+from stcnn.invocation import train_command
 from stcnn.nn.bounds import Bounds, on_bounds
 from stcnn.report.findings import Findings
 
@@ -157,7 +158,7 @@ def _course_of_training(findings: Findings) -> Iterator[Doubt]:
         yield Doubt(
             "The training may not have come to rest",
             f"The held-out loss was still falling by more than 2 % per epoch when it ended after {last} epochs.",
-            f"Train longer: python train.py training.epochs={2 * last}",
+            f"Train longer: {train_command(f'resume={findings.run.path}', f'training.epochs={2 * last}')}",
         )
     rise = trained.loss.iloc[-1] / trained.loss.min() - 1
     if rise > 0.1:

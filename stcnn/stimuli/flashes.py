@@ -60,7 +60,17 @@ def luminance_steps(
     elevation_deg: float = 0.0,
     timing: Timing = AT_ONCE,
 ) -> Layer:
-    """The whole field or a patch goes through a series of luminances, ``step_s`` each; see :func:`flash`."""
+    """The whole field or a patch goes through a series of luminances.
+
+    Args:
+        screen: where to draw.
+        luminances: one after another, 0..1.
+        step_s: how long each stands.
+        patch_deg: diameter of a disc, or width and height of a rectangle; by default the whole field.
+        azimuth_deg: of the patch's centre.
+        elevation_deg: of the patch's centre.
+        timing: grey and holds.
+    """
     levels = np.asarray(luminances)
 
     def draw(time_s: Array) -> Picture:
@@ -125,7 +135,19 @@ def contrast_steps(
     elevation_deg: float = 0.0,
     timing: Timing = AT_ONCE,
 ) -> Layer:
-    """Flicker around the background whose contrast changes every ``step_s``; see :func:`flicker`."""
+    """Flicker around the background whose contrast changes in steps.
+
+    Args:
+        screen: where to draw.
+        contrasts: one after another; Michelson, 0..1.
+        step_s: how long each lasts.
+        frequency_hz: full cycles per second.
+        waveform: "square" or "sine".
+        patch_deg: diameter of a disc, or width and height of a rectangle; by default the whole field.
+        azimuth_deg: of the patch's centre.
+        elevation_deg: of the patch's centre.
+        timing: grey and holds.
+    """
     steps = np.asarray(contrasts)
 
     def draw(time_s: Array) -> Picture:

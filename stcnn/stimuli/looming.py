@@ -38,8 +38,9 @@ class _Growth:
         lowest = 0.0 if self.r_over_v_s is None else 1e-3
         if not lowest <= self.small_deg <= self.large_deg < 360 or (self.r_over_v_s and self.large_deg >= 180):
             raise ConfigError(
-                f"a disc goes between {self.small_deg} and {self.large_deg} degrees",
-                expected="0 <= smallest <= largest, with r_over_v_s also smallest > 0 and largest < 180",
+                f"a disc goes between diameters of {self.small_deg} and {self.large_deg} degrees",
+                expected="start_deg from 0 to end_deg, which is below 360 (receding: the other way round); "
+                "with r_over_v_s the smaller is above 0 and the larger below 180",
             )
 
     def _left_s(self, size_deg: float) -> float:

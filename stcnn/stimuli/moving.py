@@ -121,9 +121,23 @@ def moving_spot(
     luminance: Fraction = 0.0,
     timing: Timing = AT_ONCE,
 ) -> Layer:
-    """A disc of diameter ``size_deg`` that crosses the field.
+    """A disc that crosses the field.
 
-    The other arguments and the errors are those of :func:`moving_rectangle`.
+    Args:
+        screen: where to draw.
+        size_deg: its diameter.
+        speed_deg_s: its speed.
+        direction_deg: of motion; 0 rightward, 90 upward.
+        start_deg: first position of its middle, in the direction of motion and counted from azimuth_deg and
+            elevation_deg (default: just out of view).
+        stop_deg: last position (default: just out of view on the other side).
+        azimuth_deg: of a point on its path.
+        elevation_deg: of that point.
+        luminance: of the disc, 0..1.
+        timing: grey and holds.
+
+    Raises:
+        ConfigError: ``stop_deg`` is not beyond ``start_deg``.
     """
     path = _Path(screen, direction_deg, (azimuth_deg, elevation_deg), size_deg, (start_deg, stop_deg))
 

@@ -128,6 +128,11 @@ def kinds() -> dict[str, Callable[..., Layer]]:
     return {name: kind.draw for name, kind in sorted(_KINDS.items())}
 
 
+def checked_arguments(kind: str) -> type[BaseModel]:
+    """Return the model that checks the arguments of a kind of stimulus."""
+    return _KINDS[kind].arguments
+
+
 def complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Check ``{kind: name, argument: value, ...}`` and fill in the defaults.
 

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 
 from stcnn.data.dataset import Batch
 from stcnn.errors import FileError, StcnnError
+from stcnn.invocation import train_command
 from stcnn.run_folder import INTERRUPTED, Run
 from stcnn.training.module import TrainingModule
 
@@ -182,6 +183,6 @@ class StopOnSignal(Callback):
         name = signal.Signals(self.received).name
         raise TrainingStopped(
             f"training stopped by {name} after {place}",
-            f"go on with: python train.py resume={self.run.path}",
+            f"go on with: {train_command(f'resume={self.run.path}')}",
             self.received,
         )

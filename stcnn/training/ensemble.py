@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stcnn.data.dataset import Dataset
 from stcnn.errors import FileError
+from stcnn.invocation import train_command
 from stcnn.run_folder import Run
 from stcnn.training.callbacks import TrainingStopped
 from stcnn.training.fit import train
@@ -39,7 +40,7 @@ def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, res
             train(dataset, recipe.model_copy(update={"seed": seed}), member, resume=resume and _has_begun(member))
         except TrainingStopped as stopped:
             found = f"member {number} of {n_models}: {stopped.found}"
-            remedy = f"go on with: python train.py resume={run.path}"
+            remedy = f"go on with: {train_command(f'resume={run.path}')}"
             raise TrainingStopped(found, remedy, stopped.exit_code - 128) from stopped
         yield member
     run.write_json("environment.json", member.environment())

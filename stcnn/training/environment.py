@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
-import sys
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from stcnn.invocation import called_as
 from stcnn.version import __version__
 
 PACKAGES = ("torch", "lightning", "numpy", "hydra-core", "pydantic")
@@ -22,7 +23,8 @@ def environment() -> dict[str, Any]:
     """Return versions, hardware, git commit, command and time, as far as they can be known."""
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": called_as(),
+        "folder": shlex.quote(str(Path.cwd())),
         "stcnn": __version__,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
@@ -44,14 +46,15 @@ def _version(package: str) -> str | None:
 
 def _git_commit() -> dict[str, Any] | None:
     """Return the commit of the checkout the package lies in, and whether files differ from it."""
+    checkout = str(Path(__file__).resolve().parents[2])
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(Path(__file__).resolve().parents[2]), *arguments]
+        command = ["git", "-C", checkout, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         changed = git("status", "--porcelain", "--untracked-files=no")
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(changed)}
+        return {"folder": shlex.quote(checkout), "commit": git("rev-parse", "HEAD"), "changed": bool(changed)}
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -260,8 +260,8 @@ def test_a_sequence_shows_one_after_the_other() -> None:
     [
         (lambda: s.looming_disc(SCREEN), "exactly one of the two"),
         (lambda: s.looming_disc(SCREEN, edge_speed_deg_s=10, r_over_v_s=0.1), "exactly one of the two"),
-        (lambda: s.looming_disc(SCREEN, r_over_v_s=0.04), "smallest > 0"),
-        (lambda: s.looming_disc(SCREEN, start_deg=20, end_deg=10, edge_speed_deg_s=5), "smallest <= largest"),
+        (lambda: s.looming_disc(SCREEN, r_over_v_s=0.04), "the smaller is above 0"),
+        (lambda: s.looming_disc(SCREEN, start_deg=20, end_deg=10, edge_speed_deg_s=5), "start_deg from 0 to end_deg"),
         (lambda: s.drifting_grating(SCREEN, period_deg=9), "exactly one of the two"),
         (lambda: s.drifting_grating(SCREEN, period_deg=9, frequency_hz=1, mean_luminance=0.7), "at most 1"),
         (lambda: s.moving_bar(SCREEN, width_deg=3, start_deg=5, stop_deg=-5), "stop_deg beyond start_deg"),

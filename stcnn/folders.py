@@ -1,0 +1,14 @@
+"""Where the checkout lies and where runs go; imports nothing, so that completion in a shell is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+CHECKOUT = PACKAGE.parent
+
+
+def experiments_folder() -> Path:
+    """Return where run folders go unless ``experiments_dir`` says otherwise."""
+    here = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+    return here / "experiments"

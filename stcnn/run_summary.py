@@ -1,0 +1,61 @@
+"""Summaries of runs: what each was trained on, how far it came, how well it scores; a row each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from stcnn.errors import StcnnError
+from stcnn.folders import experiments_folder
+from stcnn.run_folder import Run
+
+COLUMNS = ("run", "dataset", "state", "epochs", "correlation", "by_cell_type", "path")
+
+
+def summaries(folder: Path | None = None) -> pd.DataFrame:
+    """Return a row per run in a folder; a run that cannot be read says so in its ``state``.
+
+    Args:
+        folder: of the run folders; None is where a training puts them.
+
+    Returns:
+        ``run`` (name of its folder), ``dataset`` (its kind or file), ``state`` (finished, stopped or what is wrong),
+        ``epochs`` trained, ``correlation`` on validation data (mean of the cell types, NaN without), the same
+        ``by_cell_type`` as text, ``path``. ``attrs["folder"]`` is the folder.
+    """
+    parent = experiments_folder() if folder is None else folder.expanduser()
+    rows = [_summary(Run(path.parent)) for path in sorted(parent.glob("*/config.yaml"))]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table.attrs["folder"] = str(parent)
+    return table
+
+
+def _summary(run: Run) -> dict[str, object]:
+    row: dict[str, object] = {"run": run.path.name, "dataset": "", "epochs": 0, "correlation": float("nan")}
+    row |= {"by_cell_type": "", "path": str(run.path)}
+    try:
+        row["dataset"] = _dataset_name(run)
+        row |= _scores(run)
+    except StcnnError as error:
+        row["state"] = str(error)
+    return row
+
+
+def _dataset_name(run: Run) -> str:
+    dataset = run.config().get("dataset") or {}
+    path = dataset.get("path") or dataset.get("ca_path")
+    return Path(str(path)).name if path else str(dataset.get("kind", ""))
+
+
+def _scores(run: Run) -> dict[str, object]:
+    members = run.members() or [run]
+    tables = [member.scores() for member in members if (member.path / "scores.csv").is_file()]
+    finished = [member for member in members if (member.path / "model.safetensors").is_file()]
+    epochs = min((int(table.epoch.max()) for table in tables), default=0)
+    if len(finished) < len(members) or not tables:
+        return {"state": "stopped" if tables else "not begun", "epochs": epochs}
+    kept = [table[table.epoch == member.finished_epoch()] for member, table in zip(members, tables, strict=True)]
+    by_type = pd.concat(kept).groupby("cell_type", sort=False).correlation.mean()
+    shown = "  ".join(f"{name} {value:.2f}" for name, value in by_type.items())
+    return {"state": "finished", "epochs": epochs, "correlation": by_type.mean(), "by_cell_type": shown}

@@ -1,0 +1,78 @@
+"""The arguments of a kind of stimulus with type, default and meaning, read from its function."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from types import NoneType, UnionType
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel
+
+from stcnn.stimuli.scene import checked_arguments, kinds
+
+
+class Argument(NamedTuple):
+    """An argument of a stimulus."""
+
+    name: str
+    kind: str
+    """Type, as a user would say it: number, text, list."""
+    default: str
+    """As it is written; empty where it must be given."""
+    meaning: str
+
+
+def arguments_of(kind: str) -> list[Argument]:
+    """Return the arguments of a kind of stimulus in their order.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    meanings = _meanings(kind)
+    return [
+        Argument(name, _named(field.annotation), _default(field), meanings.get(name, ""))
+        for name, field in checked_arguments(kind).model_fields.items()
+    ]
+
+
+def _meanings(kind: str) -> dict[str, str]:
+    """What the docstring says of each argument; of those it does not name, what the function it refers to says."""
+    text = inspect.cleandoc(kinds()[kind].__doc__ or "")
+    others = [name for name in re.findall(r":func:`~?([\w.]+)`", text) if name in kinds() and name != kind]
+    found = {name: meaning for other in others for name, meaning in _meanings(other).items()}
+    block = re.search(r"^Args:\n((?:[ ]{4}.*\n?)+)", text, re.MULTILINE)
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", block[1] if block else "", re.MULTILINE)
+    return found | {name: plain(re.sub(r"\s+", " ", meaning)) for name, meaning in entries}
+
+
+def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo is not in its public names
+    if field.is_required():
+        return ""
+    if isinstance(field.default, BaseModel):
+        return "{}" if not field.default.model_dump(exclude_defaults=True) else str(field.default)
+    return "none" if field.default is None else str(field.default)
+
+
+def _named(annotation: object) -> str:
+    """Name a type in words."""
+    origin, members = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _named(members[0])
+    if origin in (typing.Union, UnionType):
+        return " or ".join(dict.fromkeys(_named(member) for member in members if member is not NoneType))
+    if origin is typing.Literal:
+        return " or ".join(map(str, members))
+    if origin is tuple:
+        return "list" if members and members[-1] is Ellipsis else f"{len(members)} numbers"
+    words = {float: "number", int: "whole number", str: "text", bool: "true or false", list: "list", dict: "mapping"}
+    kind = origin or annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "{" + ", ".join(kind.model_fields) + "}"
+    return words.get(kind, getattr(kind, "__name__", str(kind)).lower())  # type: ignore[call-overload,no-any-return]
+
+
+def plain(docstring: str | None) -> str:
+    """Return a docstring without its markup."""
+    return re.sub(r":\w+:`~?([^`]+)`|``", lambda match: match[1] or "", inspect.cleandoc(docstring or ""))

@@ -1,0 +1,81 @@
+"""``stcnn runs`` lists what there is, the best first if asked, and says what is wrong with the rest."""
+
+import shutil
+import webbrowser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from stcnn import cli
+from stcnn.run_folder import Run
+from stcnn.run_summary import summaries
+from stcnn.training.fit import train
+from tests.support.made_up_training import dataset, new_run, recipe
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = new_run(tmp_path_factory.mktemp("runs"))
+    train(dataset(), recipe(epochs=2), run)
+    return run
+
+
+@pytest.fixture
+def folder(finished: Run, tmp_path: Path) -> Path:
+    for name in ("2026-01-01_worse", "2026-01-02_better", "2026-01-03_stopped", "2026-01-04_damaged", "2026-01-05_new"):
+        shutil.copytree(finished.path, tmp_path / name)
+    for name, score in (("2026-01-01_worse", 0.2), ("2026-01-02_better", 0.8)):
+        run = Run(tmp_path / name)
+        run.write_table("scores.csv", run.scores().assign(correlation=score))
+    (tmp_path / "2026-01-03_stopped" / "model.safetensors").unlink()
+    (tmp_path / "2026-01-04_damaged" / "config.yaml").write_text("a: [")
+    (tmp_path / "2026-01-05_new" / "scores.csv").unlink()
+    return tmp_path
+
+
+def test_a_row_for_every_run_with_its_state(folder: Path):
+    table = summaries(folder).set_index("run")
+    assert list(table.state.iloc[:3]) == ["finished", "finished", "stopped"]
+    assert "config.yaml" in table.state["2026-01-04_damaged"]
+    assert table.state["2026-01-05_new"] == "not begun"
+    assert table.correlation["2026-01-02_better"] == pytest.approx(0.8)
+    assert table.epochs["2026-01-02_better"] == 2
+    assert table.by_cell_type["2026-01-01_worse"].split() == ["lc11", "0.20", "lc4", "0.20"]
+
+
+def test_the_score_is_that_of_the_kept_epoch(finished: Run):
+    (row,) = summaries(finished.path.parent).itertuples()
+    scores = finished.scores()
+    kept = scores[scores.epoch == finished.finished_epoch()]
+    assert row.correlation == pytest.approx(kept.correlation.mean())
+
+
+@pytest.mark.parametrize(("options", "first"), [([], "2026-01-05_new"), (["--best"], "2026-01-02_better")])
+def test_newest_or_best_first(options: list[str], first: str, folder: Path, tmp_path: Path):
+    cli._add_commands()
+    result = CliRunner().invoke(cli.app, ["runs", str(folder), "--csv", str(tmp_path / "t.csv"), *options])
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(tmp_path / "t.csv").run[0] == first
+    assert f"5 runs in {folder}" in result.output.replace("\n", "")
+
+
+def test_chosen_by_name(folder: Path, tmp_path: Path):
+    cli._add_commands()
+    CliRunner().invoke(cli.app, ["runs", str(folder), "--csv", str(tmp_path / "t.csv"), "--name", "better"])
+    assert list(pd.read_csv(tmp_path / "t.csv").run) == ["2026-01-02_better"]
+
+
+def test_a_folder_without_runs(tmp_path: Path):
+    cli._add_commands()
+    assert "0 runs in" in CliRunner().invoke(cli.app, ["runs", str(tmp_path)]).output
+
+
+def test_open_shows_the_report(finished: Run, monkeypatch: pytest.MonkeyPatch):
+    cli._add_commands()
+    shown: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", shown.append)
+    (finished.path / "report.html").write_text("the report")
+    assert CliRunner().invoke(cli.app, ["open", str(finished.path)]).exit_code == 0
+    assert shown == [(finished.path / "report.html").resolve().as_uri()]
