@@ -14,6 +14,8 @@ from stcnn.key_paths import Place
 
 FRAMES = "in seconds: divide the frames by the frame rate"
 EXPONENTS = "in seconds: -2 there is 0.01 here"
+ACTIVATIONS = "one of identity, relu, leaky_relu, tanh, elu"
+MARGIN = "rows and columns beyond the edge: valid is 0, same is half a kernel"
 ONLY_ONE = "there is none like it here: a network has one input channel and one output per cell type"
 COUNTED = "there is none like it here: the recordings are counted"
 
@@ -78,17 +80,19 @@ ANSWERS: Mapping[str, Answer] = {
     "network.x_kernel_size": _is("model.hidden.kernel_columns"),
     "network.tau_init": _is("model.hidden.filter.tau_init_s", note=EXPONENTS),
     "network.n_power_init": _is("model.hidden.filter.n_init", note="with model.hidden.filter.kind=power_exponential"),
-    "network.activation": _is("model.hidden.slope", note="of the leaky rectifier; 0 is relu"),
+    "network.x_stride": _is("model.hidden.stride"),
+    "network.x_padding": _is("model.hidden.padding", note=f"{MARGIN}, as is null"),
+    "network.activation": _is("model.hidden.activation", note=f"{ACTIVATIONS}, in front of all layers or of each"),
     "network.t_kernel_size": _is("model.hidden.filter.kernel_s", note=FRAMES),
     "network.init_amplitude_scale": _is("model.hidden.weight_init", note="times the square root of 2"),
     "network.config_type": _is("model.hidden.filter.kind", note="exponential, power_exponential or none"),
     "lobula": _is("model.readout"),
     "lobula.lc_types": _is("dataset.cell_types"),
     "lobula.x_kernel_size": _is("model.cell_types.NAME.window_columns", note="NAME is the cell type"),
-    "lobula.x_stride": _is("model.readout.centre", note="the row and column that is read: (9, 9) as published"),
-    "lobula.x_padding": _is("model.readout.centre", note="the row and column that is read: (9, 9) as published"),
+    "lobula.x_stride": _is("model.cell_types.NAME.grid.stride", note="or model.readout.centre, the place that is read"),
+    "lobula.x_padding": _is("model.cell_types.NAME.grid.padding", note=MARGIN),
     "lobula.tau_init": _is("model.readout.filter.tau_init_s", note=EXPONENTS),
-    "lobula.activation": _is("model.readout.slope", note="of the leaky rectifier; 0 is relu"),
+    "lobula.activation": _is("model.readout.activation", note=ACTIVATIONS),
     "lobula.t_kernel_size": _is("model.readout.filter.kernel_s", note=FRAMES),
     "lobula.init_amplitude_scale": _is("model.readout.weight_init", note="times the square root of 2"),
     "lobula.bias_init": _is("model.readout.bias_init"),
@@ -117,11 +121,11 @@ ANSWERS: Mapping[str, Answer] = {
     "beta_init": _is("model.calcium.gain_init", note="beta is the gain before its softplus"),
     "use_global_ca_tau": _is("model.calcium.tau", note="global or per_type"),
     "x_kernel_size": _is("model.hidden.kernel_columns", "model.cell_types.NAME.window_columns"),
-    "x_stride": _is("model.eye.column_spacing_deg", note="in degrees"),
-    "x_padding": _is("model.eye.lattice", "model.eye.centre_deg", note="the number of columns and their middle"),
+    "x_stride": _is("model.hidden.stride", "model.cell_types.NAME.grid.stride"),
+    "x_padding": _is("model.hidden.padding", "model.cell_types.NAME.grid.padding", note=MARGIN),
     "t_kernel_size": _is("model.hidden.filter.kernel_s", "model.readout.filter.kernel_s", note=FRAMES),
     "tau_init": _is("model.hidden.filter.tau_init_s", "model.readout.filter.tau_init_s", note=EXPONENTS),
-    "activation": _is("model.hidden.slope", note="of the leaky rectifier; 0 is relu"),
+    "activation": _is("model.hidden.activation", "model.readout.activation", note=ACTIVATIONS),
     # what other programs call such things
     "max_epochs": _is("training.epochs"),
     "num_epochs": _is("training.epochs"),
@@ -195,6 +199,9 @@ ANSWERS: Mapping[str, Answer] = {
     "num_layers": _is("model.hidden.channels", note="one number per layer"),
     "hidden_channels": _is("model.hidden.channels"),
     "kernel_size": _is("model.hidden.kernel_columns"),
+    "nonlinearity": _is("model.hidden.activation", "model.readout.activation", note=ACTIVATIONS),
+    "strides": _is("model.hidden.stride"),
+    "paddings": _is("model.hidden.padding", note=MARGIN),
     "negative_slope": _is("model.hidden.slope", "model.readout.slope"),
     "batch_norm": _is("model.hidden.norm.kind", note="batch or none"),
     "batchnorm": _is("model.hidden.norm.kind", note="batch or none"),

@@ -28,12 +28,15 @@ def test_every_answer_names_a_key_that_exists(theirs: str):
         assert theirs != key, "a key of ours is no foreign one"
 
 
-@pytest.mark.parametrize("theirs", [key for key in ANSWERS if "." not in key])
-def test_every_foreign_key_is_answered_on_the_command_line(theirs: str):
-    said = sentence(f"{theirs}=1")
-    assert said.startswith(f"unknown key '{theirs}'; ")
-    assert all(key in said for key in ANSWERS[theirs].ours)
-    assert "\n" not in said
+def test_every_foreign_key_is_answered_where_it_stands_alone():
+    content = compose().model_dump(mode="json")
+    for theirs in (key for key in ANSWERS if "." not in key):
+        with pytest.raises(ConfigError) as error:
+            judge({**content, theirs: 1})
+        said = str(error.value)
+        assert said.startswith(f"unknown key '{theirs}'; ")
+        assert all(key in said for key in ANSWERS[theirs].ours)
+        assert "\n" not in said
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -57,6 +60,13 @@ def test_every_foreign_file_is_answered_with_a_choice_of_ours(choice: str):
         ("dataset.num_t_pts_prepad=360", "here it is batching.pre_grey_s (in seconds: divide the frames by the"),
         ("model.pr.pr_sigma=[5,5]", "unknown key 'model.pr'; here it is model.eye.acceptance_fwhm_deg (it is the full"),
         ("model.network.t_kernel_size=900", "here it is model.hidden.filter.kernel_s (in seconds"),
+        ("model.network.activation=relu", "here it is model.hidden.activation (one of identity, relu, leaky_relu"),
+        ("model.network.x_stride=2", "unknown key 'model.network'; here it is model.hidden.stride."),
+        ("model.network.x_padding=same", "here it is model.hidden.padding (rows and columns beyond the edge: valid"),
+        ("model.lobula.activation=relu", "here it is model.readout.activation (one of identity, relu"),
+        ("model.lobula.x_stride=9", "here it is model.cell_types.NAME.grid.stride (or model.readout.centre"),
+        ("model.lc11.x_padding=[0,0]", "here it is model.cell_types.NAME.grid.padding (rows and columns"),
+        ("model.hidden.nonlinearity=relu", "here it is model.hidden.activation (one of"),
         ("model.lobula.t_kernel_size=900", "here it is model.readout.filter.kernel_s (in seconds"),
         ("model.ca.t_kernel_size=900", "here it is model.calcium.filter.kernel_s (in seconds"),
         ("model.ca.use_global_ca_tau=false", "here it is model.calcium.tau (global or per_type)."),

@@ -26,6 +26,7 @@ from stcnn.data.clocks import frame_extents, sampled_at_frames, traces_at_frames
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.errors import DataError
 from stcnn.movie import Movie
+from stcnn.reading import require_room
 from stcnn.shortage import require_open_files
 
 POOL_BATCHES = 32
@@ -42,9 +43,9 @@ class BatchingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["presentations", "recordings"] = "presentations"
-    batch_size: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=4, ge=1, le=1_000_000)
     """Clips (presentations) or recordings in a batch."""
-    pre_grey_s: float = Field(default=2.0, ge=0)
+    pre_grey_s: float = Field(default=2.0, ge=0, le=60)
     """Grey shown to the network before the first sample of a trace; rounded to the nearest frame."""
     loss_start_s: float = -0.5
     """Time after stimulus onset from which on the prediction is scored."""
@@ -98,6 +99,19 @@ def _require_scorable(table: pd.DataFrame, config: BatchingConfig) -> None:
             expected=f"samples after loss_start_s = {config.loss_start_s:g} s",
             remedy="lower loss_start_s or leave the recording out",
         )
+
+
+def _require_room(dataset: Dataset, clips: Sequence[Clip], batch_size: int) -> None:
+    """Refuse a batch whose pictures this machine cannot hold.
+
+    Raises:
+        FileError: as :func:`stcnn.reading.require_room`.
+    """
+    longest = max(clip.n_frames for clip in clips)
+    n_clips = min(batch_size, len(clips))
+    n_bytes = 1 if all(movie.levels is not None for movie in dataset.movies.values()) else 4
+    pictures = f"a batch of {n_clips} clips of up to {longest} frames of {'x'.join(map(str, dataset.shape_px))} pixels"
+    require_room(n_clips * longest * math.prod(dataset.shape_px) * n_bytes, pictures, "batch (batch_size, pre_grey_s)")
 
 
 class BatchOrder(Sampler[list[int]]):
@@ -249,6 +263,7 @@ def loader(
     if n_workers:
         require_open_files(FILES_PER_WORKER * (1 + n_workers), f"n_workers={n_workers}")
     clips = plan_clips(dataset, config)
+    _require_room(dataset, clips, config.batch_size)
     order = BatchOrder(
         [c.n_frames for c in clips], [c.rate_hz for c in clips], config.batch_size, seed=seed, shuffle=shuffle
     )

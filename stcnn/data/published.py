@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stcnn.cell_type_names import by_cell_type
 from stcnn.data.dataset import Dataset
+from stcnn.data.published_neurons import RepeatedUids, told_apart
 from stcnn.data.recordings import Recording
 from stcnn.errors import ConfigError, DataError, FileError, StcnnError, nearest
 from stcnn.movie import BACKGROUND, Movie
@@ -54,6 +55,9 @@ class PublishedDataConfig(BaseModel):
     """Luminance of grey in the movies."""
     average_trials: bool = True
     """One recording per neuron and stimulus, the mean of its trials; else one per trial."""
+    repeated_uids: RepeatedUids = "refuse"
+    """A uid that stands in several files of a cell type: refused, a neuron of its own in each (named ``FILE/UID``), or
+    one neuron, of the animal of the first file, whose stimuli are spread over the files."""
     movie_layout: Literal["rect_mov", "hex_mov"] | None = None
     """Which movie to take from files that hold both; None takes ``rect_mov`` where it exists."""
 
@@ -70,7 +74,10 @@ def read_published(config: PublishedDataConfig) -> Dataset:
     recordings: list[Recording] = []
     neurons: dict[str, list[str]] = {}
     for cell_type, files in _recording_files(config).items():
-        found = [r for file in files for r in _read_recordings(file, cell_type, config, faults)]
+        of_files = [_read_recordings(file, cell_type, config, faults) for file in files]
+        found, doubt = told_apart(of_files, config.repeated_uids)
+        if doubt:
+            faults.add(doubt)
         recordings += found
         neurons[cell_type] = list(dict.fromkeys(r.neuron for r in found))
     used = dict.fromkeys(r.stimulus for r in recordings)
@@ -276,6 +283,7 @@ def _taken(trials: NDArray[np.float32], average: bool) -> list[tuple[tuple[int, 
 
 def _read_movies(config: PublishedDataConfig, faults: _Faults) -> dict[str, Movie]:
     movies: dict[str, Movie] = {}
+    files: dict[str, Path] = {}
     for file in _folder(config.mov_path, "movies", "vstim_*.pt"):
         for stimulus, entry in _entries(file, faults, ()):
             layouts = (config.movie_layout,) if config.movie_layout else MOVIE_KEYS
@@ -283,6 +291,9 @@ def _read_movies(config: PublishedDataConfig, faults: _Faults) -> dict[str, Movi
             if frames is None:
                 faults.add(f"{file}, stimulus '{stimulus}' has no {' or '.join(layouts)}, it has {', '.join(entry)}")
                 continue
+            if stimulus in files:
+                faults.add(f"the movie of stimulus '{stimulus}' stands in {files[stimulus]} and again in {file}")
+            files.setdefault(stimulus, file)
             with faults.collected(f"{file}, stimulus '{stimulus}'"):
                 movies[stimulus] = _movie(frames, entry, config)
     return movies

@@ -13,11 +13,11 @@ import math
 from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from torch import Tensor, nn
 
 from stcnn.errors import ShapeError
-from stcnn.nn.lattice import Degrees, Pair
+from stcnn.nn.lattice import Columns, Degrees, Pair
 from stcnn.nn.temporal import ExponentialConfig, FilterState, exponential_filter, exponential_gain, n_taps
 
 EYE_FRAMES = 64
@@ -34,7 +34,7 @@ class EyeConfig(BaseModel):
     """Width of the window outside which the Gaussian is cut to zero; or its height and width."""
     column_spacing_deg: Degrees = 4.0
     """Distance of neighbouring columns; or of neighbouring rows and of neighbouring columns."""
-    lattice: tuple[PositiveInt, PositiveInt] = (21, 21)
+    lattice: tuple[Columns, Columns] = (21, 21)
     """Rows and columns of the lattice."""
     centre_deg: tuple[float, float] = (0.0, 0.0)
     """Azimuth and elevation of the middle of the lattice."""

@@ -18,14 +18,13 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     Tag,
     model_validator,
 )
 from torch import Tensor, nn
 
 from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
-from stcnn.nn.lattice import ONE_OR_EACH, Convolution, Pair
+from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair
 from stcnn.nn.ops.correlate import correlate
 from stcnn.nn.temporal import ExponentialConfig, FilterConfig, FilterState, TemporalFilter
 
@@ -36,12 +35,11 @@ def _is_odd(width: int) -> int:
     return width
 
 
-Odd = Annotated[PositiveInt, AfterValidator(_is_odd)]
-Size = Annotated[
-    Annotated[PositiveInt, Tag("one")] | Annotated[tuple[PositiveInt, PositiveInt], Tag("each")], ONE_OR_EACH
-]
+Odd = Annotated[Columns, AfterValidator(_is_odd)]
+Size = Annotated[Annotated[Columns, Tag("one")] | Annotated[tuple[Columns, Columns], Tag("each")], ONE_OR_EACH]
 """One number, or one for rows and one for columns."""
 Each = tuple[Size, ...]
+Channels = Annotated[int, Field(ge=1, le=10_000)]
 Margin = Annotated[
     Annotated[NonNegativeInt, Tag("one")] | Annotated[tuple[NonNegativeInt, NonNegativeInt], Tag("each")], ONE_OR_EACH
 ]
@@ -66,11 +64,11 @@ class HiddenConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    channels: tuple[PositiveInt, ...] = Field((10, 10, 10, 10), min_length=1)
+    channels: tuple[Channels, ...] = Field((10, 10, 10, 10), min_length=1, max_length=100)
     """Output channels of each layer; their number is the number of layers."""
     kernel_columns: Annotated[Annotated[Odd, Tag("one")] | Annotated[Each, Tag("each")], ONE_OR_EACH] = 7
     """Width of the square spatial kernel in columns, odd; or a size for each layer, a width or (rows, columns)."""
-    stride: Annotated[Annotated[PositiveInt, Tag("one")] | Annotated[Each, Tag("each")], ONE_OR_EACH] = 1
+    stride: Annotated[Annotated[Columns, Tag("one")] | Annotated[Each, Tag("each")], ONE_OR_EACH] = 1
     """Columns from one place of a layer to the next, of all layers or for each."""
     padding: tuple[Margin, ...] | None = None
     """Columns beyond the edge of the lattice that each layer still reads, as zero; None is half a kernel, which keeps

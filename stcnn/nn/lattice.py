@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from pydantic import Discriminator, PositiveFloat, Tag
+from pydantic import Discriminator, Field, PositiveFloat, Tag
 from torch import Tensor
 
 Pair = tuple[int, int]
+Columns = Annotated[int, Field(ge=1, le=1000)]
+"""A number of columns in one direction; no eye of an insect has a thousand."""
 
 
 def _one_or_each(value: object) -> str:

@@ -12,9 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     Tag,
     model_validator,
 )
@@ -23,13 +21,15 @@ from torch import Tensor, nn
 from stcnn.errors import ConfigError
 from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
 from stcnn.nn.hidden import Odd, draw_weights
-from stcnn.nn.lattice import ONE_OR_EACH, Convolution, Pair, Window
+from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair, Window
 from stcnn.nn.temporal import Constants, ExponentialConfig, FilterState, ReadoutFilterConfig, TemporalFilter, filtered
 
 Width = Annotated[
-    Annotated[Odd, Tag("one")] | Annotated[tuple[PositiveInt, PositiveInt], Tag("each")],
+    Annotated[Odd, Tag("one")] | Annotated[tuple[Columns, Columns], Tag("each")],
     ONE_OR_EACH,
 ]
+
+Margin = Annotated[int, Field(ge=0, le=1000)]
 
 
 class ReadoutConfig(BaseModel):
@@ -55,9 +55,9 @@ class GridConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    stride: tuple[PositiveInt, PositiveInt]
+    stride: tuple[Columns, Columns]
     """Rows and columns from one window to the next."""
-    padding: tuple[NonNegativeInt, NonNegativeInt]
+    padding: tuple[Margin, Margin]
     """Rows and columns by which the first window begins before the lattice."""
 
 

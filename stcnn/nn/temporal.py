@@ -33,6 +33,7 @@ from stcnn.nn.ops.leaky_integrator import Scan
 Scale = Literal["area", "energy"]
 Positive = Annotated[float, Field(gt=0)]
 Range = tuple[Positive, Positive]
+KernelS = Annotated[float, Field(gt=0, le=60)]
 
 
 class ExponentialConfig(BaseModel):
@@ -42,7 +43,7 @@ class ExponentialConfig(BaseModel):
     kind: Literal["exponential"] = "exponential"
     tau_init_s: Range = (0.01, 0.16)
     """Initial time constants are drawn log-uniformly from this range."""
-    kernel_s: PositiveFloat | None = None
+    kernel_s: KernelS | None = None
     """Length of the kernel; None is an infinite kernel."""
     scale: Scale = "area"
     gain_hz: PositiveFloat = 1.0
@@ -57,7 +58,7 @@ class PowerExponentialConfig(BaseModel):
     tau_init_s: Range = (0.01, 0.16)
     n_init: Range = (1.0, 1.0)
     """Initial exponents are drawn uniformly from this range."""
-    kernel_s: PositiveFloat = 1.0
+    kernel_s: KernelS = 1.0
     scale: Scale = "area"
     gain_hz: PositiveFloat = 1.0
 

@@ -55,7 +55,7 @@ class EarlyStage(BaseModel):
     must be narrower than some 9 deg (widths of LC15, LC18, LC21 and LC25 in Klapoetke et al. 2022)."""
     motion_tau_s: float = Field(default=0.03, gt=0)
     """Delay of the correlator of neighbouring columns (Zhou et al. 2022, eLife 11:e72067: 30 ms)."""
-    rate_hz: float = Field(default=180.0, gt=0)
+    rate_hz: float = Field(default=180.0, ge=1, le=10_000)
     """Least rate at which the filters run; slower movies are held for several steps per frame."""
 
 

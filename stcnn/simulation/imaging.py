@@ -16,9 +16,9 @@ class Imaging(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    volume_rate_hz: float = Field(default=10.0, gt=0)
+    volume_rate_hz: float = Field(default=10.0, ge=0.1, le=1000)
     """Samples per second (volumes in Klapoetke et al. 2022: 5.6 or more; single planes: 10 to 30)."""
-    exposure_s: float = Field(default=0.03, ge=0)
+    exposure_s: float = Field(default=0.03, ge=0, le=10)
     """Time over which the light of a sample is collected, at most the time between samples."""
     clock: Literal["movie", "imaging"] = "movie"
     """Whether traces are interpolated to the frames of the movie, as published, or keep their own time stamps."""

@@ -21,8 +21,8 @@ class Population(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    n_animals: int = Field(default=5, ge=1)
-    neurons_per_animal: int = Field(default=2, ge=1)
+    n_animals: int = Field(default=5, ge=1, le=1000)
+    neurons_per_animal: int = Field(default=2, ge=1, le=1000)
     """Of each cell type."""
     position_sd_deg: float = Field(default=4.0, ge=0)
     """Spread of the places looked at."""

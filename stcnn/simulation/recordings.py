@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data import Dataset, Recording
+from stcnn.errors import ConfigError
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.reading import require_room
 from stcnn.simulation.detectors import CellType, Lattice, cell_type, voltage
@@ -37,15 +38,15 @@ class SimulatedDataConfig(Population):
     """Names from the table of types: here one each for small objects, long bars and looming."""
     stimuli: str | tuple[str, ...] | Mapping[str, Mapping[str, Any]] = "mixed"
     """Protocols of stcnn.stimuli by name or path, or name to stimulus as a mapping ``{kind: ..., ...}``."""
-    before_s: float = Field(default=0.5, ge=0)
+    before_s: float = Field(default=0.5, ge=0, le=60)
     """Grey before every stimulus."""
-    after_s: float = Field(default=0.6, ge=0)
+    after_s: float = Field(default=0.6, ge=0, le=60)
     """Grey after every stimulus."""
-    rate_hz: float = Field(default=60.0, gt=0)
+    rate_hz: float = Field(default=60.0, ge=1, le=1000)
     """Frames per second of the movies."""
     shape_px: tuple[int, int] = (83, 83)
-    deg_per_px: float = Field(default=1.0, gt=0)
-    n_trials: int = Field(default=3, ge=1)
+    deg_per_px: float = Field(default=1.0, gt=0, le=90)
+    n_trials: int = Field(default=3, ge=1, le=1000)
     average_trials: bool = True
     """One recording per neuron and stimulus, the mean of its trials; else one per trial."""
     indicator: str | Indicator = "lobula"
@@ -165,6 +166,7 @@ def simulate(config: SimulatedDataConfig) -> Simulation:
     types = {name: cell_type(name) for name in config.cell_types}
     find_indicator(config.indicator)
     movies = movies_of(config)
+    _require_samples(config.imaging, movies)
     _require_room(config, len(types), movies)
     neurons = draw_neurons(config, types, config.deg_per_px, np.random.default_rng([config.seed, 0]))
     responses = {}
@@ -172,6 +174,23 @@ def simulate(config: SimulatedDataConfig) -> Simulation:
         volts = voltages(movie, types, neurons, config.early)
         responses[name] = _record(config, neurons, movie, volts, np.random.default_rng([config.seed, 1, number]))
     return Simulation(config, neurons, movies, responses)
+
+
+def _require_samples(imaging: Imaging, movies: Mapping[str, Movie]) -> None:
+    """Refuse an exposure and a rate at which a stimulus may end before one whole sample was taken.
+
+    Raises:
+        ConfigError: a stimulus is too short; the message names it.
+    """
+    needed_s = imaging.exposure_s + 1 / imaging.volume_rate_hz
+    for name, movie in movies.items():
+        if (lasts_s := movie.n_frames / movie.rate_hz) < needed_s:
+            raise ConfigError(
+                f"the stimulus '{name}' lasts {lasts_s:.3g} s with the grey around it, and imaging.exposure_s = "
+                f"{imaging.exposure_s:g} s at imaging.volume_rate_hz = {imaging.volume_rate_hz:g} Hz takes up to "
+                f"{needed_s:.3g} s for one sample",
+                remedy="shorten the exposure, image faster, or show more grey (before_s, after_s)",
+            )
 
 
 def _require_room(config: SimulatedDataConfig, n_types: int, movies: Mapping[str, Movie]) -> None:

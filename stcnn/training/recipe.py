@@ -53,7 +53,7 @@ class TrainingConfig(BaseModel):
     device: Literal["auto", "cpu", "gpu"] = "auto"
     compute: Literal["auto", "reference", "torch", "native", "triton"] = "auto"
     """What the hidden layers run in: PyTorch, compiled code, or the kernels of a GPU; the numbers are the same."""
-    n_workers: int = Field(0, ge=0)
+    n_workers: int = Field(0, ge=0, le=256)
     """Processes that prepare batches; 0 prepares them in the training process."""
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stcnn.data import Batch, BatchingConfig, Dataset, loader
 from stcnn.data.batching import BatchOrder, plan_clips
-from stcnn.errors import DataError, ShapeError
+from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.movie import Movie
 from tests.support.made_up_data import GREY, MOVIE_FRAMES, RATE_HZ, dataset, movie
 
@@ -161,3 +161,9 @@ def test_faults_of_a_data_set_are_sentences() -> None:
         Dataset.of(movies | {"bar": replace(movies["bar"], deg_per_px=2)}, recordings)
     with pytest.raises(DataError, match=r"trace of neuron '0' .* ends at 1.15 s, expected samples after loss_start_s"):
         _batches(data, loss_start_s=3)
+
+
+def test_a_batch_that_no_machine_holds_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stcnn.reading.faults.memory_limit", lambda: 100_000)
+    with pytest.raises(FileError, match=r"a batch of 4 clips of up to \d+ frames of \d+x\d+ pixels would take"):
+        loader(dataset(), BatchingConfig(pre_grey_s=60.0))

@@ -1,6 +1,7 @@
 """The published folder layout: every item as the published program makes it, and each fault in a sentence."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,4 +206,57 @@ def test_a_movie_with_impossible_luminance_or_of_unequal_length(tmp_path: Path) 
         read_published(config)
     torch.save({"vstim_loom": {"rect_mov": frames, "t_axis": torch.arange(3)}}, tmp_path / "mov" / "vstim_loom.pt")
     with pytest.raises(DataError, match="the movie has 40 frames but a t_axis of 3"):
+        read_published(config)
+
+
+def _second_fly(config: PublishedDataConfig, rename: dict[int, int] | None = None) -> None:
+    """Write another file of LC4 with the same uids, or renamed ones."""
+    content = published_content("LC4")
+    for entry in content.values():
+        entry["neuron"] = {(rename or {}).get(uid, uid): neuron for uid, neuron in entry["neuron"].items()}
+    torch.save(content, config.ca_path / "LC4" / "fly2.pt")
+
+
+def test_a_uid_in_two_files_is_never_merged(tmp_path: Path) -> None:
+    config = write_published(tmp_path)
+    _second_fly(config, {12: 13})
+    said = r"the uid 7 of lc4 stands in fly1.pt and fly2.pt \(say dataset.repeated_uids=apart if these are different"
+    with pytest.raises(DataError, match=said):
+        read_published(config)
+    apart = read_published(config.model_copy(update={"repeated_uids": "apart"}))
+    assert list(apart.neurons["lc4"]) == ["fly1/7", "12", "fly2/7", "13"]
+    assert list(apart.neurons["lc11"]) == ["7", "12"]
+    assert len(apart.recordings) == 6 * len(apart.movies)
+    with pytest.raises(DataError, match=r"neuron 7 of lc4 has the stimulus 'vstim_.*' twice"):
+        read_published(config.model_copy(update={"repeated_uids": "one_neuron"}))
+
+
+def test_a_neuron_whose_stimuli_are_in_two_files_is_one_if_told_so(tmp_path: Path) -> None:
+    config = write_published(tmp_path, ("LC4",))
+    first, *others = published_content("LC4").items()
+    torch.save(dict([first]), config.ca_path / "LC4" / "fly1.pt")
+    torch.save(dict(others), config.ca_path / "LC4" / "fly2.pt")
+    with pytest.raises(DataError, match=r"stands in fly1.pt and fly2.pt, and 1 more uids in several files"):
+        read_published(config)
+    data = read_published(config.model_copy(update={"repeated_uids": "one_neuron"}))
+    assert list(data.neurons["lc4"]) == ["7", "12"]
+    assert {recording.animal for recording in data.recordings} == {"fly1"}
+    assert len(data.recordings) == 2 * len(data.movies)
+
+
+def test_a_uid_as_number_and_as_text_is_not_merged(tmp_path: Path) -> None:
+    config = write_published(tmp_path, ("LC4",))
+    content = published_content("LC4")
+    for entry in content.values():
+        entry["neuron"]["7"] = entry["neuron"][12]
+    torch.save(content, config.ca_path / "LC4" / "fly1.pt")
+    with pytest.raises(DataError, match=r"neuron 7 of lc4 has the stimulus 'vstim_\w+' twice, expected each uid once"):
+        read_published(config)
+
+
+def test_a_movie_in_two_files_is_refused(tmp_path: Path) -> None:
+    config = write_published(tmp_path)
+    first = sorted(config.mov_path.iterdir())[0]
+    shutil.copy(first, config.mov_path / "vstim_zz.pt")
+    with pytest.raises(DataError, match=rf"the movie of stimulus '{first.stem}' stands in .*{first.name} and again in"):
         read_published(config)

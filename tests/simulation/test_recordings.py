@@ -155,3 +155,8 @@ def test_command_writes_the_folder_and_answers_faults_in_one_sentence(tmp_path: 
         else:
             assert isinstance(result.exception, ConfigError)
             assert re.search(fault, str(result.exception))
+
+
+def test_an_exposure_longer_than_a_stimulus_is_a_sentence() -> None:
+    with pytest.raises(ConfigError, match=r"the stimulus 'dot' lasts .* s with the grey around it, .* up to 10.1 s"):
+        simulate(config(imaging=Imaging(exposure_s=10)))
