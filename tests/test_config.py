@@ -107,6 +107,8 @@ def test_every_key_of_every_file_is_missed_when_misspelt(file: str, path: tuple[
         ("dataset.n_trials=1e6", "'dataset.n_trials' is 1000000.0, expected less than or equal to 1000."),
         ("dataset.imaging.volume_rate_hz=1e8", "'dataset.imaging.volume_rate_hz' is 100000000.0, expected less"),
         ("dataset.early.rate_hz=1e7", "'dataset.early.rate_hz' is 10000000.0, expected less than or equal to 10000."),
+        ("model.eye.lattice=[1000,1000]", "'model.eye.lattice' cannot be used: 1000 x 1000 columns are more than the"),
+        ("model.hidden.stride=1e7", "'model.hidden.stride' is 10000000.0, expected less than or equal to 1000."),
         ("training.n_workers=100000", "'training.n_workers' is 100000, expected less than or equal to 256."),
         ("model.readout.bias_init=[1e300,1e300]", "'model.readout.bias_init' is 1e+300, expected a number no larger"),
         ("batching.loss_start_s=nan", "'batching.loss_start_s' is"),

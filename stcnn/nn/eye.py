@@ -13,7 +13,7 @@ import math
 from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator
 from torch import Tensor, nn
 
 from stcnn.errors import ShapeError
@@ -22,6 +22,9 @@ from stcnn.nn.temporal import ExponentialConfig, FilterState, exponential_filter
 
 EYE_FRAMES = 64
 """Frames expanded to contrast at a time: a few megabytes."""
+
+MOST_COLUMNS = 100_000
+"""Columns of a lattice; three times those of the largest compound eyes (dragonflies, 30,000: Land & Nilsson 2012)."""
 
 
 class EyeConfig(BaseModel):
@@ -46,6 +49,13 @@ class EyeConfig(BaseModel):
     """Photoreceptor time constant (27 Hz low-pass)."""
     filter: ExponentialConfig = Field(default_factory=ExponentialConfig)
     """Scale and length of the photoreceptor's kernel; its initial time constants are not used."""
+
+    @field_validator("lattice")
+    @classmethod
+    def _is_an_eye(cls, lattice: Pair) -> Pair:
+        if lattice[0] * lattice[1] > MOST_COLUMNS:
+            raise ValueError(f"{lattice[0]} x {lattice[1]} columns are more than the {MOST_COLUMNS:,} there may be")
+        return lattice
 
     @property
     def spacing_deg(self) -> tuple[float, float]:
