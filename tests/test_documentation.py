@@ -1,7 +1,10 @@
 """The documentation is true: its examples run, its commands compose, its links lead somewhere."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from stcnn.errors import FileError
 from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from stcnn.training.recipe import Recipe
+from tests.support.browser import browse
 from tests.support.made_up_data import dataset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,3 +98,21 @@ def test_examples_run(page: Path, workplace: Path, request: pytest.FixtureReques
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_site_can_be_searched_from_disk_and_shows_no_markup(tmp_path: Path) -> None:
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 200
+    assert [page.name for page in pages if re.search(r":(func|meth|class|mod|data):", page.read_text())] == []
+    assert [
+        page.name for page in pages if re.search(r'(src|href)="(https?:)?//[^"]*\.(js|css)', page.read_text())
+    ] == []
+    asked = (tmp_path / "site" / "reference" / "nn" / "model.html").as_uri() + "?q=looming"
+    shown = browse("--virtual-time-budget=10000", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom", asked)
+    found = re.search(r"(\d+) matching documents", shown.stdout)
+    assert found
+    assert int(found[1]) > 5

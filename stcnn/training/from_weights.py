@@ -36,7 +36,7 @@ class Weights:
     """Of the file that holds the weights."""
     published: bool
     trained_on: tuple[str, ...] = ()
-    """:func:`Footprints <stcnn.data.splitting.leaks.footprints>` of what it learned from; none if not recorded."""
+    """The `stcnn.data.splitting.leaks.footprints` of what it learned from; none if not recorded."""
 
 
 def read_weights(folder: Path, epoch: int | None = None) -> Weights:

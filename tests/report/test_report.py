@@ -2,10 +2,8 @@
 
 import html
 import json
-import os
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,8 +24,7 @@ from stcnn.report.page import MOST_SAMPLES, explorer_data, render
 from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from tests.support import made_up_training
-
-CHROMIUM = shutil.which("chromium")
+from tests.support.browser import browse
 
 
 @pytest.fixture(scope="module")
@@ -183,15 +180,6 @@ def test_failing_report_leaves_the_run_and_says_how_to_try_again(run: Run, capsy
     nothing: Any = None  # a fault of the program
     assert f"stcnn report {run.path}" in report_or_reason(run, nothing, recipe.batching, recipe.bounds)
     assert "Traceback" in capsys.readouterr().err
-
-
-def browse(*options: str) -> subprocess.CompletedProcess[str]:
-    """Run headless Chromium without its own network traffic."""
-    if CHROMIUM is None:
-        pytest.skip("needs chromium (apt-get install chromium), which is not on this machine")
-    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", *quiet, *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env={**os.environ})
 
 
 ACTIONS = """
