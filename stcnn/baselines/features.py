@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stcnn.nn.eye import EYE_FRAMES, Eye, EyeConfig, Frames
-from stcnn.nn.temporal import exponential_filter
+from stcnn.nn.filters.exponential import exponential_filter
 
 SPACING_DEG = 5.0
 """Between columns; the interommatidial angle of the fly is 4.9 degrees in the median (Zhao et al. 2025)."""

@@ -19,11 +19,15 @@ from scipy import stats
 from torch.nn import functional as F
 
 from stcnn.experiments.receptive_field import receptive_fields
-from stcnn.nn.bounds import Bounds, Interval
+from stcnn.nn.bounds import Bounds
+from stcnn.nn.filters import PARAMETERS
+from stcnn.nn.filters.kind import Interval
 from stcnn.nn.model import STCNN
 
 AS_WIDE = 0.5
 """A quantity whose spread over trained models exceeds this share of the spread they started with is not identified."""
+RANKS = {"s": ("shortest", "median", "longest"), "": ("lowest", "median", "highest")}
+"""Order statistics of durations and of numbers."""
 ON_BOUND = 1e-3
 """Relative distance to a bound within which a value counts as on it."""
 
@@ -62,14 +66,18 @@ def quantities(model: STCNN, bounds: Bounds, rate_hz: float) -> Iterator[Quantit
         rate_hz: frames per second at which receptive fields are computed.
     """
     for i, layer in enumerate(model.hidden):
-        if layer.filter.config.kind != "none":
-            taus = np.sort(layer.filter.tau_s.detach().double().numpy())
-            for rank, value in zip(("shortest", "median", "longest"), np.quantile(taus, (0, 0.5, 1)), strict=True):
-                bound = _touches(value, bounds.filter_tau_s)
-                yield Quantity(f"{rank} time constant", f"hidden layer {i + 1}", "s", "rank", float(value), bound)
+        for name, values in layer.filter.constants.items():
+            parameter = PARAMETERS[name]
+            quantiles = np.quantile(np.sort(values.detach().double().numpy()), (0, 0.5, 1))
+            for rank, value in zip(RANKS["s" if parameter.unit == "s" else ""], quantiles, strict=True):
+                bound = _touches(value, bounds.of_filter(name))
+                title = f"{rank} {parameter.title}"
+                yield Quantity(title, f"hidden layer {i + 1}", parameter.unit, "rank", float(value), bound)
     for name, readout in zip(model.cell_types, model.readouts.each, strict=True):
-        tau_s = readout.filter.tau_s.item()
-        yield Quantity("readout time constant", name, "s", "name", tau_s, _touches(tau_s, bounds.filter_tau_s))
+        for constant, values in readout.filter.constants.items():
+            parameter = PARAMETERS[constant]
+            bound = _touches(values.item(), bounds.of_filter(constant))
+            yield Quantity(f"readout {parameter.title}", name, parameter.unit, "name", values.item(), bound)
         yield Quantity("resting voltage", name, "1", "name", readout.bias.item())
     yield from _calcium(model, bounds)
     for name, field in receptive_fields(model, rate_hz).items():

@@ -13,9 +13,11 @@ from stcnn.errors import ConfigError
 from stcnn.movie import BACKGROUND
 from stcnn.nn.activation import Activation
 from stcnn.nn.eye import Axis, axes
+from stcnn.nn.filters.exponential import ExponentialConfig
+from stcnn.nn.filters.kind import FilterKind, n_taps
+from stcnn.nn.filters.power_exponential import PowerExponentialConfig
 from stcnn.nn.lattice import Convolution
 from stcnn.nn.model import STCNN, ModelConfig
-from stcnn.nn.temporal import ExponentialConfig, PowerExponentialConfig, n_taps
 
 ACTIVATIONS = {0.01: "leaky_relu", 0.0: "relu", 1.0: "identity"}
 """Names of the published activations by the slope they have for negative values."""
@@ -46,9 +48,12 @@ def described(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[s
 
 
 def _require_form(config: ModelConfig) -> None:
-    hidden = config.hidden
-    if hidden.filter.kind == "none":
-        raise _no_form("model.hidden.filter.kind is 'none'", "exponential or power_exponential")
+    for key, kernel in (("hidden", config.hidden.filter), ("readout", config.readout.filter)):
+        if not isinstance(kernel, ExponentialConfig | PowerExponentialConfig):
+            raise _no_form(f"model.{key}.filter.kind is '{kernel.kind}'", "exponential or power_exponential")
+    for key, kernel in (("eye", config.eye.filter), ("calcium", config.calcium.filter)):
+        if not isinstance(kernel, ExponentialConfig):
+            raise _no_form(f"model.{key}.filter.kind is '{kernel.kind}'", "exponential")
     if config.calcium.rectifier == "softplus":
         raise _no_form("model.calcium.rectifier is 'softplus'", "elu, relu, leaky_relu, tanh or identity")
 
@@ -124,23 +129,21 @@ def _hidden(model: STCNN, rate_hz: float) -> dict[str, Any]:
     config, layers = model.config.hidden, list(model.hidden)
     shapes = [layer.convolution for layer in layers]
     slowest_s = max(float(layer.filter.tau_s.detach().max()) for layer in layers)
-    assert config.filter.kind != "none"
-    power = config.filter.kind == "power_exponential"
+    kernel = _trained_kernel(config.filter, slowest_s, rate_hz)
     section = {
-        "config_type": "spatiotemporal_pwrexp" if power else "spatiotemporal_exp",
+        "config_type": kernel.pop("config_type"),
         "layer_name": "hidden_layer",
         "in_channels": [1],
         "out_channels": list(config.channels),
         "x_kernel_size": [_alike(shape.kernel) for shape in shapes],
         "x_stride": [_alike(shape.stride) for shape in shapes],
         "x_padding": [_alike(shape.padding) for shape in shapes],
-        "tau_init": _exponents(config.filter.tau_init_s),
+        "tau_init": kernel.pop("tau_init"),
         "activation": [_activation(layer.activation, "model.hidden.slope") for layer in layers],
-        "t_kernel_size": taps(config.filter, slowest_s, rate_hz),
+        "t_kernel_size": kernel.pop("t_kernel_size"),
         "init_amplitude_scale": round(config.weight_init / 2**0.5, 12),
     }
-    if config.filter.kind == "power_exponential":
-        section["n_power_init"] = list(config.filter.n_init)
+    section |= kernel
     if config.bias_init != (0.0, 0.0):
         section["bias_init"] = list(config.bias_init)
     return section
@@ -151,9 +154,9 @@ def _readouts(model: STCNN, rate_hz: float) -> dict[str, Any]:
     lattice = model.hidden.lattices(model.config.eye.lattice)[-1]
     shapes = [_grid(model, name, lattice) for name in model.cell_types]
     slowest_s = max(float(readout.filter.tau_s.detach().max()) for readout in model.readouts.each)
-    power = config.filter.kind == "power_exponential"
+    kernel = _trained_kernel(config.filter, slowest_s, rate_hz)
     section = {
-        "config_type": "spatiotemporal_pwrexp" if power else "spatiotemporal_exp",
+        "config_type": kernel.pop("config_type"),
         "layer_name": "lc_layer",
         "in_channels": [model.config.hidden.channels[-1]],
         "out_channels": [1],
@@ -162,15 +165,27 @@ def _readouts(model: STCNN, rate_hz: float) -> dict[str, Any]:
         "x_kernel_size": [_for_readout(shape.kernel) for shape in shapes],
         "x_stride": [_for_readout(shape.stride) for shape in shapes],
         "x_padding": [_for_readout(shape.padding) for shape in shapes],
-        "tau_init": _exponents(config.filter.tau_init_s),
+        "tau_init": kernel.pop("tau_init"),
         "activation": _activation(model.readouts.activation, "model.readout.slope"),
-        "t_kernel_size": taps(config.filter, slowest_s, rate_hz),
+        "t_kernel_size": kernel.pop("t_kernel_size"),
         "init_amplitude_scale": round(config.weight_init / 2**0.5, 12),
         "bias_init": [_plain(end) for end in config.bias_init],
     }
-    if config.filter.kind == "power_exponential":
-        section["n_power_init"] = list(config.filter.n_init)
-    return section
+    return section | kernel
+
+
+def _trained_kernel(kernel: FilterKind, slowest_s: float, rate_hz: float) -> dict[str, Any]:
+    """Return what a section says of a trained kernel of the longest time constant ``slowest_s``."""
+    assert isinstance(kernel, ExponentialConfig | PowerExponentialConfig)
+    found: dict[str, Any] = {
+        "config_type": "spatiotemporal_exp",
+        "tau_init": _exponents(kernel.tau_init_s),
+        "t_kernel_size": taps(kernel, slowest_s, rate_hz),
+    }
+    if isinstance(kernel, PowerExponentialConfig):
+        found["config_type"] = "spatiotemporal_pwrexp"
+        found["n_power_init"] = list(kernel.n_init)
+    return found
 
 
 def _for_readout(pair: tuple[int, int]) -> list[Any]:
@@ -217,7 +232,7 @@ def _calcium(model: STCNN, rate_hz: float) -> dict[str, Any]:
     }
 
 
-def taps(config: ExponentialConfig | PowerExponentialConfig, slowest_s: float, rate_hz: float) -> int:
+def taps(config: FilterKind, slowest_s: float, rate_hz: float) -> int:
     """Return the number of frames of a kernel; one without end is cut where nothing is left of it.
 
     Args:
@@ -228,6 +243,7 @@ def taps(config: ExponentialConfig | PowerExponentialConfig, slowest_s: float, r
     Raises:
         ConfigError: it has one frame, of which the published program keeps no answer at all.
     """
+    assert isinstance(config, ExponentialConfig | PowerExponentialConfig)
     found = n_taps(config.kernel_s, 1 / rate_hz)
     if found == 1:
         raise _no_form(f"a filter with kernel_s={config.kernel_s:g} has one frame at {rate_hz:g} Hz", "two or more")

@@ -17,9 +17,12 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
+from stcnn.nn.filters.exponential import ExponentialConfig, exponential_gain
+from stcnn.nn.filters.kind import Constants, FilterKind
+from stcnn.nn.filters.power_exponential import PowerExponentialConfig
+from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.model import STCNN
-from stcnn.nn.temporal import ExponentialConfig, TemporalFilter, exponential_gain, power_exponential_kernel
 from stcnn.published.names import published_name
 
 EPS = 1e-5
@@ -141,6 +144,7 @@ class PublishedForm:
 
     def _remedy_of_the_indicator(self) -> str:
         config = self.model.config.calcium.filter
+        assert isinstance(config, ExponentialConfig)
         if config.scale == "energy":
             return f"export at the rate it is scaled for, --rate-hz {config.gain_hz:g}"
         return "train such a network, for instance with model=published"
@@ -164,7 +168,7 @@ class PublishedForm:
             factor = self._factor_of(layer.filter, "network_config") * (of_the_eye if i == 0 else 1)
             yield self._named(f"{ours}.weight", self._unless_one(factor))
             yield self._named(f"{ours}.filter.tau_s", shape=(-1, 1))
-            if layer.filter.config.kind == "power_exponential":
+            if "n" in layer.filter.constants:
                 yield self._named(f"{ours}.filter.n", shape=(-1, 1))
             if layer.bias is None:
                 yield published_name(f"{ours}.bias", self.model.cell_types), torch.zeros(len(layer.weight))
@@ -209,29 +213,30 @@ class PublishedForm:
             factor = self._factor_of(readout.filter, "L_config").view(1, 1, 1)
             yield self._named(f"{ours}.weight", self._unless_one(factor), shape)
             yield self._named(f"{ours}.filter.tau_s", shape=(1, 1))
-            if readout.filter.config.kind == "power_exponential":
+            if "n" in readout.filter.constants:
                 yield self._named(f"{ours}.filter.n", shape=(1, 1))
             yield self._named(f"{ours}.bias")
 
     def _taps(self, section: str) -> int:
         return int(self.described[section]["t_kernel_size"])
 
-    def _factor(self, config: ExponentialConfig, tau_s: Tensor, n_taps: int) -> Tensor:
+    def _factor(self, config: FilterKind, tau_s: Tensor, n_taps: int) -> Tensor:
         """Our gain behind the leaky integrator over the published one, float64 ``(C,)``."""
+        assert isinstance(config, ExponentialConfig)
         published = ExponentialConfig(kernel_s=n_taps * self.dt_s, scale="energy", gain_hz=1 / self.dt_s)
         gains = (exponential_gain(tau_s.cpu().double(), self.dt_s, each) for each in (config, published))
         return next(gains) / next(gains)
 
     def _factor_of(self, kernel: TemporalFilter, section: str) -> Tensor:
         """The same of a trained filter, ``(C, 1, 1, 1)``."""
-        config, tau_s = kernel.config, kernel.tau_s.detach().cpu().double()
-        if config.kind == "power_exponential":
+        config = kernel.config
+        if isinstance(config, PowerExponentialConfig):
             published = config.model_copy(update={"scale": "energy", "gain_hz": 1 / self.dt_s})
-            n = kernel.n.detach().cpu().double()
-            kernels = (power_exponential_kernel(tau_s, n, self.dt_s, each).sum(0) for each in (config, published))
-            return (next(kernels) / next(kernels)).view(-1, 1, 1, 1)
-        assert config.kind == "exponential"
-        return self._factor(config, tau_s, self._taps(section)).view(-1, 1, 1, 1)
+            exact = Constants({name: value.detach().cpu().double() for name, value in kernel.constants.items()})
+            ours = config.kernel(exact, self.dt_s).sum(0)
+            theirs = published.kernel(exact, self.dt_s).sum(0)
+            return (ours / theirs).view(-1, 1, 1, 1)
+        return self._factor(config, kernel.tau_s.detach(), self._taps(section)).view(-1, 1, 1, 1)
 
     def _unless_one(self, factor: Tensor) -> Tensor | float:
         """A factor, or one where no digit of it counts, so that weights stay as they are to the bit."""

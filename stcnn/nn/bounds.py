@@ -9,16 +9,17 @@ import torch
 from pydantic import BaseModel, ConfigDict, field_validator
 from torch import Tensor, nn
 
-Interval = tuple[float | None, float | None]
+from stcnn.nn.filters import PARAMETERS
+from stcnn.nn.filters.kind import Interval
 
 
 class Bounds(BaseModel):
     """Lower and upper bound of each kind of parameter; None is no bound."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    filter_tau_s: Interval = (0.005, None)
+    filter_tau_s: Interval = PARAMETERS["tau_s"].bounds
     """Time constants of hidden layers and readouts."""
-    filter_n: Interval = (0.5, 10.0)
+    filter_n: Interval = PARAMETERS["n"].bounds
     """Exponents of power-exponential kernels."""
     calcium_tau_s: Interval = (0.35, 0.45)
     """The indicator's time constant shared by all cell types."""
@@ -39,11 +40,13 @@ class Bounds(BaseModel):
             return self.calcium_tau_s
         if name.startswith("calcium.types.") and name.endswith(".tau_s"):
             return self.calcium_type_tau_s
-        if name.endswith(".filter.tau_s"):
-            return self.filter_tau_s
-        if name.endswith(".filter.n"):
-            return self.filter_n
-        return None
+        owner, _, constant = name.rpartition(".")
+        return self.of_filter(constant) if owner.endswith(".filter") else None
+
+    def of_filter(self, constant: str) -> Interval:
+        """Return the bounds of a constant of hidden layers' and readouts' filters; those of its kind unless told."""
+        known: Interval | None = getattr(self, f"filter_{constant}", None)
+        return PARAMETERS[constant].bounds if known is None else known
 
 
 class OnBound(NamedTuple):

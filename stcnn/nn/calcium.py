@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from stcnn.nn.activation import activation
-from stcnn.nn.temporal import ExponentialConfig, FilterState, Range, exponential_filter, exponential_gain, n_taps
+from stcnn.nn.filters.exponential import ExponentialConfig, exponential_filter, exponential_gain
+from stcnn.nn.filters.kind import FilterState, Range, n_taps
 
 RectifierName = Literal["elu", "softplus", "relu", "leaky_relu", "tanh", "identity"]
 

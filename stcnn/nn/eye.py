@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validato
 from torch import Tensor, nn
 
 from stcnn.errors import ShapeError
+from stcnn.nn.filters import FilterConfig
+from stcnn.nn.filters.exponential import ExponentialConfig
+from stcnn.nn.filters.kind import Constants, FilterState
 from stcnn.nn.lattice import Columns, Degrees, Pair
-from stcnn.nn.temporal import ExponentialConfig, FilterState, exponential_filter, exponential_gain, n_taps
 
 EYE_FRAMES = 64
 """Frames expanded to contrast at a time: a few megabytes."""
@@ -47,8 +49,9 @@ class EyeConfig(BaseModel):
     size, and :meth:`on_picture` gives those of another. None: one lattice for pictures of all sizes."""
     tau_s: PositiveFloat = 0.006
     """Photoreceptor time constant (27 Hz low-pass)."""
-    filter: ExponentialConfig = Field(default_factory=ExponentialConfig)
-    """Scale and length of the photoreceptor's kernel; its initial time constants are not used."""
+    filter: FilterConfig = Field(default_factory=ExponentialConfig)
+    """Kind, scale and length of the photoreceptor's kernel. Its time constant is ``tau_s``; of other constants it has
+    the middle of their initial ranges."""
 
     @field_validator("lattice")
     @classmethod
@@ -187,6 +190,7 @@ class Eye(nn.Module):
         self.config = config
         self.register_buffer("tau_s", torch.tensor([config.tau_s]), persistent=False)
         self.tau_s: Tensor
+        self._others = {name: value for name, value in config.filter.middle().items() if name != "tau_s"}
         self._matrices: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 
     def sampling(self, shape_px: tuple[int, int], deg_per_px: float, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -249,11 +253,15 @@ class Eye(nn.Module):
         """
         return self.low_pass(self.sample(contrast, deg_per_px), rate_hz, state)
 
+    def constants(self, like: Tensor) -> Constants:
+        """Return the constants ``(1,)`` of the photoreceptor's kernel, of the type and on the device of ``like``."""
+        known = {"tau_s": self.tau_s, **self._others}
+        return Constants({name: known[name].to(like) for name in self.config.filter.PARAMETERS})
+
     def low_pass(self, maps: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Filter sampled contrast ``(T, B, Yc, Xc)`` with the photoreceptor's kernel."""
-        dt_s = 1 / rate_hz
-        tau_s = self.tau_s.to(maps)
-        taps = n_taps(self.config.filter.kernel_s, dt_s)
-        gain = exponential_gain(tau_s, dt_s, self.config.filter)
-        seen, state = exponential_filter(maps.unsqueeze(-1), tau_s, dt_s, taps, state)
-        return seen.squeeze(-1) * gain, state
+        constants = self.constants(maps)
+        gain = self.config.filter.gain(constants, rate_hz)
+        seen, state = self.config.filter.filtered(maps.unsqueeze(-1), constants, rate_hz, state)
+        seen = seen.squeeze(-1)
+        return seen if gain is None else seen * gain, state

@@ -24,9 +24,12 @@ from pydantic import (
 from torch import Tensor, nn
 
 from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
+from stcnn.nn.filters import FilterConfig
+from stcnn.nn.filters.exponential import ExponentialConfig
+from stcnn.nn.filters.kind import FilterState
+from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair
 from stcnn.nn.ops.correlate import correlate
-from stcnn.nn.temporal import ExponentialConfig, FilterConfig, FilterState, TemporalFilter
 
 
 def _is_odd(width: int) -> int:

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
+from stcnn.nn.filters.exponential import SHORT_TAPS, ExponentialConfig, leak, truncation_matters
+from stcnn.nn.filters.kind import n_taps
 from stcnn.nn.hidden import HiddenConfig, HiddenLayer
 from stcnn.nn.lattice import Pair
 from stcnn.nn.readout import Reading
 from stcnn.nn.stack import choose
 from stcnn.nn.stack.native import WORTH_COMPILING
 from stcnn.nn.stack.problem import Clips, LayerTensors, Problem
-from stcnn.nn.temporal import SHORT_TAPS, leak, n_taps, truncation_matters
 
 Compute = Literal["auto", "reference", "torch", "native", "triton"]
 """What computes a network, in training and in evaluation:
@@ -119,7 +120,7 @@ class HiddenStack(nn.ModuleList):
             return f"the activation {curved[0]} is more than a slope"
         if not all(layer.convolution.keeps_size for layer in self):
             return "a hidden layer has a stride, a padding or an even kernel, so that maps differ in size"
-        if self.config.filter.kind != "exponential":
+        if not isinstance(self.config.filter, ExponentialConfig):
             return f"the hidden layers have a kernel of kind '{self.config.filter.kind}'"
         if clips.rest.requires_grad:
             return "the photoreceptor maps need a gradient"
@@ -138,7 +139,8 @@ class HiddenStack(nn.ModuleList):
             raise ConfigError(f"compute='{self.compute}' cannot run: {reason}", remedy="choose compute='auto'")
         if reason:
             return False
-        taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)  # type: ignore[union-attr]
+        assert isinstance(self.config.filter, ExponentialConfig)
+        taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)
         return self.compute != "auto" or taps is None or taps > SHORT_TAPS  # kernels of few taps are summed
 
     def _run_engine(self, clips: Clips, rate_hz: float, reading: Reading) -> list[Tensor]:
@@ -159,7 +161,7 @@ class HiddenStack(nn.ModuleList):
     def _tensors(self, layer: HiddenLayer, rate_hz: float) -> LayerTensors:
         """Return what engines need of one layer."""
         config = layer.filter.config
-        assert config.kind == "exponential"
+        assert isinstance(config, ExponentialConfig)
         tau_s = layer.filter.tau_s
         dt_s = 1 / rate_hz
         taps = n_taps(config.kernel_s, dt_s)

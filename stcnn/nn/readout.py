@@ -20,9 +20,12 @@ from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
 from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
+from stcnn.nn.filters import FilterConfig
+from stcnn.nn.filters.exponential import ExponentialConfig
+from stcnn.nn.filters.kind import Constants, FilterState
+from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.hidden import Odd, draw_weights
 from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair, Window
-from stcnn.nn.temporal import Constants, ExponentialConfig, FilterState, ReadoutFilterConfig, TemporalFilter, filtered
 
 Width = Annotated[
     Annotated[Odd, Tag("one")] | Annotated[tuple[Columns, Columns], Tag("each")],
@@ -41,7 +44,7 @@ class ReadoutConfig(BaseModel):
     activation: ActivationName = "leaky_relu"
     slope: NonNegativeFloat = LEAKY_SLOPE
     """Slope of the leaky rectifier for negative input."""
-    filter: ReadoutFilterConfig = Field(default_factory=ExponentialConfig)
+    filter: FilterConfig = Field(default_factory=ExponentialConfig)
     weight_init: PositiveFloat = 1.0
     """Standard deviation of the initial spatial weights times the square root of the number of inputs."""
     bias_init: tuple[float, float] = (-1.0, -1.0)
@@ -241,5 +244,5 @@ class Readouts(nn.ModuleDict):
         """
         drive = torch.cat([piece.expand(-1, drives[-1].shape[1], -1) for piece in drives])
         bias = torch.cat([readout.bias for readout in self.each])
-        voltage, state = filtered(drive, self.config.filter, self.constants, rate_hz, state)
+        voltage, state = self.config.filter.filtered(drive, self.constants, rate_hz, state)
         return voltage + bias, state

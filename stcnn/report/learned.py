@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from stcnn.nn.bounds import Bounds
+from stcnn.nn.filters import PARAMETERS
 from stcnn.nn.model import STCNN
 from stcnn.viz.weights import LayerWeights, ParameterValues
 
@@ -82,8 +83,16 @@ def parameter_values(model: STCNN, untrained: STCNN, bounds: Bounds) -> list[Par
     kinds = [
         *(kind(f"weights, layer {i}", "weight", f"hidden.{i - 1}.weight") for i in range(1, len(model.hidden) + 1)),
         kind("weights, readouts", "weight", "readouts.*.weight"),
-        kind("time constants", "ms", "*.filter.tau_s", limits=bounds.filter_tau_s, log=True),
-        kind("exponents of kernels", "exponent", "*.filter.n", limits=bounds.filter_n),
+        *(
+            kind(
+                f"{parameter.title}s",
+                "ms" if parameter.unit == "s" else parameter.title,
+                f"*.filter.{name}",
+                limits=bounds.of_filter(name),
+                log=parameter.is_log,
+            )
+            for name, parameter in PARAMETERS.items()
+        ),
         kind("biases", "bias", "*.bias"),
         kind("gains of neurons", "gain before softplus", "*.gain"),
         kind("offsets of neurons", "dF/F", "*.offset"),

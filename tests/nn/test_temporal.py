@@ -12,16 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ConfigError
-from stcnn.nn.temporal import (
-    ExponentialConfig,
-    FilterState,
-    PowerExponentialConfig,
-    TemporalFilter,
-    exponential_filter,
-    exponential_gain,
-    fir_filter,
-    power_exponential_kernel,
-)
+from stcnn.nn.filters.convolution import fir_filter
+from stcnn.nn.filters.exponential import ExponentialConfig, exponential_filter, exponential_gain
+from stcnn.nn.filters.instant import NoFilterConfig
+from stcnn.nn.filters.kind import Constants, FilterState
+from stcnn.nn.filters.power_exponential import PowerExponentialConfig
+from stcnn.nn.filters.temporal_filter import TemporalFilter
 from tests.reference import direct
 
 Scale = Literal["area", "energy"]
@@ -41,7 +37,7 @@ def power_exponential(
     x: Tensor, tau_s: Tensor, n: Tensor, taps: int = 12, state: FilterState | None = None
 ) -> tuple[Tensor, FilterState]:
     config = PowerExponentialConfig(kernel_s=taps / 180)
-    return fir_filter(x, power_exponential_kernel(tau_s, n, 1 / 180, config), state)
+    return fir_filter(x, config.kernel(Constants(tau_s=tau_s, n=n), 1 / 180), state)
 
 
 def convolved(x: Tensor, kernel: Tensor) -> Tensor:
@@ -68,14 +64,14 @@ def test_fourier_filter_is_the_convolution_with_the_kernel(taps: int, scale: Sca
     tau_s, n = torch.tensor([0.01, 0.05, 0.3]).double(), torch.tensor([0.5, 2.0, 10.0]).double()
     x = torch.randn(100, 2, 3, dtype=torch.float64)
     right = convolved(x, direct.kernel(tau_s, n, direct.Filter(taps, scale, 1.0), 180.0))
-    found, _ = fir_filter(x, power_exponential_kernel(tau_s, n, 1 / 180, config))
+    found, _ = fir_filter(x, config.kernel(Constants(tau_s=tau_s, n=n), 1 / 180))
     torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
 
 
 def test_a_power_exponential_of_one_tap_is_refused() -> None:
     config, one = PowerExponentialConfig(kernel_s=0.02), torch.ones(1)
     with pytest.raises(ConfigError, match=r"kernel_s=0\.02 has one tap at 60 Hz.*Lengthen kernel_s"):
-        power_exponential_kernel(0.1 * one, one, 1 / 60, config)
+        config.kernel(Constants(tau_s=0.1 * one, n=one), 1 / 60)
 
 
 @pytest.mark.parametrize("rate_hz", [60.0, 360.0])
@@ -177,8 +173,6 @@ def test_one_frame_at_a_time_keeps_the_state_small() -> None:
 
 
 def test_a_layer_without_filter_answers_at_once() -> None:
-    from stcnn.nn.temporal import NoFilterConfig
-
     x = torch.randn(4, 1, 3)
     found, _ = TemporalFilter(NoFilterConfig(), 3)(x, 180.0)
     assert torch.equal(found, x)

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
-from stcnn.nn import temporal
+from stcnn.nn.filters import exponential
+from stcnn.nn.filters.exponential import exponential_filter, leak
 from stcnn.nn.kernels.triton import launch as triton_rows
 from stcnn.nn.kernels.triton.launch import AdjointBoundary, Maps, Normalisation, interpreted, why_unavailable
 from stcnn.nn.lattice import Window
@@ -28,7 +29,6 @@ from stcnn.nn.ops import leaky_integrator as scan
 from stcnn.nn.readout import Reading
 from stcnn.nn.stack import ENGINES, choose
 from stcnn.nn.stack.problem import Clips, LayerTensors, Problem, StackOutput
-from stcnn.nn.temporal import exponential_filter, leak
 from tests.nn.test_native import Network, network, trained
 from tests.reference import direct
 from tests.support.nn_twin import Case, choose_implementation, largest_error, ours, recordings, theirs
@@ -47,7 +47,7 @@ ROUNDING = {torch.float64: 1e-13, torch.float32: 1e-6, torch.float16: 1e-3, torc
 @pytest.fixture
 def every_filter_in_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send the recurrences of eye, readouts and evaluation to the kernels, as on a GPU."""
-    for module in (scan, temporal):
+    for module in (scan, exponential):
         monkeypatch.setattr(module, "runs_in_triton", lambda rows: True)
 
 

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.eye import axes
+from stcnn.nn.filters.exponential import ExponentialConfig
+from stcnn.nn.filters.kind import FilterKind, n_taps
 from stcnn.nn.hidden_stack import Compute
 from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
 from stcnn.nn.kernels.triton.launch import interpreted
 from stcnn.nn.kernels.triton.launch import why_unavailable as why_no_triton
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
-from stcnn.nn.temporal import FilterConfig, n_taps
 from tests.reference import direct
 
 IMPLEMENTATIONS = ("reference", "torch", "native", "triton")
@@ -198,8 +199,8 @@ def twin_geometry(model: STCNN, rate_hz: float) -> direct.Geometry:
     """Express a network of :class:`Case` as a geometry of the direct form."""
     config = model.config
 
-    def kernel(given: FilterConfig) -> direct.Filter:
-        if given.kind == "none":
+    def kernel(given: FilterKind) -> direct.Filter:
+        if not isinstance(given, ExponentialConfig):
             return direct.Filter()
         return direct.Filter(n_taps(given.kernel_s, 1 / rate_hz), given.scale, given.gain_hz)
 

@@ -9,13 +9,13 @@ from typing import Protocol
 from torch import Tensor
 
 from stcnn.errors import ConfigError
+from stcnn.nn.filters.stateful import State
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.indicator import Indicator
 from stcnn.nn.inference.native import NativeEvaluation, products_per_frame, why_no_native_evaluation
 from stcnn.nn.kernels.native.compile import NotCompiled, compiler
 from stcnn.nn.log import log_once
 from stcnn.nn.parts import Parts
-from stcnn.nn.stateful import State
 
 WORTH_COMPILING = 1e6
 """Multiplications per frame in the direct form from which on compiled code is worth the seconds it is compiled in."""

@@ -3,7 +3,7 @@
 What differs from the layers of training, all of it exact:
 
 * Normalisation ``z = k y + shift``, bias and the filter's gain fold into the spatial weights, ``k gain W``, and into an
-  offset of the filter behind them (:mod:`stcnn.nn.stateful`).
+  offset of the filter behind them (:mod:`stcnn.nn.filters.stateful`).
 * Each layer is computed only where the readouts see it: on their window, widened by half a kernel per layer.
 * Grey is zero contrast in every clip, so the state after N grey frames is computed once per set of weights.
 
@@ -19,26 +19,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stcnn.errors import ShapeError
+from stcnn.nn.filters.convolution import Convolver
+from stcnn.nn.filters.stateful import State, StatefulFilter
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate, use_fourier
 from stcnn.nn.parts import Parts
 from stcnn.nn.readout import Readouts
 from stcnn.nn.stack.chunked_rows import chunk_pictures
-from stcnn.nn.stateful import Convolver, State, StatefulFilter, exponential, stateful
-from stcnn.nn.temporal import exponential_gain
 
 
 class FoldedEye:
     """Sampling by the columns of ``window``, and the photoreceptors' low-pass."""
 
     def __init__(self, model: Parts, window: Window, rate_hz: float, clips: int, deg_per_px: float) -> None:
-        self.eye, self.deg_per_px, self.window = model.eye, deg_per_px, window
-        config, tau_s, dt_s = model.eye.config.filter, model.eye.tau_s.to(model.calcium.tau_s), 1 / rate_hz
-        self.gain = exponential_gain(tau_s, dt_s, config)
+        self.eye = model.eye
+        self.deg_per_px = deg_per_px
+        self.window = window
+        config = model.eye.config.filter
+        constants = model.eye.constants(model.calcium.tau_s)
+        self.gain = config.gain(constants, rate_hz)
         self.shape = (window.bottom - window.top, window.right - window.left)
         places = self.shape[0] * self.shape[1]
-        self.filter = exponential(tau_s, dt_s, config.kernel_s, torch.zeros_like(tau_s), places=places, clips=clips)
+        zero = model.calcium.tau_s.new_zeros(1)
+        self.filter = config.stateful(constants, rate_hz, zero, places=places, clips=clips)
         self._matrices: dict[torch.Size, tuple[Tensor, Tensor]] = {}
 
     def matrices(self, shape: torch.Size, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,7 +50,8 @@ class FoldedEye:
         if shape not in self._matrices:
             rows, columns = self.eye.sampling((shape[0], shape[1]), self.deg_per_px, like)
             top, bottom, left, right = self.window
-            self._matrices[shape] = rows[top:bottom] * self.gain, columns[left:right].T
+            seen = rows[top:bottom]
+            self._matrices[shape] = seen if self.gain is None else seen * self.gain, columns[left:right].T
         return self._matrices[shape]
 
     def drive(self, contrast: Tensor) -> Tensor:
@@ -76,9 +81,9 @@ class FoldedLayer:
         self.kernel = channels_last(layer.weight * factor.view(-1, 1, 1, 1))
         self.activation, self.convolution, self.reads, self.makes = layer.activation, layer.convolution, reads, makes
         self.shape = (makes.bottom - makes.top, makes.right - makes.left)
-        config, places = layer.filter.config, self.shape[0] * self.shape[1]
-        constants = None if config.kind == "none" else layer.filter.constants
-        self.filter = stateful(config, constants, rate_hz, offset, places=places, clips=clips)
+        places = self.shape[0] * self.shape[1]
+        kernel = layer.filter.config
+        self.filter = kernel.stateful(layer.filter.constants, rate_hz, offset, places=places, clips=clips)
         wanted = layer.convolution.reads(makes)
         top, bottom = reads.top - wanted.top, wanted.bottom - reads.bottom
         left, right = reads.left - wanted.left, wanted.right - reads.right
@@ -119,7 +124,8 @@ class FoldedReadouts:
         self.activation = readouts.activation
         self.weights = readouts.weights(rate_hz).flatten(1).T.contiguous()
         bias = torch.cat([readout.bias for readout in readouts.each])
-        self.filter = stateful(readouts.config.filter, readouts.constants, rate_hz, bias, places=1, clips=clips)
+        kernel = readouts.config.filter
+        self.filter = kernel.stateful(readouts.constants, rate_hz, bias, places=1, clips=clips)
 
     def drive(self, pictures: Tensor) -> Tensor:
         """Rectify in place and read pictures ``(n, C, Y, X)``; return rows ``(n, N)``."""

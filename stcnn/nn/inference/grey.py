@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.eye import EYE_FRAMES, Frames
+from stcnn.nn.filters.stateful import State
 from stcnn.nn.inference.evaluator import evaluator
 from stcnn.nn.inference.weights_watch import WeightsWatch
 from stcnn.nn.parts import Parts
-from stcnn.nn.stateful import State
 
 REMEMBERED = 8
 """Lengths of grey that are remembered at a time."""

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, nearest
 from stcnn.nn.calcium import rectified
+from stcnn.nn.filters.exponential import exponential_gain
+from stcnn.nn.filters.kind import Constants
 from stcnn.nn.inference.stream_config import StreamConfig
 from stcnn.nn.parts import Parts
-from stcnn.nn.stateful import exponential
-from stcnn.nn.temporal import exponential_gain
 
 
 class Indicator:
@@ -29,7 +29,7 @@ class Indicator:
         kernel = calcium.config.filter
         zero = torch.zeros_like(tau_s)
         self.rectifier = calcium.config.rectifier
-        self.filter = exponential(tau_s, dt_s, kernel.kernel_s, zero, places=1, clips=config.clips)
+        self.filter = kernel.stateful(Constants(tau_s=tau_s), config.rate_hz, zero, places=1, clips=config.clips)
         self.places: dict[str, int | slice] = {}
         """Where the calcium of each cell type stands among all."""
         kernel_gain = exponential_gain(tau_s, dt_s, kernel)

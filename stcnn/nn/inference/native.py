@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stcnn.errors import ShapeError
+from stcnn.nn.filters.exponential import Integrator
+from stcnn.nn.filters.stateful import State
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.indicator import Indicator
 from stcnn.nn.inference.native_clip import Form
@@ -24,7 +26,6 @@ from stcnn.nn.inference.native_clips import Clips, LiveClips, frozen_geometry
 from stcnn.nn.kernels.native.compile import NetworkCode, NotCompiled, libraries, library
 from stcnn.nn.kernels.native.filter_state import FilterState
 from stcnn.nn.kernels.native.interface import PointerOwner
-from stcnn.nn.stateful import Integrator, State
 
 BLOCKS_AT_ONCE = 32
 """Blocks of a clip whose contrast is made at a time: 14 MB in the published size."""

@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from stcnn.errors import RateError, ShapeError
+from stcnn.nn.filters.stateful import State
 from stcnn.nn.inference.evaluator import evaluator, live
 from stcnn.nn.inference.grey import GreyStates
 from stcnn.nn.inference.indicator import Indicator
 from stcnn.nn.inference.native import NativeEvaluation
 from stcnn.nn.inference.stream_config import StreamConfig
 from stcnn.nn.parts import Parts
-from stcnn.nn.stateful import State
 
 
 class Sample(NamedTuple):

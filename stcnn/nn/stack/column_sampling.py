@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.eye import EYE_FRAMES, Eye, Frames
+from stcnn.nn.filters.exponential import Integrator
 from stcnn.nn.kernels.native.compile import NetworkCode, NotCompiled, library
 from stcnn.nn.kernels.native.eye import Optics
 from stcnn.nn.kernels.native.filter_state import FilterState
 from stcnn.nn.kernels.native.interface import PointerOwner, View, address_of
 from stcnn.nn.kernels.native.threads import ParallelFor, parallel_for
-from stcnn.nn.stateful import Integrator, exponential
-from stcnn.nn.temporal import exponential_gain
 
 
 @runtime_checkable
@@ -74,19 +73,20 @@ class NativeEye:
         self.clips = like.shape[0]
         self.shape_px = (like.shape[2], like.shape[3])
         self.lattice = config.lattice
-        filter = exponential(
-            eye.tau_s,
-            1 / rate_hz,
-            config.filter.kernel_s,
+        filter = config.filter.stateful(
+            eye.constants(eye.tau_s),
+            rate_hz,
             torch.zeros_like(eye.tau_s),
             places=self.lattice[0] * self.lattice[1],
             clips=self.clips,
         )
         if not isinstance(filter, Integrator):
-            raise NotCompiled("its kernel has few taps")
-        tau_s = eye.tau_s.double()
-        down, across = eye.sampling(self.shape_px, deg_per_px, tau_s)
-        down = down * exponential_gain(tau_s, 1 / rate_hz, config.filter)
+            raise NotCompiled("its kernel is not exponential, or has few taps")
+        exact = eye.tau_s.double()
+        down, across = eye.sampling(self.shape_px, deg_per_px, exact)
+        gain = config.filter.gain(eye.constants(exact), rate_hz)
+        assert gain is not None
+        down = down * gain
         if not all(bool(t.isfinite().all()) for t in (down, across, filter.leak, filter.tail_weight)):
             raise NotCompiled("a parameter is not finite")
         self._code = library(NetworkCode())

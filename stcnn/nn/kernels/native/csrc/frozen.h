@@ -4,7 +4,7 @@
 //     y[t] = q[t] + past[t],     past[t+K] = r (c - q[t])        (K taps; nothing for an endless kernel)
 //     z[t] = rectifier(y[t])                                     what the layer above reads
 //
-// c is the offset of the channel, from which q starts (stcnn/nn/stateful.py). x is known on ROWS x COLUMNS, z is wanted
+// c is the offset of the channel, from which q starts (stcnn/nn/filters/exponential.py). x is known on ROWS x COLUMNS, z is wanted
 // on OUT_ROWS x OUT_COLUMNS; where one lies on the other is folded into the spectra of the weights, and the bias into
 // that of frequency zero. The grid must only be wide enough that nothing comes round to where it is wanted.
 #pragma once
