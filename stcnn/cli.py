@@ -68,7 +68,8 @@ def _add_commands() -> None:
     for module in iter_modules(commands.__path__):
         name, sub = module.name.replace("_", "-"), import_module(f"stcnn.commands.{module.name}").app
         if len(sub.registered_commands) == 1 and not sub.registered_groups:
-            app.command(name)(sub.registered_commands[0].callback)  # a single command needs no name of its own
+            only = sub.registered_commands[0]
+            app.command(name, cls=only.cls)(only.callback)  # a single command needs no name of its own
         else:
             app.add_typer(sub, name=name)
 

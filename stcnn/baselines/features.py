@@ -1,4 +1,4 @@
-"""What classical models of motion and object vision compute from the picture, as inputs of a linear readout.
+"""What linear filters and classical models of motion and object vision read from the picture.
 
 Axes: T time, B clip, F feature. Every feature is zero while the picture is grey.
 """
@@ -20,12 +20,12 @@ SPACING_DEG = 5.0
 COLUMNS = 11
 """Rows and columns that a baseline reads around the neuron: 55 degrees."""
 MEMORY_S = (0.01, 0.04, 0.16)
-"""Time constants whose leaky integrators span the temporal filters; those the network starts with."""
+"""Time constants of the leaky integrators of motion detectors and contrast energy; those the network starts with."""
 DELAY_S = 0.03
 """Delay of the correlator's arm (Zhou et al. 2022, eLife 11:e72067: 30 ms)."""
 
 Features = Callable[[Frames, float, float], Tensor]
-"""Frames, frames per second and degrees per pixel to features ``(T, B, F)``."""
+"""Frames, frames per second and degrees per pixel to features ``(T, B, ...)``."""
 
 
 @cache
@@ -39,15 +39,20 @@ def seen(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:
 
 
 def blocks(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:
-    """Mean contrast of square blocks of the picture as wide as a column, ``(T, B, Y, X)``; no optics, no photoreceptor.
+    """Mean contrast of square blocks of the picture, ``(T, B, Y, X)``; no optics, no photoreceptor.
 
-    A picture smaller than the window is surrounded by grey.
+    A block is as wide as a column, or narrower where the picture is smaller than the window, so that a small picture
+    is not blurred; what of the window lies beside the picture is grey.
     """
-    width_px = max(1, round(SPACING_DEG / deg_per_px))
     starts = range(0, frames.n_frames, EYE_FRAMES)
     pieces = (frames.contrast(t, min(t + EYE_FRAMES, frames.n_frames)) for t in starts)
-    means = [F.avg_pool2d(_window(piece, COLUMNS * width_px), width_px) for piece in pieces]
-    return torch.cat(means, 1).transpose(0, 1)
+    return torch.cat([_block_means(piece, deg_per_px) for piece in pieces], 1).transpose(0, 1)
+
+
+def _block_means(pictures: Tensor, deg_per_px: float) -> Tensor:
+    fitting_px = -(-max(pictures.shape[-2:]) // COLUMNS)
+    width_px = max(1, min(round(SPACING_DEG / deg_per_px), fitting_px))
+    return F.avg_pool2d(_window(pictures, COLUMNS * width_px), width_px)
 
 
 def _window(pictures: Tensor, width_px: int) -> Tensor:
@@ -61,16 +66,6 @@ def remembered(signal: Tensor, rate_hz: float) -> Tensor:
     """Leaky integrators of a signal ``(T, ...)``, one per time constant of :data:`MEMORY_S`, ``(T, ..., M)``."""
     tau_s = torch.tensor(MEMORY_S)
     return exponential_filter(signal.unsqueeze(-1).expand(*signal.shape, len(tau_s)), tau_s, 1 / rate_hz)[0]
-
-
-def space_time(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:
-    """What any space-time filter of the bare picture is a sum of."""
-    return remembered(blocks(frames, rate_hz, deg_per_px), rate_hz).flatten(2)
-
-
-def seen_space_time(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:
-    """What any space-time filter of the columns' signals is a sum of."""
-    return remembered(seen(frames, rate_hz, deg_per_px), rate_hz).flatten(2)
 
 
 def energy(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:

@@ -54,22 +54,63 @@ def ladder(models: Mapping[str, Evaluation], reference: str, n_draws: int = N_DR
     Raises:
         DataError: the models were evaluated on different recordings.
     """
-    first = next(iter(models.values()))
-    for name, model in models.items():
+    rungs = Ladder(n_draws)
+    for name in (reference, *(name for name in models if name != reference)):
+        rungs.add(name, models[name])
+    return rungs.table(tuple(models))
+
+
+class Ladder:
+    """Models on the same recordings, added one after the other; the first is the one that is subtracted from each.
+
+    Args:
+        n_draws: number of bootstrap samples.
+    """
+
+    def __init__(self, n_draws: int = N_DRAWS) -> None:
+        self.n_draws = n_draws
+        self._first: tuple[str, Evaluation] | None = None
+        self._rows: dict[str, list[dict]] = {}
+        self._reference: dict[str, Draws] = {}
+        self._about: dict[str, dict] = {}
+
+    def add(self, name: str, model: Evaluation) -> None:
+        """Score a model.
+
+        Raises:
+            DataError: it was evaluated on other recordings than the first.
+        """
+        draws = None
+        if self._first is None:
+            self._first = name, model
+            self._about = _about(model)
+            self._reference = draws = _draws(model, self.n_draws)
+        first_name, first = self._first
         if not model.table[RESPONSE].equals(first.table[RESPONSE]):
             raise DataError(
-                f"'{name}' was evaluated on other recordings than '{next(iter(models))}'",
+                f"'{name}' was evaluated on other recordings than '{first_name}'",
                 expected="the same ones in the same order",
                 remedy="compare runs of one data set and split",
             )
-    draws = {name: _draws(model, n_draws) for name, model in models.items()}
-    about = _about(first)
-    rows = [
-        {"model": name, **about[cell_type], **_row(mine, draws[reference][cell_type], about[cell_type]["n_units"])}
-        for name in models
-        for cell_type, mine in draws[name].items()
-    ]
-    return pd.DataFrame(rows)
+        draws = draws or _draws(model, self.n_draws)
+        self._rows[name] = [
+            {
+                "model": name,
+                **self._about[cell_type],
+                **_row(mine, self._reference[cell_type], self._about[cell_type]["n_units"]),
+            }
+            for cell_type, mine in draws.items()
+        ]
+
+    def table(self, order: Sequence[str] = ()) -> pd.DataFrame:
+        """The rows of :func:`ladder`, models in an order, by default that in which they were added."""
+        return pd.DataFrame([row for name in order or self._rows for row in self._rows[name]])
+
+    def undefined(self, name: str, score: str) -> list[str]:
+        """Cell types for which a score of a model is not defined although that of the first model is."""
+        assert self._first is not None, "a model was added"
+        pairs = zip(self._rows[name], self._rows[self._first[0]], strict=True)
+        return [mine["cell_type"] for mine, first in pairs if np.isnan(mine[score]) and not np.isnan(first[score])]
 
 
 def _draws(model: Evaluation, n_draws: int) -> dict[str, Draws]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typer.core import TyperCommand
 
 from stcnn.completion import run_folders
 
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from stcnn.baselines.ladder import Ladder
     from stcnn.config import Config
     from stcnn.data.dataset import Dataset
     from stcnn.data.splitting.splits import Split
+    from stcnn.errors import StcnnError
     from stcnn.evaluate import Evaluation
     from stcnn.run_folder import Run
 
@@ -28,15 +32,34 @@ PREFERRED = ("trial_mean_correlation", "single_trial_correlation")
 """The first of these that the recordings allow is printed and drawn."""
 
 
-@app.command()
+class OptionalNames(TyperCommand):
+    """A command whose ``--baselines`` may stand without names; then all are meant."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Give ``--baselines`` the value ``all`` where what follows is another option, a folder or nothing."""
+        given: list[str] = []
+        for place, word in enumerate(args):
+            given.append(word)
+            following = args[place + 1 : place + 2]
+            if word == "--baselines" and (not following or following[0].startswith("-") or Path(following[0]).is_dir()):
+                given.append("all")
+        return super().parse_args(ctx, given)
+
+
+@app.command(cls=OptionalNames)
 def compare(
     runs: Annotated[
         list[Path],
         typer.Argument(autocompletion=run_folders, help="Run folders; the others are held against the first."),
     ],
     baselines: Annotated[
-        bool, typer.Option(help="Fit simple models to the training part and compare them too.")
-    ] = False,
+        str,
+        typer.Option(
+            metavar="[NAME,...]",
+            help="Fit simple models to the training part and compare them too: all, or those named, such as "
+            "linear-filter,LN-model.",
+        ),
+    ] = "",
     split: Annotated[Part, typer.Option(help="Held-out part of the recordings that is scored.")] = "validation",
     score: Annotated[str, typer.Option(help="Score to print and draw; the tables hold all of them.")] = "",
     to: Annotated[Path | None, typer.Option(help="Folder to write to; by default RUN/comparison_SPLIT.")] = None,
@@ -45,16 +68,19 @@ def compare(
     """Score runs on the held-out recordings that they share; write tables and a figure.
 
     ladder.csv and ladder.parquet hold every score with its 95 % interval and its paired difference to the first run,
-    ladder.png and ladder.svg one of them. Looks at the test part are counted, as by stcnn evaluate.
+    ladder.png and ladder.svg one of them; all four are written anew as soon as a simple model is fitted. left_out.csv
+    names those that could not be, with the reason. Looks at the test part are counted, as by stcnn evaluate.
     """
     from rich.console import Console
 
-    from stcnn.baselines.ladder import ladder
+    from stcnn.baselines import named
+    from stcnn.baselines.ladder import Ladder
     from stcnn.config import judge
     from stcnn.data.splitting.splits import require_no_leak
     from stcnn.run_folder import open_run
     from stcnn.training.held_out import look_at_test
 
+    wanted = named(baselines) if baselines else []
     opened = [open_run(path) for path in runs]
     config = judge(opened[0].config())
     dataset = config.open_dataset()
@@ -62,15 +88,34 @@ def compare(
     require_no_leak(sides, dataset, config.split)
     if split == "test":
         typer.echo(f"look {look_at_test(opened, again)} at the test part")
-    models = evaluated(opened, dataset.subset(getattr(sides, split)))
-    if baselines:
-        models |= fitted(dataset, sides, split, config)
-    table = ladder(models, next(iter(models)))
+    rungs = Ladder()
+    for name, evaluation in evaluated(opened, dataset.subset(getattr(sides, split))).items():
+        rungs.add(name, evaluation)
+    table = rungs.table()
     score = score or next((name for name in PREFERRED if table[name].notna().any()), PREFERRED[0])
     folder = to or opened[0].path / f"comparison_{split}"
     write(table, score, folder)
-    Console().print(printed(table, score))
+    left_out: dict[str, str] = {}
+    for name, found in fitted(wanted, dataset, sides, split, config):
+        note(rungs, name, found, score, left_out)
+        write(rungs.table(), score, folder)
+        write_left_out(left_out, folder)
+    Console().print(printed(rungs.table(), score))
+    for name, reason in left_out.items():
+        typer.echo(f"not on the ladder: {name}: {reason}")
     typer.echo(f"tables and figure in {folder}")
+
+
+def note(rungs: Ladder, name: str, found: Evaluation | StcnnError, score: str, left_out: dict[str, str]) -> None:
+    """Put a fitted model on the ladder, or its reason among what is left out."""
+    from stcnn.errors import StcnnError
+
+    if isinstance(found, StcnnError):
+        left_out[name] = str(found)
+        return
+    rungs.add(name, found)
+    if silent := rungs.undefined(name, score):
+        left_out[f"{name} ({', '.join(silent)})"] = f"{score.replace('_', ' ')} is not defined, the prediction is flat"
 
 
 def shared_split(runs: Sequence[Run], dataset: Dataset) -> Split:
@@ -118,18 +163,48 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     return [run.path.name if short.count(name) > 1 else name for name, run in zip(short, runs, strict=True)]
 
 
-def fitted(dataset: Dataset, sides: Split, part: Part, config: Config) -> dict[str, Evaluation]:
-    """Fit every simple model to the training part and evaluate it on the held-out one."""
-    from stcnn.baselines import BASELINES
-    from stcnn.baselines.ladder import evaluation
+def fitted(
+    wanted: Sequence[str], dataset: Dataset, sides: Split, part: Part, config: Config
+) -> Iterator[tuple[str, Evaluation | StcnnError]]:
+    """Fit simple models to the training part, one after the other, and evaluate each on the held-out one.
 
-    train, held_out = dataset.subset(sides.train), dataset.subset(getattr(sides, part))
-    found = {}
-    for name, fit in BASELINES.items():
-        typer.echo(f"fitting: {name}")
-        predictions = fit(train, config.batching).predict(held_out, config.batching)
-        found[name] = evaluation(predictions, held_out, config.split.families)
-    return found
+    Yields:
+        The name, and its evaluation or the reason why there is none.
+    """
+    from stcnn.baselines import BASELINES, Workbench
+    from stcnn.baselines.ladder import evaluation
+    from stcnn.errors import StcnnError, TrainingError
+
+    bench = Workbench(dataset.subset(sides.train), config.batching)
+    held_out = dataset.subset(getattr(sides, part))
+    for number, name in enumerate(wanted, 1):
+        typer.echo(f"fitting {number} of {len(wanted)}: {name}", nl=False)
+        start_s = perf_counter()
+        try:
+            predictions = BASELINES[name](bench).predict(held_out, config.batching)
+            if not predictions.prediction.isfinite().all():
+                raise TrainingError("its prediction is not finite")
+            found: Evaluation | StcnnError = evaluation(predictions, held_out, config.split.families)
+        except StcnnError as error:
+            found = error
+        except RuntimeError as error:  # of linear algebra: a matrix that cannot be decomposed
+            found = TrainingError(f"the fit broke off: {str(error).splitlines()[0]}")
+        typer.echo(f" ({perf_counter() - start_s:.0f} s)" + (f": {found}" if isinstance(found, StcnnError) else ""))
+        yield name, found
+
+
+def write_left_out(left_out: Mapping[str, str], folder: Path) -> None:
+    """Write which models are not on the ladder, or only in part, and why; no file where there is none."""
+    import pandas as pd
+
+    from stcnn.writing import whole_file
+
+    path = folder / "left_out.csv"
+    if not left_out:
+        path.unlink(missing_ok=True)
+        return
+    with whole_file(path) as draft:
+        pd.DataFrame({"model": left_out.keys(), "reason": left_out.values()}).to_csv(draft, index=False)
 
 
 def write(table: pd.DataFrame, score: str, folder: Path) -> None:

@@ -10,15 +10,14 @@ import torch
 from scipy.signal import lfilter
 from typer.testing import CliRunner
 
-from stcnn.baselines import BASELINES, features
+from stcnn.baselines import BASELINES, Workbench, features, named
 from stcnn.baselines.averages import GrandMean, Population
 from stcnn.baselines.ladder import ALL_TYPES, evaluation, ladder
-from stcnn.baselines.linear import fit_linear
 from stcnn.commands.compare import app, names_of
 from stcnn.data import Dataset, Recording
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.splitting.splits import SplitConfig, split_recordings
-from stcnn.errors import DataError
+from stcnn.errors import ConfigError, DataError
 from stcnn.evaluate import Evaluation, Predictions
 from stcnn.movie import Movie
 from stcnn.run_folder import Run
@@ -97,15 +96,19 @@ def linear_neurons() -> Dataset:
     return Dataset.of(movies, made)
 
 
-def test_the_linear_baseline_recovers_a_linear_neuron():
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    return Workbench(linear_neurons().subset(range(18)), BATCHING)
+
+
+def test_the_cascade_recovers_a_filter_an_indicator_and_gains(bench: Workbench):
     data = linear_neurons()
-    model = fit_linear(features.space_time, data.subset(range(18)), BATCHING)
+    model = bench.behind_indicator(features.blocks)
     scores = model.predict(data.subset(range(18, 24)), BATCHING).scores(data.cell_types)
     assert scores.correlation.item() > 0.98
-    assert model.calcium.each[0].tau_s.item() == pytest.approx(0.5, rel=0.1)
-    gains = torch.nn.functional.softplus(model.calcium.each[0].gain)
-    assert (gains[1] / gains[0]).item() == pytest.approx(0.4, rel=0.05)
-    weight = (model.components @ model.weight).detach().view(11, 11, 3).square().sum(-1)
+    assert model.tau_s.item() == pytest.approx(0.5, rel=0.1)
+    assert (model.gain[1] / model.gain[0]).item() == pytest.approx(0.4, rel=0.05)
+    weight = (model.signals.components @ model.weight(model.drawn)[..., 0]).detach().square().sum(-1)
     assert weight.argmax().item() == 5 * 11 + 5  # the middle block
 
 
@@ -116,7 +119,7 @@ def test_features_are_zero_in_grey_and_motion_detectors_know_the_direction():
     moving = torch.from_numpy(frames - 0.5)[None]
     from stcnn.nn.eye import Whole
 
-    for compute in (features.space_time, features.seen_space_time, features.energy, features.motion):
+    for compute in (features.blocks, features.seen, features.energy, features.motion):
         assert not compute(Whole(moving * 0), RATE_HZ, 1.0).any()
     right, left = features.motion(Whole(moving), RATE_HZ, 1.0)[:, 0, :220].sum(0).chunk(2)
     assert right.sum() > 3 * left.sum()
@@ -124,9 +127,17 @@ def test_features_are_zero_in_grey_and_motion_detectors_know_the_direction():
     torch.testing.assert_close(inverted, features.energy(Whole(moving), RATE_HZ, 1.0))
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_no_baseline_sees_a_held_out_target(name: str):
-    data = linear_neurons()
+QUICK = ("grand mean of the type", "linear filter", "LN model", "the other neurons")
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in BASELINES])
+def test_no_baseline_sees_a_held_out_target(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stcnn.baselines.recurrent.FRAMES", 1)
+    whole = linear_neurons()
+    small = {
+        n: Movie.from_luminance(m.luminance()[:, 10:15, 5:15], RATE_HZ, background=0.5) for n, m in whole.movies.items()
+    }
+    data = Dataset.of(small, whole.recordings)
     split = split_recordings(data, SplitConfig(validation=0.2, test=0.2))
     rng = np.random.default_rng(2)
     hidden = set(split.validation) | set(split.test)
@@ -138,7 +149,7 @@ def test_no_baseline_sees_a_held_out_target(name: str):
     predictions = []
     for dataset in (data, changed):
         torch.manual_seed(0)
-        fitted = BASELINES[name](dataset.subset(split.train), BATCHING)
+        fitted = BASELINES[name](Workbench(dataset.subset(split.train), BATCHING))
         predictions.append(fitted.predict(dataset.subset(split.validation), BATCHING).prediction)
     scored = evaluation(
         Predictions(predictions[0], *_rest(data.subset(split.validation))), data.subset(split.validation)
@@ -199,14 +210,59 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_compare_writes_the_ladder_of_runs_and_baselines(runs: list[str]):
-    result = CliRunner().invoke(app, [*runs[:2], "--baselines"])
+    chosen = "linear-filter,the_other_neurons,Grand mean of the type"
+    result = CliRunner().invoke(app, [*runs[:2], "--baselines", chosen])
     assert result.exit_code == 0, result.output
     folder = Path(runs[0]) / "comparison_validation"
     table = pd.read_csv(folder / "ladder.csv")
-    assert list(table.model.unique()) == ["ours", "other", *BASELINES]
+    names = ["grand mean of the type", "linear filter", "the other neurons"]
+    assert list(table.model.unique()) == ["ours", "other", *names]
     assert pd.read_parquet(folder / "ladder.parquet").shape == table.shape
     assert (folder / "ladder.png").stat().st_size > 10_000
-    assert "the other neurons" in result.output
+    assert "fitting 2 of 3: linear filter (" in result.output
+    assert not (folder / "left_out.csv").exists()
+
+
+def test_every_rung_is_written_when_it_is_done_and_one_that_fails_is_named(
+    runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+
+    def fails(bench: Workbench) -> GrandMean:
+        seen.append(list(pd.read_csv(tmp_path / "ladder.csv").model.unique()))
+        raise DataError("nothing that this model reads changes in the training stimuli")
+
+    mean = BASELINES["grand mean of the type"]
+    monkeypatch.setattr("stcnn.baselines.BASELINES", {"grand mean": mean, "broken": fails, "last": mean})
+    result = CliRunner().invoke(app, [runs[0], "--to", str(tmp_path), "--baselines"])
+    assert result.exit_code == 0, result.output
+    assert seen == [["ours", "grand mean"]]
+    assert list(pd.read_csv(tmp_path / "ladder.csv").model.unique()) == ["ours", "grand mean", "last"]
+    (row,) = pd.read_csv(tmp_path / "left_out.csv").to_dict("records")
+    assert row == {"model": "broken", "reason": "nothing that this model reads changes in the training stimuli."}
+    assert "not on the ladder: broken: nothing that this model reads changes" in result.output
+
+
+def test_a_flat_prediction_is_named_beside_its_empty_score(
+    runs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Flat(GrandMean):
+        def trace(self, recording: Recording) -> np.ndarray:
+            return np.zeros(len(recording.trace))
+
+    monkeypatch.setattr("stcnn.baselines.BASELINES", {"flat": lambda bench: Flat(bench.train)})
+    result = CliRunner().invoke(app, [runs[0], "--to", str(tmp_path), "--baselines", "flat"])
+    assert result.exit_code == 0, result.output
+    row = pd.read_csv(tmp_path / "left_out.csv").iloc[0]
+    assert row.model == "flat (lc11, lc4, mean of types)"
+    assert row.reason == "trial mean correlation is not defined, the prediction is flat"
+
+
+def test_a_baseline_that_does_not_exist_brings_the_nearest_name():
+    with pytest.raises(ConfigError, match=r"there is no baseline 'liner-filter'. Did you mean 'linear-filter'\?"):
+        named("liner filter")
+    assert named("LN_model, grand mean of the type") == ["grand mean of the type", "LN model"]
+    assert named("all") == list(BASELINES)
 
 
 def test_compare_refuses_runs_that_held_out_other_recordings(runs: list[str]):

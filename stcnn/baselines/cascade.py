@@ -1,0 +1,117 @@
+"""Filters, an output nonlinearity and an indicator in a row: the models whose parameters baselines fit.
+
+    voltage = bias + w . signals + sign (q . signals)^2        (the square only with two filters)
+    dF/F    = offset + gain * indicator(nonlinearity(voltage))
+
+One set of filters per cell type, one gain and offset per neuron. Axes: T frame, B clip, R recording, S sample,
+C signal, L lag, N cell type, M neuron (of all types, one after the other).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stcnn.baselines.design import Design, Signals, Spectra
+from stcnn.baselines.lags import Lags
+from stcnn.baselines.ridge import Root
+from stcnn.data.batching import BatchingConfig, loader
+from stcnn.data.dataset import Batch, Dataset
+from stcnn.evaluate import Predictions
+from stcnn.nn.temporal import exponential_filter
+
+BENDS = (1.0, 2.0, 4.0)
+"""Voltages above which the slope of a fitted nonlinearity may change: it saturates or accelerates."""
+
+
+class Shape(NamedTuple):
+    """What stands behind each other in a cascade.
+
+    Args:
+        nonlinear: whether the voltage passes a fitted nonlinearity, a softplus whose slope changes at :data:`BENDS`.
+        indicator: whether an exponential filter follows.
+        two_filters: whether a second filter is squared and added.
+    """
+
+    nonlinear: bool
+    indicator: bool
+    two_filters: bool = False
+
+
+class Cascade(nn.Module):
+    """A cascade of one shape.
+
+    Args:
+        shape: its parts.
+        design: signals that are filtered, and the neurons.
+        lags: lags of the filters.
+        roots: of the prior of each cell type.
+    """
+
+    def __init__(self, shape: Shape, design: Design, lags: Lags, roots: Sequence[Root]) -> None:
+        super().__init__()
+        self.shape, self.lags, self.deg_per_px = shape, lags, design.deg_per_px
+        self.signals: Signals = design.signals
+        self.roots = roots
+        n_types, n_neurons = len(design.neurons), sum(design.neurons.values())
+        n_features = design.signals.components.shape[1] * len(lags)
+        self.first = torch.tensor([0, *design.neurons.values()][:n_types]).cumsum(0)
+        self.drawn = nn.Parameter(torch.zeros(n_types, n_features))
+        self.drawn_squared = nn.Parameter(torch.zeros(n_types, n_features), requires_grad=shape.two_filters)
+        self.sign = nn.Parameter(torch.ones(n_types), requires_grad=False)
+        self.bias = nn.Parameter(torch.zeros(n_types), requires_grad=shape.nonlinear)
+        self.bend = nn.Parameter(torch.zeros(n_types, len(BENDS)), requires_grad=shape.nonlinear)
+        self.tau_s = nn.Parameter(torch.full((n_types,), 0.4), requires_grad=shape.indicator)
+        self.gain = nn.Parameter(torch.ones(n_neurons))
+        self.offset = nn.Parameter(torch.zeros(n_neurons))
+
+    def weight(self, drawn: Tensor) -> Tensor:
+        """Return the filters ``(C, L, N)`` of values ``(N, F)`` that are independent under the priors of the types."""
+        each = [
+            Root(root.in_space.float(), root.in_time.float()).weight(mine)
+            for root, mine in zip(self.roots, drawn, strict=True)
+        ]
+        return torch.stack(each, -1)
+
+    def voltage(self, spectra: Spectra, n_grey: int) -> Tensor:
+        """Return voltages ``(T, B, N)``; the signals start after ``n_grey`` frames of grey."""
+        voltage = spectra.filtered(self.weight(self.drawn))
+        if self.shape.two_filters:
+            voltage = voltage + self.sign * spectra.filtered(self.weight(self.drawn_squared)).square()
+        return F.pad(voltage, (0, 0, 0, 0, n_grey, 0)) + self.bias
+
+    def output(self, voltage: Tensor, rate_hz: float) -> Tensor:
+        """Return what the average neuron says, ``(T, B, N)``."""
+        if self.shape.nonlinear:
+            bent = sum(self.bend[:, k] * F.softplus(voltage - above) for k, above in enumerate(BENDS))
+            voltage = F.softplus(voltage) + bent
+        if self.shape.indicator:
+            voltage, _ = exponential_filter(voltage, self.tau_s, 1 / rate_hz)
+        return voltage
+
+    def neuron(self, batch: Batch) -> Tensor:
+        """Return the index of the neuron of each recording among all, ``(R,)``."""
+        return self.first[batch.cell_type] + batch.neuron
+
+    def traces(self, batch: Batch, spectra: Spectra) -> Tensor:
+        """Return dF/F of a neuron of gain one and offset zero at the samples of each recording, ``(R, S)``."""
+        output = self.output(self.voltage(spectra, batch.n_grey), batch.rate_hz)
+        return batch.at_samples(output[:, batch.clip, batch.cell_type].T)
+
+    def scaled(self, batch: Batch, traces: Tensor) -> Tensor:
+        """Apply gain and offset of each recording's neuron to traces ``(R, S)``."""
+        neuron = self.neuron(batch)
+        return self.offset[neuron, None] + self.gain[neuron, None] * traces
+
+    def predict(self, dataset: Dataset, batching: BatchingConfig) -> Predictions:
+        """Predict every recording of a data set."""
+        found = []
+        with torch.no_grad():
+            for batch in loader(dataset, batching):
+                spectra = Spectra.of(self.signals.of(batch, self.deg_per_px), self.lags, batch.rate_hz)
+                found.append(Predictions.of(self.scaled(batch, self.traces(batch, spectra)), batch))
+        return Predictions.joined(found)

@@ -1,0 +1,265 @@
+"""Ridge regression of traces on lagged signals, its penalty and prior chosen by cross-validation over stimuli.
+
+    dF/F of a neuron = offset + gain * (w . lagged signals of its cell type)
+
+Everything cross-validation asks is answered from sums that are made once, one set for each fold. Axes: F feature,
+K fold, M neuron.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stcnn.baselines.design import Design, Part, rows
+from stcnn.baselines.lags import PRIORS, Lags, Prior
+from stcnn.errors import TrainingError
+
+PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 7))
+"""Penalties that are tried, relative to the mean variance of a feature under the prior."""
+START = PENALTIES.index(0.1)
+"""Where the search begins; it walks up or down while that helps."""
+MANY_FEATURES = 2000
+"""With more features than this, :data:`FEW_FOLDS` folds choose: the cost goes with the third power of the features."""
+FEW_FOLDS = 3
+
+
+class Root(NamedTuple):
+    """A root of a prior's covariance over features: the product of one over signals and one over lags.
+
+    Args:
+        in_space: ``(C, C)``.
+        in_time: ``(L, L)``.
+    """
+
+    in_space: Tensor
+    in_time: Tensor
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Multiply rows ``(..., F)`` by the root from the right."""
+        as_filters = values.reshape(-1, len(self.in_space), len(self.in_time))
+        return (self.in_space.T @ (as_filters @ self.in_time)).reshape(values.shape)
+
+    def weight(self, drawn: Tensor) -> Tensor:
+        """Return the weights ``(C, L)`` of values ``(F,)`` that are drawn independently."""
+        return self.in_space @ drawn.view(len(self.in_space), -1) @ self.in_time.T
+
+
+@dataclass
+class Sums:
+    """Sums over the scored samples of one cell type, for each fold.
+
+    Args:
+        xx: features with features, weighted by squared gains, ``(K, F, F)``.
+        xy: features with traces, weighted by gains, ``(K, F)``.
+        x: features of each neuron, ``(K, M, F)``.
+        y: trace of each neuron, ``(K, M)``.
+        yy: its square, ``(K,)``.
+        n: samples of each neuron, ``(K, M)``.
+    """
+
+    xx: Tensor
+    xy: Tensor
+    x: Tensor
+    y: Tensor
+    yy: Tensor
+    n: Tensor
+
+    @classmethod
+    def empty(cls, n_folds: int, n_features: int, n_neurons: int) -> Sums:
+        """Sums over nothing."""
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.float64)
+
+        k, f, m = n_folds, n_features, n_neurons
+        return cls(zeros(k, f, f), zeros(k, f), zeros(k, m, f), zeros(k, m), zeros(k), zeros(k, m))
+
+    def under(self, root: Root) -> Sums:
+        """The sums of features that are drawn under a prior: multiplied by a root of its covariance."""
+        xx = torch.stack([root.spread(root.spread(each.T).T) for each in self.xx])
+        return Sums(xx, root.spread(self.xy), root.spread(self.x), self.y, self.yy, self.n)
+
+    def in_fewer_folds(self, n_folds: int) -> Sums:
+        """The same sums with folds joined, so that there are ``n_folds`` at most."""
+        if len(self.yy) <= n_folds:
+            return self
+        parts = [list(range(first, len(self.yy), n_folds)) for first in range(n_folds)]
+        values = (torch.stack([getattr(self, f.name)[part].sum(0) for part in parts]) for f in fields(self))
+        return Sums(*values)
+
+
+@dataclass(frozen=True)
+class Centred:
+    """Normal equations with the offset of every neuron taken out.
+
+    Args:
+        xx: ``(F, F)``.
+        xy: ``(F,)``.
+        mean_x: ``(M, F)``, of each neuron.
+        mean_y: ``(M,)``.
+    """
+
+    xx: Tensor
+    xy: Tensor
+    mean_x: Tensor
+    mean_y: Tensor
+
+    @classmethod
+    def of(cls, sums: Sums, gain: Tensor, folds: list[int]) -> Centred:
+        """Add up some folds."""
+        n = sums.n[folds].sum(0)
+        x = sums.x[folds].sum(0)
+        y = sums.y[folds].sum(0)
+        mean_x = x / n.clamp(min=1)[:, None]
+        mean_y = torch.where(n > 0, y / n.clamp(min=1), y.sum() / n.sum().clamp(min=1))
+        xx = sums.xx[folds].sum(0) - (mean_x * (n * gain**2)[:, None]).T @ mean_x
+        xy = sums.xy[folds].sum(0) - (mean_x * (n * gain * mean_y)[:, None]).sum(0)
+        return cls(xx, xy, mean_x, mean_y)
+
+    def solved(self, penalty: float) -> Tensor:
+        """The weights ``(F,)`` of least squares with a penalty in units of the mean variance of a feature.
+
+        Raises:
+            TrainingError: there is nothing to solve.
+        """
+        scale = self.xx.diagonal().mean()
+        if not (torch.isfinite(scale) and scale > 0):
+            raise TrainingError("no scored sample of a cell type has a stimulus before it whose contrast changes")
+        regular = self.xx + penalty * scale * torch.eye(len(self.xx), dtype=self.xx.dtype)
+        return torch.cholesky_solve(self.xy[:, None], torch.linalg.cholesky(regular))[:, 0]
+
+    def error(self, weight: Tensor, sums: Sums, gain: Tensor, fold: int) -> float:
+        """Squared error on another fold, with the offsets of these ones."""
+        offset = self.mean_y - gain * (self.mean_x @ weight)
+        n, y = sums.n[fold], sums.y[fold]
+        predicted = gain * (sums.x[fold] @ weight)
+        without = sums.yy[fold] - 2 * sums.xy[fold] @ weight + weight @ sums.xx[fold] @ weight
+        return float(without - 2 * offset @ (y - predicted) + n @ offset**2)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What cross-validation chose for one cell type.
+
+    Args:
+        prior: shape of the penalty.
+        root: a root of the prior's covariance.
+        penalty: its size, one of :data:`PENALTIES`.
+        strength: what it multiplies the squared weights with, beside the squared error.
+        error: held-out squared error, summed over the folds.
+        drawn: weights under the prior, fitted to all folds, ``(F,)``; ``root.weight`` makes filters of them.
+        offset: of each neuron, ``(M,)``.
+    """
+
+    prior: Prior
+    root: Root
+    penalty: float
+    strength: float
+    error: float
+    drawn: Tensor
+    offset: Tensor
+
+
+def gathered(design: Design, lags: Lags, gains: list[Tensor]) -> list[Sums]:
+    """Go through all recordings once and make the sums of each cell type, given the gains of its neurons."""
+    n_features = design.signals.components.shape[1] * len(lags)
+    n_folds = 1 + max(int(part.folds.max()) for part in design.parts)
+    found = [Sums.empty(n_folds, n_features, n) for n in design.neurons.values()]
+    for part in design.parts:
+        _add_traces(found, part)
+        for features, recordings in rows(part, lags):
+            for index in part.batch.cell_type[recordings].unique().tolist():
+                mine = [r for r in recordings if int(part.batch.cell_type[r]) == index]
+                _add_features(found[index], part, features, mine, gains[index])
+    return found
+
+
+def _add_traces(found: list[Sums], part: Part) -> None:
+    batch = part.batch
+    for r, (index, neuron) in enumerate(zip(batch.cell_type.tolist(), batch.neuron.tolist(), strict=True)):
+        weight = batch.weight[r].double()
+        y = batch.target[r].double()
+        n_folds = len(found[index].yy)
+        found[index].n[:, neuron] += torch.bincount(part.folds[r], weight, n_folds)
+        found[index].y[:, neuron] += torch.bincount(part.folds[r], weight * y, n_folds)
+        found[index].yy += torch.bincount(part.folds[r], weight * y**2, n_folds)
+
+
+def _add_features(sums: Sums, part: Part, features: Tensor, recordings: list[int], gain: Tensor) -> None:
+    """Add the samples of recordings that share their features ``(S, F)``; samples before these are in grey."""
+    batch = part.batch
+    grey = batch.target.shape[1] - len(features)
+    weight = batch.weight[recordings, grey:]
+    target = batch.target[recordings, grey:]
+    neurons = batch.neuron[recordings]
+    gains = gain[neurons].float()[:, None]
+    folds = part.folds[recordings[0], grey:]
+    for fold in folds.unique().tolist():
+        here = (folds == fold).float()
+        counts = ((gains**2) * weight).sum(0) * here
+        scaled = features * counts.sqrt()[:, None]
+        sums.xx[fold] += scaled.T @ scaled
+        sums.xy[fold] += (gains * weight * target).sum(0).mul(here) @ features
+        sums.x[fold].index_add_(0, neurons, ((weight * here) @ features).double())
+
+
+def chosen(sums: Sums, gain: Tensor, roots: Sequence[tuple[Prior, Root]]) -> Choice:
+    """Choose prior and penalty by the error on held-out folds, and fit all folds with them.
+
+    Args:
+        sums: of one cell type.
+        gain: of its neurons, ``(M,)``.
+        roots: priors, each with a root of its covariance.
+    """
+    n_features = sums.xx.shape[-1]
+    sums = sums.in_fewer_folds(FEW_FOLDS if n_features > MANY_FEATURES else len(sums.yy))
+    found: list[tuple[float, int, Prior, Root]] = []
+    start = START
+    for prior, root in roots:
+        error, place = _best_penalty(sums.under(root), gain, start)
+        found.append((error, place, prior, root))
+        start = place
+    error, place, prior, root = min(found, key=lambda each: each[0])
+    everything = Centred.of(sums.under(root), gain, list(range(len(sums.yy))))
+    drawn = everything.solved(PENALTIES[place])
+    offset = everything.mean_y - gain * (everything.mean_x @ drawn)
+    strength = PENALTIES[place] * float(everything.xx.diagonal().mean())
+    return Choice(prior, root, PENALTIES[place], strength, error, drawn, offset)
+
+
+def _best_penalty(sums: Sums, gain: Tensor, start: int) -> tuple[float, int]:
+    """Held-out error and place of the penalty, found by walking from ``start`` as long as the error falls."""
+    n_folds = len(sums.yy)
+    scored = [fold for fold in range(n_folds) if 0 < sums.n[fold].sum() < sums.n.sum()]
+    others = {fold: Centred.of(sums, gain, [k for k in range(n_folds) if k != fold]) for fold in scored}
+    errors: dict[int, float] = {}
+
+    def error(place: int) -> float:
+        if place not in errors:
+            solved = ((fold, others[fold].solved(PENALTIES[place])) for fold in scored)
+            errors[place] = sum(others[fold].error(weight, sums, gain, fold) for fold, weight in solved)
+        return errors[place]
+
+    place = start
+    for step in (2, -2, 1, -1):
+        while 0 <= place + step < len(PENALTIES) and error(place + step) < error(place):
+            place += step
+    return error(place), place
+
+
+def priors_of(design: Design, lags: Lags) -> list[tuple[Prior, Root]]:
+    """The priors that differ for these signals and lags, each with a root of its covariance."""
+    found = []
+    for prior in PRIORS:
+        if prior.fading and len(lags) == 1:
+            continue
+        if prior.smooth and design.signals.places is None:
+            continue
+        in_space = prior.of_signals(design.signals.places, design.signals.components)
+        found.append((prior, Root(in_space, prior.of_lags(lags))))
+    return found
