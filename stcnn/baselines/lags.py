@@ -58,11 +58,18 @@ class Lags:
         return (self._sampled(rate_hz) / reference.norm(dim=0) * (self.rate_hz / rate_hz)).float()
 
     def _sampled(self, rate_hz: float) -> Tensor:
+        """Sample hats where the frames are, which are held: at another rate a frame lies elsewhere in the slowest ones.
+
+        The first hat is level before the lag zero, so that the hats of every rate sum to one at each frame.
+        """
         knots = torch.tensor(self.knots_s, dtype=torch.float64)
-        lag_s = torch.arange(int(torch.ceil(knots[-1] * rate_hz - 1e-6)) + 1, dtype=torch.float64) / rate_hz
+        held_s = 0.5 / self.rate_hz
+        n_frames = int(torch.ceil((knots[-1] + 3 * held_s) * rate_hz - 0.5 - 1e-6))
+        lag_s = (torch.arange(n_frames, dtype=torch.float64) + 0.5) / rate_hz - held_s
         left = torch.cat([knots[:1] - 1, knots[:-1]])
-        right = torch.cat([knots[1:], knots[-1:] + 1 / self.rate_hz])
+        right = torch.cat([knots[1:], knots[-1:] + 2 * held_s])
         rising = (lag_s[:, None] - left) / (knots - left)
+        rising[:, 0] = 1.0
         falling = (right - lag_s[:, None]) / (right - knots)
         return torch.minimum(rising, falling).clamp(0, 1)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -35,7 +35,7 @@ PREFERRED = ("trial_mean_correlation", "single_trial_correlation")
 class OptionalNames(TyperCommand):
     """A command whose ``--baselines`` may stand without names; then all are meant."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Give ``--baselines`` the value ``all`` where what follows is another option, a folder or nothing."""
         given: list[str] = []
         for place, word in enumerate(args):

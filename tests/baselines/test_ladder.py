@@ -83,9 +83,9 @@ def test_without_others_the_mean_of_the_type_stands_in():
     np.testing.assert_allclose(trace, GrandMean(train).trace(data.recordings[5]), atol=1e-6)
 
 
-def linear_neurons() -> Dataset:
+def linear_neurons(n_stimuli: int = 12) -> Dataset:
     """A neuron that low-passes and rectifies the contrast of one block, computed with scipy; and one that is weaker."""
-    movies = {f"noise_{seed}": noise_movie(seed) for seed in range(12)}
+    movies = {f"noise_{seed}": noise_movie(seed) for seed in range(n_stimuli)}
     made = []
     for name, movie in movies.items():
         a = np.exp(-1 / RATE_HZ / 0.04)
@@ -96,15 +96,19 @@ def linear_neurons() -> Dataset:
     return Dataset.of(movies, made)
 
 
-@pytest.fixture(scope="module")
-def bench() -> Workbench:
-    return Workbench(linear_neurons().subset(range(18)), BATCHING)
+def one_pixel_a_block(data: Dataset) -> Dataset:
+    """The same recordings with pictures of 5 x 5 px, whose blocks are those that baselines read."""
+    small = {
+        name: Movie.from_luminance(movie.luminance()[:, 2::5, 2::5], RATE_HZ, background=0.5)
+        for name, movie in data.movies.items()
+    }
+    return Dataset.of(small, data.recordings)
 
 
-def test_the_cascade_recovers_a_filter_an_indicator_and_gains(bench: Workbench):
-    data = linear_neurons()
-    model = bench.behind_indicator(features.blocks)
-    scores = model.predict(data.subset(range(18, 24)), BATCHING).scores(data.cell_types)
+def test_the_cascade_recovers_a_filter_an_indicator_and_gains():
+    data = one_pixel_a_block(linear_neurons(n_stimuli=24))
+    model = Workbench(data.subset(range(36)), BATCHING).behind_indicator(features.blocks)
+    scores = model.predict(data.subset(range(36, 48)), BATCHING).scores(data.cell_types)
     assert scores.correlation.item() > 0.98
     assert model.tau_s.item() == pytest.approx(0.5, rel=0.1)
     assert (model.gain[1] / model.gain[0]).item() == pytest.approx(0.4, rel=0.05)
