@@ -187,7 +187,10 @@ def regressed_behind_indicators(design: Design, memory_s: float) -> tuple[Linear
 
     An indicator behind a linear filter is one in front of it: the signals are low-passed and regressed.
     """
-    tried = [(tau_s, regressed(_low_passed(design, tau_s), memory_s, passes=1)) for tau_s in START_TAU_S]
+    tried: list[tuple[float, Linear]] = []
+    for tau_s in START_TAU_S:
+        priors = {choice.prior for _, linear in tried[:1] for choice in linear.choices} or None
+        tried.append((tau_s, regressed(_low_passed(design, tau_s), memory_s, 1, priors)))
     errors = torch.tensor([[choice.error for choice in linear.choices] for _, linear in tried])
     best = errors.argmin(0).tolist()
     choices: list[Choice] = [tried[k][1].choices[index] for index, k in enumerate(best)]

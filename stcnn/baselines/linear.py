@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from stcnn.baselines.cascade import Cascade, Shape
 from stcnn.baselines.design import Design, Spectra
 from stcnn.baselines.features import Features
-from stcnn.baselines.lags import Lags
+from stcnn.baselines.lags import Lags, Prior
 from stcnn.baselines.ridge import Choice, chosen, gathered, priors_of
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
@@ -48,15 +49,16 @@ def fit_linear(features: Features, train: Dataset, batching: BatchingConfig, mem
     return regressed(Design.of(features, train, batching), memory_s).model
 
 
-def regressed(design: Design, memory_s: float, passes: int = PASSES) -> Linear:
-    """Fit filters, gains and offsets by turns to a design; arguments as :func:`fit_linear`."""
+def regressed(design: Design, memory_s: float, passes: int = PASSES, priors: Collection[Prior] | None = None) -> Linear:
+    """Fit filters, gains and offsets by turns; arguments as :func:`fit_linear`, and the priors to choose from."""
     lags = Lags.up_to(memory_s, design.slowest_hz)
     spectra = [Spectra.of(part.signals, lags, part.batch.rate_hz) for part in design.parts]
-    roots = priors_of(design, lags)
+    roots = [(prior, root) for prior, root in priors_of(design, lags) if priors is None or prior in priors]
     gains = _spreads(design)
     for _ in range(passes if max(design.neurons.values()) > 1 else 1):
         sums = gathered(design, lags, gains)
         choices = [chosen(mine, gain, roots) for mine, gain in zip(sums, gains, strict=True)]
+        roots = [(prior, root) for prior, root in roots if prior in {choice.prior for choice in choices}]
         model = _model(design, lags, choices)
         gain, offset = regressed_gains(model, design, spectra)
         with torch.no_grad():

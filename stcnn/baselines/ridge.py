@@ -23,9 +23,9 @@ PENALTIES = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 7))
 """Penalties that are tried, relative to the mean variance of a feature under the prior."""
 START = PENALTIES.index(0.1)
 """Where the search begins; it walks up or down while that helps."""
-MANY_FEATURES = 2000
-"""With more features than this, :data:`FEW_FOLDS` folds choose: the cost goes with the third power of the features."""
-FEW_FOLDS = 3
+HELD_OUT_FEATURES = 2000
+"""Features that are solved for in one sweep over the held-out folds: with 400 all five folds choose, with 2,000 and
+more a single one, because the cost goes with the third power of the features."""
 
 
 class Root(NamedTuple):
@@ -84,13 +84,12 @@ class Sums:
         xx = torch.stack([root.spread(root.spread(each.T).T) for each in self.xx])
         return Sums(xx, root.spread(self.xy), root.spread(self.x), self.y, self.yy, self.n)
 
-    def in_fewer_folds(self, n_folds: int) -> Sums:
-        """The same sums with folds joined, so that there are ``n_folds`` at most."""
-        if len(self.yy) <= n_folds:
+    def with_rest_joined(self, n_apart: int) -> Sums:
+        """The same sums with all folds after the first ``n_apart`` joined into one."""
+        if len(self.yy) <= n_apart + 1:
             return self
-        parts = [list(range(first, len(self.yy), n_folds)) for first in range(n_folds)]
-        values = (torch.stack([getattr(self, f.name)[part].sum(0) for part in parts]) for f in fields(self))
-        return Sums(*values)
+        values = (getattr(self, f.name) for f in fields(self))
+        return Sums(*(torch.cat([each[:n_apart], each[n_apart:].sum(0, keepdim=True)]) for each in values))
 
 
 @dataclass(frozen=True)
@@ -173,10 +172,26 @@ def gathered(design: Design, lags: Lags, gains: list[Tensor]) -> list[Sums]:
     for part in design.parts:
         _add_traces(found, part)
         for features, recordings in rows(part, lags):
+            products = _Products(features)
             for index in part.batch.cell_type[recordings].unique().tolist():
                 mine = [r for r in recordings if int(part.batch.cell_type[r]) == index]
-                _add_features(found[index], part, features, mine, gains[index])
+                _add_features(found[index], part, products, mine, gains[index])
     return found
+
+
+class _Products:
+    """Weighted products of features ``(S, F)`` with themselves; cell types that weigh all samples alike share one."""
+
+    def __init__(self, features: Tensor) -> None:
+        self.features = features
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def of(self, counts: Tensor) -> Tensor:
+        """Sum over the samples of ``counts`` times the outer product, ``(F, F)``."""
+        if self._last is None or not torch.equal(counts, self._last[0]):
+            scaled = self.features * counts.sqrt()[:, None]
+            self._last = counts, scaled.T @ scaled
+        return self._last[1]
 
 
 def _add_traces(found: list[Sums], part: Part) -> None:
@@ -190,9 +205,10 @@ def _add_traces(found: list[Sums], part: Part) -> None:
         found[index].yy += torch.bincount(part.folds[r], weight * y**2, n_folds)
 
 
-def _add_features(sums: Sums, part: Part, features: Tensor, recordings: list[int], gain: Tensor) -> None:
+def _add_features(sums: Sums, part: Part, products: _Products, recordings: list[int], gain: Tensor) -> None:
     """Add the samples of recordings that share their features ``(S, F)``; samples before these are in grey."""
     batch = part.batch
+    features = products.features
     grey = batch.target.shape[1] - len(features)
     weight = batch.weight[recordings, grey:]
     target = batch.target[recordings, grey:]
@@ -202,8 +218,7 @@ def _add_features(sums: Sums, part: Part, features: Tensor, recordings: list[int
     for fold in folds.unique().tolist():
         here = (folds == fold).float()
         counts = ((gains**2) * weight).sum(0) * here
-        scaled = features * counts.sqrt()[:, None]
-        sums.xx[fold] += scaled.T @ scaled
+        sums.xx[fold] += products.of(counts)
         sums.xy[fold] += (gains * weight * target).sum(0).mul(here) @ features
         sums.x[fold].index_add_(0, neurons, ((weight * here) @ features).double())
 
@@ -217,11 +232,12 @@ def chosen(sums: Sums, gain: Tensor, roots: Sequence[tuple[Prior, Root]]) -> Cho
         roots: priors, each with a root of its covariance.
     """
     n_features = sums.xx.shape[-1]
-    sums = sums.in_fewer_folds(FEW_FOLDS if n_features > MANY_FEATURES else len(sums.yy))
+    n_held_out = max(1, min(len(sums.yy), HELD_OUT_FEATURES // n_features))
+    sums = sums.with_rest_joined(n_held_out)
     found: list[tuple[float, int, Prior, Root]] = []
     start = START
     for prior, root in roots:
-        error, place = _best_penalty(sums.under(root), gain, start)
+        error, place = _best_penalty(sums.under(root), gain, start, n_held_out)
         found.append((error, place, prior, root))
         start = place
     error, place, prior, root = min(found, key=lambda each: each[0])
@@ -232,10 +248,10 @@ def chosen(sums: Sums, gain: Tensor, roots: Sequence[tuple[Prior, Root]]) -> Cho
     return Choice(prior, root, PENALTIES[place], strength, error, drawn, offset)
 
 
-def _best_penalty(sums: Sums, gain: Tensor, start: int) -> tuple[float, int]:
-    """Held-out error and place of the penalty, found by walking from ``start`` as long as the error falls."""
+def _best_penalty(sums: Sums, gain: Tensor, start: int, n_held_out: int) -> tuple[float, int]:
+    """Error on the first folds and place of the penalty, found by walking from ``start`` as long as the error falls."""
     n_folds = len(sums.yy)
-    scored = [fold for fold in range(n_folds) if 0 < sums.n[fold].sum() < sums.n.sum()]
+    scored = [fold for fold in range(n_folds) if 0 < sums.n[fold].sum() < sums.n.sum()][:n_held_out]
     others = {fold: Centred.of(sums, gain, [k for k in range(n_folds) if k != fold]) for fold in scored}
     errors: dict[int, float] = {}
 
