@@ -35,7 +35,7 @@ PREFERRED = ("trial_mean_correlation", "single_trial_correlation")
 class OptionalNames(TyperCommand):
     """A command whose ``--baselines`` may stand without names; then all are meant."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer has no public name for it
         """Give ``--baselines`` the value ``all`` where what follows is another option, a folder or nothing."""
         given: list[str] = []
         for place, word in enumerate(args):
