@@ -14,7 +14,7 @@ import torch
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from stcnn import cli
+from stcnn import cli, folders
 from stcnn.config import compose
 from stcnn.errors import FileError
 from stcnn.run_folder import Run
@@ -81,6 +81,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Path) ->
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "2026-11-22_14-03-12_simulated").symlink_to(trained)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(folders, "CHECKOUT", tmp_path / "installed")
     return tmp_path
 
 

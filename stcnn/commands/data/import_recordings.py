@@ -27,12 +27,12 @@ def import_recordings(
     Kinds: published, nwb, suite2p, caiman, tables, store. Paths in the YAML are relative to it; one with * stands for
     all files that fit. For instance, with recordings.yaml holding
 
-    kind: published
-    ca_path: ca
-    mov_path: mov
-    rate_hz: 60
+        kind: published
+        ca_path: ca
+        mov_path: mov
+        rate_hz: 60
 
-    run: stcnn data import recordings.yaml recordings.zarr
+    run `stcnn data import recordings.yaml recordings.zarr`.
     """
     from stcnn.data import open_store, write_store
     from stcnn.data.importers import open_import, read_import_config
