@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check
+NATIVE := $(wildcard stcnn/nn/kernels/native/csrc/*.h stcnn/nn/kernels/native/csrc/*.cpp)
 export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help train test check wheel sanitize docs bench lock clean
@@ -22,6 +23,7 @@ test: .venv/dev ## run the tests
 check: .venv/dev ## lint, format, types, direction of imports, documentation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/clang-format --dry-run --Werror $(NATIVE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --strict --quiet

@@ -159,7 +159,7 @@ def _loaded(code: Code, file: Path) -> ctypes.CDLL:
 def library_file(code: Code) -> Path:
     """Return where the library of ``code`` is kept, whether it is there or not."""
     digest = hashlib.sha256(machine())
-    for source in sorted(SOURCES.iterdir()):
+    for source in sorted([*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp")]):
         digest.update(source.read_bytes())
     digest.update(repr((FLAGS, compiler(), constants(code))).encode())
     sizes = code._asdict()

@@ -20,18 +20,18 @@ struct Backward {
     Maps output;
     const float* weights;
     const double* decay;
-    const float* normalisation;  // scale, mean, slope and constant of g, [4][OUTPUTS]
-    const float* dz;             // [blocks][OUTPUTS][bottom - top][right - left][LANES], zero around this window
+    const float* normalisation; // scale, mean, slope and constant of g, [4][OUTPUTS]
+    const float* dz;            // [blocks][OUTPUTS][bottom - top][right - left][LANES], zero around this window
     int32_t top, bottom, left, right;
-    float* after;                // p behind the last frame when called, p[0] when done, [OUTPUTS][POINTS]
-    float* p;                    // workspace for p like v; null for endless kernels
-    const float* later;          // p of `later_blocks` blocks behind the last
+    float* after;       // p behind the last frame when called, p[0] when done, [OUTPUTS][POINTS]
+    float* p;           // workspace for p like v; null for endless kernels
+    const float* later; // p of `later_blocks` blocks behind the last
     int32_t later_blocks;
-    float* d_weights;            // k0, k1, k2, [CHUNKS][3][OUTPUTS][INPUTS][LANES], added to
-    double *d_leak, *d_rest;     // dL/db times b, dL/dr, [OUTPUTS], added to
-    float* dz_below;             // [blocks][INPUTS][POINTS][LANES]; null for the first layer; may be the memory of v
-    const float* mean_below;     // [INPUTS]
-    double* sums_below;          // of dz and dz (y - mean) of the layer below, [2][INPUTS], added to
+    float* d_weights;        // k0, k1, k2, [CHUNKS][3][OUTPUTS][INPUTS][LANES], added to
+    double *d_leak, *d_rest; // dL/db times b, dL/dr, [OUTPUTS], added to
+    float* dz_below;         // [blocks][INPUTS][POINTS][LANES]; null for the first layer; may be the memory of v
+    const float* mean_below; // [INPUTS]
+    double* sums_below;      // of dz and dz (y - mean) of the layer below, [2][INPUTS], added to
 };
 
 struct BackwardWorkspace {
@@ -41,21 +41,25 @@ struct BackwardWorkspace {
 };
 
 static const V* later_block(const Backward& call, int block, int o) {
-    const float* found = block < call.blocks                       ? call.p + size_t(block) * OUTPUTS * POINTS * LANES
-                         : block - call.blocks < call.later_blocks ? call.later + size_t(block - call.blocks) * OUTPUTS * POINTS * LANES
-                                                                   : nullptr;
+    const float* found = block < call.blocks ? call.p + size_t(block) * OUTPUTS * POINTS * LANES
+                         : block - call.blocks < call.later_blocks
+                             ? call.later + size_t(block - call.blocks) * OUTPUTS * POINTS * LANES
+                             : nullptr;
     return found ? reinterpret_cast<const V*>(found) + o * POINTS : reinterpret_cast<const V*>(ZERO);
 }
 
-__attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward& call, int block, int o, Halfway& halfway) {
+__attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward& call, int block, int o,
+                                                                  Halfway& halfway) {
     const Recurrence recurrence(call.decay[o]);
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const V* v_before = block_of<OUTPUTS>(call.output, block - 1, o);
     const int taps = call.output.taps;
-    const Delayed ahead{later_block(call, block + taps / LANES, o), later_block(call, block + taps / LANES + 1, o), taps % LANES};
+    const Delayed ahead{later_block(call, block + taps / LANES, o), later_block(call, block + taps / LANES + 1, o),
+                        taps % LANES};
     const Mask valid = first_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
     const V scale = broadcast(call.normalisation[o]), mean = broadcast(call.normalisation[OUTPUTS + o]);
-    const V slope = broadcast(call.normalisation[2 * OUTPUTS + o]), constant = broadcast(call.normalisation[3 * OUTPUTS + o]);
+    const V slope = broadcast(call.normalisation[2 * OUTPUTS + o]),
+            constant = broadcast(call.normalisation[3 * OUTPUTS + o]);
     V* p = call.p ? reinterpret_cast<V*>(call.p) + (size_t(block) * OUTPUTS + o) * POINTS : nullptr;
     float* after = call.after + o * POINTS;
     const int width = call.right - call.left, height = call.bottom - call.top;
@@ -70,7 +74,8 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
             fetch(v_before - POINTS + point); // of the next channel
             fetch(dz - height * width + c);
             const V normalised = slope * (filtered[point] - mean) + constant;
-            const V g = select(valid, inside && c >= call.left && c < call.right ? scale * dz[c] + normalised : normalised);
+            const V g =
+                select(valid, inside && c >= call.left && c < call.right ? scale * dz[c] + normalised : normalised);
             q[c] = recurrence.backwards(g, after[point]);
             after[point] = q[c][0];
             if (filtered.finite) {
@@ -89,7 +94,8 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
     call.d_rest[o] += sum(d_rest);
 }
 
-__attribute__((flatten, noinline)) static void adjoint_below(const Backward& call, int block, int i, const Halfway& halfway) {
+__attribute__((flatten, noinline)) static void adjoint_below(const Backward& call, int block, int i,
+                                                             const Halfway& halfway) {
     const InputChannel channel(call.input, block, i);
     const Mask valid = first_lanes(block == call.blocks - 1 ? call.last_frames : LANES);
     const V mean = broadcast(call.mean_below[i]);
@@ -114,7 +120,8 @@ __attribute__((flatten, noinline)) static void adjoint_below(const Backward& cal
     call.sums_below[INPUTS + i] += sum(sum_dot);
 }
 
-template <int CHANNELS> INLINE void to_frames(const Spectrum<CHANNELS>* spectra, int channel, Complex* frames) {
+template <int CHANNELS>
+INLINE void to_frames(const Spectrum<CHANNELS>* spectra, int channel, Complex* frames) {
     V re[LANES], im[LANES];
     unroll<LANES>([&](auto f) { re[f] = spectra[f][channel].re, im[f] = spectra[f][channel].im; });
     transpose(re);
@@ -153,10 +160,12 @@ __attribute__((flatten, noinline)) static void add_weight_gradient(const Spectru
     });
 }
 
-template <int CHANNELS> static void to_spectra(const Halfway& halfway, int channel, Spectrum<CHANNELS>* spectra) {
+template <int CHANNELS>
+static void to_spectra(const Halfway& halfway, int channel, Spectrum<CHANNELS>* spectra) {
     for (int kx = 0; kx < KX; kx++) to_column<CHANNELS>(kx, halfway, &spectra[first_frequency(kx)][channel]);
 }
-template <int CHANNELS> static void from_spectra(const Spectrum<CHANNELS>* spectra, int channel, Halfway& halfway) {
+template <int CHANNELS>
+static void from_spectra(const Spectrum<CHANNELS>* spectra, int channel, Halfway& halfway) {
     for (int kx = 0; kx < KX; kx++) from_column<CHANNELS>(kx, &spectra[first_frequency(kx)][channel], halfway);
 }
 

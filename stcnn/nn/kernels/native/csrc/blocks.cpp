@@ -5,14 +5,15 @@
 #include "frozen.h"
 #include "interface.h"
 #include "products.h"
-#include "workspace.h"
 #include "turns.h"
+#include "workspace.h"
+
+constexpr int MOST = std::max(INPUTS, OUTPUTS);
 
 struct Workspace {
     Complex halfway[INPUTS][KX][ROWS], out_halfway[OUTPUTS][KX][OUT_ROWS];
-    Spectrum<std::max(INPUTS, OUTPUTS)> column[NY + 1]; // of the half spectrum: the input's from 1 on, the output's from 0 on
+    Spectrum<MOST> column[NY + 1]; // of the half spectrum: the input's from 1 on, the output's from 0 on
 };
-constexpr int MOST = std::max(INPUTS, OUTPUTS);
 
 __attribute__((flatten, noinline)) static void to_halfway(const V* x, Complex (*halfway)[ROWS]) {
     for (int row = 0; row < ROWS; row++) row_to_halfway<COLUMNS>(x + row * COLUMNS, 1, &halfway[0][row], ROWS);
@@ -25,8 +26,8 @@ __attribute__((flatten, noinline)) static void from_column(int kx, const Complex
 }
 
 // q of channel o, rectified if nothing is left to take back.
-__attribute__((flatten, noinline)) static void integrate(const FoldedLayer& layer, int o, const Complex (*halfway)[OUT_ROWS],
-                                                         int frames, bool finite, V* z) {
+__attribute__((flatten, noinline)) static void
+integrate(const FoldedLayer& layer, int o, const Complex (*halfway)[OUT_ROWS], int frames, bool finite, V* z) {
     const Recurrence recurrence(1 - double(layer.leak[o]));
     const V slope = broadcast(layer.slope);
     for (int row = 0; row < OUT_ROWS; row++) {
@@ -44,7 +45,8 @@ __attribute__((flatten, noinline)) static void integrate(const FoldedLayer& laye
 
 // y of a kernel that ends, rectified: frame by frame, LANES points at a time.
 static void take_back(const FoldedLayer& layer, int truncated, int frames, V* z) {
-    const V rest = broadcast(layer.past.rest[truncated]), start = broadcast(layer.past.start[truncated]), slope = broadcast(layer.slope);
+    const V rest = broadcast(layer.past.rest[truncated]), start = broadcast(layer.past.start[truncated]),
+            slope = broadcast(layer.slope);
     for (int first = 0; first < OUT_POINTS; first += LANES) {
         const int count = std::min(LANES, OUT_POINTS - first);
         V y[LANES] = {};

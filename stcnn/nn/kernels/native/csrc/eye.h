@@ -53,14 +53,17 @@ static bool take_picture(const Eye& eye, const void* frame, int kind, float grey
 
 static void look_up(const Eye& eye, const uint8_t* codes, const float* levels) {
     for (int row = 0; row < eye.down.size; row++)
-        for (int i = 0; i < eye.across.size; i++) eye.picture[row * eye.width + i] = levels[codes[row * eye.across.size + i]];
+        for (int i = 0; i < eye.across.size; i++)
+            eye.picture[row * eye.width + i] = levels[codes[row * eye.across.size + i]];
 }
 
 // COUNT vectors of sum_k weights[k] rows[k].
-template <int COUNT> INLINE void band_sum(const float* weights, int first, int last, const float* rows, int stride, V* out) {
+template <int COUNT>
+INLINE void band_sum(const float* weights, int first, int last, const float* rows, int stride, V* out) {
     V sum[COUNT] = {};
     for (int k = first; k < last; k++)
-        unroll<COUNT>([&](auto j) { sum[j] += broadcast(weights[k]) * reinterpret_cast<const V*>(rows + k * stride)[j]; });
+        unroll<COUNT>(
+            [&](auto j) { sum[j] += broadcast(weights[k]) * reinterpret_cast<const V*>(rows + k * stride)[j]; });
     unroll<COUNT>([&](auto j) { out[j] = sum[j]; });
 }
 
@@ -99,7 +102,8 @@ static void sample(const Eye& eye, float* seen) {
 
 // What the columns see in each frame, in rows `stride` apart; false if the contrast is not finite. Pixels are codes into
 // `levels`, or contrast where that is null. Movies hold a frame for a while: one like that before it is not sampled again.
-static bool sample_frames(const Eye& eye, const void* pixels, const float* levels, int64_t frames, float* seen, size_t stride) {
+static bool sample_frames(const Eye& eye, const void* pixels, const float* levels, int64_t frames, float* seen,
+                          size_t stride) {
     const size_t points = eye.filter.size, size = size_t(eye.down.size) * eye.across.size;
     const size_t bytes = levels ? size : size * sizeof(float);
     const char* frame = static_cast<const char*>(pixels);

@@ -13,9 +13,9 @@ struct Forward {
     int32_t blocks, last_frames; // frames of the last block
     Input input;
     Maps output;
-    const float* weights;        // [FREQUENCIES][3][OUTPUTS][INPUTS], with the factors of the inverse transform
-    const double* decay;         // a, [OUTPUTS]
-    double* sums;                // of y and of y^2, [2][OUTPUTS]; null where nobody asks
+    const float* weights; // [FREQUENCIES][3][OUTPUTS][INPUTS], with the factors of the inverse transform
+    const double* decay;  // a, [OUTPUTS]
+    double* sums;         // of y and of y^2, [2][OUTPUTS]; null where nobody asks
 };
 
 struct ForwardWorkspace {
@@ -24,7 +24,7 @@ struct ForwardWorkspace {
 };
 
 __attribute__((flatten, noinline)) static void input_to_halfway(const Input& input, int block, int i, int next,
-                                                                  Halfway& halfway) {
+                                                                Halfway& halfway) {
     const InputChannel channel(input, block, i);
     const V* soon = channel.y.v + next * POINTS; // of the channel that is next
     for (int row = 0; row < ROWS; row++) {
@@ -48,7 +48,8 @@ __attribute__((flatten, noinline)) static void from_column(int kx, const Complex
     from_spectrum<ROWS, 1, CHANNELS>(is_real(kx), spectrum, halfway[kx]);
 }
 
-__attribute__((flatten, noinline)) static void integrate(const Forward& call, int block, int o, const Halfway& halfway) {
+__attribute__((flatten, noinline)) static void integrate(const Forward& call, int block, int o,
+                                                         const Halfway& halfway) {
     const Recurrence recurrence(call.decay[o]);
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const float* before = reinterpret_cast<const float*>(block_of<OUTPUTS>(call.output, block - 1, o)) + LANES - 1;
@@ -77,7 +78,8 @@ extern "C" void forward(const Forward* call) {
         for (int kx = 0; kx < KX; kx++) { // all channels of a column stay in the nearest cache
             const float* weights = call->weights + size_t(first_frequency(kx)) * WEIGHTS;
             for (int i = 0; i < INPUTS; i++) to_column<MOST>(kx, space.halfway[i], &space.column[1][i]);
-            for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, space.column[k + 1], space.column[k]);
+            for (int k = 0; k < frequencies(kx); k++)
+                multiply(weights + k * WEIGHTS, space.column[k + 1], space.column[k]);
             for (int o = 0; o < OUTPUTS; o++) from_column<MOST>(kx, &space.column[0][o], space.halfway[o]);
         }
         for (int o = 0; o < OUTPUTS; o++) integrate(*call, block, o, space.halfway[o]);

@@ -17,7 +17,7 @@
 
 constexpr double PI = 3.14159265358979323846;
 
-constexpr double cosine_series_at(double x) {  // |x| <= pi/4
+constexpr double cosine_series_at(double x) { // |x| <= pi/4
     double term = 1, total = 1;
     for (int j = 2; j < 24; j += 2) total += term *= -x * x / (j * (j - 1));
     return total;
@@ -38,22 +38,27 @@ constexpr double cosine(long j, long n) {
 constexpr double sine(long j, long n) { return cosine((4 * j + 3 * n) % (4 * n), 4 * n); }
 
 // sum + x cos(2 pi J / N), and the same with the sine.
-template <int NUMERATOR, int N> INLINE V add_cosine(V sum, V x) {
+template <int NUMERATOR, int N>
+INLINE V add_cosine(V sum, V x) {
     constexpr double factor = cosine(NUMERATOR, N);
     if constexpr (factor == 0) return sum;
     else if constexpr (factor == 1) return sum + x;
     else if constexpr (factor == -1) return sum - x;
     else return sum + x * broadcast(float(factor));
 }
-template <int NUMERATOR, int N> INLINE V add_sine(V sum, V x) { return add_cosine<4 * NUMERATOR + 3 * N, 4 * N>(sum, x); }
+template <int NUMERATOR, int N>
+INLINE V add_sine(V sum, V x) {
+    return add_cosine<4 * NUMERATOR + 3 * N, 4 * N>(sum, x);
+}
 
 // c[k] = sum_{d = 0..M} e[d] cos(2 pi k d / N),  k = 0..N/2
-template <int N, int M> INLINE void cosine_sums(const V* e, V* c) {
+template <int N, int M>
+INLINE void cosine_sums(const V* e, V* c) {
     if constexpr (N % 2 || M == 0) {
         unroll<N / 2 + 1>([&](auto j) {
             constexpr int k = j;
             V total = e[0];
-            unroll<M>([&](auto d) { total = add_cosine<k * (d + 1), N>(total, e[d + 1]); });
+            unroll<M>([&](auto d) { total = add_cosine<k*(d + 1), N>(total, e[d + 1]); });
             c[k] = total;
         });
     } else {
@@ -71,12 +76,13 @@ template <int N, int M> INLINE void cosine_sums(const V* e, V* c) {
 }
 
 // s[k] = sum_{d = 1..M} o[d] sin(2 pi k d / N),  0 < k < N/2
-template <int N, int M> INLINE void sine_sums(const V* o, V* s) {
+template <int N, int M>
+INLINE void sine_sums(const V* o, V* s) {
     if constexpr (N % 2 || M < 2) {
         unroll<(N - 1) / 2>([&](auto j) {
             constexpr int k = j + 1;
             V total = {};
-            unroll<M>([&](auto d) { total = add_sine<k * (d + 1), N>(total, o[d + 1]); });
+            unroll<M>([&](auto d) { total = add_sine<k*(d + 1), N>(total, o[d + 1]); });
             s[k] = total;
         });
     } else {
@@ -97,7 +103,8 @@ template <int N, int M> INLINE void sine_sums(const V* o, V* s) {
 }
 
 // a[d] = sum_{k = 0..N/2} p[k] cos(2 pi k d / N),  d = 0..M
-template <int N, int M> INLINE void cosine_series(const V* p, V* a) {
+template <int N, int M>
+INLINE void cosine_series(const V* p, V* a) {
     if constexpr (N % 2 || M == 0) {
         unroll<M + 1>([&](auto j) {
             constexpr int d = j;
@@ -123,7 +130,8 @@ template <int N, int M> INLINE void cosine_series(const V* p, V* a) {
 }
 
 // b[d] = sum_{0 < k < N/2} q[k] sin(2 pi k d / N),  d = 1..M
-template <int N, int M> INLINE void sine_series(const V* q, V* b) {
+template <int N, int M>
+INLINE void sine_series(const V* q, V* b) {
     if constexpr (N % 2 || M < 2) {
         unroll<M>([&](auto j) {
             constexpr int d = j + 1;
@@ -150,7 +158,8 @@ template <int N, int M> INLINE void sine_series(const V* q, V* b) {
 }
 
 // The picture x[0..SIZE-1] with distance STRIDE between its points to C and S.
-template <int N, int SIZE> INLINE void analyse(const V* x, int stride, V* c, V* s) {
+template <int N, int SIZE>
+INLINE void analyse(const V* x, int stride, V* c, V* s) {
     constexpr int M = SIZE / 2;
     V e[M + 1], o[M + 1] = {};
     e[0] = x[M * stride];
@@ -169,7 +178,8 @@ template <int N, int SIZE> INLINE void analyse(const V* x, int stride, V* c, V* 
 }
 
 // The reverse: x = sum_k p[k] cos + q[k] sin.
-template <int N, int SIZE> INLINE void synthesise(const V* p, const V* q, V* x, int stride) {
+template <int N, int SIZE>
+INLINE void synthesise(const V* p, const V* q, V* x, int stride) {
     constexpr int M = SIZE / 2;
     V a[M + 1], b[M + 1] = {};
     cosine_series<N, M>(p, a);

@@ -11,11 +11,13 @@
 
 #include <cstring>
 
-constexpr int IN = vectors_of(INPUTS), OUT = vectors_of(OUTPUTS); // vectors per point
+constexpr int IN = vectors_of(INPUTS), OUT = vectors_of(OUTPUTS);  // vectors per point
 constexpr int STEP = std::max(ROWS, OUT_ROWS) * std::max(IN, OUT); // from one kx to the next
-constexpr int WHOLE = 2 * OUTPUTS / LANES, FOURS = (2 * OUTPUTS - WHOLE * LANES + 3) / 4; // vectors in a row, and the rest
+constexpr int WHOLE = 2 * OUTPUTS / LANES,
+              FOURS = (2 * OUTPUTS - WHOLE * LANES + 3) / 4; // vectors in a row, and the rest
 constexpr int ROW = WHOLE * LANES + FOURS * 4;
-constexpr int WEIGHTS = vectors_of(INPUTS * ROW) * LANES; // per frequency: [INPUTS][WHOLE][LANES], then [INPUTS][FOURS][4]
+constexpr int WEIGHTS =
+    vectors_of(INPUTS * ROW) * LANES; // per frequency: [INPUTS][WHOLE][LANES], then [INPUTS][FOURS][4]
 
 struct Workspace {
     Complex halfway[KX][STEP]; // [row][vector], first of the input, then of the output
@@ -26,7 +28,8 @@ struct Workspace {
 
 __attribute__((flatten, noinline)) static void to_halfway(const V* x, Workspace& space) {
     for (int row = 0; row < ROWS; row++)
-        for (int i = 0; i < IN; i++) row_to_halfway<COLUMNS>(x + row * COLUMNS * IN + i, IN, &space.halfway[0][row * IN + i], STEP);
+        for (int i = 0; i < IN; i++)
+            row_to_halfway<COLUMNS>(x + row * COLUMNS * IN + i, IN, &space.halfway[0][row * IN + i], STEP);
 }
 
 // P and Q at one frequency.
@@ -57,11 +60,13 @@ static INLINE void multiply(const float* w, const Complex* x, float* p, float* q
 __attribute__((flatten, noinline)) static void correlate_column(const FoldedLayer& layer, int kx, Workspace& space) {
     const float* weights = layer.weights + size_t(first_frequency(kx)) * WEIGHTS;
     for (int i = 0; i < IN; i++) to_spectrum<ROWS, IN, IN>(is_real(kx), &space.halfway[kx][i], &space.column[0][i]);
-    for (int k = 0; k < frequencies(kx); k++) multiply(weights + k * WEIGHTS, space.column[k], space.products[k][0], space.products[k][1]);
+    for (int k = 0; k < frequencies(kx); k++)
+        multiply(weights + k * WEIGHTS, space.column[k], space.products[k][0], space.products[k][1]);
     for (int k = 0; k < frequencies(kx); k++)
         for (int o = 0; o < OUT; o++) {
             const float *p = space.products[k][0] + o * LANES, *q = space.products[k][1] + o * LANES;
-            space.out_column[k][o] = {load_unaligned(p) - load_unaligned(q + OUTPUTS), load_unaligned(q) + load_unaligned(p + OUTPUTS)};
+            space.out_column[k][o] = {load_unaligned(p) - load_unaligned(q + OUTPUTS),
+                                      load_unaligned(q) + load_unaligned(p + OUTPUTS)};
         }
     if (kx == 0)
         for (int o = 0; o < OUT; o++) space.out_column[0][o].re += load_unaligned(layer.bias + o * LANES);

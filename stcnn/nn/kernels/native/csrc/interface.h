@@ -3,9 +3,11 @@
 #pragma once
 #include <cstdint>
 
-template <class... Structs> static int32_t size_of(int32_t number) {
+template <class... Structs>
+static int32_t size_of(int32_t number) {
     const int32_t sizes[] = {int32_t(sizeof(Structs))...};
     return number < int32_t(sizeof...(Structs)) ? sizes[number] : -1;
 }
 
-#define SIZES(...) extern "C" int32_t struct_size(int32_t number) { return size_of<__VA_ARGS__>(number); }
+#define SIZES(...) \
+    extern "C" int32_t struct_size(int32_t number) { return size_of<__VA_ARGS__>(number); }

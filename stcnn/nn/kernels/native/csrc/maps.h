@@ -11,19 +11,21 @@ using Halfway = Complex[KX][ROWS]; // one channel, transformed along rows
 
 // As Python hands them over.
 struct Maps {
-    float* v;              // integrators [blocks][channels][POINTS][LANES]
-    const float* earlier;  // the blocks before these, which clips may share; null if time begins here
-    const float* rest;     // r, [channels]; null for endless kernels
+    float* v;             // integrators [blocks][channels][POINTS][LANES]
+    const float* earlier; // the blocks before these, which clips may share; null if time begins here
+    const float* rest;    // r, [channels]; null for endless kernels
     int32_t earlier_blocks, taps;
 };
 
 alignas(64) static float ZERO[MOST * POINTS * LANES];
 
 // Vectors [POINTS] of one channel in one block, zero before time begins.
-template <int CHANNELS> static const V* block_of(const Maps& maps, int block, int channel) {
-    const float* found = block >= 0                       ? maps.v
-                         : block + maps.earlier_blocks >= 0 ? maps.earlier + size_t(maps.earlier_blocks) * CHANNELS * POINTS * LANES
-                                                            : nullptr;
+template <int CHANNELS>
+static const V* block_of(const Maps& maps, int block, int channel) {
+    const float* found = block >= 0 ? maps.v
+                         : block + maps.earlier_blocks >= 0
+                             ? maps.earlier + size_t(maps.earlier_blocks) * CHANNELS * POINTS * LANES
+                             : nullptr;
     if (!found) return reinterpret_cast<const V*>(ZERO);
     return reinterpret_cast<const V*>(found) + (ptrdiff_t(block) * CHANNELS + channel) * POINTS;
 }
@@ -34,20 +36,25 @@ struct Delayed {
     int offset;
     INLINE V operator[](int point) const { return from_lane(offset, first[point], second[point]); }
 };
-template <int CHANNELS> static Delayed delayed(const Maps& maps, int block, int channel) {
+template <int CHANNELS>
+static Delayed delayed(const Maps& maps, int block, int channel) {
     const int blocks = (maps.taps + LANES - 1) / LANES;
     return {block_of<CHANNELS>(maps, block - blocks, channel), block_of<CHANNELS>(maps, block - blocks + 1, channel),
             blocks * LANES - maps.taps};
 }
 
 // y of one channel in one block.
-template <int CHANNELS> struct Filtered {
+template <int CHANNELS>
+struct Filtered {
     const V* v;
     Delayed old;
     V rest;
     bool finite;
     Filtered(const Maps& maps, int block, int channel)
-        : v(block_of<CHANNELS>(maps, block, channel)), old{}, rest{}, finite(maps.rest) {
+        : v(block_of<CHANNELS>(maps, block, channel)),
+          old{},
+          rest{},
+          finite(maps.rest) {
         if (finite) old = delayed<CHANNELS>(maps, block, channel), rest = broadcast(maps.rest[channel]);
     }
     INLINE void row(int row, V* y) const {
@@ -68,7 +75,11 @@ struct InputChannel {
     bool plain;
     V scale, shift, slope;
     InputChannel(const Input& input, int block, int channel)
-        : y(input.maps, block, channel), plain(!input.scale), scale{}, shift{}, slope(broadcast(input.slope)) {
+        : y(input.maps, block, channel),
+          plain(!input.scale),
+          scale{},
+          shift{},
+          slope(broadcast(input.slope)) {
         if (!plain) scale = broadcast(input.scale[channel]), shift = broadcast(input.shift[channel]);
     }
     INLINE V operator[](int point) const {

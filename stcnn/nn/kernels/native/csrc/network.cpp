@@ -16,22 +16,23 @@
 // ---- readouts and calcium -----------------------------------------------------------------------------------------
 
 struct Readouts {
-    int32_t types, points;    // points: numbers in the maps they read, per frame
-    const float* weights;     // frames: [types][points]; blocks: [points][types]
-    const float* offset;      // [types], added in front of the filter
-    Filter filter;            // [types]
+    int32_t types, points; // points: numbers in the maps they read, per frame
+    const float* weights;  // frames: [types][points]; blocks: [points][types]
+    const float* offset;   // [types], added in front of the filter
+    Filter filter;         // [types]
 };
 
 struct Calcium {
     int32_t neurons, softplus;
-    const int32_t* type;      // of each neuron
+    const int32_t* type; // of each neuron
     const float *gain, *offset;
-    Filter filter;            // [types]
+    Filter filter; // [types]
 };
 
 static void read_frame(const Readouts& readouts, const float* z, float* voltage) {
     for (int n = 0; n < readouts.types; n++) {
-        const V *w = reinterpret_cast<const V*>(readouts.weights + size_t(n) * readouts.points), *x = reinterpret_cast<const V*>(z);
+        const V *w = reinterpret_cast<const V*>(readouts.weights + size_t(n) * readouts.points),
+                *x = reinterpret_cast<const V*>(z);
         V total[4] = {};
         const int vectors = readouts.points / LANES;
         int j = 0;
@@ -48,7 +49,8 @@ static void read_block(const Readouts& readouts, const float* z, int frames, flo
     auto types_from = [&](int first, auto count) {
         V total[count] = {};
         for (int j = 0; j < readouts.points; j++)
-            unroll<count>([&](auto n) { total[n] += broadcast(readouts.weights[size_t(j) * types + first + n]) * x[j]; });
+            unroll<count>(
+                [&](auto n) { total[n] += broadcast(readouts.weights[size_t(j) * types + first + n]) * x[j]; });
         for (int t = 0; t < frames; t++)
             unroll<count>([&](auto n) { voltage[t * types + first + n] = total[n][t] + readouts.offset[first + n]; });
     };
@@ -65,7 +67,8 @@ static void indicate(const Calcium& calcium, const float* voltage, float* filter
         else filtered[n] = v > 0 ? v + 1 : std::exp(v);
     }
     calcium.filter.advance(filtered);
-    for (int m = 0; m < calcium.neurons; m++) answer[m] = calcium.offset[m] + calcium.gain[m] * filtered[calcium.type[m]];
+    for (int m = 0; m < calcium.neurons; m++)
+        answer[m] = calcium.offset[m] + calcium.gain[m] * filtered[calcium.type[m]];
 }
 
 // ---- one frame at once --------------------------------------------------------------------------------------------
@@ -80,13 +83,13 @@ struct Clip {
     int32_t layers, padded_eye; // padded_eye: numbers per point of the eye's map
     const Layer* layer;
     FoldedLayer* const* frozen;
-    float* map;                 // of the eye, then of each layer: the largest
-    float* filtered;            // [types]
+    float* map;      // of the eye, then of each layer: the largest
+    float* filtered; // [types]
 };
 
 // Shows each clip one frame; 1 if a frame holds what is no luminance, and then nothing has changed.
-extern "C" int32_t step(Clip* const* clips, int32_t n_clips, const void* frames, int32_t kind, float grey, float* voltage,
-                        float* calcium) {
+extern "C" int32_t step(Clip* const* clips, int32_t n_clips, const void* frames, int32_t kind, float grey,
+                        float* voltage, float* calcium) {
     for (int b = 0; b < n_clips; b++) {
         const Eye& eye = clips[b]->eye;
         const size_t bytes = (kind == CODES ? 1 : sizeof(float)) * size_t(eye.down.size) * eye.across.size;
@@ -110,16 +113,17 @@ extern "C" int32_t step(Clip* const* clips, int32_t n_clips, const void* frames,
 struct ClipRun {
     const float* contrast; // [frames][pixels]; null: grey
     int64_t frames;
-    float* voltage;        // [frames][types]
-    float* map;            // the largest of a block
-    int64_t *seen, *read;  // blocks that the eye's filter and the readouts are through with
+    float* voltage;       // [frames][types]
+    float* map;           // the largest of a block
+    int64_t *seen, *read; // blocks that the eye's filter and the readouts are through with
 };
 
 static bool sample_block(const Clip& clip, const ClipRun& call, int64_t block, int frames) {
     const Eye& eye = clip.eye;
     const size_t pixels = size_t(eye.down.size) * eye.across.size, points = eye.filter.size;
     bool right = true;
-    if (call.contrast) right = sample_frames(eye, call.contrast + block * LANES * pixels, nullptr, frames, eye.seen, points);
+    if (call.contrast)
+        right = sample_frames(eye, call.contrast + block * LANES * pixels, nullptr, frames, eye.seen, points);
     else std::fill(eye.seen, eye.seen + frames * points, 0.f);
     wait_for(call.seen, block);
     for (int t = 0; t < frames; t++) eye.filter.advance(eye.seen + t * points);

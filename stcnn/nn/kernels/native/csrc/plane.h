@@ -19,10 +19,13 @@ constexpr bool is_real(int kx) { return kx == 0 || 2 * kx == NX; }
 constexpr int frequencies(int kx) { return is_real(kx) ? NY / 2 + 1 : NY; }
 constexpr int first_frequency(int kx) { return kx == 0 ? 0 : NY / 2 + 1 + (kx - 1) * NY; }
 
-struct Complex { V re, im; };
+struct Complex {
+    V re, im;
+};
 
 // One row of SIZE numbers, `stride` vectors apart, to halfway[kx * step], kx = 0..KX-1, and back.
-template <int SIZE> INLINE void row_to_halfway(const V* x, int stride, Complex* halfway, int step) {
+template <int SIZE>
+INLINE void row_to_halfway(const V* x, int stride, Complex* halfway, int step) {
     V c[KX], s[KX] = {};
     analyse<NX, SIZE>(x, stride, c, s);
     unroll<KX>([&](auto kx) {
@@ -30,7 +33,8 @@ template <int SIZE> INLINE void row_to_halfway(const V* x, int stride, Complex* 
         if (!is_real(kx)) halfway[kx * step].im = s[kx];
     });
 }
-template <int SIZE> INLINE void row_from_halfway(const Complex* halfway, int step, V* x) {
+template <int SIZE>
+INLINE void row_from_halfway(const Complex* halfway, int step, V* x) {
     V p[KX], q[KX] = {};
     unroll<KX>([&](auto kx) {
         p[kx] = halfway[kx * step].re;
@@ -40,7 +44,8 @@ template <int SIZE> INLINE void row_from_halfway(const Complex* halfway, int ste
 }
 
 // One column of the half spectrum, SIZE numbers z[r * STRIDE], to spectrum[k * STEP] and back.
-template <int SIZE, int STRIDE, int STEP> INLINE void to_spectrum(bool real, const Complex* z, Complex* spectrum) {
+template <int SIZE, int STRIDE, int STEP>
+INLINE void to_spectrum(bool real, const Complex* z, Complex* spectrum) {
     constexpr int HALF = NY / 2;
     V c[HALF + 1], s[HALF + 1] = {};
     analyse<NY, SIZE>(&z->re, 2 * STRIDE, c, s);
@@ -55,7 +60,8 @@ template <int SIZE, int STRIDE, int STEP> INLINE void to_spectrum(bool real, con
         if (k > 0 && k < HALF) spectrum[(NY - k) % NY * STEP] = {c[k] + is[k], ic[k] - s[k]};
     });
 }
-template <int SIZE, int STRIDE, int STEP> INLINE void from_spectrum(bool real, const Complex* spectrum, Complex* z) {
+template <int SIZE, int STRIDE, int STEP>
+INLINE void from_spectrum(bool real, const Complex* spectrum, Complex* z) {
     constexpr int HALF = NY / 2;
     V p[HALF + 1], q[HALF + 1] = {};
     if (real) {

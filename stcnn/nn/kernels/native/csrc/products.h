@@ -10,10 +10,12 @@
 constexpr int PAIRS = OUTPUTS * INPUTS, WEIGHTS = 3 * PAIRS; // per frequency
 constexpr int TILE = REGISTERS == 32 ? 5 : 4;                // channels whose three sums stay in registers
 
-template <int CHANNELS> using Spectrum = Complex[CHANNELS]; // one frequency of all channels
+template <int CHANNELS>
+using Spectrum = Complex[CHANNELS]; // one frequency of all channels
 
 // Calls f(first, count) for groups of at most MOST_OF of TOTAL channels, both constants.
-template <int TOTAL, int MOST_OF, class F> INLINE void tiles(F&& f) {
+template <int TOTAL, int MOST_OF, class F>
+INLINE void tiles(F&& f) {
     constexpr int COUNT = (TOTAL + MOST_OF - 1) / MOST_OF, SIZE = (TOTAL + COUNT - 1) / COUNT;
     unroll<COUNT>([&](auto j) { f(Index<SIZE * j>{}, Index<std::min(SIZE, TOTAL - SIZE * j)>{}); });
 }

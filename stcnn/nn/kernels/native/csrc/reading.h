@@ -12,17 +12,18 @@ struct Reading {
     const float *scale, *shift, *mean; // [OUTPUTS]
     float slope;                       // of the rectifier for negative values
     int32_t top, bottom, left, right, types;
-    const float* weights;              // [OUTPUTS][row][column][types]
-    float* drive;                      // or d, [blocks][types][LANES]
-    float* dz;                         // [blocks][OUTPUTS][row][column][LANES]
-    float* d_weights;                  // still by lane, [OUTPUTS][row][column][types][LANES], added to
-    double* sums;                      // of dz and dz (y - mean), [2][OUTPUTS], added to
+    const float* weights; // [OUTPUTS][row][column][types]
+    float* drive;         // or d, [blocks][types][LANES]
+    float* dz;            // [blocks][OUTPUTS][row][column][LANES]
+    float* d_weights;     // still by lane, [OUTPUTS][row][column][types][LANES], added to
+    double* sums;         // of dz and dz (y - mean), [2][OUTPUTS], added to
 
     V* drive_of(int block) const { return reinterpret_cast<V*>(drive) + size_t(block) * types; }
 };
 
 // Calls f(point, y, z) for the points of one channel in one block; points count through all channels.
-template <class F> INLINE void each_point(const Reading& call, int block, int o, F&& f) {
+template <class F>
+INLINE void each_point(const Reading& call, int block, int o, F&& f) {
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const V scale = broadcast(call.scale[o]), shift = broadcast(call.shift[o]);
     int point = o * (call.bottom - call.top) * (call.right - call.left);

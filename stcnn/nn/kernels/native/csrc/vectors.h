@@ -18,24 +18,31 @@ constexpr int LANES = 4, REGISTERS = 16;
 #endif
 
 typedef float V __attribute__((vector_size(4 * LANES)));
-typedef int32_t Mask __attribute__((vector_size(4 * LANES)));                  // -1 where true, 0 elsewhere
+typedef int32_t Mask __attribute__((vector_size(4 * LANES))); // -1 where true, 0 elsewhere
 typedef float V4 __attribute__((vector_size(16)));
 typedef float Unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 #define INLINE inline __attribute__((always_inline))
 
-template <class W> INLINE W broadcast(float x) { return x - W{}; }
+template <class W>
+INLINE W broadcast(float x) {
+    return x - W{};
+}
 INLINE V broadcast(float x) { return broadcast<V>(x); }
 // Keeps a vector in its register, where GCC would load it again for each use.
 #if defined(__x86_64__)
-template <class W> INLINE void keep(W& x) { asm("" : "+x"(x)); }
+template <class W>
+INLINE void keep(W& x) {
+    asm("" : "+x"(x));
+}
 #else
-template <class W> INLINE void keep(W&) {}
+template <class W>
+INLINE void keep(W&) {}
 #endif
 // Asks the outer cache for what is needed soon. One vector at a time between other work: more would fill up the queue.
 INLINE void fetch(const V* x) { __builtin_prefetch(x, 0, 2); }
 INLINE V load_unaligned(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
-INLINE V select(Mask where, V x) { return (V)((Mask)x & where); }              // zero elsewhere
+INLINE V select(Mask where, V x) { return (V)((Mask)x & where); } // zero elsewhere
 INLINE Mask first_lanes(int count) {
     Mask mask;
     for (int j = 0; j < LANES; j++) mask[j] = j < count ? -1 : 0;
@@ -43,9 +50,16 @@ INLINE Mask first_lanes(int count) {
 }
 
 // f(Index<0>) ... f(Index<COUNT - 1>): a loop whose counter is a constant in each turn.
-template <int K> using Index = std::integral_constant<int, K>;
-template <class F, int... K> INLINE void unrolled(F&& f, std::integer_sequence<int, K...>) { (f(Index<K>{}), ...); }
-template <int COUNT, class F> INLINE void unroll(F&& f) { unrolled(f, std::make_integer_sequence<int, COUNT>{}); }
+template <int K>
+using Index = std::integral_constant<int, K>;
+template <class F, int... K>
+INLINE void unrolled(F&& f, std::integer_sequence<int, K...>) {
+    (f(Index<K>{}), ...);
+}
+template <int COUNT, class F>
+INLINE void unroll(F&& f) {
+    unrolled(f, std::make_integer_sequence<int, COUNT>{});
+}
 
 // Lanes of a and b side by side, chosen by constants.
 #if defined(__clang__) || __GNUC__ >= 12
@@ -54,21 +68,28 @@ template <int COUNT, class F> INLINE void unroll(F&& f) { unrolled(f, std::make_
 #define CHOOSE(a, b, ...) __builtin_shuffle(a, b, Mask{__VA_ARGS__})
 #endif
 using Lanes = std::make_integer_sequence<int, LANES>;
-template <int FIRST, int... J> INLINE V from_lane(V a, V b, std::integer_sequence<int, J...>) {
+template <int FIRST, int... J>
+INLINE V from_lane(V a, V b, std::integer_sequence<int, J...>) {
     return CHOOSE(a, b, (FIRST + J)...);
 }
 // Of each four lanes of a and b the lower or upper two, in turns, one by one or by twos; and every other four lanes.
-template <int HALF, int... J> INLINE V ones(V a, V b, std::integer_sequence<int, J...>) {
+template <int HALF, int... J>
+INLINE V ones(V a, V b, std::integer_sequence<int, J...>) {
     return CHOOSE(a, b, (J / 4 * 4 + HALF * 2 + J % 4 / 2 + J % 2 * LANES)...);
 }
-template <int HALF, int... J> INLINE V twos(V a, V b, std::integer_sequence<int, J...>) {
+template <int HALF, int... J>
+INLINE V twos(V a, V b, std::integer_sequence<int, J...>) {
     return CHOOSE(a, b, (J / 4 * 4 + HALF * 2 + J % 2 + J % 4 / 2 * LANES)...);
 }
-template <int HALF, int... J> INLINE V fours(V a, V b, std::integer_sequence<int, J...>) {
+template <int HALF, int... J>
+INLINE V fours(V a, V b, std::integer_sequence<int, J...>) {
     return CHOOSE(a, b, (J / 4 * 8 + HALF * 4 + J % 4)...);
 }
 // LANES lanes from FIRST on.
-template <int FIRST> INLINE V from_lane(V a, V b) { return from_lane<FIRST>(a, b, Lanes{}); }
+template <int FIRST>
+INLINE V from_lane(V a, V b) {
+    return from_lane<FIRST>(a, b, Lanes{});
+}
 INLINE V from_lane(int first, V a, V b) {
 #if defined(__clang__) // which shuffles by constants only
     alignas(64) float both[2 * LANES];

@@ -11,9 +11,12 @@
 #define UNWRITTEN 0
 #endif
 
-template <class Layout> static Layout& workspace() {
+template <class Layout>
+static Layout& workspace() {
     constexpr size_t PAGE = size_t(2) << 20, SIZE = (sizeof(Layout) + PAGE - 1) / PAGE * PAGE;
-    struct Free { void operator()(void* memory) const { std::free(memory); } };
+    struct Free {
+        void operator()(void* memory) const { std::free(memory); }
+    };
     static thread_local const std::unique_ptr<void, Free> own([] {
         void* memory = std::aligned_alloc(PAGE, SIZE);
         if (!memory) throw std::bad_alloc();
