@@ -30,11 +30,11 @@ from stcnn.errors import ConfigError, nearest
 from stcnn.folders import CHECKOUT, experiments_folder
 from stcnn.foreign_keys import foreign_key
 from stcnn.key_paths import locate, numbers, places
-from stcnn.overrides import CONF, explaining_hydra, plain, require_no_foreign_option, with_prefix
+from stcnn.overrides import CONF, explaining_hydra, of_cell_type, plain, require_no_foreign_option, with_prefix
 from stcnn.reading import core_value
 from stcnn.run_folder import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
-from stcnn.training.from_weights import network_of, read_weights, require_same_network
+from stcnn.training.from_weights import network_of, read_weights, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
 
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
@@ -207,7 +207,10 @@ def _with_its_network(config: Config, values: Mapping[str, Any], overrides: Sequ
     if _chooses_network(values["model"], overrides):
         require_same_network(config.model, weights)
         return config
-    return config.model_copy(update={"model": network_of(weights, config.model)})
+    network = network_of(weights, config.model)
+    for name in {of_cell_type(override) for override in overrides} & weights.model.readouts.cell_types.keys():
+        require_same_cell_type(name, config.model, weights)
+    return config.model_copy(update={"model": network})
 
 
 def _chooses_network(model: Mapping[str, Any], overrides: Sequence[str]) -> bool:

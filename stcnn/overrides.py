@@ -13,12 +13,14 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from stcnn.cell_type_names import cell_type_name
 from stcnn.errors import ConfigError, nearest
 from stcnn.foreign_keys import CHOICES, Answer, foreign_key
 from stcnn.key_paths import Place
 
 CONF = Path(__file__).parent / "conf"
 """Folder of ``config.yaml`` and its groups."""
+OF_CELL_TYPE = re.compile(r"([+~]*model\.cell_types\.)([^.=]+)")
 HYDRA_OPTIONS = (
     "--help",
     "--hydra-help",
@@ -76,6 +78,7 @@ def with_prefix(overrides: Sequence[str]) -> list[str]:
         ConfigError: a number or a list stands where a file of a group is to be chosen, at which Hydra itself fails.
     """
     groups = choices()
+    overrides = [with_cell_type_name(override) for override in overrides]
     for override in overrides:
         group, _, choice = override.lstrip("+").partition("=")
         if group in groups and re.match(r"[-+.\d\[{]|(nan|inf|null|true|false)$", choice, re.IGNORECASE):
@@ -86,6 +89,17 @@ def with_prefix(overrides: Sequence[str]) -> list[str]:
         return key is None or key[0] in groups or key[0].split(".")[0] == "hydra"
 
     return [override if known_to_hydra(override) else f"++{override}" for override in overrides]
+
+
+def of_cell_type(override: str) -> str | None:
+    """The cell type whose settings an override gives, in lower case; None of any other override."""
+    found = OF_CELL_TYPE.match(override)
+    return None if found is None else cell_type_name(found[2])
+
+
+def with_cell_type_name(override: str) -> str:
+    """An override with the name of its cell type as the YAML files write it: case makes no difference."""
+    return OF_CELL_TYPE.sub(lambda found: found[1] + cell_type_name(found[2]), override)
 
 
 @contextmanager

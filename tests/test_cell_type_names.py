@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stcnn.cell_type_names import by_cell_type, cell_type_name
+from stcnn.config import compose
 from stcnn.data import BatchingConfig, Dataset
 from stcnn.data.dataset import taken
 from stcnn.data.published import read_published
@@ -45,6 +46,15 @@ def test_the_window_of_a_type_is_found_in_any_case() -> None:
         ModelConfig.model_validate({"cell_types": {"default": {}, "LC11": {}, "lc11": {}}})
     with pytest.raises(ValueError, match="'a' and 'A' are one cell type"):
         by_cell_type({"a": 1, "A": 2})
+
+
+def test_windows_and_selections_of_the_command_line_take_them_in_any_case() -> None:
+    config = compose(
+        ["model.cell_types.LC4.window_columns=5", "+model.cell_types.Lc99={}", "dataset.cell_types=[LC11]"]
+    )
+    assert config.model.cell_types["lc4"].window_columns == 5
+    assert config.model.cell_types["lc99"].window_columns == 9
+    assert config.dataset.cell_types == ("lc11",)
 
 
 def test_published_folders_of_one_type_in_two_cases_are_a_sentence(tmp_path: Path) -> None:

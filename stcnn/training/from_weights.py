@@ -93,6 +93,21 @@ def require_same_network(config: ModelConfig, weights: Weights) -> None:
         )
 
 
+def require_same_cell_type(name: str, config: ModelConfig, weights: Weights) -> None:
+    """Refuse another setting of a cell type than its weights have.
+
+    Raises:
+        ConfigError: a key differs; the message names the first.
+    """
+    theirs = weights.model.readouts.cell_types[name].model_dump(mode="json")
+    for key, value in config.cell_types[name].model_dump(mode="json").items():
+        if value != theirs[key]:
+            raise ConfigError(
+                f"model.cell_types.{name}.{key} is {value}, but the weights in {weights.source} have {theirs[key]}",
+                remedy=f"leave model.cell_types.{name} out: then its settings come with the weights",
+            )
+
+
 def _settings(config: ModelConfig) -> dict[str, Any]:
     """What a network is made of, by key; one that may be written in several ways is written out."""
     written = config.model_dump(mode="json", exclude={"cell_types"})

@@ -64,7 +64,7 @@ def started(data: Dataset, source: Run, folder: Path, training: dict[str, Any] |
     return run
 
 
-def test_a_training_on_the_same_recordings_starts_exactly_where_the_other_ended(
+def test_a_training_on_the_same_recordings_starts_exactly_where_the_other_ended_and_records_it(
     source: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     run = started(dataset(), source, tmp_path)
@@ -75,10 +75,6 @@ def test_a_training_on_the_same_recordings_starts_exactly_where_the_other_ended(
     assert f"starts from {source.path}, epoch {source.finished_epoch()}" in said
     assert "taken: hidden layers, indicator, cell types lc11, lc4" in said
     assert "neurons: 6 by their name, 0 as the average of their type" in said
-
-
-def test_what_was_taken_is_recorded_with_source_and_hash(source: Run, tmp_path: Path):
-    run = started(dataset(), source, tmp_path)
     record = json.loads((run.path / "init_from.json").read_text())
     assert record["source"] == str(source.path)
     assert record["sha256"] == hashlib.sha256((source.path / "model.safetensors").read_bytes()).hexdigest()
@@ -137,7 +133,9 @@ def test_an_epoch_can_be_chosen(source: Run, tmp_path: Path):
         started(dataset(), source, tmp_path, init_epoch=7)
 
 
-@pytest.mark.parametrize("compute", ["auto", "torch", "native"])
+@pytest.mark.parametrize(
+    "compute", ["torch", pytest.param("auto", marks=pytest.mark.slow), pytest.param("native", marks=pytest.mark.slow)]
+)
 def test_a_frozen_core_keeps_weights_and_statistics_and_what_is_behind_it_learns(
     source: Run, tmp_path: Path, compute: str
 ):
@@ -178,6 +176,7 @@ def test_a_frozen_core_answers_in_training_as_in_evaluation(source: Run):
         torch.testing.assert_close(model(contrast, 60.0).voltage, right, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_frozen_training_resumes_to_the_same_numbers_without_its_source(source: Run, tmp_path: Path):
     shutil.copytree(source.path, tmp_path / "source")
     chosen = starting_from(tmp_path / "source", {"epochs": 3, "freeze": "core"}, model=NORMALISED)
@@ -192,6 +191,7 @@ def test_a_frozen_training_resumes_to_the_same_numbers_without_its_source(source
     assert same_weights(whole, again, 3)
 
 
+@pytest.mark.slow
 def test_hidden_layers_that_were_taken_are_not_scaled_again(tmp_path: Path):
     plain = new_run(tmp_path)
     train(dataset(), recipe(epochs=1), plain)
@@ -262,6 +262,11 @@ def test_the_network_comes_with_the_weights_unless_one_is_chosen(source: Run):
     assert brought.hidden.norm.kind == "batch"
     assert brought.cell_types["lplc2"].window_columns == 5
     assert brought.cell_types["lc11"].window_columns == 3  # as the weights have it
+    assert compose([f"init_from={source.path}", "model.cell_types.LC4.window_columns=3"]).model == (
+        compose([f"init_from={source.path}"]).model
+    )
+    with pytest.raises(ConfigError, match=r"model.cell_types.lc4.window_columns is 5, but the weights in .* have 3\."):
+        compose([f"init_from={source.path}", "model.cell_types.LC4.window_columns=5"])
     with pytest.raises(
         ConfigError, match=r"model\.eye\.\w+ is .*, but .* in the network of .*Leave model and its keys out"
     ):
@@ -275,6 +280,7 @@ def published_training(shared: Path, *overrides: str) -> Config:
     return compose([f"init_from={weights}", *data, *keys, "training.device=cpu", *overrides])
 
 
+@pytest.mark.slow
 def test_two_steps_of_the_published_recipe_lower_the_loss_from_where_the_published_model_stood(
     shared: Path, tmp_path: Path
 ):
