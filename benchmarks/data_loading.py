@@ -19,14 +19,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import record
 import torch
 
 from stcnn.data import BatchingConfig, PublishedDataConfig, loader, open_store, read_published
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.data.exporters import export_published
-from stcnn.data.recordings import TABLE_COLUMNS, MoviesOnDemand, RecordingsOnDemand, Samples, neurons_of
+from stcnn.data.on_demand import MoviesOnDemand, RecordingsOnDemand
+from stcnn.data.recordings import RecordingInfo, Samples, info_table, neurons_of
 from stcnn.data.store import write_store
 from stcnn.evaluate import predict_batch
 from stcnn.metrics import mean_squared_error
@@ -67,13 +67,30 @@ def made_up(n_movies: int) -> Dataset:
     rows = []
     for i in range(n_recordings):
         stimulus, neuron = divmod(i, -(-n_recordings // n_movies))
+        azi_shift_px, ele_shift_px = shifts[neuron].tolist()
         rows.append(
-            [
-                *("lc18", str(neuron), f"fly{neuron % 7}", "", f"vstim_{stimulus}", (0,), *shifts[neuron].tolist()),
-                *(N_FRAMES, 0.0, (N_FRAMES - 1) / RATE_HZ, RATE_HZ, 0.0, True, RATE_HZ, np.nan, np.nan, ""),
-            ]
+            RecordingInfo(
+                cell_type="lc18",
+                neuron=str(neuron),
+                animal=f"fly{neuron % 7}",
+                session="",
+                stimulus=f"vstim_{stimulus}",
+                trials=(0,),
+                azi_shift_px=azi_shift_px,
+                ele_shift_px=ele_shift_px,
+                n_samples=N_FRAMES,
+                start_s=0.0,
+                end_s=(N_FRAMES - 1) / RATE_HZ,
+                rate_hz=RATE_HZ,
+                exposure_s=0.0,
+                even=True,
+                movie_rate_hz=RATE_HZ,
+                azimuth_deg=np.nan,
+                elevation_deg=np.nan,
+                indicator="",
+            )
         )
-    table = pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
+    table = info_table(rows)
     movies = MoviesOnDemand([f"vstim_{i}" for i in range(n_movies)], make_movie)
     return Dataset(movies, RecordingsOnDemand(table, Traces()), table, neurons_of(table), (83, 83), 1.0)
 

@@ -19,19 +19,15 @@ from torch import Tensor
 
 from stcnn.cell_type_names import by_cell_type, cell_type_name
 from stcnn.data.clocks import sample_prediction
+from stcnn.data.on_demand import JoinedMovies, JoinedRecordings, SelectedRecordings, averaged, sampled_apart
 from stcnn.data.recordings import (
     OPTIONAL_COLUMNS,
     TABLE_COLUMNS,
-    JoinedMovies,
-    JoinedRecordings,
     Recording,
-    SelectedRecordings,
-    averaged,
     neurons_of,
     optional_column,
     prints_of,
     recording_table,
-    sampled_apart,
 )
 from stcnn.errors import DataError, ShapeError, nearest
 from stcnn.movie import Movie, require_one_screen

@@ -1,20 +1,16 @@
-"""Recordings, the table that describes them, and sequences of them that read the samples only when asked."""
+"""Recordings, and the table that describes them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, overload
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stcnn.errors import DataError
-from stcnn.movie import Movie
 from stcnn.reading import require_name
 
 Samples = tuple[NDArray[np.float32], NDArray[np.float64]]
@@ -65,14 +61,90 @@ class Recording:
             require_name(getattr(self, what), what.replace("_", " "))
 
 
-TABLE_COLUMNS = (
-    *("cell_type", "neuron", "animal", "session", "stimulus", "trials", "azi_shift_px", "ele_shift_px"),
-    *("n_samples", "start_s", "end_s", "rate_hz", "exposure_s", "even", "movie_rate_hz"),
-    *("azimuth_deg", "elevation_deg", "indicator"),
-)
-"""Columns of :attr:`Dataset.table`: the fields of a recording, the number of its samples, the times of the first and
-the last, whether they are evenly spaced, and the rate of its movie. Where the samples were read once, a column
-``prints`` beside them has the :func:`trace_print` of each trial."""
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """A recording without its samples: one row of :attr:`Dataset.table <stcnn.data.dataset.Dataset>`.
+
+    Args:
+        cell_type: as in :class:`Recording`; so are the other fields whose names are the same.
+        azi_shift_px: azimuth shift of the picture in whole pixels; positive moves it left.
+        ele_shift_px: elevation shift; positive moves it down.
+        n_samples: how many samples there are.
+        start_s: time of the first sample after stimulus onset.
+        end_s: time of the last.
+        even: whether they are evenly spaced.
+        movie_rate_hz: frames per second of the movie.
+        azimuth_deg: azimuth of the middle of the receptive field, NaN where not known.
+        elevation_deg: its elevation, NaN where not known.
+    """
+
+    cell_type: str
+    neuron: str
+    animal: str
+    session: str
+    stimulus: str
+    trials: tuple[int, ...]
+    azi_shift_px: int
+    ele_shift_px: int
+    n_samples: int
+    start_s: float
+    end_s: float
+    rate_hz: float
+    exposure_s: float
+    even: bool
+    movie_rate_hz: float
+    azimuth_deg: float
+    elevation_deg: float
+    indicator: str
+
+    @classmethod
+    def of(cls, recording: Recording, movie_rate_hz: float) -> RecordingInfo:
+        """What is known of a recording in memory."""
+        azi_shift_px, ele_shift_px = recording.shift_px
+        azimuth_deg, elevation_deg = recording.position_deg
+        return cls(
+            cell_type=recording.cell_type,
+            neuron=recording.neuron,
+            animal=recording.animal,
+            session=recording.session,
+            stimulus=recording.stimulus,
+            trials=recording.trials,
+            azi_shift_px=azi_shift_px,
+            ele_shift_px=ele_shift_px,
+            n_samples=len(recording.trace),
+            start_s=float(recording.time_s[0]),
+            end_s=float(recording.time_s[-1]),
+            rate_hz=float(recording.rate_hz),
+            exposure_s=recording.exposure_s,
+            even=evenly_spaced(recording.time_s, recording.rate_hz),
+            movie_rate_hz=movie_rate_hz,
+            azimuth_deg=azimuth_deg,
+            elevation_deg=elevation_deg,
+            indicator=recording.indicator,
+        )
+
+    def recording(self, trace: NDArray[np.float32], time_s: NDArray[np.float64]) -> Recording:
+        """The recording with its samples."""
+        return Recording(
+            cell_type=self.cell_type,
+            neuron=self.neuron,
+            stimulus=self.stimulus,
+            trace=trace,
+            time_s=time_s,
+            rate_hz=self.rate_hz,
+            trials=self.trials,
+            shift_px=(self.azi_shift_px, self.ele_shift_px),
+            animal=self.animal,
+            session=self.session,
+            indicator=self.indicator,
+            exposure_s=self.exposure_s,
+            position_deg=(self.azimuth_deg, self.elevation_deg),
+        )
+
+
+TABLE_COLUMNS = tuple(column.name for column in fields(RecordingInfo))
+"""Columns of :attr:`Dataset.table <stcnn.data.dataset.Dataset>`. Where the samples were read once, a column ``prints``
+beside them has the :func:`trace_print` of each trial."""
 
 OPTIONAL_COLUMNS: Mapping[str, str | float] = {"plane": "", "channel": "", "onset_s": float("nan")}
 """Columns that a table may have besides, and what stands there where nothing is known: the imaging plane and the
@@ -83,18 +155,17 @@ EVEN_WITHIN = 0.02
 """Samples count as evenly spaced where none is off by more than this share of the interval."""
 
 
+def info_table(infos: Iterable[RecordingInfo]) -> pd.DataFrame:
+    """One row per recording, with the :data:`TABLE_COLUMNS`."""
+    values = attrgetter(*TABLE_COLUMNS)
+    return pd.DataFrame([values(info) for info in infos], columns=list(TABLE_COLUMNS))
+
+
 def recording_table(recordings: Iterable[Recording], movie_rate_hz: Mapping[str, float]) -> pd.DataFrame:
     """One row per recording with everything but the samples: what splits and batches are planned from."""
     recordings = list(recordings)
-    rows = [
-        [
-            *(r.cell_type, r.neuron, r.animal, r.session, r.stimulus, r.trials, *r.shift_px),
-            *(len(r.trace), float(r.time_s[0]), float(r.time_s[-1]), float(r.rate_hz), r.exposure_s),
-            *(evenly_spaced(r.time_s, r.rate_hz), movie_rate_hz[r.stimulus], *r.position_deg, r.indicator),
-        ]
-        for r in recordings
-    ]
-    return pd.DataFrame(rows, columns=list(TABLE_COLUMNS)).assign(prints=pd.Series(list(map(prints_of, recordings))))
+    table = info_table(RecordingInfo.of(recording, movie_rate_hz[recording.stimulus]) for recording in recordings)
+    return table.assign(prints=pd.Series(list(map(prints_of, recordings))))
 
 
 def optional_column(table: pd.DataFrame, name: str) -> pd.Series:
@@ -137,202 +208,3 @@ def rows_by(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[in
     for number, key in enumerate(zip(*(table[column].astype(str) for column in columns), strict=True)):
         rows.setdefault(key, []).append(number)
     return rows
-
-
-class _Lazy(Sequence[Recording]):
-    """A sequence of recordings whose slices are read when their items are."""
-
-    @overload
-    def __getitem__(self, index: int) -> Recording: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Recording]: ...
-    def __getitem__(self, index: int | slice) -> Recording | Sequence[Recording]:
-        if isinstance(index, slice):
-            return SelectedRecordings(self, range(len(self))[index])
-        return self.read(range(len(self))[index])
-
-    def read(self, index: int) -> Recording:
-        """The recording at this place, from 0."""
-        raise NotImplementedError
-
-
-class SelectedRecordings(_Lazy):
-    """Some recordings of a larger sequence, looked up when asked for."""
-
-    def __init__(self, recordings: Sequence[Recording], indices: Sequence[int]) -> None:
-        self.recordings, self.indices = recordings, indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def read(self, index: int) -> Recording:
-        """The recording at this place of the selection."""
-        return self.recordings[self.indices[index]]
-
-
-class RecordingsOnDemand(_Lazy):
-    """Recordings described by a table, whose samples are loaded when asked for.
-
-    Args:
-        table: one row per recording, see :data:`TABLE_COLUMNS`.
-        load: number of a recording to its samples; must survive pickling for use in worker processes.
-    """
-
-    def __init__(self, table: pd.DataFrame, load: Callable[[int], Samples]) -> None:
-        self.table, self.load = table, load
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def read(self, index: int) -> Recording:
-        """The recording in this row of the table."""
-        cell_type, neuron, animal, session, stimulus, trials, azi_px, ele_px, *rest = self.rows[index]
-        _, _, _, rate_hz, exposure_s, _, _, azimuth_deg, elevation_deg, indicator = rest
-        trace, time_s = self.load(index)
-        return Recording(
-            *(cell_type, neuron, stimulus, trace, time_s, rate_hz, trials, (azi_px, ele_px), animal, session),
-            *(indicator, exposure_s, (azimuth_deg, elevation_deg)),
-        )
-
-    @cached_property
-    def rows(self) -> list[tuple[Any, ...]]:
-        """The table as plain values, from which a recording is made a hundred times faster."""
-        return list(zip(*(self.table[column].tolist() for column in TABLE_COLUMNS), strict=True))
-
-
-class MoviesOnDemand(Mapping[str, Movie]):
-    """Movies that are loaded when asked for; those used last stay in memory.
-
-    Args:
-        names: names of the movies, in order.
-        load: name to movie; must survive pickling for use in worker processes.
-        keep_bytes: how much to keep, in each process.
-        notes: sentences about what was applied or chosen when their files were read.
-    """
-
-    def __init__(
-        self,
-        names: Iterable[str],
-        load: Callable[[str], Movie],
-        keep_bytes: float = 100e6,
-        notes: Iterable[str] = (),
-    ) -> None:
-        self.names, self.load, self.keep_bytes = dict.fromkeys(names), load, keep_bytes
-        self.notes = tuple(dict.fromkeys(notes))
-        self.recent: OrderedDict[str, Movie] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
-
-    def __getitem__(self, name: str) -> Movie:
-        if name not in self.names:
-            raise KeyError(name)
-        movie = self.recent.pop(name) if name in self.recent else self.load(name)
-        self.recent[name] = movie
-        while len(self.recent) > 1 and sum(m.frames.nbytes for m in self.recent.values()) > self.keep_bytes:
-            self.recent.popitem(last=False)
-        return movie
-
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"recent": OrderedDict()}
-
-
-class JoinedRecordings(_Lazy):
-    """Several sequences of recordings, one after the other."""
-
-    def __init__(self, parts: Sequence[Sequence[Recording]]) -> None:
-        self.parts = parts
-        self.first = np.cumsum([0, *map(len, parts)])
-
-    def __len__(self) -> int:
-        return int(self.first[-1])
-
-    def read(self, index: int) -> Recording:
-        """The recording at this place of the whole."""
-        part = int(np.searchsorted(self.first, index, side="right")) - 1
-        return self.parts[part][index - int(self.first[part])]
-
-
-class JoinedMovies(Mapping[str, Movie]):
-    """The movies of several mappings; the first that has a name gives the movie."""
-
-    def __init__(self, parts: Sequence[Mapping[str, Movie]]) -> None:
-        self.part_of = {name: part for part in reversed(parts) for name in part}
-        self.notes = tuple(dict.fromkeys(note for part in parts for note in getattr(part, "notes", ())))
-
-    def __len__(self) -> int:
-        return len(self.part_of)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.part_of)
-
-    def __getitem__(self, name: str) -> Movie:
-        return self.part_of[name][name]
-
-
-class AveragedTrials(_Lazy):
-    """Recordings whose trials are averaged when they are read.
-
-    Args:
-        recordings: single trials.
-        trials: for each average, the places of its trials.
-    """
-
-    def __init__(self, recordings: Sequence[Recording], trials: Sequence[Sequence[int]]) -> None:
-        self.recordings, self.trials = recordings, trials
-
-    def __len__(self) -> int:
-        return len(self.trials)
-
-    def read(self, index: int) -> Recording:
-        """The mean of the trials at this place."""
-        single = [self.recordings[i] for i in self.trials[index]]
-        numbers = tuple(number for recording in single for number in recording.trials)
-        repeats = np.stack([r.trace for r in single])
-        return replace(single[0], trace=repeats.mean(0), trials=numbers, repeats=repeats if len(repeats) > 1 else None)
-
-
-AVERAGED_BY = ("cell_type", "neuron", "animal", "session", "stimulus", "azi_shift_px", "ele_shift_px", "rate_hz")
-"""Trials are averaged where all of these agree."""
-
-
-def sampled_apart(table: pd.DataFrame) -> tuple[str, str, str] | None:
-    """Cell type, neuron and stimulus of the first trials that were not sampled at the same times; None without any."""
-    groups = table.groupby(list(AVERAGED_BY), sort=False, dropna=False)
-    jitter = (groups.start_s.max() - groups.start_s.min()) * groups.rate_hz.max()
-    unequal = (groups.n_samples.nunique() > 1) | (jitter > EVEN_WITHIN) | ~groups.even.min()
-    unequal &= groups.size() > 1
-    if not unequal.any():
-        return None
-    cell_type, neuron, _, _, stimulus, *_ = unequal.index[int(unequal.to_numpy().argmax())]
-    return str(cell_type), str(neuron), str(stimulus)
-
-
-def averaged(recordings: Sequence[Recording], table: pd.DataFrame) -> tuple[Sequence[Recording], pd.DataFrame]:
-    """Average the trials of each neuron and stimulus.
-
-    Raises:
-        DataError: trials of one neuron and stimulus were not sampled at the same times.
-    """
-    if (apart := sampled_apart(table)) is not None:
-        cell_type, neuron, stimulus = apart
-        raise DataError(
-            f"trials of neuron '{neuron}' ({cell_type}, stimulus '{stimulus}') were not sampled at the same times",
-            expected="trials that can be averaged sample by sample",
-            remedy="set average_trials to false and train on single trials",
-        )
-    groups = table.groupby(list(AVERAGED_BY), sort=False, dropna=False)
-    places = np.split(
-        np.argsort(number := groups.ngroup().to_numpy(), kind="stable"), np.bincount(number).cumsum()[:-1]
-    )
-    first = table.iloc[[group[0] for group in places]].reset_index(drop=True)
-    for column in {"trials", "prints"} & set(table.columns):
-        each = table[column].to_list()
-        first[column] = [tuple(n for i in group for n in each[i]) for group in places]
-    return AveragedTrials(recordings, [group.tolist() for group in places]), first

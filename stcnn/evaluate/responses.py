@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
-from stcnn.data.recordings import AVERAGED_BY, EVEN_WITHIN, Recording, rows_by
+from stcnn.data.on_demand import AVERAGED_BY
+from stcnn.data.recordings import EVEN_WITHIN, Recording, rows_by
 from stcnn.evaluate.predictions import Predictions
 
 Samples = NDArray[np.float64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stcnn.data.recordings import MoviesOnDemand
+from stcnn.data.on_demand import MoviesOnDemand
 from stcnn.errors import DataError, FileError, nearest
 from stcnn.movie import Movie
 

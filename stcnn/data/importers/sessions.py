@@ -16,19 +16,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.importers.dff import NoBaselineError, require_signal
 from stcnn.data.importers.movies import MovieInfo
 from stcnn.data.importers.presentations import overlap_notes, read_onsets, trials_of
 from stcnn.data.importers.rois import Roi, chosen_rois
 from stcnn.data.importers.session_keys import SessionConfig
-from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of
-from stcnn.errors import DataError, RateError, ShapeError
+from stcnn.data.importers.survey import Survey
+from stcnn.data.on_demand import RecordingsOnDemand
+from stcnn.data.recordings import RecordingInfo, Samples, evenly_spaced, info_table, neurons_of
+from stcnn.errors import DataError, RateError
 from stcnn.movie import Movie, require_one_screen
 
 __all__ = ["Roi", "Session", "SessionConfig", "chosen_rois", "read_onsets"]
-
-MOST_NAMED = 12
-"""How many of what was left out a note names."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,16 @@ class _Window:
     onset_s: float
     start: int
     stop: int
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """How many samples a recording has, the times of the first and last, and whether they are evenly spaced."""
+
+    n_samples: int
+    start_s: float
+    end_s: float
+    even: bool
 
 
 @dataclass
@@ -103,9 +111,9 @@ class Session:
         self._require_clock()
         shape_px, deg_per_px = require_one_screen(infos)
         windows, notes = self._windows(onsets, infos)
-        found = _Survey.of(self)
+        found = Survey.of(self.rois, self.read, len(self.time_s), self.config.path)
         every = [(i, k) for i in range(len(found.rois)) for k in range(len(windows))]
-        rows = [(i, k) for i, k in every if found.n_samples(i, windows[k]) > 1]
+        rows = [(i, k) for i, k in every if found.n_samples(i, windows[k].start, windows[k].stop) > 1]
         lost = len(every) - len(rows)
         if lost:
             notes.append(f"{self.config.path}: {lost} recordings with fewer than 2 finite samples were left out.")
@@ -165,92 +173,11 @@ class Session:
 
 
 @dataclass(frozen=True)
-class _Survey:
-    """What one look at every trace found.
-
-    Args:
-        rois: the neurons that have dF/F.
-        bad: for each, the frames that are not finite, in order.
-        left_out: the others, and why.
-    """
-
-    rois: list[Roi]
-    bad: list[NDArray[np.int64]]
-    left_out: list[tuple[Roi, str]]
-
-    @classmethod
-    def of(cls, session: Session) -> _Survey:
-        """Look at every trace of a session.
-
-        Raises:
-            DataError: no neuron is left.
-            ShapeError: a trace has another length than the clock.
-        """
-        found = cls([], [], [])
-        for roi in session.rois:
-            where = f"{session.config.path}, neuron {roi.number}"
-            try:
-                trace = session.read(roi.number)
-                if trace.shape != session.time_s.shape:
-                    raise ShapeError(f"{where} has a trace of shape {trace.shape}", expected=f"{session.time_s.shape}")
-                finite = np.isfinite(trace)
-                require_signal(trace[finite], where)
-            except NoBaselineError as error:
-                found.left_out.append((roi, error.found.removeprefix(f"{where} ")))
-                continue
-            found.rois.append(roi)
-            found.bad.append(np.flatnonzero(~finite))
-        if not found.rois:
-            reason = f"; neuron {found.left_out[0][0].number} {found.left_out[0][1]}" if found.left_out else ""
-            raise DataError(
-                f"none of {len(session.rois)} neurons of {session.config.path} has a trace that can be used{reason}",
-                expected="a positive baseline and samples that are finite and change",
-                remedy="lower dff.neuropil_factor, or set dff.baseline to none if the traces are dF/F already",
-            )
-        return found
-
-    def kept(self, index: int, start: int, stop: int) -> NDArray[np.bool_] | None:
-        """Which frames of a window are finite for a neuron; None for all."""
-        bad = self.bad[index]
-        inside = bad[np.searchsorted(bad, start) : np.searchsorted(bad, stop)]
-        if not len(inside):
-            return None
-        finite = np.ones(stop - start, bool)
-        finite[inside - start] = False
-        return finite
-
-    def n_samples(self, index: int, window: _Window) -> int:
-        """How many samples of a window are finite for a neuron."""
-        kept = self.kept(index, window.start, window.stop)
-        return window.stop - window.start if kept is None else int(kept.sum())
-
-    def notes(self, path: object) -> list[str]:
-        """Sentences about what was left out."""
-        notes = []
-        if self.left_out:
-            named = [f"{roi.neuron} ({reason})" for roi, reason in self.left_out]
-            total = len(self.left_out) + len(self.rois)
-            notes.append(f"{path}: {len(named)} of {total} neurons were left out: {_some(named)}.")
-        named = [f"{roi.neuron} ({len(bad)})" for roi, bad in zip(self.rois, self.bad, strict=True) if len(bad)]
-        if named:
-            total = sum(map(len, self.bad))
-            notes.append(
-                f"{path}: {total} samples that are not finite were left out, of {len(named)} neurons: {_some(named)}."
-            )
-        return notes
-
-
-def _some(named: Sequence[str]) -> str:
-    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    return ", ".join(named[:MOST_NAMED]) + more
-
-
-@dataclass(frozen=True)
 class _Cut:
     """The samples of a recording: its neuron's trace between two imaging frames, as far as it is finite."""
 
     session: Session
-    found: _Survey
+    found: Survey
     windows: Sequence[_Window]
     rows: Sequence[tuple[int, int]]
 
@@ -269,8 +196,8 @@ class _Cut:
 
     def table(self, deg_per_px: float) -> pd.DataFrame:
         """One row per recording, presentations within neurons."""
-        session, c = self.session, self.session.config
-        facts: dict[int, tuple[int, float, float, bool]] = {}
+        session = self.session
+        facts: dict[int, _Sampling] = {}
         records = []
         for neuron, number in self.rows:
             roi, window = self.found.rois[neuron], self.windows[number]
@@ -278,21 +205,37 @@ class _Cut:
                 sampled = self._sampled(neuron, window)
             else:
                 sampled = facts[number] if number in facts else facts.setdefault(number, self._sampled(neuron, window))
-            records.append(
-                [
-                    *(roi.cell_type, roi.neuron, c.animal, c.session, window.stimulus, (window.trial,)),
-                    *roi.shift(deg_per_px),
-                    *(*sampled[:3], session.rate_hz, session.exposure_s, sampled[3]),
-                    *(window.movie_hz, *roi.position_deg, c.indicator),
-                ]
-            )
-        table = pd.DataFrame(records, columns=list(TABLE_COLUMNS))
+            records.append(self._info(roi, window, sampled, roi.shift(deg_per_px)))
+        table = info_table(records)
         for name, values in session.each.items():
             table[name] = [values[k, self.found.rois[i].number] for i, k in self.rows]
         onsets_s = [self.windows[number].onset_s for _, number in self.rows]
         return table.assign(plane=session.plane, channel=session.channel, onset_s=onsets_s)
 
-    def _sampled(self, neuron: int, window: _Window) -> tuple[int, float, float, bool]:
-        """Number of samples, times of the first and last, and whether they are evenly spaced."""
+    def _sampled(self, neuron: int, window: _Window) -> _Sampling:
         time_s = self._time_s(neuron, window)
-        return len(time_s), time_s[0], time_s[-1], evenly_spaced(time_s, self.session.rate_hz)
+        return _Sampling(len(time_s), time_s[0], time_s[-1], evenly_spaced(time_s, self.session.rate_hz))
+
+    def _info(self, roi: Roi, window: _Window, sampled: _Sampling, shift_px: tuple[int, int]) -> RecordingInfo:
+        azi_shift_px, ele_shift_px = shift_px
+        azimuth_deg, elevation_deg = roi.position_deg
+        return RecordingInfo(
+            cell_type=roi.cell_type,
+            neuron=roi.neuron,
+            animal=self.session.config.animal,
+            session=self.session.config.session,
+            stimulus=window.stimulus,
+            trials=(window.trial,),
+            azi_shift_px=azi_shift_px,
+            ele_shift_px=ele_shift_px,
+            n_samples=sampled.n_samples,
+            start_s=sampled.start_s,
+            end_s=sampled.end_s,
+            rate_hz=self.session.rate_hz,
+            exposure_s=self.session.exposure_s,
+            even=sampled.even,
+            movie_rate_hz=window.movie_hz,
+            azimuth_deg=azimuth_deg,
+            elevation_deg=elevation_deg,
+            indicator=self.session.config.indicator,
+        )

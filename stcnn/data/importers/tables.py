@@ -29,7 +29,8 @@ from stcnn.data.importers.names import names_of
 from stcnn.data.importers.table_columns import Described, describe
 from stcnn.data.importers.table_files import Found, recordings_in
 from stcnn.data.importers.tables_config import TablesConfig
-from stcnn.data.recordings import TABLE_COLUMNS, RecordingsOnDemand, Samples, evenly_spaced, neurons_of
+from stcnn.data.on_demand import RecordingsOnDemand
+from stcnn.data.recordings import RecordingInfo, Samples, evenly_spaced, info_table, neurons_of
 from stcnn.errors import DataError, RateError
 from stcnn.movie import require_one_screen
 from stcnn.reading import core_value, read_csv
@@ -130,21 +131,36 @@ def _table(
     rows: Described, load: _Kept, kept: Sequence[int], infos: Mapping[str, MovieInfo], config: TablesConfig
 ) -> pd.DataFrame:
     """One row per recording."""
-    records: list[list[Any]] = []
+    records: list[RecordingInfo] = []
     for place, i in enumerate(kept):
         neuron, stimulus = rows.neuron[i], rows.stimulus[i]
         _, time_s = load(place)
         _require_clock(time_s, config, f"{config.path}, neuron '{neuron}', stimulus '{stimulus}'")
+        azi_shift_px, ele_shift_px = rows.shift_px[i]
+        azimuth_deg, elevation_deg = rows.position_deg[i]
         records.append(
-            [
-                *(rows.cell_type[i], neuron, rows.animal[i], rows.session[i], stimulus, (rows.trial[i],)),
-                *rows.shift_px[i],
-                *(len(time_s), float(time_s[0]), float(time_s[-1]), config.rate_hz, config.exposure_s),
-                *(evenly_spaced(time_s, config.rate_hz), infos[stimulus].rate_hz),
-                *(*rows.position_deg[i], rows.indicator[i]),
-            ]
+            RecordingInfo(
+                cell_type=rows.cell_type[i],
+                neuron=neuron,
+                animal=rows.animal[i],
+                session=rows.session[i],
+                stimulus=stimulus,
+                trials=(rows.trial[i],),
+                azi_shift_px=azi_shift_px,
+                ele_shift_px=ele_shift_px,
+                n_samples=len(time_s),
+                start_s=float(time_s[0]),
+                end_s=float(time_s[-1]),
+                rate_hz=config.rate_hz,
+                exposure_s=config.exposure_s,
+                even=evenly_spaced(time_s, config.rate_hz),
+                movie_rate_hz=infos[stimulus].rate_hz,
+                azimuth_deg=azimuth_deg,
+                elevation_deg=elevation_deg,
+                indicator=rows.indicator[i],
+            )
         )
-    return pd.DataFrame(records, columns=list(TABLE_COLUMNS))
+    return info_table(records)
 
 
 def _require_clock(time_s: NDArray, config: TablesConfig, where: str) -> None:

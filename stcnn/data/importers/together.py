@@ -17,7 +17,8 @@ import pandas as pd
 from stcnn.data.dataset import Dataset, joined, noted
 from stcnn.data.importers.names import MAY_BE_EMPTY, NAMED, look_alikes, require_name
 from stcnn.data.importers.session_keys import SessionConfig
-from stcnn.data.recordings import Recording, SelectedRecordings, neurons_of, rows_by
+from stcnn.data.on_demand import SelectedRecordings
+from stcnn.data.recordings import Recording, neurons_of, rows_by
 from stcnn.errors import ConfigError, DataError
 from stcnn.movie import Movie
 

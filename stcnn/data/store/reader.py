@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from stcnn.data.dataset import Dataset, taken
-from stcnn.data.recordings import MoviesOnDemand, RecordingsOnDemand, Samples
+from stcnn.data.on_demand import MoviesOnDemand, RecordingsOnDemand
+from stcnn.data.recordings import Samples
 from stcnn.data.store.layout import (
     CATEGORIES,
     FORMAT,

@@ -14,7 +14,8 @@ import torch
 
 from stcnn.data import BatchingConfig, Dataset, SplitConfig, loader, split_recordings
 from stcnn.data.dataset import in_order, joined, noted, taken
-from stcnn.data.recordings import MoviesOnDemand, neurons_of, optional_column
+from stcnn.data.on_demand import MoviesOnDemand
+from stcnn.data.recordings import neurons_of, optional_column
 from stcnn.data.store import StoreDataConfig, open_store, provenance, read_store, write_store
 from stcnn.errors import DataError, FileError
 from stcnn.movie import Movie

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stcnn.data.importers.movies import movies_from_specs
 from stcnn.data.importers.nwb.movies import ExternalMovie
-from stcnn.data.recordings import JoinedMovies
+from stcnn.data.on_demand import JoinedMovies
 from stcnn.errors import ConfigError, DataError, FileError, RateError
 from stcnn.stimuli import Screen, file_and_choices, read_movie, render
 from stcnn.stimuli.formats.gif import delays_of

@@ -32,7 +32,7 @@ from stcnn.data.importers.nwb.shown import Shown, interval_table, per_neuron, sh
 from stcnn.data.importers.nwb.signals import Signal, chosen_signals, neuropil_of, presentations_of, signals_in
 from stcnn.data.importers.nwb.tree import Node, child, opened, place_of, text
 from stcnn.data.importers.sessions import Roi, Session, read_onsets
-from stcnn.data.recordings import MoviesOnDemand
+from stcnn.data.on_demand import MoviesOnDemand
 from stcnn.errors import DataError
 from stcnn.movie import Movie
 
