@@ -21,7 +21,7 @@ from hydra import initialize_config_dir
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field, PositiveInt, ValidationError, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
@@ -36,6 +36,7 @@ from stcnn.run_folder import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.training.from_weights import network_of, read_weights, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
+from stcnn.validation import Fault, validated
 
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
 
@@ -121,10 +122,7 @@ def judge(mapping: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown or missing, or a value out of range; with its path and the nearest valid name.
     """
-    try:
-        config = Config.model_validate(mapping)
-    except ValidationError as error:
-        raise _explained(error) from error
+    config = validated(Config, mapping, _explained, unknown_first=True)
     for path, value in numbers(config.model_dump()):
         largest = LARGEST_SEED if path.endswith("seed") else LARGEST
         if not abs(value) <= largest:
@@ -224,26 +222,23 @@ def _chooses_network(model: Mapping[str, Any], overrides: Sequence[str]) -> bool
     return any(model.get(key) != value for key, value in default.items() if key != "cell_types")
 
 
-def _explained(error: ValidationError) -> ConfigError:
-    """Report the first fault, unknown keys before others (a misspelt key is often missed under its right name)."""
-    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-    fault, more = faults[0], len(faults) - 1
-    name, beside = locate(Config, fault["loc"])
-    remedy = f"then mend {more} more" if more else ""
-    match fault["type"]:
+def _explained(fault: Fault) -> ConfigError:
+    name, beside = locate(Config, fault.location)
+    remedy = f"then mend {fault.n_more} more" if fault.n_more else ""
+    match fault.kind:
         case "extra_forbidden":
-            return _unknown(name, fault["input"], beside, remedy)
+            return _unknown(name, fault.value, beside, remedy)
         case "missing":
             return ConfigError(f"the key '{name}' is missing", remedy=remedy or f"give it as {name}=VALUE")
         case "union_tag_not_found":
             return ConfigError(f"the key '{name}.kind' is missing", remedy=remedy)
         case "union_tag_invalid":
-            tag, kinds = fault["ctx"]["tag"], re.findall(r"'([^']*)'", fault["ctx"]["expected_tags"])
+            tag, kinds = fault.context["tag"], re.findall(r"'([^']*)'", fault.context["expected_tags"])
             return ConfigError(f"'{name}.kind' is '{tag}' ({nearest(tag, kinds)})", remedy=remedy)
         case "value_error":
-            return ConfigError(f"'{name}' cannot be used: {fault['ctx']['error']}", remedy=remedy)
-    expectation = re.sub("^Input should be |(?<=dictionary) or .*", "", fault["msg"])
-    return ConfigError(f"'{name}' is {_shown(fault['input'])}", expected=expectation, remedy=remedy)
+            return ConfigError(f"'{name}' cannot be used: {fault.context['error']}", remedy=remedy)
+    expectation = re.sub("^Input should be |(?<=dictionary) or .*", "", fault.message)
+    return ConfigError(f"'{name}' is {_shown(fault.value)}", expected=expectation, remedy=remedy)
 
 
 def _unknown(name: str, value: object, beside: Sequence[str], remedy: str) -> ConfigError:

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike
-from pydantic import ValidationError
 
 from stcnn.config import Config, compose, judge, resumed
 from stcnn.data.dataset import Dataset
-from stcnn.errors import ConfigError, FileError, nearest
+from stcnn.errors import ConfigError, FileError
 from stcnn.folders import experiments_folder
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder
+from stcnn.validation import Fault, validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,12 +216,9 @@ def simulate(to: str | Path, **keys: Any) -> Simulation:
 def _simulation_config(keys: Mapping[str, Any]) -> SimulatedDataConfig:
     from stcnn.simulation import SimulatedDataConfig
 
-    try:
-        return SimulatedDataConfig.model_validate(keys)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "simulation"
-        if first["type"] == "extra_forbidden":
-            remedy = nearest(place, SimulatedDataConfig.model_fields)
-            raise ConfigError(f"a simulation has no key '{place}'", remedy=remedy) from None
-        raise ConfigError(f"key '{place}' of the simulation: {first['msg']}") from None
+    def explained(fault: Fault) -> ConfigError:
+        if fault.is_unknown:
+            return ConfigError(f"a simulation has no key '{fault.key}'", remedy=fault.nearest(SimulatedDataConfig))
+        return ConfigError(f"key '{fault.key or 'simulation'}' of the simulation: {fault.message}")
+
+    return validated(SimulatedDataConfig, keys, explained)

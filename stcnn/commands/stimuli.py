@@ -91,17 +91,15 @@ def render(  # noqa: PLR0913  (an option is an argument)
 
 
 def _screen(**options: object) -> Screen:
-    from pydantic import ValidationError
-
     from stcnn.errors import ConfigError
     from stcnn.stimuli import Screen
+    from stcnn.validation import Fault, validated
 
-    try:
-        return Screen.model_validate(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]).replace("_", "-")
-        raise ConfigError(f"--{name} is {first['input']}", remedy=first["msg"]) from None
+    def explained(fault: Fault) -> ConfigError:
+        name = fault.key.partition(".")[0].replace("_", "-")
+        return ConfigError(f"--{name} is {fault.value}", remedy=fault.message)
+
+    return validated(Screen, options, explained)
 
 
 def _print_kind(console: Console, name: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
@@ -28,19 +28,18 @@ from stcnn.errors import DataError
 from stcnn.movie import Movie
 from stcnn.reading import require_room
 from stcnn.shortage import require_open_files
+from stcnn.validation import Config
 
 POOL_BATCHES = 32
 """A shuffled epoch is cut into pools of this many batches, and clips are sorted by length within a pool."""
 
 
-class BatchingConfig(BaseModel):
+class BatchingConfig(Config):
     """How recordings are grouped into batches, and which samples are scored.
 
     The published values are ``kind="recordings"``, 20 recordings, 2 s (360 frames at 180 Hz) of grey, and a loss
     from -0.5 s to the last but one sample.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["presentations", "recordings"] = "presentations"
     batch_size: int = Field(default=4, ge=1, le=1_000_000)

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stcnn.cell_type_names import by_cell_type
 from stcnn.data.dataset import Dataset
@@ -25,6 +25,7 @@ from stcnn.data.recordings import Recording
 from stcnn.errors import ConfigError, DataError, FileError, StcnnError, nearest
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.reading import load_tensors, plain_numbers, readable
+from stcnn.validation import Config
 
 MOVIE_KEYS = ("rect_mov", "hex_mov")
 SHOWN_FAULTS = 5
@@ -33,10 +34,8 @@ SHOWN_FAULTS = 5
 T = TypeVar("T")
 
 
-class PublishedDataConfig(BaseModel):
+class PublishedDataConfig(Config):
     """Where recordings in the published layout lie, and how to take them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["published"] = "published"
     ca_path: Path

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import field_validator
 from torch import Tensor, nn
 
 from stcnn.nn.filters import PARAMETERS
 from stcnn.nn.filters.kind import Interval
+from stcnn.validation import Config
 
 
-class Bounds(BaseModel):
+class Bounds(Config):
     """Lower and upper bound of each kind of parameter; None is no bound."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     filter_tau_s: Interval = PARAMETERS["tau_s"].bounds
     """Time constants of hidden layers and readouts."""
     filter_n: Interval = PARAMETERS["n"].bounds

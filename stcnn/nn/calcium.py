@@ -9,12 +9,13 @@ from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from stcnn.nn.activation import activation
 from stcnn.nn.filters.exponential import ExponentialConfig, exponential_filter, exponential_gain
 from stcnn.nn.filters.kind import FilterState, Range, n_taps
+from stcnn.validation import Config
 
 RectifierName = Literal["elu", "softplus", "relu", "leaky_relu", "tanh", "identity"]
 
@@ -30,10 +31,9 @@ def rectified(voltage: Tensor, rectifier: RectifierName) -> Tensor:
     return activation(rectifier)(voltage)
 
 
-class CalciumConfig(BaseModel):
+class CalciumConfig(Config):
     """The indicator, and where gains and offsets start."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     rectifier: RectifierName = "elu"
     """``elu`` is ELU(v) + 1: exponential below zero, linear above; the others are what they are called."""
     tau: Literal["global", "per_type"] = "global"

@@ -13,7 +13,7 @@ import math
 from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator
+from pydantic import Field, PositiveFloat, field_validator
 from torch import Tensor, nn
 
 from stcnn.errors import ShapeError
@@ -21,6 +21,7 @@ from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import Constants, FilterState
 from stcnn.nn.lattice import Columns, Degrees, Pair
+from stcnn.validation import Config
 
 EYE_FRAMES = 64
 """Frames expanded to contrast at a time: a few megabytes."""
@@ -29,10 +30,9 @@ MOST_COLUMNS = 100_000
 """Columns of a lattice; three times those of the largest compound eyes (dragonflies, 30,000: Land & Nilsson 2012)."""
 
 
-class EyeConfig(BaseModel):
+class EyeConfig(Config):
     """Optics and photoreceptors; nothing here is trained."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     acceptance_fwhm_deg: PositiveFloat = 5.0
     """Full width at half maximum of the acceptance Gaussian (5 degrees: Klapoetke et al. 2022)."""
     window_deg: Degrees = 35.0

@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -30,6 +28,7 @@ from stcnn.nn.filters.kind import FilterState
 from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair
 from stcnn.nn.ops.correlate import correlate
+from stcnn.validation import Config
 
 
 def _is_odd(width: int) -> int:
@@ -51,22 +50,20 @@ Activations = Annotated[
 ]
 
 
-class NormConfig(BaseModel):
+class NormConfig(Config):
     """Batch normalisation over clips, frames and columns, or none (then each layer has a bias)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     kind: Literal["batch", "none"] = "batch"
     eps: PositiveFloat = 1e-5
     momentum: PositiveFloat = Field(0.1, le=1)
 
 
-class HiddenConfig(BaseModel):
+class HiddenConfig(Config):
     """The stack of hidden layers.
 
     Where a key holds one entry for each layer, their number is that of ``channels``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     channels: tuple[Channels, ...] = Field((10, 10, 10, 10), min_length=1, max_length=100)
     """Output channels of each layer; their number is the number of layers."""
     kernel_columns: Annotated[Annotated[Odd, Tag("one")] | Annotated[Each, Tag("each")], ONE_OR_EACH] = 7

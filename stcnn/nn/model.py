@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from stcnn.cell_type_names import by_cell_type
@@ -30,16 +30,16 @@ from stcnn.nn.population import Population
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
 from stcnn.nn.stack.column_sampling import sample_columns
 from stcnn.nn.stack.problem import Clips
+from stcnn.validation import Config
 
 PUBLISHED_RATE_HZ = 180.0
 
 Traces = dict[str, NDArray[Any]]
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Config):
     """Everything that defines the network but the recorded neurons; YAML ``conf/model/*.yaml``, key by key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     eye: EyeConfig = Field(default_factory=EyeConfig)
     hidden: HiddenConfig = Field(default_factory=HiddenConfig)
     readout: ReadoutConfig = Field(default_factory=ReadoutConfig)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import field_validator, model_validator
 from torch import nn
 
 from stcnn.cell_type_names import by_cell_type
 from stcnn.nn.readout import Readouts
+from stcnn.validation import Config
 
 RESERVED = frozenset({*dir(nn.ModuleDict()), *dir(Readouts), *Readouts.__annotations__})
 """Names of attributes, which cell types cannot have: their parts are found as ``readouts.NAME``."""
 
 
-class Population(BaseModel):
+class Population(Config):
     """The recorded neurons of each cell type, in the order of their index."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     neurons: dict[str, tuple[str, ...]]
 
     @field_validator("neurons")

@@ -8,8 +8,6 @@ from typing import Annotated, NamedTuple, Self, cast
 import torch
 import torch.nn.functional as F
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -26,6 +24,7 @@ from stcnn.nn.filters.kind import Constants, FilterState
 from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.hidden import Odd, draw_weights
 from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair, Window
+from stcnn.validation import Config
 
 Width = Annotated[
     Annotated[Odd, Tag("one")] | Annotated[tuple[Columns, Columns], Tag("each")],
@@ -35,10 +34,9 @@ Width = Annotated[
 Margin = Annotated[int, Field(ge=0, le=1000)]
 
 
-class ReadoutConfig(BaseModel):
+class ReadoutConfig(Config):
     """What the readouts of all cell types share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     centre: tuple[int, int] | None = None
     """Row and column of the lattice where the neuron sits; None is the middle (the published code reads (9, 9))."""
     activation: ActivationName = "leaky_relu"
@@ -51,23 +49,21 @@ class ReadoutConfig(BaseModel):
     """Initial biases are drawn uniformly from this range; they set the resting voltage."""
 
 
-class GridConfig(BaseModel):
+class GridConfig(Config):
     """Windows laid over the lattice side by side, of which the middle one is read, number ``n // 2`` along each axis.
 
     So the published program finds the place of a readout.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     stride: tuple[Columns, Columns]
     """Rows and columns from one window to the next."""
     padding: tuple[Margin, Margin]
     """Rows and columns by which the first window begins before the lattice."""
 
 
-class CellTypeConfig(BaseModel):
+class CellTypeConfig(Config):
     """What differs between cell types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     window_columns: Width = 9
     """Width of the square window of columns the type reads, odd; or its rows and columns."""
     grid: GridConfig | None = None

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
 from stcnn.errors import FileError
@@ -23,6 +22,7 @@ from stcnn.published.names import our_name
 from stcnn.published.schema import judge
 from stcnn.published.tensors import judged_state
 from stcnn.reading import load_tensors, read_json
+from stcnn.validation import validated
 
 
 class PublishedCheckpoint(NamedTuple):
@@ -106,11 +106,12 @@ def convert(
     state = judged_state(checkpoint, known, source)
     config = published_config(known, known.sampling_rate, calcium_tau, f"the config.json of {source}")
     counts = zip(known.ca_config.cell_types, known.ca_config.cell_count, strict=True)
-    try:
-        population = Population(neurons={name: tuple(map(str, range(n))) for name, n in counts})
-    except ValidationError as error:
-        found = f"the config.json of {source} has ca_config.cell_types that cannot be: {error.errors()[0]['msg']}"
-        raise FileError(found, expected="names of cell types") from None
+    found = f"the config.json of {source} has ca_config.cell_types that cannot be"
+    population = validated(
+        Population,
+        {"neurons": {name: tuple(map(str, range(n))) for name, n in counts}},
+        lambda fault: FileError(f"{found}: {fault.message}", expected="names of cell types"),
+    )
     model = STCNN(config, population, deg_per_px(known))
     lc_types = known.L_config.lc_types
     ours = {our_name(name, lc_types): value for name, value in state.items()}

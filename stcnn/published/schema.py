@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.errors import FileError, nearest
@@ -17,6 +16,7 @@ from stcnn.movie import BACKGROUND
 from stcnn.nn.activation import ActivationName
 from stcnn.nn.lattice import Convolution
 from stcnn.reading import readable
+from stcnn.validation import Config, Fault, validated
 
 LONGEST_KERNEL = 100_000
 """Samples of a temporal kernel; at 180 Hz nine minutes."""
@@ -74,8 +74,8 @@ Ends = Annotated[tuple[Number, Number], BeforeValidator(_ordered)]
 Exponent = Annotated[Number, Field(ge=TAU_EXPONENTS[0], le=TAU_EXPONENTS[1])]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Section(Config):
+    model_config = ConfigDict(allow_inf_nan=True)
 
 
 class Photoreceptor(_Section):
@@ -200,10 +200,10 @@ class Indicator(_Section):
         return self
 
 
-class Recordings(BaseModel):
+class Recordings(Config):
     """``dataset_config``: nothing in it changes the network, but what is grey to it."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=True)
     mov_bg_int: Number = BACKGROUND
 
 
@@ -273,11 +273,11 @@ def judge(described: object, source: str) -> Described:
     Raises:
         FileError: a key is unknown, missing, or has a value that cannot be; the sentence names it.
     """
-    try:
-        return Described.model_validate(described)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise FileError(_sentence(first, source), expected=EXPECTED, remedy=_remedy(first)) from None
+    return validated(
+        Described,
+        described,
+        lambda fault: FileError(_sentence(fault, source), expected=EXPECTED, remedy=_remedy(fault)),
+    )
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -303,22 +303,22 @@ def _key(location: tuple[int | str, ...]) -> str:
     return name
 
 
-def _sentence(fault: ErrorDetails, source: str) -> str:
-    key = _key(fault["loc"])
-    if fault["type"] == "missing":
+def _sentence(fault: Fault, source: str) -> str:
+    key = _key(fault.location)
+    if fault.kind == "missing":
         return f"{source} has no '{key}'"
-    if fault["type"] == "extra_forbidden":
+    if fault.is_unknown:
         return f"{source} has a key '{key}' that is not known here"
-    if fault["type"] == "value_error":
+    if fault.kind == "value_error":
         where = f"{key}: " if key else ""
-        return f"{source} cannot be opened: {where}{fault['ctx']['error']}"
-    return f"{source} has '{key}' = {readable(fault['input'])}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        return f"{source} cannot be opened: {where}{fault.context['error']}"
+    return f"{source} has '{key}' = {readable(fault.value)}: {fault.rule}"
 
 
-def _remedy(fault: ErrorDetails) -> str:
-    if fault["type"] != "extra_forbidden":
+def _remedy(fault: Fault) -> str:
+    if not fault.is_unknown:
         return ""
-    *path, name = fault["loc"]
+    *path, name = fault.location
     section: type[BaseModel] = Described
     for part in path:
         section = _SECTIONS.get(str(part), Described)

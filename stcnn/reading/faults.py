@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from stcnn.errors import FileError, StcnnError
+from stcnn.validation import faults_of
 
 MEMORY_SHARE = 0.5
 """Share of the memory of this process's machine that a single array or table may take."""
@@ -103,8 +104,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, KeyError) and error.args:
         return f"{readable(error.args[0])} is missing"
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return readable(f"{'.'.join(map(str, first['loc']))}: {first['msg'][0].lower()}{first['msg'][1:]}")
+        first = faults_of(error)[0]
+        return readable(f"{first.key}: {first.rule}")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")

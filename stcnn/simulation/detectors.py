@@ -23,30 +23,27 @@ from importlib import resources
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.errors import ConfigError, nearest
 from stcnn.reading import read_yaml
 from stcnn.simulation.early import Columns
+from stcnn.validation import Config
 
 Number = float | Tensor
 """A parameter, or the tensor that stands for it during a fit."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Extent(_Table):
+class Extent(Config):
     """Standard deviations of a Gaussian in degrees."""
 
     elevation_deg: float = Field(gt=0)
     azimuth_deg: float = Field(gt=0)
 
 
-class Channel(_Table):
+class Channel(Config):
     """What a type makes of one channel of the early stage."""
 
     weight: float
@@ -55,7 +52,7 @@ class Channel(_Table):
     """Strength of the surround relative to the column; 1 cancels a signal that fills the surround."""
 
 
-class Radial(_Table):
+class Radial(Config):
     """Opponent radial motion."""
 
     weight: float
@@ -65,7 +62,7 @@ class Radial(_Table):
     """What each of the four arms must exceed."""
 
 
-class Detector(_Table):
+class Detector(Config):
     """How a cell type computes its voltage."""
 
     channels: dict[Literal["off", "on", "thin", "dark"], Channel]
@@ -83,7 +80,7 @@ class Detector(_Table):
     threshold: float = Field(default=0.0, ge=0)
 
 
-class CellType(_Table):
+class CellType(Config):
     """An entry of ``types.yaml``."""
 
     prefers: str

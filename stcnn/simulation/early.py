@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stcnn.errors import ShapeError
 from stcnn.movie import Movie
+from stcnn.validation import Config
 
 Array = NDArray[np.floating[Any]]
 
@@ -32,10 +33,8 @@ CHANNELS = ("off", "on", "thin", "dark")
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
 
-class EarlyStage(BaseModel):
+class EarlyStage(Config):
     """Constants of the early stage."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     acceptance_deg: float = Field(default=5.0, gt=0)
     """Full width at half maximum of the acceptance function (Klapoetke et al. 2022)."""

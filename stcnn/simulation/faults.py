@@ -8,15 +8,16 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stcnn.data import Dataset, Recording
 from stcnn.errors import ConfigError, nearest
+from stcnn.validation import Config
 
 Trace = NDArray[np.float32]
 
 
-class Fault(BaseModel):
+class Fault(Config):
     """A fault and where it is planted.
 
     * ``shifted``: traces come late, as if the onset had been misread.
@@ -24,8 +25,6 @@ class Fault(BaseModel):
     * ``inverted``: traces are turned upside down about their median.
     * ``swapped``: the labels of two stimuli are exchanged.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["shifted", "dropped", "inverted", "swapped"]
     animal: str | None = None

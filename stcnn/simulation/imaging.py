@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from stcnn.validation import Config
 
 Array = NDArray[np.floating[Any]]
 
 
-class Imaging(BaseModel):
+class Imaging(Config):
     """How recordings are taken."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     volume_rate_hz: float = Field(default=10.0, ge=0.1, le=1000)
     """Samples per second (volumes in Klapoetke et al. 2022: 5.6 or more; single planes: 10 to 30)."""

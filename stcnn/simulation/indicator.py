@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stcnn.errors import ConfigError, nearest
 from stcnn.simulation.early import low_pass
+from stcnn.validation import Config
 
 _CHEN = (
     "Chen et al. 2013 (doi 10.1038/nature12354), one spike in mouse visual cortex: rise stated, decay as often quoted"
@@ -20,13 +21,11 @@ _ZHANG = (
 )
 
 
-class Indicator(BaseModel):
+class Indicator(Config):
     """Kinetics and saturation of a calcium indicator.
 
     The times to half maximum and to half decay are what papers report of a brief response.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     half_rise_s: float = Field(ge=0)
     half_decay_s: float = Field(gt=0)

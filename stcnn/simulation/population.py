@@ -11,15 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stcnn.simulation.detectors import CellType
+from stcnn.validation import Config
 
 
-class Population(BaseModel):
+class Population(Config):
     """How many neurons there are, and how they differ."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     n_animals: int = Field(default=5, ge=1, le=1000)
     neurons_per_animal: int = Field(default=2, ge=1, le=1000)

@@ -27,20 +27,21 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, Field
 
 from stcnn.errors import ConfigError, FileError, nearest
 from stcnn.movie import Movie
 from stcnn.reading import core_value, read_yaml
 from stcnn.stimuli.scene import complete, render
 from stcnn.stimuli.screen import Fraction, Screen
+from stcnn.validation import Config, Fault, validated
 
 _TYPED = ("common", "vary", "stimuli")
 """Keys under which values are arguments of stimuli, which may be anything."""
 _FOLDER = resources.files("stcnn.stimuli") / "protocols"
 
 
-class Protocol(BaseModel):
+class Protocol(Config):
     """A set of stimuli in order; see the module for the keys.
 
     Args:
@@ -55,17 +56,17 @@ class Protocol(BaseModel):
         stimuli: further stimuli by name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     name: str
     description: str
     source: str = ""
     background: Fraction | None = None
-    common: dict[str, Any] = {}
-    vary: dict[str, list[Any] | dict[str | int | float, dict[str, Any]]] = {}
+    common: dict[str, Any] = Field(default_factory=dict)
+    vary: dict[str, list[Any] | dict[str | int | float, dict[str, Any]]] = Field(default_factory=dict)
     label: str | None = None
     first_number: int | None = None
-    stimuli: dict[str, dict[str, Any]] = {}
+    stimuli: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @cached_property
     def parameters(self) -> dict[str, dict[str, Any]]:
@@ -183,16 +184,13 @@ def _validated(name: str, content: dict[str, Any]) -> Protocol:
     vary = content.get("vary")
     if isinstance(vary, dict):  # its labels are values too: the axes of a tuning curve
         content["vary"] = {key: _with_values_as_labels(options) for key, options in vary.items()}
-    try:
-        return Protocol(**{"name": name, **content})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                f"protocol '{name}' has the key '{key}'", remedy=nearest(key, Protocol.model_fields)
-            ) from None
-        raise ConfigError(f"protocol '{name}', key '{key}': {first['msg'].lower()}") from None
+
+    def explained(fault: Fault) -> ConfigError:
+        if fault.is_unknown:
+            return ConfigError(f"protocol '{name}' has the key '{fault.key}'", remedy=fault.nearest(Protocol))
+        return ConfigError(f"protocol '{name}', key '{fault.key}': {fault.message.lower()}")
+
+    return validated(Protocol, {"name": name, **content}, explained)
 
 
 def _with_values_as_labels(options: Any) -> Any:  # noqa: ANN401 - judged later

@@ -17,12 +17,13 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
 from stcnn.errors import ConfigError, nearest
 from stcnn.movie import Movie
 from stcnn.reading import reason, require_room
 from stcnn.stimuli.screen import INSTANT_S, Array, Screen, Timing
+from stcnn.validation import Fault, validated
 
 P = ParamSpec("P")
 
@@ -178,16 +179,12 @@ def _check(parameters: Mapping[str, Any]) -> tuple[str, BaseModel]:
     if kind not in _KINDS:
         raise ConfigError(f"stimulus of kind '{kind}' is unknown", remedy=nearest(kind, _KINDS))
     model = _KINDS[kind].arguments
-    try:
-        return kind, model(**arguments)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
-            raise ConfigError(
-                f"stimulus '{kind}' has no argument '{name}'", remedy=nearest(name, model.model_fields)
-            ) from None
-        if first["type"] == "missing":
-            raise ConfigError(f"stimulus '{kind}' lacks its argument '{name}'", remedy="give it a value") from None
-        rule = first["msg"][0].lower() + first["msg"][1:]
-        raise ConfigError(f"stimulus '{kind}' has {name}={first['input']!r}", remedy=rule) from None
+
+    def explained(fault: Fault) -> ConfigError:
+        if fault.is_unknown and len(fault.location) == 1:
+            return ConfigError(f"stimulus '{kind}' has no argument '{fault.key}'", remedy=fault.nearest(model))
+        if fault.kind == "missing":
+            return ConfigError(f"stimulus '{kind}' lacks its argument '{fault.key}'", remedy="give it a value")
+        return ConfigError(f"stimulus '{kind}' has {fault.key}={fault.value!r}", remedy=fault.rule)
+
+    return kind, validated(model, arguments, explained)

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from stcnn.errors import ConfigError
 from stcnn.movie import BACKGROUND
+from stcnn.validation import Config
 
 Array = NDArray[np.floating[Any]]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -26,7 +27,7 @@ INSTANT_S = 1e-9
 """Two times closer than this are one: far below a frame, far above the rounding of ``i / rate_hz``."""
 
 
-class Screen(BaseModel):
+class Screen(Config):
     """A screen of square pixels in degrees of visual angle (the grid is equidistant in azimuth and elevation).
 
     Args:
@@ -35,8 +36,6 @@ class Screen(BaseModel):
         rate_hz: frames per second.
         background: luminance 0..1 of the grey around and between stimuli.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shape_px: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = (83, 83)
     deg_per_px: Positive = 1.0
@@ -79,7 +78,7 @@ class Screen(BaseModel):
         return self.width_deg * abs(math.cos(angle)) + self.height_deg * abs(math.sin(angle))
 
 
-class Timing(BaseModel):
+class Timing(Config):
     """Phases of one presentation: grey, first picture held, the course itself, last picture held, grey.
 
     Stimulus onset (t = 0) is the end of ``before_s``.
@@ -90,8 +89,6 @@ class Timing(BaseModel):
         hold_last_s: how long the last picture stands still.
         after_s: grey at the end.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     before_s: NonNegative = 0.0
     hold_first_s: NonNegative = 0.0

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from stcnn.errors import ConfigError
 from stcnn.movie import Movie
 from stcnn.stimuli.files import read_chosen
 from stcnn.stimuli.formats import Choices
 from stcnn.stimuli.scene import render
 from stcnn.stimuli.screen import Screen
+from stcnn.validation import Fault, validated
 
 
 def specified_movie(spec: Mapping[str, Any]) -> Movie:
@@ -40,14 +39,9 @@ def _from_file(spec: Mapping[str, Any]) -> Movie:
 
 def _drawn(spec: Mapping[str, Any]) -> Movie:
     screen = {key: value for key, value in spec.items() if key in Screen.model_fields}
-    try:
-        chosen = Screen(**screen)
-    except ValidationError as error:
-        raise _refused(error, f"the screen of the stimulus '{spec['kind']}'") from None
+    chosen = validated(Screen, screen, lambda fault: _refused(fault, f"the screen of the stimulus '{spec['kind']}'"))
     return render(chosen, {key: value for key, value in spec.items() if key not in Screen.model_fields})
 
 
-def _refused(error: ValidationError, what: str) -> ConfigError:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    return ConfigError(f"{what} has {key}={first['input']!r}", remedy=first["msg"][0].lower() + first["msg"][1:])
+def _refused(fault: Fault, what: str) -> ConfigError:
+    return ConfigError(f"{what} has {fault.key}={fault.value!r}", remedy=fault.rule)

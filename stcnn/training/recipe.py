@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.splitting.splits import SplitConfig
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.model import ModelConfig
+from stcnn.validation import Config
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(Config):
     """Optimiser, schedule and what is kept; YAML ``training:`` in ``conf/config.yaml``, key by key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: PositiveInt = 20
     learning_rate: PositiveFloat = 3e-3
@@ -57,10 +56,8 @@ class TrainingConfig(BaseModel):
     """Processes that prepare batches; 0 prepares them in the training process."""
 
 
-class Recipe(BaseModel):
+class Recipe(Config):
     """Everything that turns a data set into a trained model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     seed: int = Field(1, ge=0, lt=2**32)
     """Seed of the initial weights and of the order of the batches."""

@@ -50,19 +50,19 @@ def split(
 
 
 def _split_config(keys: list[str]) -> SplitConfig:
-    from pydantic import ValidationError
 
     from stcnn.data import SplitConfig
-    from stcnn.errors import ConfigError, nearest
+    from stcnn.errors import ConfigError
     from stcnn.reading import parse_value
+    from stcnn.validation import Fault, validated
 
     pairs = [key.partition("=") for key in keys]
-    try:
-        given = {name: parse_value(value, f"'{name}={value}'", "a value of the split") for name, _, value in pairs}
-        return SplitConfig.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"a split has no key '{name}'", remedy=nearest(name, SplitConfig.model_fields)) from None
-        raise ConfigError(f"split.{name}: {first['msg']}") from None
+    given = {name: parse_value(value, f"'{name}={value}'", "a value of the split") for name, _, value in pairs}
+
+    def explained(fault: Fault) -> ConfigError:
+        name = fault.key.partition(".")[0]
+        if fault.is_unknown:
+            return ConfigError(f"a split has no key '{name}'", remedy=fault.nearest(SplitConfig))
+        return ConfigError(f"split.{name}: {fault.message}")
+
+    return validated(SplitConfig, given, explained)

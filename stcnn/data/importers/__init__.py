@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 
 from stcnn.data.dataset import Dataset, in_order, noted
 from stcnn.data.importers.caiman import CaimanConfig, open_caiman
@@ -27,6 +27,7 @@ from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, FileError, nearest
 from stcnn.reading import read_yaml
+from stcnn.validation import Config, Fault, validated
 from stcnn.writing import is_draft
 
 ImportConfig = Annotated[
@@ -35,10 +36,8 @@ ImportConfig = Annotated[
 ]
 
 
-class Sessions(BaseModel):
+class Sessions(Config):
     """Several files or folders that are imported together."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["sessions"] = "sessions"
     sessions: tuple[ImportConfig, ...]
@@ -120,15 +119,14 @@ def _import_config(values: Mapping[str, Any], folder: Path | None) -> ImportConf
     kind = values.get("kind")
     if kind not in KINDS:
         raise ConfigError(f"kind is '{kind}'", expected=f"one of {', '.join(KINDS)}", remedy=nearest(str(kind), KINDS))
-    try:
-        config: ImportConfig = TypeAdapter(ImportConfig).validate_python(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"][1:])
-        model = _MODELS[str(kind)]
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"'{key}' is no key of kind {kind}", remedy=nearest(key, model.model_fields)) from None
-        raise ConfigError(f"{key}: {first['msg']}", expected=f"as {model.__name__} has it") from None
+    model = _MODELS[str(kind)]
+
+    def explained(fault: Fault) -> ConfigError:
+        if fault.is_unknown:
+            return ConfigError(f"'{fault.key}' is no key of kind {kind}", remedy=fault.nearest(model))
+        return ConfigError(f"{fault.key}: {fault.message}", expected=f"as {model.__name__} has it")
+
+    config: ImportConfig = validated(model, dict(values), explained)
     for name in ("animal", "session", "indicator", "field", "cell_type"):
         if given := getattr(config, name, ""):
             require_name(given, f"the key {name}")

@@ -19,10 +19,11 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import ndimage
 
 from stcnn.errors import DataError
+from stcnn.validation import Config
 
 LEAST_WEIGHT = 1e-3
 """Share of the Gaussian on finite frames below which a gap is bridged by a straight line."""
@@ -32,10 +33,8 @@ class NoBaselineError(DataError):
     """A trace that has no dF/F: its baseline is not positive, it is constant, or none of it is finite."""
 
 
-class DffConfig(BaseModel):
+class DffConfig(Config):
     """How dF/F is made from raw fluorescence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     baseline: Literal["maximin", "percentile", "none"] = "maximin"
     """``none``: the traces are dF/F already."""

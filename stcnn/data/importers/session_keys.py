@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from stcnn.data.importers.dff import DffConfig
+from stcnn.validation import Config
 
 
-class SessionConfig(BaseModel):
+class SessionConfig(Config):
     """What every import of an imaging session has to say or may say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     path: Path
     """The file or folder of the session."""

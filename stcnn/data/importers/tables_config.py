@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from stcnn.validation import Config
 
 MEASURED = ("azi_shift_px", "ele_shift_px", "azimuth_deg", "elevation_deg")
 KEYS = ("cell_type", "neuron", "stimulus", "animal", "session", "indicator", "trial", *MEASURED)
 """What describes a recording."""
 
 
-class TablesConfig(BaseModel):
+class TablesConfig(Config):
     """A table of traces, the movies that were shown, and what is what.
 
     A neuron is one cell in one session of one animal. Where a name stands in several sessions of an animal, the
     session is put before it, and so is the animal where it stands in several.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, allow_inf_nan=False)
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     kind: Literal["tables"] = "tables"
     path: Path

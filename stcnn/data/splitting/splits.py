@@ -16,22 +16,21 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.duplicates import fingerprint, same_content
 from stcnn.errors import ConfigError, DataError
+from stcnn.validation import Config
 
 SIDES = ("train", "validation", "test")
 SplitKind = Literal["stimulus_x_neuron", "stimulus", "family", "neuron", "animal", "session", "repeat"]
 
 
-class SplitConfig(BaseModel):
+class SplitConfig(Config):
     """What is held out, how much of it, and the seed of the choice."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: SplitKind = "stimulus_x_neuron"
     """What is held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or

@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 import zarr
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from stcnn.data.dataset import Dataset, taken
 from stcnn.data.on_demand import MoviesOnDemand, RecordingsOnDemand
@@ -32,16 +31,15 @@ from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
 from stcnn.movie import Movie
 from stcnn.reading import read_json, reading, require_file, require_room
+from stcnn.validation import Config
 
 RESTORE = "copy the store again or import the recordings again"
 
 __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]
 
 
-class StoreDataConfig(BaseModel):
+class StoreDataConfig(Config):
     """A data set in the project's own format, and which part of it to take."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["store"] = "store"
     path: Path

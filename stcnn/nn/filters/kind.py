@@ -18,11 +18,12 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from stcnn.errors import ConfigError
 from stcnn.nn.filters.stateful import StatefulFilter
+from stcnn.validation import Config
 
 Scale = Literal["area", "energy"]
 Positive = Annotated[float, Field(gt=0)]
@@ -73,13 +74,12 @@ class FilterParameter(NamedTuple):
     """Whether it is drawn, and shown, on a logarithmic axis."""
 
 
-class FilterKind(BaseModel):
+class FilterKind(Config):
     """Configuration of a filter, and what its kind computes.
 
     A kind is a subclass with a ``kind`` of its own, in a file of this room that ``__init__`` imports.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     kind: str
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {}
     """Constants of the kernel by name."""

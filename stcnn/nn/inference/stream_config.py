@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from stcnn.errors import ConfigError, nearest
+from stcnn.errors import ConfigError
 from stcnn.movie import BACKGROUND
+from stcnn.validation import Config, Fault, validated
 
 Start = Literal["grey", "steady", "rest"]
 """What was shown before the first frame: ``grey`` for ``grey_s`` seconds, as in the clips of training; grey forever
 (``steady``); or nothing at all, not even grey (``rest``), as the offline pass starts."""
 
 
-class StreamConfig(BaseModel):
+class StreamConfig(Config):
     """How frames come in, and what comes out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     rate_hz: PositiveFloat = 180.0
     """Frames per second; the filters are made for it."""
     clips: PositiveInt = 1
@@ -40,10 +40,9 @@ def stream_config(options: Mapping[str, Any]) -> StreamConfig:
     Raises:
         ConfigError: an option is unknown or out of range.
     """
-    try:
-        return StreamConfig.model_validate(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        known = nearest(name, StreamConfig.model_fields) if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(f"the stream's option {name} is {first['input']!r}", remedy=known) from None
+    return validated(StreamConfig, options, _explained)
+
+
+def _explained(fault: Fault) -> ConfigError:
+    remedy = fault.nearest(StreamConfig) if fault.is_unknown else fault.message
+    return ConfigError(f"the stream's option {fault.key} is {fault.value!r}", remedy=remedy)

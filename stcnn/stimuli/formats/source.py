@@ -10,10 +10,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from stcnn.errors import ConfigError, nearest
+from stcnn.errors import ConfigError
 from stcnn.movie import Movie
+from stcnn.validation import Config, Fault, validated
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """Luminance of red, green and blue by ITU-R BT.601, what ffmpeg uses too."""
@@ -25,10 +26,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pictures = Iterable[NDArray[Any]]
 
 
-class Choices(BaseModel):
+class Choices(Config):
     """What who reads a file says of it; see :func:`stcnn.stimuli.files.read_movie` for the meaning of each."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate_hz: Positive | None = None
     deg_per_px: Positive | None = None
@@ -49,15 +48,14 @@ class Choices(BaseModel):
         Raises:
             ConfigError: a key is unknown, or a value is not one of those it may have.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = str(first["loc"][0])
-            if first["type"] == "extra_forbidden":
-                raise ConfigError(f"{what} has the key '{key}'", remedy=nearest(key, cls.model_fields)) from None
-            remedy = first["msg"][0].lower() + first["msg"][1:]
-            raise ConfigError(f"{what} has {key}={first['input']!r}", remedy=remedy) from None
+
+        def explained(fault: Fault) -> ConfigError:
+            key = fault.key.partition(".")[0]
+            if fault.is_unknown:
+                return ConfigError(f"{what} has the key '{key}'", remedy=fault.nearest(cls))
+            return ConfigError(f"{what} has {key}={fault.value!r}", remedy=fault.rule)
+
+        return validated(cls, dict(values), explained)
 
     def said(self) -> dict[str, float]:
         """The facts among the choices."""
