@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from stcnn.errors import ShapeError
 from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
-from stcnn.nn.filters.kind import Constants, FilterState
+from stcnn.nn.filters.kind import Constants, FilterKind, FilterState, require_one_drive
 from stcnn.nn.lattice import Columns, Degrees, Pair
 from stcnn.validation import Config
 
@@ -52,6 +52,11 @@ class EyeConfig(Config):
     filter: FilterConfig = Field(default_factory=ExponentialConfig)
     """Kind, scale and length of the photoreceptor's kernel. Its time constant is ``tau_s``; of other constants it has
     the middle of their initial ranges."""
+
+    @field_validator("filter")
+    @classmethod
+    def _has_one_drive(cls, filter: FilterKind) -> FilterKind:
+        return require_one_drive(filter)
 
     @field_validator("lattice")
     @classmethod

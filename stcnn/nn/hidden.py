@@ -17,6 +17,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     Tag,
+    field_validator,
     model_validator,
 )
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
 from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
-from stcnn.nn.filters.kind import FilterState
+from stcnn.nn.filters.kind import FilterKind, FilterState, require_one_drive
 from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair
 from stcnn.nn.ops.correlate import correlate
@@ -85,6 +86,11 @@ class HiddenConfig(Config):
     """Standard deviation of the initial spatial weights times the square root of the number of inputs."""
     bias_init: tuple[float, float] = (0.0, 0.0)
     """Initial biases are drawn uniformly from this range."""
+
+    @field_validator("filter")
+    @classmethod
+    def _has_one_drive(cls, filter: FilterKind) -> FilterKind:
+        return require_one_drive(filter)
 
     @model_validator(mode="after")
     def _fits_its_layers(self) -> Self:

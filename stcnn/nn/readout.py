@@ -91,16 +91,29 @@ class CellTypeConfig(Config):
 
 
 class Readout(nn.Module):
-    """Spatial weights ``(C, k, k)``, time constant and bias of one cell type."""
+    """Spatial weights ``(C, k, k)``, constants of the filter and bias of one cell type.
+
+    A filter with excitation and inhibition has ``inhibition`` weights of the same shape beside ``weight``.
+    """
+
+    inhibition: nn.Parameter | None
 
     def __init__(self, channels: int, config: ReadoutConfig, cell_type: CellTypeConfig) -> None:
         super().__init__()
         rows, columns = cell_type.window
         shape = (channels, rows, columns)
         self.weight = nn.Parameter(draw_weights(shape, channels * rows * columns, config.weight_init))
+        self.inhibition = None
+        if config.filter.INPUTS == 2:
+            self.inhibition = nn.Parameter(draw_weights(shape, channels * rows * columns, config.weight_init))
         self.filter = TemporalFilter(config.filter, 1)
         low, high = config.bias_init
         self.bias = nn.Parameter(low + (high - low) * torch.rand(1))
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The weights ``(C, k, k)`` of each drive."""
+        return [self.weight] if self.inhibition is None else [self.weight, self.inhibition]
 
 
 class Reading(NamedTuple):
@@ -108,7 +121,7 @@ class Reading(NamedTuple):
 
     window: Window
     weights: Tensor
-    """``(N, h, w, C)``, with the gain of the filter behind them."""
+    """``(N, h, w, C)``, with the gain of the filter behind them; of filters with two drives ``(2 N, h, w, C)``."""
     activation: Activation
 
     @property
@@ -210,16 +223,20 @@ class Readouts(nn.ModuleDict):
         return Constants.joined([readout.filter.constants for readout in self.each])
 
     def weights(self, rate_hz: float) -> Tensor:
-        """Return all spatial weights with their filter's gain, on the common window: ``(N, h, w, C)``."""
+        """Return all spatial weights with their filter's gain, on the common window: ``(N, h, w, C)``.
+
+        Filters with two drives have ``(2 N, h, w, C)``, excitation of all cell types first.
+        """
         top, bottom, left, right = self.window
-        stacked = []
+        stacked: list[list[Tensor]] = [[] for _ in range(self.config.filter.INPUTS)]
         for readout, place in zip(self.each, self.places.values(), strict=True):
             # Negative padding crops what would lie outside the lattice.
             margins = (place.left - left, right - place.right, place.top - top, bottom - place.bottom)
-            weight = F.pad(readout.weight, margins).permute(1, 2, 0)
             gain = readout.filter.gain(rate_hz)
-            stacked.append(weight if gain is None else weight * gain)
-        return torch.stack(stacked)
+            for found, mine in zip(stacked, readout.weights, strict=True):
+                weight = F.pad(mine, margins).permute(1, 2, 0)
+                found.append(weight if gain is None else weight * gain)
+        return torch.stack([weight for found in stacked for weight in found])
 
     def reading(self, rate_hz: float) -> Reading:
         """What all of them take from the last layer at this frame rate."""
@@ -231,7 +248,8 @@ class Readouts(nn.ModuleDict):
         """Filter what was read.
 
         Args:
-            drives: ``(T, B, N)`` of :meth:`Reading.drive`, in consecutive pieces; a piece with B = 1 serves all clips.
+            drives: ``(T, B, N)`` of :meth:`Reading.drive`, ``2 N`` where the filter has two drives, in consecutive
+                pieces; a piece with B = 1 serves all clips.
             rate_hz: frames per second.
             state: state of the filters, None at the start.
 

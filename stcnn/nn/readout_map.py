@@ -36,7 +36,7 @@ def drives(model: STCNN, frames: Frames, rate_hz: float, reach: int) -> Tensor:
     rows, columns = (slice(max(0, c - reach), c + reach + 1) for c in model.readouts.centre)
     found = []
     for readout in model.readouts.each:
-        drive = convolve_columns(maps, readout.weight.unsqueeze(0))[:, :, rows, columns]
+        drive = convolve_columns(maps, torch.stack(readout.weights))[:, :, rows, columns]
         gain = readout.filter.gain(rate_hz)
         found.append(readout.filter(drive if gain is None else drive * gain, rate_hz)[0])
     return torch.cat(found, -1)

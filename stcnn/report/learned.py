@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.filters import PARAMETERS
+from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.model import STCNN
 from stcnn.viz.weights import LayerWeights, ParameterValues
 
@@ -49,7 +50,7 @@ def _array(parameter: torch.Tensor) -> NDArray[np.float32]:
 
 @torch.no_grad()
 def impulse_responses(model: STCNN) -> dict[str, NDArray[np.float32]]:
-    """Impulse responses ``(K, C)`` in 1/s, computed by the filters themselves."""
+    """Impulse responses ``(K, C)`` in 1/s, computed by the filters themselves; of a membrane to weak excitation."""
     impulse = torch.zeros(round(KERNEL_S * KERNEL_RATE_HZ), 1)
     impulse[0] = KERNEL_RATE_HZ
     named = {f"layer {i}": [layer.filter] for i, layer in enumerate(model.hidden, start=1)}
@@ -58,12 +59,23 @@ def impulse_responses(model: STCNN) -> dict[str, NDArray[np.float32]]:
     for name, filters in named.items():
         columns = []
         for temporal in filters:
+            if temporal.config.INPUTS == 2:
+                columns.append(_to_weak_excitation(temporal, impulse.to(model.calcium.tau_s)))
+                continue
             gain = temporal.gain(KERNEL_RATE_HZ)
             n_channels = 1 if gain is None else len(gain)
             response, _ = temporal(impulse.expand(-1, n_channels).to(model.calcium.tau_s), KERNEL_RATE_HZ)
             columns.append(response if gain is None else response * gain)
         kernels[name] = _array(torch.cat(columns, dim=1))
     return kernels
+
+
+def _to_weak_excitation(membrane: TemporalFilter, impulse: torch.Tensor) -> torch.Tensor:
+    """Impulse response ``(K, 1)`` of a membrane around its resting voltage."""
+    weak = 1e-4
+    excited = torch.cat([weak * impulse, torch.zeros_like(impulse)], 1)
+    answers = [membrane(drive, KERNEL_RATE_HZ)[0] for drive in (excited, torch.zeros_like(excited))]
+    return (answers[0] - answers[1]) / weak
 
 
 def parameter_values(model: STCNN, untrained: STCNN, bounds: Bounds) -> list[ParameterValues]:

@@ -64,9 +64,10 @@ def fit_neurons_to_traces(model: STCNN, train: Dataset, cell_types: Collection[s
         train: the recordings to learn from; a neuron that has none rests at zero.
         cell_types: those to fit; None is all.
     """
-    bias = torch.cat([readout.bias for readout in model.readouts.each])
+    undriven = model.calcium.tau_s.new_zeros(1, 1, len(model.cell_types) * model.readouts.config.filter.INPUTS)
+    voltage = model.readouts([undriven], train.rate_hz)[0][0, 0]
     settled_frames = int(20 * float(model.calcium.time_constants().max()) * train.rate_hz) + 1
-    resting = model.calcium(bias.expand(settled_frames, 1, -1), train.rate_hz)[0][-1, 0].tolist()
+    resting = model.calcium(voltage.expand(settled_frames, 1, -1), train.rate_hz)[0][-1, 0].tolist()
     samples = samples_of_neurons(train)
     for name, neurons, rest in zip(model.cell_types, model.calcium.each, resting, strict=True):
         of_type = samples.get(name, {})

@@ -83,6 +83,8 @@ class FilterKind(Config):
     kind: str
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {}
     """Constants of the kernel by name."""
+    INPUTS: ClassVar[int] = 1
+    """Drives of each channel: one, or excitation and inhibition, those of all channels one after the other."""
     ALL: ClassVar[list[type[FilterKind]]] = []
     """Every kind that has been imported."""
 
@@ -152,3 +154,10 @@ class FilterKind(Config):
 def n_taps(kernel_s: float | None, dt_s: float) -> int | None:
     """Return the number of taps K of a kernel of ``kernel_s`` seconds, at least one; None for an infinite one."""
     return None if kernel_s is None else max(1, round(kernel_s / dt_s))
+
+
+def require_one_drive(filter: FilterKind) -> FilterKind:
+    """Return a filter that can stand in the eye or behind a hidden layer; raises ValueError for one of two drives."""
+    if filter.INPUTS != 1:
+        raise ValueError(f"a filter of kind '{filter.kind}' reads excitation and inhibition, which only readouts have")
+    return filter
