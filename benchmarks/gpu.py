@@ -29,7 +29,7 @@ try:
     from stcnn.nn.kernels.triton.launch import interpreted, missing
     from stcnn.nn.model import STCNN, ModelConfig
     from stcnn.nn.population import Population
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 except ModuleNotFoundError as error:
     print(f"benchmarks/gpu.py measured nothing: '{error.name}' is not installed here (pip install {error.name})")
     sys.exit(0)
@@ -206,7 +206,7 @@ def main() -> None:
         "benchmark": "gpu", "device": torch.cuda.get_device_name(), "torch": torch.__version__,
         "triton": triton.__version__, "roofs": roofs._asdict(), "rows": rows, "stages": stages(roofs, 4),
     }  # fmt: skip
-    with whole_file(options.to) as draft:
+    with atomic_write(options.to) as draft:
         draft.write_text(json.dumps(table, indent=1) + "\n")
     print(f"written to {options.to}")
 

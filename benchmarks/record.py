@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from stcnn.nn.model import STCNN, ModelConfig, Population  # noqa: E402
 from stcnn.training.environment import environment  # noqa: E402
-from stcnn.writing import whole_file  # noqa: E402
+from stcnn.writing import atomic_write  # noqa: E402
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CELL_TYPES = {"lc11": 10, "lc18": 19, "lc17": 20, "lc12": 10, "lc21": 7}
@@ -78,7 +78,7 @@ def write(name: str, rows: list[dict[str, Any]], **notes: Any) -> None:
     table(rows)
     circumstances = {**environment(), "load_at_end": os.getloadavg()[0]}
     text = json.dumps({"benchmark": name, "notes": notes, "environment": circumstances, "rows": rows}, indent=1)
-    with whole_file(RESULTS / f"{name}.json") as draft:
+    with atomic_write(RESULTS / f"{name}.json") as draft:
         draft.write_text(text + "\n")
     print(f"written to {RESULTS / f'{name}.json'}")
 

@@ -48,7 +48,7 @@ from stcnn.reading import (
     require_weights,
     whole_numbers,
 )
-from stcnn.writing import TakenError, whole_file, whole_folder
+from stcnn.writing import TakenError, atomic_folder, atomic_write
 
 INTERRUPTED = "interrupted.ckpt"
 NAMES = ("model", "cell_type", "unit", "neuron", "stimulus")
@@ -93,7 +93,7 @@ class Run:
         if path.exists():
             return None
         try:
-            with whole_folder(path) as draft:
+            with atomic_folder(path) as draft:
                 (draft / "checkpoints").mkdir(parents=True)
                 (draft / "config.yaml").write_text(_yaml(config))
         except TakenError:
@@ -102,7 +102,7 @@ class Run:
 
     def save_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.yaml``."""
-        with whole_file(self.path / "config.yaml") as draft:
+        with atomic_write(self.path / "config.yaml") as draft:
             draft.write_text(_yaml(config))
 
     def config(self) -> dict[str, Any]:
@@ -227,18 +227,18 @@ class Run:
     def finish(self, model: STCNN, epoch: int) -> None:
         """Choose the epoch the run opens with, and write its weights."""
         weights = {name: value.contiguous() for name, value in self.checkpoint_weights(epoch).items()}
-        with whole_file(self.path / "model.safetensors") as draft:
+        with atomic_write(self.path / "model.safetensors") as draft:
             draft.write_bytes(safetensors.torch.save(weights))
         self.save_network(model, epoch)
 
     def write_json(self, name: str, facts: Mapping[str, Any]) -> None:
         """Write a JSON file."""
-        with whole_file(self.path / name) as draft:
+        with atomic_write(self.path / name) as draft:
             draft.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 
     def write_table(self, name: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> None:
         """Write a CSV file; numbers are written so that they read back exactly."""
-        with whole_file(self.path / name) as draft:
+        with atomic_write(self.path / name) as draft:
             pd.DataFrame(rows).to_csv(draft, index=False)
 
     def read_table(self, name: str, needed: Sequence[str] = ()) -> pd.DataFrame:

@@ -197,13 +197,13 @@ def write_left_out(left_out: Mapping[str, str], folder: Path) -> None:
     """Write which models are not on the ladder, or only in part, and why; no file where there is none."""
     import pandas as pd
 
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     path = folder / "left_out.csv"
     if not left_out:
         path.unlink(missing_ok=True)
         return
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         pd.DataFrame({"model": left_out.keys(), "reason": left_out.values()}).to_csv(draft, index=False)
 
 
@@ -217,17 +217,17 @@ def write(table: pd.DataFrame, score: str, folder: Path) -> None:
     from stcnn.errors import ConfigError, nearest
     from stcnn.evaluate.tables import SCORES
     from stcnn.viz.ladder import ladder_figure
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     if score not in SCORES:
         raise ConfigError(f"there is no score '{score}'", remedy=nearest(score, SCORES))
     figure = ladder_figure(table, score)
-    with whole_file(folder / "ladder.csv") as draft:
+    with atomic_write(folder / "ladder.csv") as draft:
         table.to_csv(draft, index=False)
-    with whole_file(folder / "ladder.parquet") as draft:
+    with atomic_write(folder / "ladder.parquet") as draft:
         table.to_parquet(draft, index=False)
     for name in ("ladder.png", "ladder.svg"):
-        with whole_file(folder / name) as draft:
+        with atomic_write(folder / name) as draft:
             figure.savefig(draft)
 
 

@@ -33,7 +33,7 @@ def fit_neuron(
     from stcnn.data.splitting.splits import split_recordings
     from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation, show
     from stcnn.run_folder import open_run
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     opened, config = open_run(run), compose(recordings)
     model, dataset = opened.model(), config.open_dataset()
@@ -48,6 +48,6 @@ def fit_neuron(
         table = table.merge(held_out_correlation(model, dataset, held_out, fits), how="left")
     path = to or opened.path / "new_neurons.csv"
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         table.to_csv(draft, index=False)
     typer.echo(f"table in {path}")

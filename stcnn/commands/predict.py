@@ -158,7 +158,7 @@ def write_responses(responses: pd.DataFrame, path: Path) -> Path:
     import numpy as np
 
     from stcnn.errors import FileError, nearest
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     writers = {
         ".csv": lambda draft: responses.to_csv(draft, index=False),
@@ -168,7 +168,7 @@ def write_responses(responses: pd.DataFrame, path: Path) -> Path:
     ending = path.suffix.lower()
     if ending not in writers:
         raise FileError(f"'{path}' ends in '{path.suffix}'", remedy=nearest(ending, writers))
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         writers[ending](draft)
     return path
 
@@ -184,11 +184,11 @@ def _arrays(responses: pd.DataFrame) -> dict[str, Any]:
 
 def _draw(responses: pd.DataFrame, table: StimulusTable | None, path: Path) -> None:
     from stcnn.viz.traces import prediction_overview
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     layout = (table.rows, table.columns) if table else ()
     figure = prediction_overview(responses, *layout)
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         figure.savefig(draft)
 
 

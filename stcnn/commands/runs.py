@@ -30,11 +30,11 @@ def runs(
     from rich.table import Table
 
     from stcnn.run_summary import summaries
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     found = chosen(summaries(folder), name, best)
     if csv is not None:
-        with whole_file(csv) as draft:
+        with atomic_write(csv) as draft:
             found.to_csv(draft, index=False)
     table = Table("run", "data set", "state", "epochs", "correlation", "by cell type", box=None)
     for row in found.itertuples():

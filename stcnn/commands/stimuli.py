@@ -47,7 +47,7 @@ def show(
     from rich.console import Console
 
     from stcnn.stimuli import kinds, load_protocol
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     console = Console()
     if name in kinds():
@@ -55,7 +55,7 @@ def show(
         return
     protocol = load_protocol(name)
     if csv is not None:
-        with whole_file(csv) as draft:
+        with atomic_write(csv) as draft:
             protocol.table().to_csv(draft)
         console.print(f"{len(protocol.parameters)} stimuli in {csv}", highlight=False)
         return
@@ -77,7 +77,7 @@ def render(  # noqa: PLR0913  (an option is an argument)
     from rich.progress import track
 
     from stcnn.stimuli import load_protocol, write_movie
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     protocol = load_protocol(name)
     screen = _screen(shape_px=shape_px, deg_per_px=deg_per_px, rate_hz=rate_hz, background=background)
@@ -85,7 +85,7 @@ def render(  # noqa: PLR0913  (an option is an argument)
     for stimulus in track(names, description=protocol.name):
         write_movie(protocol.movie(stimulus, screen), to / f"{stimulus}.{file_format.lstrip('.')}")
     csv = to / f"{protocol.name}.csv"
-    with whole_file(csv) as draft:
+    with atomic_write(csv) as draft:
         protocol.table().loc[names].to_csv(draft)
     typer.echo(f"{len(names)} movies in {to}, their parameters in {csv}")
 

@@ -10,7 +10,7 @@ import torch
 from stcnn.errors import FileError
 from stcnn.export.layout import described
 from stcnn.export.tensors import CalciumTaus, Exported, PublishedForm
-from stcnn.writing import whole_folder
+from stcnn.writing import atomic_folder
 
 
 def export_published(
@@ -52,7 +52,7 @@ def export_published(
         "sampling_rate": int(rate_hz) if float(rate_hz).is_integer() else rate_hz,
         **facts,
     }
-    with whole_folder(folder) as draft:
+    with atomic_folder(folder) as draft:
         draft.mkdir()
         (draft / "config.json").write_text(json.dumps(config), encoding="utf-8")
         torch.save(content, draft / f"model_chkpnt_{exported.epoch}.pt")

@@ -19,7 +19,7 @@ from stcnn.run_folder import Run
 from stcnn.shortage import machine_error
 from stcnn.viz.history import loss_history
 from stcnn.viz.traces import prediction_grid
-from stcnn.writing import whole_file
+from stcnn.writing import atomic_write
 
 
 def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: Bounds | None = None) -> str:
@@ -41,7 +41,7 @@ def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: B
     if pairs:
         _save(run, "predictions.png", prediction_grid(pairs, "from the worst to the best of each cell type"))
     page = render(findings, bounds or Bounds())
-    with whole_file(run.path / "report.html") as draft:
+    with atomic_write(run.path / "report.html") as draft:
         draft.write_text(page, encoding="utf-8")
     kept = scores[scores.epoch == epoch]
     return f"{_table(kept)}\nEpoch {epoch} of {scores.epoch.max()} was kept.\n{run.path / 'report.html'}"
@@ -76,5 +76,5 @@ def _table(scores: pd.DataFrame) -> str:
 
 
 def _save(run: Run, name: str, figure: Figure) -> None:
-    with whole_file(run.path / name) as draft:
+    with atomic_write(run.path / name) as draft:
         figure.savefig(draft)

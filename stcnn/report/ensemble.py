@@ -14,7 +14,7 @@ from stcnn.report.text import aligned
 from stcnn.run_folder import Run
 from stcnn.training.recipe import Recipe
 from stcnn.viz.calibration import spread_calibration
-from stcnn.writing import whole_file
+from stcnn.writing import atomic_write
 
 
 def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
@@ -39,7 +39,7 @@ def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
         ratio = spread_to_error(shares)
         run.write_table("calibration.csv", shares)
         figure = spread_calibration(shares, ratio)
-        with whole_file(run.path / "calibration.png") as draft:
+        with atomic_write(run.path / "calibration.png") as draft:
             figure.savefig(draft)
         lines.append(f"The spread of the members foretells {100 * ratio:.0f} % of the held-out error.")
     return "\n".join([*lines, str(run.path)])

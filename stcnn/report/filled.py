@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from stcnn.report.svg import Picture
 from stcnn.version import __version__
-from stcnn.writing import whole_file
+from stcnn.writing import atomic_write
 
 
 def filled(template: str, **values: object) -> str:
@@ -37,6 +37,6 @@ def write_page(page: str, path: Path) -> Path:
     Raises:
         FileError: the page cannot be written.
     """
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path

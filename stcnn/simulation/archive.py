@@ -20,7 +20,7 @@ from stcnn.errors import FileError
 from stcnn.reading import open_npz
 from stcnn.simulation.population import Neuron
 from stcnn.simulation.recordings import Responses, SimulatedDataConfig, Simulation, movies_of, simulate
-from stcnn.writing import cache_folder, whole_file
+from stcnn.writing import atomic_write, cache_folder
 
 CODE = ("stcnn.simulation", "stcnn.stimuli")
 """Packages whose source the content of a cached simulation depends on."""
@@ -70,7 +70,7 @@ def _save(file: Path, simulation: Simulation) -> None:
         for trial, (traces, time_s) in enumerate(zip(responses.trials, responses.times_s, strict=True)):
             arrays[f"trials/{name}/{trial}"], arrays[f"times_s/{name}/{trial}"] = traces, time_s
     try:
-        with whole_file(file) as draft:
+        with atomic_write(file) as draft:
             np.savez(draft, allow_pickle=False, **arrays)
     except FileError as error:
         raise FileError(error.found, remedy=f"{error.remedy}; STCNN_CACHE names the folder") from error

@@ -13,7 +13,7 @@ from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
 from stcnn.simulation.population import Neuron
 from stcnn.simulation.recordings import Simulation
-from stcnn.writing import whole_folder
+from stcnn.writing import atomic_folder
 
 
 def write_simulation(simulation: Simulation, folder: Path) -> Path:
@@ -34,7 +34,7 @@ def write_simulation(simulation: Simulation, folder: Path) -> Path:
         raise FileError(f"{folder} exists already", remedy="choose another name")
     config = simulation.config.model_copy(update={"average_trials": False})
     single = replace(simulation, config=config)
-    with whole_folder(folder) as draft:
+    with atomic_folder(folder) as draft:
         write_store(single.dataset, draft / "recordings.zarr", provenance=config.model_dump(mode="json"))
         truth = {
             f"{field}/{name}": getattr(responses, field)

@@ -34,7 +34,7 @@ from stcnn.stimuli.formats import FORMATS, Choices, Format, Source
 from stcnn.stimuli.formats.source import FACTS, ending_of
 from stcnn.stimuli.resample import Placement, frame_at, n_frames_at
 from stcnn.stimuli.screen import Screen
-from stcnn.writing import whole_file
+from stcnn.writing import atomic_write
 
 WHAT = "a movie file"
 
@@ -56,7 +56,7 @@ def write_movie(movie: Movie, path: str | Path) -> Path:
     path = Path(path)
     write = _format_of(path, writing=True).write
     assert write is not None
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         write(movie, draft)
     return path
 

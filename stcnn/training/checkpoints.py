@@ -14,7 +14,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from stcnn.errors import FileError
 from stcnn.reading import load_tensors
 from stcnn.run_folder import INTERRUPTED, Run
-from stcnn.writing import whole_file
+from stcnn.writing import atomic_write
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ class WholeCheckpoints(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
-        """Write a checkpoint; errors as :func:`stcnn.writing.whole_file`."""
-        with whole_file(Path(path)) as draft, draft.open("wb") as stream:
+        """Write a checkpoint; errors as :func:`stcnn.writing.atomic_write`."""
+        with atomic_write(Path(path)) as draft, draft.open("wb") as stream:
             torch.save(checkpoint, stream)
 
 

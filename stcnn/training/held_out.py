@@ -29,7 +29,7 @@ from stcnn.nn.population import Population
 from stcnn.reading import read_json, read_parquet
 from stcnn.run_folder import Run
 from stcnn.training.recipe import Recipe
-from stcnn.writing import locked, whole_file
+from stcnn.writing import atomic_write, locked
 
 Part = Literal["validation", "test"]
 SEAL = "test_looks.json"
@@ -75,7 +75,7 @@ def score_part(run: Run, dataset: Dataset, recipe: Recipe, part: Part) -> pd.Dat
 def write_scores(run: Run, name: str, table: pd.DataFrame) -> None:
     """Write a table as CSV and Parquet into a run folder."""
     run.write_table(f"{name}.csv", table)
-    with whole_file(run.path / f"{name}.parquet") as draft:
+    with atomic_write(run.path / f"{name}.parquet") as draft:
         table.to_parquet(draft, index=False)
 
 

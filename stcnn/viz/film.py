@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.errors import FileError
-from stcnn.writing import whole_file
+from stcnn.writing import atomic_write
 
 Picture = NDArray[np.uint8]
 
@@ -29,7 +29,7 @@ def write_film(path: str | Path, frames: Iterable[Picture], fps: float = 30.0) -
     ending = path.suffix.lower()
     if ending not in {".mp4", ".gif"}:
         raise FileError(f"'{path}' ends in '{path.suffix}'", expected="an animation as .mp4 or .gif")
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         (_write_gif if ending == ".gif" else _write_mp4)(draft, iter(frames), fps)
     return path
 

@@ -20,7 +20,7 @@ class TakenError(FileError):
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path to write to; what was written takes the place of ``path`` when the block ends well.
 
     The folder is made if need be. No two processes or threads write to one draft; of two that write the same file at
@@ -41,7 +41,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give the path of a folder to make; it takes the place of ``path`` when the block ends well.
 
     The folder around it is made if need be. Two processes may make the same folder at once: each fills its own, and
@@ -67,7 +67,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_files(folder: Path) -> Iterator[Path]:
+def atomic_files(folder: Path) -> Iterator[Path]:
     """Give a folder for several files; they come into ``folder`` together when the block ends well.
 
     Args:
@@ -77,7 +77,7 @@ def whole_files(folder: Path) -> Iterator[Path]:
         FileError: the files cannot be written.
     """
     if not folder.exists():
-        with whole_folder(folder) as draft:
+        with atomic_folder(folder) as draft:
             draft.mkdir()
             yield draft
         return

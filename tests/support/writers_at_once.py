@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stcnn.errors import FileError
 from stcnn.run_folder import Run
-from stcnn.writing import TakenError, whole_file, whole_folder
+from stcnn.writing import TakenError, atomic_folder, atomic_write
 
 N_PROCESSES, N_ROUNDS = 4, 20
 
@@ -25,9 +25,9 @@ def race(barrier: Barrier, folder: Path, outcomes: "Queue[str]") -> None:
         try:
             made = Run.create(folder / str(number), "x", {"by": os.getpid()})
             outcomes.put("a run" if made.config() == {"by": os.getpid()} else "a run of another")
-            with whole_file(folder / "one.csv") as draft:
+            with atomic_write(folder / "one.csv") as draft:
                 draft.write_text(f"{os.getpid()}\n" * 2000)
-            with whole_folder(folder / f"folder_{number}") as draft:
+            with atomic_folder(folder / f"folder_{number}") as draft:
                 draft.mkdir()
                 (draft / "file").write_text("whole")
             outcomes.put("a folder")

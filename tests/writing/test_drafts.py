@@ -13,7 +13,7 @@ import pytest
 from stcnn.data.importers import read_import_config
 from stcnn.data.published import read_published
 from stcnn.errors import FileError
-from stcnn.writing import cache_folder, whole_file, whole_files
+from stcnn.writing import atomic_files, atomic_write, cache_folder
 from stcnn.writing.drafts import OLD_S, PREFIX, REPLACED, machine
 from stcnn.writing.places import place_folder
 from tests.support.made_up_data import write_published
@@ -34,7 +34,7 @@ def test_four_processes_at_once_never_collide(tmp_path: Path):
 
 def test_threads_write_one_file_at_once(tmp_path: Path):
     def write(number: int) -> None:
-        with whole_file(tmp_path / "a.txt") as draft:
+        with atomic_write(tmp_path / "a.txt") as draft:
             draft.write_text(str(number) * 1000)
 
     with ThreadPoolExecutor(8) as pool:
@@ -62,7 +62,7 @@ def test_drafts_whose_process_is_gone_are_taken_away_by_the_next_that_writes_the
     left, alive = draft_of(tmp_path, machine(), gone), draft_of(tmp_path, machine(), os.getppid())
     elsewhere, old = draft_of(tmp_path, "0" * 12, gone), draft_of(tmp_path, "1" * 12, os.getpid())
     os.utime(old, (time.time() - 2 * OLD_S,) * 2)
-    with whole_file(tmp_path / "a.txt") as draft:
+    with atomic_write(tmp_path / "a.txt") as draft:
         draft.write_text("text")
     assert not left.exists()
     assert not old.exists()
@@ -88,7 +88,7 @@ def test_what_was_being_replaced_when_a_process_was_killed_is_put_back(tmp_path:
     former = draft_of(tmp_path, machine(), gone) / REPLACED / "set.zarr"
     former.mkdir(parents=True)
     (former / "zarr.json").write_text("{}")
-    with whole_file(tmp_path / "a.txt") as draft:
+    with atomic_write(tmp_path / "a.txt") as draft:
         draft.write_text("text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "set.zarr"]
 
@@ -108,7 +108,7 @@ def test_a_folder_is_replaced_with_and_without_an_exchange(
 
 def test_files_of_one_folder_come_together(tmp_path: Path):
     def write(folder: Path, fail: bool) -> None:
-        with whole_files(folder) as draft:
+        with atomic_files(folder) as draft:
             (draft / "a").write_text("a")
             (draft / "b").write_text("b")
             if fail:

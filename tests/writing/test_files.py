@@ -12,14 +12,14 @@ from stcnn import cli, command_line
 from stcnn.data import write_store
 from stcnn.errors import FileError
 from stcnn.run_folder import open_run
-from stcnn.writing import whole_file, whole_folder
+from stcnn.writing import atomic_folder, atomic_write
 from tests.support.made_up_data import dataset, write_published
 from tests.test_train import folders
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
     def fail() -> None:
-        with whole_file(tmp_path / "a.txt") as draft:
+        with atomic_write(tmp_path / "a.txt") as draft:
             draft.write_text("half")
             raise RuntimeError("in the middle")
 
@@ -28,13 +28,13 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
         fail()
     assert (tmp_path / "a.txt").read_text() == "before"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-    with whole_file(tmp_path / "a.txt") as draft:
+    with atomic_write(tmp_path / "a.txt") as draft:
         draft.write_text("after")
     assert (tmp_path / "a.txt").read_text() == "after"
 
 
 def test_folders_are_made_and_endings_kept(tmp_path: Path):
-    with whole_file(tmp_path / "deep" / "er" / "A.PNG") as draft:
+    with atomic_write(tmp_path / "deep" / "er" / "A.PNG") as draft:
         assert draft.suffix == ".png"
         draft.write_text("picture")
     assert [p.name for p in (tmp_path / "deep" / "er").iterdir()] == ["A.PNG"]
@@ -45,16 +45,16 @@ def test_what_cannot_be_written_is_named(place: str, tmp_path: Path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     with pytest.raises(FileError, match=r"'.*' cannot be written \(.+\). Choose another place"):  # noqa: SIM117
-        with whole_file(tmp_path / place) as draft:
+        with atomic_write(tmp_path / place) as draft:
             draft.write_text("text")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_a_name_that_is_too_long_is_named(tmp_path: Path):
     with pytest.raises(FileError, match=r"cannot be written \(the name is too long\)\. Choose a shorter one\."):  # noqa: SIM117
-        with whole_file(tmp_path / f"{'long' * 100}.txt") as draft:
+        with atomic_write(tmp_path / f"{'long' * 100}.txt") as draft:
             draft.write_text("text")
-    with whole_file(tmp_path / f"{'l' * 251}.txt") as draft:  # the longest that a file system takes
+    with atomic_write(tmp_path / f"{'l' * 251}.txt") as draft:  # the longest that a file system takes
         draft.write_text("text")
     assert [len(p.name) for p in tmp_path.iterdir()] == [255]
 
@@ -106,7 +106,7 @@ def test_exports_into_a_file_are_refused_and_leave_nothing(layout: str, stcnn: C
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path):
     def fail() -> None:
-        with whole_folder(tmp_path / "deep" / "folder") as draft:
+        with atomic_folder(tmp_path / "deep" / "folder") as draft:
             draft.mkdir()
             (draft / "a.txt").write_text("half")
             raise RuntimeError("in the middle")
@@ -114,7 +114,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path):
     with pytest.raises(RuntimeError):
         fail()
     assert list((tmp_path / "deep").iterdir()) == []
-    with whole_folder(tmp_path / "deep" / "folder") as draft:
+    with atomic_folder(tmp_path / "deep" / "folder") as draft:
         draft.mkdir()
         (draft / "a.txt").write_text("whole")
     assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.txt")] == ["deep/folder/a.txt"]

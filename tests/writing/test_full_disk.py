@@ -22,7 +22,7 @@ from stcnn import cli, command_line
 from stcnn.errors import FileError, StcnnError
 from stcnn.run_folder import open_run
 from stcnn.viz.film import write_film
-from stcnn.writing import whole_file, whole_folder
+from stcnn.writing import atomic_folder, atomic_write
 from tests.support.disturbed import TASKS, drafts, prepare
 from tests.support.made_up_data import write_published
 from tests.support.small_disk import remount, small_disk, used_kb
@@ -66,7 +66,7 @@ def test_each_library_fails_with_one_sentence_and_the_file_that_was_there_stays(
     for ending, write in WRITERS.items():
         file = disk / f"file{ending}"
         file.write_text("before")
-        with pytest.raises(FileError, match=rf"^'{file}' {FULL}"), whole_file(file) as draft:
+        with pytest.raises(FileError, match=rf"^'{file}' {FULL}"), atomic_write(file) as draft:
             write(draft)
         assert file.read_text() == "before", ending
         assert [path.name for path in disk.iterdir()] == [file.name]
@@ -74,7 +74,7 @@ def test_each_library_fails_with_one_sentence_and_the_file_that_was_there_stays(
     frames = (np.random.default_rng(i).integers(0, 255, (256, 256, 3), dtype=np.uint8) for i in range(20))
     with pytest.raises(FileError, match=FULL):
         write_film(disk / "film.mp4", frames)
-    with pytest.raises(FileError, match=FULL), whole_folder(disk / "set.zarr") as folder:
+    with pytest.raises(FileError, match=FULL), atomic_folder(disk / "set.zarr") as folder:
         zarr.create_group(folder).create_array("a", data=BIG, compressors=None)
     assert not list(disk.iterdir())
 

@@ -61,7 +61,7 @@ def print_audit(found: Audit, csv: Path | None, flags: int) -> None:
     from rich.table import Table
 
     from stcnn.data.audit.checks import neurons_by_colour
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     console = Console()
     rows = neurons_by_colour(found)
@@ -78,5 +78,5 @@ def print_audit(found: Audit, csv: Path | None, flags: int) -> None:
     more = len(found.flags) - flags
     typer.echo(f"{len(found.flags)} flags" + (f", {more} not shown" if more > 0 else ""))
     if csv is not None:
-        with whole_file(csv) as draft:
+        with atomic_write(csv) as draft:
             found.neurons.to_csv(draft, index=False)

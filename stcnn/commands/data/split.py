@@ -32,7 +32,7 @@ def split(
 
     from stcnn.data import split_recordings
     from stcnn.data.splitting.splits import SIDES
-    from stcnn.writing import whole_file
+    from stcnn.writing import atomic_write
 
     config = _split_config(keys or [])
     data = opened(store)
@@ -44,7 +44,7 @@ def split(
     Console().print(table)
     if to is not None:
         content = json.dumps({"config": config.model_dump(mode="json")} | sides.to_json(data), indent=1)
-        with whole_file(to) as draft:
+        with atomic_write(to) as draft:
             draft.write_text(content)
         typer.echo(f"Split: {to}")
 

@@ -24,7 +24,7 @@ from stcnn.data.exporters.nwb_responses import add_responses
 from stcnn.data.recordings import rows_by
 from stcnn.errors import DataError, FileError
 from stcnn.movie import Movie
-from stcnn.writing import whole_files
+from stcnn.writing import atomic_files
 
 
 def export_nwb(
@@ -53,7 +53,7 @@ def export_nwb(
     paths: list[Path] = []
     files = rows_by(data.table, "animal", "session")
     free = _Names(taken=set())
-    with whole_files(folder) as draft:
+    with atomic_files(folder) as draft:
         for (animal, session), rows in files.items():
             path = folder / f"{free('_'.join(part for part in (animal, session) if part) or 'recordings')}.nwb"
             if path.exists():

@@ -14,7 +14,7 @@ from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import EVEN_WITHIN, rows_by
 from stcnn.errors import DataError, FileError
-from stcnn.writing import whole_folder
+from stcnn.writing import atomic_folder
 
 
 def export_published(
@@ -44,7 +44,7 @@ def export_published(
             remedy="export to NWB",
         )
     _require_room_in_the_layout(data)
-    with whole_folder(folder) as draft:
+    with atomic_folder(folder) as draft:
         _write(data, draft, progress)
     return folder
 

@@ -30,7 +30,7 @@ from stcnn.data.store.layout import (
 from stcnn.data.store.sums import ROOT, sum_of_attributes, sum_of_file
 from stcnn.errors import DataError, FileError
 from stcnn.reading import read_json
-from stcnn.writing import whole_folder
+from stcnn.writing import atomic_folder
 
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"), Crc32cCodec())
 Progress = Callable[[str, int, int], None]
@@ -63,7 +63,7 @@ def write_store(
     if data.table.trials.map(len).max() > 1:
         raise DataError("the recordings are averages of trials", expected="single trials", remedy="read single trials")
     data.require_unchanged()
-    with whole_folder(path, replace=overwrite) as draft:
+    with atomic_folder(path, replace=overwrite) as draft:
         _write(data, draft, dict(provenance or {}), progress)
     return path
 

@@ -191,7 +191,7 @@ def compile_code(code: Code, file: Path) -> None:
         FileError: the file cannot be written.
     """
     macros = [f"-D{name}={value}" for name, value in constants(code).items()]
-    with writing.whole_file(file) as draft:
+    with writing.atomic_write(file) as draft:
         command = [*compiler(), *FLAGS, *macros, str(SOURCES / code.source), "-o", str(draft)]
         beside = {
             **os.environ,
