@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from record import RESULTS, arguments, write
 
-from stcnn.config import judge
+from stcnn.config import validate
 from stcnn.data import Dataset
 from stcnn.experiments.new_neuron import NeuronFit, Shown, average_neuron, by_neuron, fit_neuron, show
 from stcnn.nn.model import STCNN
@@ -112,7 +112,7 @@ def main() -> None:
         __doc__, run=("", "run folder of the core"), draws=(1, "orders of the recordings"), seed=(100, "")
     )
     run = open_run(options.run)
-    config = judge(run.config())
+    config = validate(run.config())
     assert config.dataset.kind == "simulated"
     model = run.model()
     new = {"seed": options.seed, "average_trials": False, "n_trials": 3, "n_animals": 3, "neurons_per_animal": 1}

@@ -16,7 +16,7 @@ import numpy as np
 import record
 
 import stcnn
-from stcnn.config import judge
+from stcnn.config import validate
 from stcnn.report import write_report
 from stcnn.viz.animations import Clock, write_animation
 from stcnn.viz.panel import Panel
@@ -45,7 +45,7 @@ def film(what: str, panels: list[Panel], ending: str, n_columns: int) -> dict[st
 def report(folder: str) -> dict[str, Any]:
     """Write the report of a run."""
     run = stcnn.open_run(folder)
-    config = judge(run.config())
+    config = validate(run.config())
     dataset = config.open_dataset()
     start = time.perf_counter(), time.process_time()
     write_report(run, dataset, config.batching, config.bounds)

@@ -16,7 +16,7 @@ from matplotlib import image
 from matplotlib.figure import Figure
 
 import stcnn
-from stcnn.config import judge
+from stcnn.config import validate
 from stcnn.data import Dataset
 from stcnn.experiments import between_grey, receptive_fields, respond
 from stcnn.nn.bounds import Bounds
@@ -43,7 +43,7 @@ def save(figure: Figure, name: str) -> None:
 
 
 def draw_run(run: stcnn.run_folder.Run) -> None:
-    config = judge(run.config())
+    config = validate(run.config())
     found = find(run, config.open_dataset(), config.batching)
     model, rate_hz = found.model, found.dataset.rate_hz
     save(history.loss_history(run.losses(), run.scores(), run.finished_epoch()), "losses")

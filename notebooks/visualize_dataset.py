@@ -19,7 +19,7 @@ import pandas as pd
 from IPython.display import Video
 
 import stcnn
-from stcnn.config import compose, judge
+from stcnn.config import compose, validate
 from stcnn.data.audit.checks import audit
 from stcnn.stimuli.table import table_of
 from stcnn.viz.animations import Clock, write_animation
@@ -33,7 +33,7 @@ from stcnn.viz.tuning import stimulus_peaks
 RUN = None  # folder of a run, such as "experiments/2026-11-22_14-03-12_simulated"
 
 # %%
-config = judge(stcnn.open_run(RUN).config()) if RUN else compose(["dataset.n_animals=3"])
+config = validate(stcnn.open_run(RUN).config()) if RUN else compose(["dataset.n_animals=3"])
 dataset = config.open_dataset()
 dataset.table.groupby("cell_type").agg(
     animals=("animal", "nunique"), neurons=("neuron", "nunique"), stimuli=("stimulus", "nunique"),

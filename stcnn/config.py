@@ -111,12 +111,12 @@ def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
         elif key != "resume":
             found = f"'{key}' cannot be changed in a training that is resumed"
             raise ConfigError(found, remedy="leave it out, or start a new training")
-    config = judge(saved)
+    config = validate(saved)
     run.save_config(config.saved())
     return config, run
 
 
-def judge(mapping: Mapping[str, Any]) -> Config:
+def validate(mapping: Mapping[str, Any]) -> Config:
     """Turn plain values into a configuration.
 
     Raises:
@@ -138,11 +138,11 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
         folder: folder of ``config.yaml`` and its groups.
 
     Raises:
-        ConfigError: as :func:`judge`, or an override that Hydra cannot follow.
+        ConfigError: as :func:`validate`, or an override that Hydra cannot follow.
     """
     with explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
         values = plain(hydra_compose("config", overrides=with_prefix(overrides)))
-    return _with_its_network(judge(values), values, overrides)
+    return _with_its_network(validate(values), values, overrides)
 
 
 def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]]:
@@ -174,7 +174,7 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
     finally:
         sys.argv = argv
         os.environ.pop("HYDRA_FULL_ERROR") if full_error is None else os.environ.update(HYDRA_FULL_ERROR=full_error)
-    return [(_with_its_network(judge(values), values, overrides), overrides) for values, overrides in composed]
+    return [(_with_its_network(validate(values), values, overrides), overrides) for values, overrides in composed]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import ArrayLike
 
-from stcnn.config import Config, compose, judge, resumed
+from stcnn.config import Config, compose, resumed, validate
 from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError, FileError
 from stcnn.folders import experiments_folder
@@ -35,7 +35,7 @@ class Run(RunFolder):
 
     def settings(self) -> Config:
         """Return the configuration it was trained with, judged."""
-        return judge(self.config())
+        return validate(self.config())
 
     @cached_property
     def _opened(self) -> list[STCNN]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stcnn.config import Config, compose, from_command_line, judge, resumed
+from stcnn.config import Config, compose, from_command_line, resumed, validate
 from stcnn.errors import ConfigError, FileError
 from stcnn.nn.bounds import Bounds
 from stcnn.overrides import CONF
@@ -48,7 +48,7 @@ def misspelt() -> Iterator[tuple[str, tuple[str, ...]]]:
 @pytest.mark.parametrize("file", FILES)
 def test_every_file_composes(file: str):
     config = compose(chosen(file))
-    assert judge(config.model_dump(mode="json")) == config
+    assert validate(config.model_dump(mode="json")) == config
 
 
 @pytest.mark.parametrize(("file", "path"), list(misspelt()), ids=lambda v: v if isinstance(v, str) else ".".join(v))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stcnn.command_line import main
-from stcnn.config import Config, compose, judge
+from stcnn.config import Config, compose, validate
 from stcnn.errors import ConfigError
 from stcnn.foreign_keys import ANSWERS, CHOICES, foreign_key
 from stcnn.key_paths import places
@@ -32,7 +32,7 @@ def test_every_foreign_key_is_answered_where_it_stands_alone():
     content = compose().model_dump(mode="json")
     for theirs in (key for key in ANSWERS if "." not in key):
         with pytest.raises(ConfigError) as error:
-            judge({**content, theirs: 1})
+            validate({**content, theirs: 1})
         said = str(error.value)
         assert said.startswith(f"unknown key '{theirs}'; ")
         assert all(key in said for key in ANSWERS[theirs].ours)
@@ -99,7 +99,7 @@ def test_in_a_file_they_are_answered_as_well(tmp_path: Path):
     content = compose().model_dump(mode="json")
     content["training"]["lr"] = 0.01
     with pytest.raises(ConfigError, match=r"unknown key 'training.lr'; here it is training.learning_rate\."):
-        judge(content)
+        validate(content)
 
 
 def test_the_command_ends_with_the_sentence_and_status_2(capsys: pytest.CaptureFixture[str]):

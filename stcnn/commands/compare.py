@@ -75,14 +75,14 @@ def compare(
 
     from stcnn.baselines import named
     from stcnn.baselines.ladder import Ladder
-    from stcnn.config import judge
+    from stcnn.config import validate
     from stcnn.data.splitting.splits import require_no_leak
     from stcnn.run_folder import open_run
     from stcnn.training.held_out import look_at_test
 
     wanted = named(baselines) if baselines else []
     opened = [open_run(path) for path in runs]
-    config = judge(opened[0].config())
+    config = validate(opened[0].config())
     dataset = config.open_dataset()
     sides = shared_split(opened, dataset)
     require_no_leak(sides, dataset, config.split)
@@ -146,12 +146,12 @@ def shared_split(runs: Sequence[Run], dataset: Dataset) -> Split:
 def evaluated(runs: Sequence[Run], held_out: Dataset) -> dict[str, Evaluation]:
     """Predictions of each run, the mean over its members where it has some, beside the recordings."""
     from stcnn.baselines.ladder import evaluation
-    from stcnn.config import judge
+    from stcnn.config import validate
     from stcnn.evaluate.ensemble import predict_together
 
     found = {}
     for name, run in zip(names_of(runs), runs, strict=True):
-        config = judge(run.config())
+        config = validate(run.config())
         predictions = predict_together(run.models(), held_out, config.batching).mean
         found[name] = evaluation(predictions, held_out, config.split.families)
     return found

@@ -48,12 +48,12 @@ def evaluate(
     """
     from rich.console import Console
 
-    from stcnn.config import judge
+    from stcnn.config import validate
     from stcnn.run_folder import open_run
     from stcnn.training.held_out import look_at_test, score_part, sealed_scores
 
     opened = open_run(run)
-    config = judge(opened.config())
+    config = validate(opened.config())
     title = f"{split} part of {opened.path.name}"
     if dataset is not None:
         name, table = f"{Path(dataset).stem}_scores", _other_data(opened, config, dataset)

@@ -29,7 +29,7 @@ def fit_neuron(
 
     stcnn fit-neuron experiments/RUN dataset=store dataset.path=new.zarr split.test=0
     """
-    from stcnn.config import compose, judge
+    from stcnn.config import compose, validate
     from stcnn.data.splitting.splits import split_recordings
     from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation, show
     from stcnn.run_folder import open_run
@@ -38,7 +38,7 @@ def fit_neuron(
     opened, config = open_run(run), compose(recordings)
     model, dataset = opened.model(), config.open_dataset()
     split = split_recordings(dataset, config.split)
-    shown = show(model, dataset, judge(opened.config()).batching, cell_type)
+    shown = show(model, dataset, validate(opened.config()).batching, cell_type)
     train = set(split.train)
     seen = [each for each in shown if each.item in train]
     held_out = [each for each in shown if each.item not in train]

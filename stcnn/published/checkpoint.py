@@ -19,7 +19,7 @@ from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
 from stcnn.published.config import CalciumTau, deg_per_px, published_config
 from stcnn.published.names import our_name
-from stcnn.published.schema import judge
+from stcnn.published.schema import validate
 from stcnn.published.tensors import judged_state
 from stcnn.reading import load_tensors, read_json
 from stcnn.validation import validated
@@ -71,7 +71,7 @@ def read_published(folder: str | Path, epoch: int = 10, calcium_tau: CalciumTau 
             remedy=f"choose an epoch among {', '.join(there)}" if there else "check the folder",
         )
     described = read_json(folder / "config.json", "the published config.json")
-    rate_hz = judge(described, str(folder / "config.json")).sampling_rate
+    rate_hz = validate(described, str(folder / "config.json")).sampling_rate
     tensors = load_tensors(path, "a published checkpoint, with 'model' and 'optim'")
     try:
         return convert(tensors, described, rate_hz, calcium_tau, str(path))
@@ -102,7 +102,7 @@ def convert(
     Raises:
         FileError: the description has an unknown key or value, or does not describe the tensors.
     """
-    known = judge({"sampling_rate": rate_hz, **described}, f"the config.json of {source}")
+    known = validate({"sampling_rate": rate_hz, **described}, f"the config.json of {source}")
     state = judged_state(checkpoint, known, source)
     config = published_config(known, known.sampling_rate, calcium_tau, f"the config.json of {source}")
     counts = zip(known.ca_config.cell_types, known.ca_config.cell_count, strict=True)

@@ -20,7 +20,7 @@ from stcnn.errors import FileError, StcnnError
 from stcnn.nn.eye import EyeConfig
 from stcnn.nn.lattice import Convolution
 from stcnn.nn.model import ModelConfig
-from stcnn.published.schema import Described, Indicator, Lobula, Network, Photoreceptor, judge
+from stcnn.published.schema import Described, Indicator, Lobula, Network, Photoreceptor, validate
 
 CalciumTau = Literal["trained", "per_type"]
 
@@ -45,7 +45,7 @@ def published_config(
     Raises:
         FileError: a key is unknown or has a value that cannot be; the sentence names it.
     """
-    known = described if isinstance(described, Described) else judge({"sampling_rate": rate_hz, **described}, source)
+    known = described if isinstance(described, Described) else validate({"sampling_rate": rate_hz, **described}, source)
     try:
         eye = _eye(known.pr_config, rate_hz)
         first = known.L_config.convolutions()[0]

@@ -263,7 +263,7 @@ def _require_length(section: BaseModel, names: tuple[str, ...], length: int, of:
             raise ValueError(f"{name} has {len(each)} entries for {length} {of}")
 
 
-def judge(described: object, source: str) -> Described:
+def validate(described: object, source: str) -> Described:
     """Return the content of ``config.json``, judged.
 
     Args:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from stcnn import cli
-from stcnn.config import compose, judge
+from stcnn.config import compose, validate
 from stcnn.data import Dataset, write_store
 from stcnn.experiments.new_neuron import NeuronFit, show
 from stcnn.run_folder import Run, open_run
@@ -47,7 +47,7 @@ def new(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain = Dataset.of(plain.movies, [replace(r, shift_px=(0, 0)) for r in plain.recordings if r.cell_type == "lc4"])
     model = run.model()
     made = list(plain.recordings)
-    for each in show(model, plain, judge(run.config()).batching):
+    for each in show(model, plain, validate(run.config()).batching):
         recording = plain.recordings[each.item]
         trace = NeuronFit(*PLANTED[recording.neuron], 1.0, 0.6, 0.3).trace(model, each).numpy()
         last = int(each.batch.weight[0].nonzero().max()) + 2  # the last sample is not scored

@@ -266,7 +266,7 @@ def run(folder: Path) -> None:
 
 def _opened_run(folder: Path, rng: random.Random) -> str:
     from stcnn.command_line import main
-    from stcnn.config import judge
+    from stcnn.config import validate
     from stcnn.run_folder import open_run
 
     opened, way = open_run(folder / "runs" / "made_up"), rng.random()
@@ -278,7 +278,7 @@ def _opened_run(folder: Path, rng: random.Random) -> str:
         left = main([f"resume={opened.path}"])
         if left:
             raise Refused(str(left))
-    judge(opened.config())
+    validate(opened.config())
     opened.environment(), opened.split(), opened.trained_on(), opened.losses(), opened.scores(), opened.finished_epoch()
     for epoch in (None, *opened.checkpoints()):
         opened.model(epoch)

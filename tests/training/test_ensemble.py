@@ -113,11 +113,11 @@ def test_predict_gives_the_mean_of_the_members_and_their_spread(ensemble: Run, t
 
 
 def test_evaluate_and_compare_score_the_mean_of_the_members(ensemble: Run, tmp_path: Path):
-    from stcnn.config import judge
+    from stcnn.config import validate
 
     assert "trial mean" in command(evaluate, ensemble.path)
     scores = pd.read_parquet(ensemble.path / "validation_scores.parquet")
-    config = judge(ensemble.config())
+    config = validate(ensemble.config())
     dataset = config.open_dataset()
     of_members = [score_part(member, dataset, config, "validation") for member in ensemble.members()]
     mse = [table.trial_mean_mse_dff2.to_numpy() for table in (scores, *of_members)]
@@ -145,9 +145,9 @@ def test_what_takes_one_model_names_one_of_the_members(ensemble: Run, app: Typer
 
 
 def test_mean_and_spread_are_those_of_the_members(ensemble: Run):
-    from stcnn.config import judge
+    from stcnn.config import validate
 
-    config = judge(ensemble.config())
+    config = validate(ensemble.config())
     held_out = config.open_dataset().subset(range(4))
     together = predict_together(ensemble.models(), held_out, config.batching)
     each = [predict(model, held_out, config.batching).prediction.numpy() for model in ensemble.models()]
