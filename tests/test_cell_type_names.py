@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stcnn.cell_type_names import by_cell_type, cell_type_name
 from stcnn.config import compose
 from stcnn.data import BatchingConfig, Dataset
-from stcnn.data.dataset import taken
+from stcnn.data.dataset import select
 from stcnn.data.published import read_published
 from stcnn.errors import ConfigError, DataError
 from stcnn.experiments.new_neuron import show
@@ -32,9 +32,9 @@ def test_a_data_set_takes_and_gives_them_in_any_case() -> None:
     shouted = Dataset.of(dict(data.movies), [replace(r, cell_type=r.cell_type.upper()) for r in data.recordings])
     assert shouted.neurons == data.neurons
     assert shouted.content_hash() == data.content_hash()
-    assert taken(data, ("LC4",), average_trials=False).cell_types == ("lc4",)
+    assert select(data, ("LC4",), average_trials=False).cell_types == ("lc4",)
     with pytest.raises(DataError, match=r"of the cell types LC4, lc4 one stands twice"):
-        taken(data, ("LC4", "lc4"), average_trials=False)
+        select(data, ("LC4", "lc4"), average_trials=False)
 
 
 def test_the_window_of_a_type_is_found_in_any_case() -> None:

@@ -148,7 +148,7 @@ def _named_in_lower_case(recording: Recording) -> Recording:
     return recording if name == recording.cell_type else replace(recording, cell_type=name)
 
 
-def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_trials: bool | None) -> Dataset:
+def select(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_trials: bool | None) -> Dataset:
     """The recordings of some cell types, in their order, with trials averaged or single.
 
     Args:
@@ -175,7 +175,7 @@ def taken(data: Dataset, cell_types: tuple[str, ...] | None = None, *, average_t
     return replace(data, recordings=recordings, table=table, neurons=neurons, known_hash=known)
 
 
-def in_order(data: Dataset) -> Dataset:
+def canonical_order(data: Dataset) -> Dataset:
     """The same recordings by cell type, animal, session, neuron, stimulus and trial, whatever order they came in.
 
     Neurons are numbered anew, so that data brought in by different ways are the same to the last index.
@@ -186,7 +186,7 @@ def in_order(data: Dataset) -> Dataset:
     return replace(ordered, neurons=neurons_of(ordered.table))
 
 
-def joined(parts: Sequence[Dataset]) -> Dataset:
+def concatenate(parts: Sequence[Dataset]) -> Dataset:
     """Several data sets as one, such as the sessions of an experiment; nothing is read.
 
     Raises:
@@ -210,7 +210,7 @@ def joined(parts: Sequence[Dataset]) -> Dataset:
     movies = JoinedMovies([part.movies for part in parts])
     whole = Dataset(movies, recordings, table, neurons_of(table), first.shape_px, first.deg_per_px)
     whole = replace(whole, require_unchanged=EachUnchanged(tuple(part.require_unchanged for part in parts)))
-    return noted(whole, *(note for part in parts for note in part.notes))
+    return with_notes(whole, *(note for part in parts for note in part.notes))
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class EachUnchanged:
             part()
 
 
-def noted(data: Dataset, *notes: str) -> Dataset:
+def with_notes(data: Dataset, *notes: str) -> Dataset:
     """The same data with these sentences added to its notes, each once."""
     return replace(data, notes=tuple(dict.fromkeys((*data.notes, *notes))))
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from stcnn.baselines.ladder import ladder
 from stcnn.data import BatchingConfig, Dataset, loader
-from stcnn.data.dataset import taken
+from stcnn.data.dataset import select
 from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions, responses
 from stcnn.evaluate.tables import CEILINGS, SCORES
@@ -41,7 +41,7 @@ def repeated(trials: int = 3) -> Dataset:
 
 def test_averages_and_single_trials_give_the_same_table() -> None:
     single = repeated()
-    average = taken(single, average_trials=True)
+    average = select(single, average_trials=True)
     tables = [Evaluation.of(predicted(data), data).scores_table(n_draws=50) for data in (single, average)]
     keys = ["level", "cell_type", "family", "neuron"]
     one, other = (table.set_index(keys).sort_index() for table in tables)
@@ -49,7 +49,7 @@ def test_averages_and_single_trials_give_the_same_table() -> None:
 
 
 def test_scores_of_a_neuron_are_those_of_its_joined_traces() -> None:
-    data = taken(repeated(), average_trials=True)
+    data = select(repeated(), average_trials=True)
     predictions = predicted(data)
     table = Evaluation.of(predictions, data).scores_table(("neuron",), n_draws=50)
     row = table[(table.cell_type == "lc4") & (table.neuron == "1")].iloc[0]
@@ -63,7 +63,7 @@ def test_scores_of_a_neuron_are_those_of_its_joined_traces() -> None:
 
 
 def test_trials_stand_beside_the_samples_that_were_scored() -> None:
-    data = taken(repeated(), average_trials=True)
+    data = select(repeated(), average_trials=True)
     predictions = predicted(data)
     of_item = dict(zip(predictions.item.tolist(), range(len(predictions.item)), strict=True))
     for response in responses(predictions, data):
@@ -81,7 +81,7 @@ def test_without_repeats_only_scores_against_single_trials_are_there() -> None:
 
 
 def test_averages_whose_trials_are_lost_have_no_ceiling_and_no_score_against_single_trials() -> None:
-    whole = taken(repeated(), average_trials=True)
+    whole = select(repeated(), average_trials=True)
     lost = Dataset.of(whole.movies, [replace(r, repeats=None) for r in whole.recordings])
     changed = Dataset.of(whole.movies, [replace(r, trace=r.trace + 1) for r in whole.recordings])
     for data in (lost, changed):
@@ -109,7 +109,7 @@ def test_animals_are_drawn_where_there_are_three_and_neurons_where_there_are_few
 
 
 def test_differences_of_a_model_to_itself_are_zero_and_other_recordings_are_refused() -> None:
-    data = taken(repeated(), average_trials=True)
+    data = select(repeated(), average_trials=True)
     evaluation = Evaluation.of(predicted(data), data)
     differences = ladder({"itself": evaluation}, "itself", n_draws=50).filter(like="_difference").to_numpy(float)
     assert np.isfinite(differences).any()
@@ -120,7 +120,7 @@ def test_differences_of_a_model_to_itself_are_zero_and_other_recordings_are_refu
 
 
 def test_a_paired_difference_is_surer_than_its_parts() -> None:
-    data = taken(repeated(), average_trials=True)
+    data = select(repeated(), average_trials=True)
     predictions = predicted(data)
     rng = torch.Generator().manual_seed(0)
     worse = replace(

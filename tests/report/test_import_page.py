@@ -13,7 +13,7 @@ from scipy import stats
 
 from stcnn.data import Dataset
 from stcnn.data.audit.checks import Audit, Flag, audit
-from stcnn.data.dataset import noted
+from stcnn.data.dataset import with_notes
 from stcnn.data.summary import sampled, summarise
 from stcnn.movie import Movie
 from stcnn.report.audit_page import write_audit_page
@@ -39,7 +39,9 @@ def data() -> Dataset:
     table["plane"] = np.where(second, np.where(table.cell_type == "lc4", "plane0", "plane1"), "")
     order = [3 * r.trials[0] + list(made_up_data.MOVIE_FRAMES).index(r.stimulus) for r in whole.recordings]
     table["onset_s"] = np.where(second, 10 + 5 * np.array(order), np.nan)
-    return noted(replace(whole, table=table), "a/plane0: Fneu was subtracted 0.7 times.", "<b>axis order</b> (T, Y, X)")
+    return with_notes(
+        replace(whole, table=table), "a/plane0: Fneu was subtracted 0.7 times.", "<b>axis order</b> (T, Y, X)"
+    )
 
 
 def test_a_session_is_summed_up(data: Dataset) -> None:
@@ -53,10 +55,10 @@ def test_a_session_is_summed_up(data: Dataset) -> None:
 
 
 def test_averages_count_all_their_trials() -> None:
-    from stcnn.data.dataset import taken
+    from stcnn.data.dataset import select
 
     whole = made_up_data.dataset(trials=3)
-    (first, _) = summarise(taken(whole, average_trials=True)).sessions
+    (first, _) = summarise(select(whole, average_trials=True)).sessions
     assert (first.n_presentations, first.trials) == (9, (3, 3))
 
 
@@ -78,7 +80,7 @@ def test_the_page_has_the_numbers_of_the_data(data: Dataset, tmp_path: Path) -> 
 def test_names_are_no_markup(data: Dataset, tmp_path: Path) -> None:
     renamed = [replace(r, stimulus=NASTY if r.stimulus == "bar" else r.stimulus, neuron=NASTY) for r in data.recordings]
     movies = {NASTY if name == "bar" else name: movie for name, movie in data.movies.items()}
-    odd = noted(Dataset.of(movies, renamed), NASTY)
+    odd = with_notes(Dataset.of(movies, renamed), NASTY)
     flagged = Audit([Flag("red", "label", NASTY, NASTY)], audit(odd).neurons)
     for page in (
         write_import_page(odd, tmp_path / "import.html", source=NASTY, store=NASTY).read_text(),

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from stcnn.data.dataset import Dataset, in_order, noted
+from stcnn.data.dataset import Dataset, canonical_order, with_notes
 from stcnn.data.importers.caiman import CaimanConfig, open_caiman
+from stcnn.data.importers.merging import merge_sessions, with_distinct_fields, with_distinct_names
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
 from stcnn.data.importers.names import require_name
 from stcnn.data.importers.nwb.importer import open_nwb
@@ -22,7 +23,6 @@ from stcnn.data.importers.nwb.keys import NwbConfig
 from stcnn.data.importers.suite2p import Suite2pConfig, open_suite2p
 from stcnn.data.importers.tables import open_tables
 from stcnn.data.importers.tables_config import TablesConfig
-from stcnn.data.importers.together import judged, together, told_apart
 from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, FileError, nearest
@@ -61,14 +61,16 @@ def open_import(config: ImportConfig | Sessions, make_movie: MakeMovie) -> Datas
         StcnnError: it cannot be used; the message says why.
     """
     if isinstance(config, Sessions):
-        return in_order(judged(together([_opened(session, make_movie) for session in config.sessions])))
-    return in_order(judged(_opened(config, make_movie)))
+        return canonical_order(
+            with_distinct_names(merge_sessions([_opened(session, make_movie) for session in config.sessions]))
+        )
+    return canonical_order(with_distinct_names(_opened(config, make_movie)))
 
 
 def _opened(config: ImportConfig, make_movie: MakeMovie) -> Dataset:
     """A session, with what is to be said of its movies among its notes."""
     data = _OPEN[config.kind](config, make_movie)
-    return noted(data, *getattr(data.movies, "notes", ()))
+    return with_notes(data, *getattr(data.movies, "notes", ()))
 
 
 def import_config(values: Mapping[str, Any], folder: Path | None = None) -> ImportConfig | Sessions:
@@ -81,7 +83,7 @@ def import_config(values: Mapping[str, Any], folder: Path | None = None) -> Impo
     sessions = _sessions(values, folder or Path())
     if sessions is None:
         return _import_config(values, folder)
-    return Sessions(sessions=told_apart([_import_config(session, folder) for session in sessions]))
+    return Sessions(sessions=with_distinct_fields([_import_config(session, folder) for session in sessions]))
 
 
 def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] | None:

@@ -19,11 +19,11 @@ from pydantic import Field
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
+from stcnn.data.importers.merging import merge_sessions
 from stcnn.data.importers.movies import MakeMovie, movies_from_specs
 from stcnn.data.importers.rois import chosen_rois, planes_listed
 from stcnn.data.importers.sessions import Session, SessionConfig, read_onsets
 from stcnn.data.importers.suite2p_settings import imaging_rate, setting
-from stcnn.data.importers.together import together
 from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.reading import read_npy, require_folder
 
@@ -77,7 +77,7 @@ def open_suite2p(config: Suite2pConfig, make_movie: MakeMovie) -> Dataset:
             expected="at least one",
             remedy="classify them in Suite2p, lower cell_probability, or list the neurons in a CSV (key neurons)",
         )
-    return together([session.cut(onsets, movies, infos) for session in sessions])
+    return merge_sessions([session.cut(onsets, movies, infos) for session in sessions])
 
 
 def plane_folders(path: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import torch
 import zarr
 from numpy.typing import NDArray
 
-from stcnn.data.dataset import Dataset, taken
+from stcnn.data.dataset import Dataset, select
 from stcnn.data.on_demand import MoviesOnDemand, RecordingsOnDemand
 from stcnn.data.recordings import Samples
 from stcnn.data.store.layout import (
@@ -58,7 +58,7 @@ def read_store(config: StoreDataConfig) -> Dataset:
         FileError: as :func:`open_store`.
         DataError: a cell type is not there, or trials to be averaged were sampled at different times.
     """
-    return taken(open_store(config.path), config.cell_types, average_trials=config.average_trials)
+    return select(open_store(config.path), config.cell_types, average_trials=config.average_trials)
 
 
 def open_store(path: str | Path) -> Dataset:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stcnn.data import Dataset, Split, SplitConfig, open_store, split_recordings, write_store
-from stcnn.data.dataset import taken
+from stcnn.data.dataset import select
 from stcnn.data.splitting.duplicates import fingerprint, same_content
 from stcnn.data.splitting.splits import recording_keys, require_no_leak
 from stcnn.errors import ConfigError, DataError
@@ -144,7 +144,7 @@ def test_copies_are_found_among_averages_by_a_trial_and_in_stores_without_readin
     stored = open_store(write_store(data, tmp_path / "set.zarr"))
     assert stored.trace_prints() == data.trace_prints()
     unread = replace(stored, recordings=[])
-    for found in (taken(data, average_trials=True), taken(unread, average_trials=True)):
+    for found in (select(data, average_trials=True), select(unread, average_trials=True)):
         table = found.table
         mine = np.flatnonzero(
             table.neuron.isin(["2", "copy"]) & (table.cell_type == "lc4") & (table.stimulus == "loom")

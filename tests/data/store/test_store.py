@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from stcnn.data import BatchingConfig, Dataset, SplitConfig, loader, split_recordings
-from stcnn.data.dataset import in_order, joined, noted, taken
+from stcnn.data.dataset import canonical_order, concatenate, select, with_notes
 from stcnn.data.on_demand import MoviesOnDemand
 from stcnn.data.recordings import neurons_of, optional_column
 from stcnn.data.store import StoreDataConfig, open_store, provenance, read_store, write_store
@@ -206,10 +206,10 @@ def test_a_store_is_not_replaced_unless_asked(stored: tuple[Dataset, Path]) -> N
 
 
 def test_notes_survive_joining_selection_order_and_the_store(tmp_path: Path) -> None:
-    data = noted(dataset(), "one cell was left out", "luminance is taken as 0 to 1")
-    assert in_order(data.subset([0, 1])).notes == data.notes
-    assert taken(data, ("LC4",), average_trials=True).notes == data.notes
-    assert joined([data, noted(data, "another")]).notes == (*data.notes, "another")
+    data = with_notes(dataset(), "one cell was left out", "luminance is taken as 0 to 1")
+    assert canonical_order(data.subset([0, 1])).notes == data.notes
+    assert select(data, ("LC4",), average_trials=True).notes == data.notes
+    assert concatenate([data, with_notes(data, "another")]).notes == (*data.notes, "another")
     write_store(data, tmp_path / "noted.zarr")
     assert open_store(tmp_path / "noted.zarr").notes == data.notes
 
@@ -219,7 +219,7 @@ def test_optional_columns_are_kept_where_they_are_known(tmp_path: Path) -> None:
     first.table["plane"] = "plane1"
     first.table["onset_s"] = np.arange(len(first)) / 10
     renamed = second.table.assign(neuron="other " + second.table.neuron)
-    whole = joined([first, replace(second, table=renamed, neurons=neurons_of(renamed))])
+    whole = concatenate([first, replace(second, table=renamed, neurons=neurons_of(renamed))])
     assert whole.table.plane.tolist() == ["plane1"] * len(first) + [""] * len(second)
     opened = open_store(write_store(whole, tmp_path / "set.zarr"))
     assert opened.table.plane.tolist() == whole.table.plane.tolist()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stcnn.data import Dataset, write_store
-from stcnn.data.dataset import joined
+from stcnn.data.dataset import concatenate
 from stcnn.data.store import StoreDataConfig, open_store, read_store
 from stcnn.errors import FileError
 from stcnn.run_folder import Run
@@ -43,7 +43,7 @@ def test_edited_samples_are_noticed_by_the_hash_and_not_on_opening(store: Path):
         with pytest.raises(FileError, match=CHANGED.format("traces/c/0")):
             opened.content_hash()
     with pytest.raises(FileError, match=CHANGED.format("traces/c/0")):
-        joined([open_store(store)]).content_hash()
+        concatenate([open_store(store)]).content_hash()
     with pytest.raises(FileError, match=CHANGED.format("traces/c/0")):
         write_store(open_store(store), store.with_name("copy.zarr"))
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stcnn.data.dataset import Dataset, joined, noted
+from stcnn.data.dataset import Dataset, concatenate, with_notes
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs
 from stcnn.data.importers.nwb import index as nwb_index
@@ -61,7 +61,7 @@ def open_nwb(config: NwbConfig, make_movie: MakeMovie) -> Dataset:
     movies, infos = _movies(config, inside, used, make_movie)
     whole = [p.on(s.onsets).cut(s.onsets, movies, infos) for p, s in zip(parts, shown, strict=True)]
     of_movies = (note for info in infos.values() for note in info.notes)
-    return noted(joined(whole), *(f"{config.path.name}: {note}" for note in notes), *of_movies)
+    return with_notes(concatenate(whole), *(f"{config.path.name}: {note}" for note in notes), *of_movies)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stcnn.data.dataset import Dataset, joined, noted
+from stcnn.data.dataset import Dataset, concatenate, with_notes
 from stcnn.data.importers.names import MAY_BE_EMPTY, NAMED, look_alikes, require_name
 from stcnn.data.importers.session_keys import SessionConfig
 from stcnn.data.on_demand import SelectedRecordings
@@ -23,7 +23,7 @@ from stcnn.errors import ConfigError, DataError
 from stcnn.movie import Movie
 
 
-def told_apart(configs: Sequence[Any]) -> tuple[Any, ...]:
+def with_distinct_fields(configs: Sequence[Any]) -> tuple[Any, ...]:
     """Configurations of sessions with a ``field`` where only their paths tell their neurons apart.
 
     Args:
@@ -79,14 +79,14 @@ def _require_no_copies(paths: Sequence[Path]) -> None:
             )
 
 
-def together(sessions: Sequence[Dataset]) -> Dataset:
+def merge_sessions(sessions: Sequence[Dataset]) -> Dataset:
     """Several sessions as one data set; neurons of one name in two animals take the animal into their names.
 
     Raises:
         DataError: two movies have one name, or a presentation stands twice.
         ShapeError: the movies differ in size or resolution.
     """
-    whole = joined(sessions)
+    whole = concatenate(sessions)
     for name in whole.movies:
         first, *others = (session.movies for session in sessions if name in session.movies)
         if not all(_same_movie(first[name], movies[name]) for movies in others):
@@ -99,7 +99,7 @@ def _same_movie(movie: Movie, other: Movie) -> bool:
     return units == others and np.array_equal(movie.luminance(), other.luminance())
 
 
-def judged(data: Dataset) -> Dataset:
+def with_distinct_names(data: Dataset) -> Dataset:
     """The data set with names that tell its cells apart, and notes on names that look alike.
 
     Raises:
@@ -111,7 +111,7 @@ def judged(data: Dataset) -> Dataset:
                 require_name(str(name), f"the {column.replace('_', ' ')}")
     data = _animals_apart(data)
     _require_each_once(data.table)
-    return noted(data, *_alike(data))
+    return with_notes(data, *_alike(data))
 
 
 def _alike(data: Dataset) -> Iterator[str]:
@@ -138,7 +138,7 @@ def _animals_apart(data: Dataset) -> Dataset:
         f"{len(shared)} names stand for neurons of several animals and have the animal before them: "
         f"'{neuron}' ({cell_type}) stands in '{listed}'."
     )
-    return noted(renamed(data, names), note)
+    return with_notes(renamed(data, names), note)
 
 
 def renamed(data: Dataset, neurons: Sequence[str]) -> Dataset:
