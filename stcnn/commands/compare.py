@@ -96,7 +96,7 @@ def compare(
     folder = to or opened[0].path / f"comparison_{split}"
     write(table, score, folder)
     left_out: dict[str, str] = {}
-    for name, found in fitted(wanted, dataset, sides, split, config):
+    for name, found in fit_baselines(wanted, dataset, sides, split, config):
         note(rungs, name, found, score, left_out)
         write(rungs.table(), score, folder)
         write_left_out(left_out, folder)
@@ -163,7 +163,7 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     return [run.path.name if short.count(name) > 1 else name for name, run in zip(short, runs, strict=True)]
 
 
-def fitted(
+def fit_baselines(
     wanted: Sequence[str], dataset: Dataset, sides: Split, part: Part, config: Config
 ) -> Iterator[tuple[str, Evaluation | StcnnError]]:
     """Fit simple models to the training part, one after the other, and evaluate each on the held-out one.
