@@ -22,7 +22,7 @@ from stcnn.baselines.ridge import Root
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.evaluate import Predictions
-from stcnn.nn.temporal import exponential_filter
+from stcnn.nn.filters.exponential import exponential_filter
 
 BENDS = (1.0, 2.0, 4.0)
 """Voltages above which the slope of a fitted nonlinearity may change: it saturates or accelerates."""

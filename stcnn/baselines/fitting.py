@@ -22,7 +22,7 @@ from stcnn.baselines.lags import Lags
 from stcnn.baselines.linear import Linear, regressed, regressed_gains
 from stcnn.baselines.ridge import Choice
 from stcnn.errors import TrainingError
-from stcnn.nn.temporal import exponential_filter
+from stcnn.nn.filters.exponential import exponential_filter
 
 SHORT_MEMORY_S = 0.6
 """How far a filter reaches behind which an indicator follows."""
