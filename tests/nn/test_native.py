@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from stcnn.nn.kernels.native.compile import Geometry, NotCompiled, why_unavailab
 from stcnn.nn.lattice import Window
 from stcnn.nn.readout import Reading
 from stcnn.nn.stack import ENGINES, choose, native
+from stcnn.nn.stack.chunked_forward import ChunkedForward
 from stcnn.nn.stack.problem import Clips, LayerTensors, Problem, StackOutput
 from tests.support.nn_compiler import compiled_by
 from tests.support.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
@@ -117,7 +118,8 @@ def assert_same_as_in_double(net: Network) -> None:
     """Outputs to 1e-5, gradients to 1e-4 of the fused form in float64.
 
     Where seven pixels and a few frames leave differences that float32 does not hold, the fused form in float32 is the
-    measure: twice its error is allowed.
+    measure: twice its error is allowed. Where a map lies within rounding of the kink of a rectifier, at which the
+    gradient jumps, those to both sides of it are right.
     """
     found, gradients = trained(run_native, net)
     right, right_gradients = trained(run_torch, net.of(torch.float64))
@@ -130,9 +132,40 @@ def assert_same_as_in_double(net: Network) -> None:
         torch.testing.assert_close(mean.double(), right_mean, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(var.double(), right_var, rtol=1e-5, atol=1e-6)
     errors = gradient_errors(by_kind(gradients), by_kind(right_gradients))
+    if nearest_kink(net) < ROUNDING:
+        sides = [trained(run_torch, moved(net.of(torch.float64), by))[1] for by in (-ROUNDING, ROUNDING)]
+        found_errors = [errors, *(gradient_errors(by_kind(gradients), by_kind(side)) for side in sides)]
+        errors = min(found_errors, key=lambda each: max(each.values()))
     if max(errors.values()) >= 1e-4:
         single = gradient_errors(by_kind(trained(run_torch, net)[1]), by_kind(right_gradients))
         assert all(error < max(1e-4, 2 * single[kind]) for kind, error in errors.items()), (errors, single)
+
+
+ROUNDING = 1e-6
+"""How near to zero normalised maps, which are about one, may lie on either side of it in float32."""
+
+
+def nearest_kink(net: Network) -> float:
+    """How near the maps come to where a rectifier has a kink, computed in float64."""
+    exact = net.of(torch.float64)
+    run = ChunkedForward(exact.layers, exact.clips, exact.reading.window)
+    with torch.no_grad():
+        run.forward()
+    slopes = [*(layer.slope for layer in exact.layers[1:]), exact.reading.slope]
+    nearest = float("inf")
+    for i, slope in enumerate(slopes):
+        for s, span in enumerate(run.spans):
+            z = run.filtered(i, s, 0, span.frames) * run.row("scale", i, s) + run.row("shift", i, s)
+            maps = z.view(span.frames, span.clips, *run.lattice, -1)
+            read = net.reading.window.crop(maps) if i == len(slopes) - 1 else maps
+            nearest = min(nearest, float("inf") if slope == 1 else float(read.abs().min()))
+    return nearest
+
+
+def moved(net: Network, by: float) -> Network:
+    """The same network, every normalised map moved by a little."""
+    layers = [layer._replace(beta=(layer.beta.detach() + by).requires_grad_()) for layer in net.layers]
+    return net._replace(layers=layers)
 
 
 def by_kind(gradients: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -152,6 +185,7 @@ def by_kind(gradients: dict[str, Tensor]) -> dict[str, Tensor]:
     slope=st.sampled_from([0.0, 0.01, 1.0, 2.0]),
     seed=st.integers(0, 1000),
 )
+@example(size=LATTICES[1], n_frames=61, n_clips=2, n_shared=0, norm=True, slope=1.0, seed=317)  # 6.6e-8 from a kink
 def test_outputs_and_gradients_are_those_of_the_fused_form_in_double(
     size: tuple[tuple[int, int], int, tuple[int, ...]],
     n_frames: int,
