@@ -18,6 +18,7 @@ from stcnn.evaluate import Evaluation, Predictions
 from stcnn.evaluate.responses import RESPONSE
 from stcnn.evaluate.tables import SCORES, ceilings
 from stcnn.metrics.intervals import N_DRAWS, bootstrap_counts, interval
+from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
 
 ALL_TYPES = "mean of types"
 """Name of the rows that average the cell types."""
@@ -27,12 +28,15 @@ Draws = dict[str, NDArray[np.float64]]
 
 
 def evaluation(
-    predictions: Predictions, dataset: Dataset, families: Mapping[str, Sequence[str]] | None = None
+    predictions: Predictions,
+    dataset: Dataset,
+    families: Mapping[str, Sequence[str]] | None = None,
+    likelihood: Likelihood = LIKELIHOODS["squared"],
 ) -> Evaluation:
     """Evaluate predictions in the order of the recordings, so that models with different batches can be paired."""
     order = predictions.item.argsort(stable=True)
     rows = Predictions(*(getattr(predictions, field.name)[order] for field in fields(Predictions)))
-    return Evaluation.of(rows, dataset, families)
+    return Evaluation.of(rows, dataset, families, likelihood)
 
 
 def ladder(models: Mapping[str, Evaluation], reference: str, n_draws: int = N_DRAWS) -> pd.DataFrame:

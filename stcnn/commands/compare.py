@@ -148,12 +148,14 @@ def evaluated(runs: Sequence[Run], held_out: Dataset) -> dict[str, Evaluation]:
     from stcnn.baselines.ladder import evaluation
     from stcnn.config import validate
     from stcnn.evaluate.ensemble import predict_together
+    from stcnn.metrics.likelihoods import LIKELIHOODS
 
     found = {}
+    likelihood = LIKELIHOODS[judge(runs[0].config()).training.loss]
     for name, run in zip(names_of(runs), runs, strict=True):
         config = validate(run.config())
         predictions = predict_together(run.models(), held_out, config.batching).mean
-        found[name] = evaluation(predictions, held_out, config.split.families)
+        found[name] = evaluation(predictions, held_out, config.split.families, likelihood)
     return found
 
 
@@ -174,7 +176,9 @@ def fit_baselines(
     from stcnn.baselines import BASELINES, Workbench
     from stcnn.baselines.ladder import evaluation
     from stcnn.errors import StcnnError, TrainingError
+    from stcnn.metrics.likelihoods import LIKELIHOODS
 
+    likelihood = LIKELIHOODS[config.training.loss]
     bench = Workbench(dataset.subset(sides.train), config.batching)
     held_out = dataset.subset(getattr(sides, part))
     for number, name in enumerate(wanted, 1):
@@ -184,7 +188,7 @@ def fit_baselines(
             predictions = BASELINES[name](bench).predict(held_out, config.batching)
             if not predictions.prediction.isfinite().all():
                 raise TrainingError("its prediction is not finite")
-            found: Evaluation | StcnnError = evaluation(predictions, held_out, config.split.families)
+            found: Evaluation | StcnnError = evaluation(predictions, held_out, config.split.families, likelihood)
         except StcnnError as error:
             found = error
         except RuntimeError as error:  # of linear algebra: a matrix that cannot be decomposed

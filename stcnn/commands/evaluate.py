@@ -28,6 +28,8 @@ PRINTED = {
     "trial_mean_ceiling": "ceiling",
     "normalised_correlation": "normalised",
     "feve": "FEVE",
+    "deviance_explained": "deviance explained",
+    "deviance_ceiling": "ceiling",
 }
 """Columns of the table in the terminal; those that are not available are left out."""
 
@@ -64,6 +66,8 @@ def evaluate(
         title += f" (look {n_looks} at it)"
     else:
         name, table = f"{split}_scores", score_part(opened, config.open_dataset(), config, split)
+    if config.training.loss == "squared":  # FEVE says it, and more
+        table = table.drop(columns=[name for name in table if name.startswith("deviance")])
     Console().print(printed(table, title))
     typer.echo(f"scores of all cell types, families and neurons in {opened.path / name}.csv and .parquet")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stcnn.errors import DataError
 from stcnn.reading import require_name
 
 Samples = tuple[NDArray[np.float32], NDArray[np.float64]]
@@ -200,6 +201,27 @@ def neurons_of(table: pd.DataFrame) -> dict[str, list[str]]:
     """Cell type to neurons, both in the order in which they appear."""
     pairs = table[["cell_type", "neuron"]].drop_duplicates()
     return {t: list(pairs.neuron[pairs.cell_type == t]) for t in pairs.cell_type.unique()}
+
+
+def indicators_of(table: pd.DataFrame, neurons: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the name of the indicator of each neuron, by cell type in the order of ``neurons``.
+
+    Raises:
+        DataError: the recordings of a neuron name none, or two.
+    """
+    named = {key: tuple(group.unique()) for key, group in table.groupby(["cell_type", "neuron"], sort=False).indicator}
+    for (cell_type, neuron), found in named.items():
+        if len(found) != 1 or not found[0]:
+            listed = " and ".join(f"'{name}'" for name in found if name)
+            raise DataError(
+                f"recordings of neuron '{neuron}' ({cell_type}) name {listed or 'no indicator'}",
+                expected="one indicator in all recordings of a neuron",
+                remedy="name it when the recordings are imported, or choose model.calcium.tau=per_type",
+            )
+    return {
+        cell_type: tuple(named.get((cell_type, neuron), ("",))[0] for neuron in of_type)
+        for cell_type, of_type in neurons.items()
+    }
 
 
 def rows_by(table: pd.DataFrame, *columns: str) -> dict[tuple[str, ...], list[int]]:

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Batch, Dataset
-from stcnn.metrics import correlation, mean_squared_error
+from stcnn.metrics import correlation
+from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
 from stcnn.nn.model import STCNN
 
 
@@ -62,16 +63,21 @@ class Predictions:
 
         return cls(*(join(field.name) for field in fields(cls)))
 
-    def scores(self, cell_types: Sequence[str]) -> pd.DataFrame:
+    def scores(self, cell_types: Sequence[str], likelihood: Likelihood = LIKELIHOODS["squared"]) -> pd.DataFrame:
         """Score each cell type.
+
+        Args:
+            cell_types: their names in index order.
+            likelihood: whose deviance is the loss.
 
         Returns:
             One row per cell type that has recordings: ``cell_type``, ``n_neurons``, ``n_recordings``, ``loss`` (mean
-            squared error, mean over recordings), ``correlation`` (all traces of the type joined) and
+            deviance, of a squared loss the mean squared error; mean over recordings), ``correlation`` (all traces of
+            the type joined) and
             ``neuron_correlation`` (those of each neuron joined, mean over neurons for which it is defined). The latter
             is mostly one of noise where a neuron's few held-out stimuli are ones it does not answer to.
         """
-        error = mean_squared_error(self.prediction, self.target, self.weight)
+        error = likelihood.loss(self.prediction, self.target, self.weight)
         rows = []
         for index, name in enumerate(cell_types):
             mine = self.cell_type == index

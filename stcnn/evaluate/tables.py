@@ -20,6 +20,7 @@ from stcnn.errors import DataError
 from stcnn.evaluate.predictions import Predictions
 from stcnn.evaluate.responses import Response, response_table, responses
 from stcnn.metrics.intervals import N_DRAWS, Scale, bootstrap_counts, interval
+from stcnn.metrics.likelihoods import LIKELIHOODS, DevianceSums, Likelihood
 from stcnn.metrics.moments import Additive, HalfMoments, Moments, Values
 from stcnn.metrics.tuning import lagged_moments, latency_error_s, tuning_similarity
 
@@ -44,9 +45,12 @@ SCORES: dict[str, Scale] = {
     "tuning_similarity": "arcsine",
     "latency_error_s": "plain",
     "neuron_correlation": "fisher",
+    "deviance_explained": "unexplained",
+    "deviance_ceiling": "plain",
 }
 """Scores of a table, each with ``_low`` and ``_high``, and the scale of their interval; docs/scores.md says what they
-mean. ``neuron_correlation`` is the mean over neurons of ``trial_mean_correlation``."""
+mean. ``neuron_correlation`` is the mean over neurons of ``trial_mean_correlation``. The deviance is that of single
+trials by the likelihood of the training; ``deviance_ceiling`` is what the true means would explain of it."""
 CEILINGS = {
     "single_trial_ceiling": "single_trial_signal_share",
     "trial_mean_ceiling": "trial_mean_signal_share",
@@ -99,6 +103,8 @@ class Evaluation:
         single_trials: sums against each trial, ``(R,)``; zero where only the mean was kept.
         halves: sums of halves of the trials, ``(R, H)``.
         lagged: sums against the mean of the trials with the prediction moved in time, ``(R, L)``.
+        deviance: sums of the deviance from each trial, ``(R,)``; zero where only the mean was kept.
+        likelihood: whose deviance that is.
     """
 
     table: pd.DataFrame
@@ -106,10 +112,16 @@ class Evaluation:
     single_trials: Moments
     halves: HalfMoments
     lagged: Moments
+    deviance: DevianceSums
+    likelihood: Likelihood
 
     @classmethod
     def of(
-        cls, predictions: Predictions, dataset: Dataset, families: Mapping[str, Sequence[str]] | None = None
+        cls,
+        predictions: Predictions,
+        dataset: Dataset,
+        families: Mapping[str, Sequence[str]] | None = None,
+        likelihood: Likelihood = LIKELIHOODS["squared"],
     ) -> Evaluation:
         """Set predictions beside the trials of a data set.
 
@@ -117,6 +129,7 @@ class Evaluation:
             predictions: of recordings of the data set.
             dataset: averages of trials or single trials.
             families: name of a stimulus family to patterns of stimulus names, as in a split.
+            likelihood: whose deviance is explained, as in training.
 
         Raises:
             DataError: there is nothing to score.
@@ -126,10 +139,12 @@ class Evaluation:
             raise DataError("no recording has samples that are scored", expected="at least one")
         table = response_table(found, dataset)
         names = {name: family_of(name, dataset, families or {}) for name in table.stimulus.unique()}
-        return cls.of_responses(found, table.assign(family=table.stimulus.map(names)))
+        return cls.of_responses(found, table.assign(family=table.stimulus.map(names)), likelihood)
 
     @classmethod
-    def of_responses(cls, found: Sequence[Response], table: pd.DataFrame) -> Evaluation:
+    def of_responses(
+        cls, found: Sequence[Response], table: pd.DataFrame, likelihood: Likelihood = LIKELIHOODS["squared"]
+    ) -> Evaluation:
         """Sum up responses that are described by a table, see :func:`stcnn.evaluate.responses.response_table`."""
         table = table.assign(
             n_kept=[len(response.trials) for response in found],
@@ -142,6 +157,8 @@ class Evaluation:
             Moments.stacked([_single_trial_moments(response) for response in found]),
             HalfMoments.stacked([HalfMoments.of(response.trials) for response in found]),
             Moments.stacked([lagged_moments(r.time_s, r.predicted, r.mean) for r in found]),
+            DevianceSums.stacked([_deviance_sums(likelihood, response) for response in found]),
+            likelihood,
         )
 
     def groups(self, level: Level) -> Iterator[Group]:
@@ -175,6 +192,8 @@ class Evaluation:
         single = drawn(self.single_trials, n_kept > 0)
         mean = drawn(self.trial_mean, n_trials > 1)
         repeated = drawn(self.trial_mean, n_kept > 1)
+        deviance = drawn(self.deviance, n_kept > 0)
+        repeated_deviance = drawn(self.deviance, n_kept > 1)
         return {
             "single_trial_correlation": single.correlation(),
             "single_trial_signal_share": drawn(self.single_trials, n_kept > 1).explainable(),
@@ -188,6 +207,8 @@ class Evaluation:
             "tuning_similarity": _tuning_similarity(table, group, counts),
             "latency_error_s": latency_error_s(drawn(self.lagged, n_trials > 0)),
             "neuron_correlation": self._mean_over_neurons(group, counts),
+            "deviance_explained": deviance.explained(self.likelihood),
+            "deviance_ceiling": repeated_deviance.ceiling(self.likelihood),
         }
 
     def _mean_over_neurons(self, group: Group, counts: Values) -> Values:
@@ -293,6 +314,12 @@ def _tuning_similarity(table: pd.DataFrame, group: Group, counts: Values) -> Val
 def _trial_mean_moments(response: Response) -> Moments:
     trials = response.trials if len(response.trials) else response.mean[None]
     return Moments.of_trial_mean(response.predicted, trials)
+
+
+def _deviance_sums(likelihood: Likelihood, response: Response) -> DevianceSums:
+    if len(response.trials):
+        return DevianceSums.of(likelihood, response.predicted, response.trials)
+    return DevianceSums.nothing()
 
 
 def _single_trial_moments(response: Response) -> Moments:

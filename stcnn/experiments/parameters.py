@@ -86,10 +86,7 @@ def quantities(model: STCNN, bounds: Bounds, rate_hz: float) -> Iterator[Quantit
 
 
 def _calcium(model: STCNN, bounds: Bounds) -> Iterator[Quantity]:
-    shared = model.calcium.config.tau == "global"
-    limits = bounds.calcium_tau_s if shared else bounds.calcium_type_tau_s
-    taus = model.calcium.time_constants().tolist()
-    for name, tau_s in zip(["all cell types"] if shared else model.cell_types, taus, strict=False):
+    for name, tau_s, limits in _indicators(model, bounds):
         yield Quantity("calcium time constant", name, "s", "name", tau_s, _touches(tau_s, limits))
     for name, neurons in zip(model.cell_types, model.calcium.each, strict=True):
         gains = F.softplus(neurons.gain.detach().double())
@@ -99,6 +96,24 @@ def _calcium(model: STCNN, bounds: Bounds) -> Iterator[Quantity]:
             if len(gains) > 1:
                 yield Quantity("relative gain", f"{name}/{neuron}", "", "name", float(gain))
             yield Quantity("offset", f"{name}/{neuron}", "dF/F", "name", offset)
+
+
+def _indicators(model: STCNN, bounds: Bounds) -> Iterator[tuple[str, float, Interval]]:
+    """Yield what each trained time constant of an indicator is of, its value in seconds, and its bounds."""
+    config = model.calcium.config
+    if config.kind == "none":
+        return
+    if config.tau == "per_indicator":
+        taus = model.calcium.indicator_tau_s.tolist()
+        for name, tau_s, instant in zip(model.calcium.indicators, taus, model.calcium.is_instant, strict=True):
+            if not instant:
+                yield name, tau_s, bounds.calcium_indicator_tau_s
+        return
+    shared = config.tau == "global"
+    limits = bounds.calcium_tau_s if shared else bounds.calcium_type_tau_s
+    taus = model.calcium.time_constants().tolist()
+    for name, tau_s in zip(["all cell types"] if shared else model.cell_types, taus, strict=False):
+        yield name, tau_s, limits
 
 
 def _touches(value: float, limits: Interval) -> bool:

@@ -54,6 +54,10 @@ def _require_form(config: ModelConfig) -> None:
     for key, kernel in (("eye", config.eye.filter), ("calcium", config.calcium.filter)):
         if not isinstance(kernel, ExponentialConfig):
             raise _no_form(f"model.{key}.filter.kind is '{kernel.kind}'", "exponential")
+    if config.calcium.kind == "none":
+        raise _no_form("model.calcium.kind is 'none'", "an indicator")
+    if config.calcium.tau == "per_indicator":
+        raise _no_form("model.calcium.tau is 'per_indicator'", "global or per_type")
     if config.calcium.rectifier == "softplus":
         raise _no_form("model.calcium.rectifier is 'softplus'", "elu, relu, leaky_relu, tanh or identity")
 

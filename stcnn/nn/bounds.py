@@ -25,6 +25,8 @@ class Bounds(Config):
     """The indicator's time constant shared by all cell types."""
     calcium_type_tau_s: Interval = (0.1, 1.0)
     """The indicator's time constant of each cell type."""
+    calcium_indicator_tau_s: Interval = (0.01, 3.0)
+    """The time constant of each of several indicators."""
 
     @field_validator("*")
     @classmethod
@@ -38,6 +40,8 @@ class Bounds(Config):
         """Return the bounds of the parameter ``name`` of a model, None where it has none."""
         if name == "calcium.tau_s":
             return self.calcium_tau_s
+        if name == "calcium.indicator_tau_s":
+            return self.calcium_indicator_tau_s
         if name.startswith("calcium.types.") and name.endswith(".tau_s"):
             return self.calcium_type_tau_s
         owner, _, constant = name.rpartition(".")

@@ -1,23 +1,39 @@
-"""From voltage to calcium: rectifier, indicator filter, then gain and offset of each neuron.
+"""From voltage to what was recorded: rectifier, indicator filter, then gain and offset of each neuron.
 
-``dF/F = offset + softplus(gain) * filter(rectifier(voltage))``
+    dF/F = offset + softplus(gain) * filter(rectifier(voltage))
+
+Where a voltage or a firing rate was recorded there is no indicator (``kind: none``) and no filter: the offset is the
+baseline, the gain a factor, both in the unit of the recording. Recordings of several indicators in one set each have
+their own time constant (``tau: per_indicator``): a recording names its indicator, a neuron has one.
 """
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from stcnn.errors import ConfigError, nearest
 from stcnn.nn.activation import activation
 from stcnn.nn.filters.exponential import ExponentialConfig, exponential_filter, exponential_gain
 from stcnn.nn.filters.kind import FilterState, Range, n_taps
 from stcnn.validation import Config
 
 RectifierName = Literal["elu", "softplus", "relu", "leaky_relu", "tanh", "identity"]
+POSITIVE: tuple[RectifierName, ...] = ("elu", "softplus", "relu")
+"""Rectifiers whose output is never below zero."""
+Indicators = Mapping[str, Sequence[str]]
+"""Name of the indicator of every neuron, by cell type."""
+
+INSTANT_S = 1e-9
+"""Time constant of no indicator: ``exp(-dt/tau)`` is zero at any frame rate, and so is its derivative."""
+OTHER_INDICATORS = "default"
+"""Entry of ``calcium.indicators`` that serves every indicator without one of its own."""
 
 
 def rectified(voltage: Tensor, rectifier: RectifierName) -> Tensor:
@@ -31,20 +47,59 @@ def rectified(voltage: Tensor, rectifier: RectifierName) -> Tensor:
     return activation(rectifier)(voltage)
 
 
+class IndicatorConfig(Config):
+    """One of several indicators in a set."""
+
+    kind: Literal["exponential", "none"] = "exponential"
+    """``none`` for voltages and firing rates."""
+    tau_init_s: Range = (0.4, 0.4)
+    """Range of the initial time constant."""
+
+
 class CalciumConfig(Config):
     """The indicator, and where gains and offsets start."""
 
+    kind: Literal["indicator", "none"] = "indicator"
+    """``none``: a voltage or a firing rate was recorded; the rectifier's output is scaled and not filtered."""
     rectifier: RectifierName = "elu"
     """``elu`` is ELU(v) + 1: exponential below zero, linear above; the others are what they are called."""
-    tau: Literal["global", "per_type"] = "global"
-    """Which time constant filters: one for all types, or one per cell type."""
+    tau: Literal["global", "per_type", "per_indicator"] = "global"
+    """Which time constant filters: one for all types, one per cell type, or one per indicator that the recordings
+    name."""
     tau_init_s: Range = (0.4, 0.4)
+    indicators: dict[str, IndicatorConfig] = Field(default_factory=dict)
+    """With ``tau: per_indicator``, settings of each indicator by its name in the recordings, whatever the case;
+    ``default`` serves the others."""
     filter: ExponentialConfig = Field(default_factory=ExponentialConfig)
     """Scale and length of the indicator's kernel; its initial time constants are not used."""
     gain_init: tuple[float, float] = (0.0, 0.0)
     """Range of the initial gains before their softplus."""
     offset_init: tuple[float, float] = (0.0, 0.0)
     """Range of the initial offsets in dF/F."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.indicators and self.tau != "per_indicator":
+            raise ValueError(f"'indicators' are named, but tau is '{self.tau}': give tau=per_indicator")
+        if self.kind == "none" and self.tau != "global":
+            raise ValueError(f"kind is 'none', which has no time constant, but tau is '{self.tau}': leave tau out")
+        return self
+
+    def indicator(self, name: str) -> IndicatorConfig:
+        """Return the settings of an indicator.
+
+        Raises:
+            ConfigError: there are none, and no default.
+        """
+        by_name = {known.lower(): settings for known, settings in self.indicators.items()}
+        found = by_name.get(name.lower(), by_name.get(OTHER_INDICATORS))
+        if found is None:
+            raise ConfigError(
+                f"the recordings name the indicator '{name}', of which model.calcium.indicators says nothing",
+                expected=f"an entry of that name, or '{OTHER_INDICATORS}' for all others",
+                remedy=nearest(name, self.indicators) if self.indicators else "",
+            )
+        return found
 
 
 class Neurons(nn.Module):
@@ -66,25 +121,83 @@ class Calcium(nn.Module):
     Args:
         config: rectifier, kernel and initial values.
         n_neurons: number of neurons of each cell type.
+        indicators: of every neuron, needed with ``tau: per_indicator``.
+
+    Raises:
+        ConfigError: it is not known which indicator a neuron has, or what that is.
     """
 
-    def __init__(self, config: CalciumConfig, n_neurons: dict[str, int]) -> None:
+    def __init__(self, config: CalciumConfig, n_neurons: dict[str, int], indicators: Indicators | None = None) -> None:
         super().__init__()
         self.config = config
         low, high = config.tau_init_s
         self.tau_s = nn.Parameter(low + (high - low) * torch.rand(1))
         self.types = nn.ModuleDict({name: Neurons(n, config) for name, n in n_neurons.items()})
+        self.indicators: tuple[str, ...] = ()
+        """Names of the indicators in the order of ``indicator_tau_s``; only with ``tau: per_indicator``."""
+        if config.tau == "per_indicator":
+            self._draw_indicators(n_neurons, indicators or {})
+
+    def _draw_indicators(self, n_neurons: Mapping[str, int], named: Indicators) -> None:
+        names = [indicator for name in n_neurons for indicator in named.get(name, ())]
+        if len(names) != sum(n_neurons.values()):
+            raise ConfigError(
+                "model.calcium.tau is 'per_indicator', but the indicator of every neuron is not known",
+                expected="recordings that name their indicator",
+                remedy="name it when they are imported, or choose tau=per_type",
+            )
+        self.indicators = tuple(dict.fromkeys(names))
+        settings = [self.config.indicator(name) for name in self.indicators]
+        ranges = torch.tensor([each.tau_init_s for each in settings])
+        drawn = ranges[:, 0] + (ranges[:, 1] - ranges[:, 0]) * torch.rand(len(ranges))
+        self.indicator_tau_s = nn.Parameter(drawn)
+        self.is_instant = [each.kind == "none" for each in settings]
+        """Which of the indicators are none."""
+        which = torch.tensor([self.indicators.index(name) for name in names])
+        self.register_buffer("indicator_of_neuron", which, persistent=False)
+        self.indicator_of_neuron: Tensor
 
     @property
     def each(self) -> list[Neurons]:
         """The neurons of each cell type, in order."""
         return cast(list[Neurons], list(self.types.values()))
 
+    @property
+    def unused(self) -> list[nn.Parameter]:
+        """Time constants that filter nothing."""
+        shared = [self.tau_s]
+        of_types = [neurons.tau_s for neurons in self.each]
+        if self.config.kind == "none" or self.config.tau == "per_indicator":
+            return shared + of_types
+        return of_types if self.config.tau == "global" else shared
+
     def time_constants(self) -> Tensor:
-        """Return the time constant of each cell type, ``(N,)``."""
+        """Return the time constant of each cell type, ``(N,)``: of the indicator that most of its neurons have."""
+        if self.config.kind == "none":
+            return torch.full_like(self.tau_s, INSTANT_S).expand(len(self.types))
         if self.config.tau == "global":
             return self.tau_s.expand(len(self.types))
+        if self.config.tau == "per_indicator":
+            which = self.indicator_of_neuron.split([len(neurons.gain) for neurons in self.each])
+            usual = [Counter(of_type.tolist()).most_common(1)[0][0] for of_type in which]
+            return self.indicator_time_constants()[usual]
         return torch.cat([neurons.tau_s for neurons in self.each])
+
+    def indicator_time_constants(self) -> Tensor:
+        """Return the time constant of each of several indicators, ``(I,)``."""
+        instant = torch.tensor(self.is_instant, device=self.indicator_tau_s.device)
+        return self.indicator_tau_s.masked_fill(instant, INSTANT_S)
+
+    def neuron_time_constants(self, cell_type: Tensor, neuron: Tensor) -> Tensor:
+        """Return the time constants of single neurons, ``(R,)``; arguments as in :meth:`neuron`."""
+        if self.config.tau == "per_indicator":
+            return self.indicator_time_constants()[self.indicator_of_neuron[self._place(cell_type, neuron)]]
+        return self.time_constants()[cell_type]
+
+    def kernel_gain(self, tau_s: Tensor, rate_hz: float) -> Tensor:
+        """Return the factor of the indicator's kernel at time constants ``(C,)``; one where there is no indicator."""
+        gain = exponential_gain(tau_s, 1 / rate_hz, self.config.filter)
+        return torch.where(tau_s > INSTANT_S, gain, 1.0)
 
     def forward(self, voltage: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Rectify and filter voltages ``(T, B, N)``: dF/F of a neuron of gain one and offset zero, and the state."""
@@ -93,11 +206,34 @@ class Calcium(nn.Module):
     def filtered(
         self, voltage: Tensor, tau_s: Tensor, rate_hz: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:
-        """Rectify and filter voltages ``(T, ..., C)`` with time constants ``(C,)``."""
+        """Rectify and filter voltages ``(T, ..., C)`` with time constants ``(C,)``; without an indicator rectify."""
         rate = rectified(voltage, self.config.rectifier)
+        if self.config.kind == "none":
+            return rate, FilterState(rate[-1])
         dt_s = 1 / rate_hz
         trace, state = exponential_filter(rate, tau_s, dt_s, n_taps(self.config.filter.kernel_s, dt_s), state)
+        if self.config.tau == "per_indicator":
+            return trace * self.kernel_gain(tau_s, rate_hz), state
         return trace * exponential_gain(tau_s, dt_s, self.config.filter), state
+
+    def of_neurons(self, voltage: Tensor, clip: Tensor, cell_type: Tensor, neuron: Tensor, rate_hz: float) -> Tensor:
+        """Return dF/F of single neurons, ``(R, T)``; arguments as in :meth:`stcnn.nn.model.STCNN.calcium_of`."""
+        rows = voltage.transpose(0, 1)
+        if self.config.tau == "per_indicator":
+            seen = torch.stack([clip, cell_type, self.indicator_of_neuron[self._place(cell_type, neuron)]])
+            columns, which = seen.unique(dim=1, return_inverse=True)
+            tau_s = self.indicator_time_constants()[columns[2]]
+            filtered = self.filtered(rows[:, columns[0], columns[1]], tau_s, rate_hz)[0][:, which]
+        else:
+            filtered = self(rows, rate_hz)[0][:, clip, cell_type]
+        gain, offset = self.neuron(cell_type, neuron)
+        return offset[:, None] + gain[:, None] * filtered.T
+
+    def _place(self, cell_type: Tensor, neuron: Tensor) -> Tensor:
+        """Return the place of single neurons among those of all cell types, ``(R,)``."""
+        counts = [neurons.gain.shape[0] for neurons in self.each]
+        first = torch.tensor([0, *counts[:-1]], device=neuron.device).cumsum(0)
+        return first[cell_type] + neuron
 
     def neuron(self, cell_type: Tensor, neuron: Tensor) -> tuple[Tensor, Tensor]:
         """Return gain (after softplus) and offset of single neurons.
@@ -106,9 +242,7 @@ class Calcium(nn.Module):
             cell_type: index of the cell type of each, ``(R,)``.
             neuron: index within its type, ``(R,)``.
         """
-        counts = [neurons.gain.shape[0] for neurons in self.each]
-        first = torch.tensor([0, *counts[:-1]], device=neuron.device).cumsum(0)
-        index = first[cell_type] + neuron
+        index = self._place(cell_type, neuron)
         gain = torch.cat([neurons.gain for neurons in self.each])[index]
         offset = torch.cat([neurons.offset for neurons in self.each])[index]
         return F.softplus(gain), offset

@@ -85,9 +85,9 @@ class STCNN(nn.Module):
         self.hidden = HiddenStack(config.hidden)
         lattice = self.hidden.lattices(config.eye.lattice)[-1]
         self.readouts = Readouts(config.hidden.channels[-1], lattice, config.readout, types)
-        self.calcium = Calcium(config.calcium, {name: len(n) for name, n in population.neurons.items()})
-        unused = [n.tau_s for n in self.calcium.each] if config.calcium.tau == "global" else []
-        for tau_s in unused or [self.calcium.tau_s]:
+        counts = {name: len(neurons) for name, neurons in population.neurons.items()}
+        self.calcium = Calcium(config.calcium, counts, population.indicators)
+        for tau_s in self.calcium.unused:
             tau_s.requires_grad_(False)
         self.grey_states = GreyStates()
         self.reused_streams = ReusedStreams()
@@ -186,9 +186,7 @@ class STCNN(nn.Module):
             neuron: index within its cell type, ``(R,)``.
             rate_hz: frames per second.
         """
-        filtered, _ = self.calcium(voltage.transpose(0, 1), rate_hz)
-        gain, offset = self.calcium.neuron(cell_type, neuron)
-        return offset[:, None] + gain[:, None] * filtered[:, clip, cell_type].T
+        return self.calcium.of_neurons(voltage, clip, cell_type, neuron, rate_hz)
 
     def maps(self, contrast: Tensor, rate_hz: float) -> dict[str, Tensor]:
         """Return every intermediate map, named, for contrast ``(B, T, Y, X)``.

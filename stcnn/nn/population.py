@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import nn
 
 from stcnn.cell_type_names import by_cell_type
@@ -19,11 +19,21 @@ class Population(Config):
     """The recorded neurons of each cell type, in the order of their index."""
 
     neurons: dict[str, tuple[str, ...]]
+    indicators: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Name of the indicator of each neuron, in the same order; empty where a model does not tell them apart."""
 
-    @field_validator("neurons")
+    @field_validator("neurons", "indicators")
     @classmethod
     def _whatever_case(cls, given: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         return by_cell_type(given)
+
+    @model_validator(mode="after")
+    def _one_indicator_each(self) -> Self:
+        for name, indicators in self.indicators.items():
+            neurons = self.neurons.get(name, ())
+            if len(indicators) != len(neurons):
+                raise ValueError(f"cell type '{name}' has {len(neurons)} neurons and {len(indicators)} indicators")
+        return self
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

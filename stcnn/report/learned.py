@@ -105,6 +105,7 @@ def parameter_values(model: STCNN, untrained: STCNN, bounds: Bounds) -> list[Par
             )
             for name, parameter in PARAMETERS.items()
         ),
+        kind("time constants of indicators", "ms", "calcium.indicator_tau_s", limits=bounds.calcium_indicator_tau_s),
         kind("biases", "bias", "*.bias"),
         kind("gains of neurons", "gain before softplus", "*.gain"),
         kind("offsets of neurons", "dF/F", "*.offset"),

@@ -13,10 +13,11 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.recordings import indicators_of
 from stcnn.data.splitting.leaks import footprints, known_again
 from stcnn.data.splitting.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
-from stcnn.nn.model import STCNN
+from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 from stcnn.training.batches import EpochBatches
@@ -26,6 +27,7 @@ from stcnn.training.environment import environment
 from stcnn.training.from_weights import Weights, read_weights, require_same_network, take
 from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
+from stcnn.training.offsets import require_possible
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
@@ -67,6 +69,7 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
             f"the recordings differ from those the run {run.path} was begun with",
             remedy="restore the data, or start a new training",
         )
+    require_possible(dataset, recipe.training.loss)
     checkpoint = last_whole_checkpoint(run) if resume else None
     weights = None
     if checkpoint is None:
@@ -76,7 +79,7 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
         run.write_json("environment.json", {**environment(), "seed": recipe.seed, "data_sha256": data_sha256})
         _divide(dataset, recipe, run, weights)
     torch.manual_seed(recipe.seed)
-    population = Population(neurons={name: tuple(neurons) for name, neurons in dataset.neurons.items()})
+    population = population_of(dataset, recipe.model)
     model = STCNN(recipe.model, population, dataset.deg_per_px)
     run.save_network(model)
     parts = Split.from_json(run.split(), dataset)
@@ -87,6 +90,14 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
     fit(module, run, checkpoint)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
     score_part(run, dataset, recipe, "test")
+
+
+def population_of(dataset: Dataset, config: ModelConfig) -> Population:
+    """Return the neurons of a data set, with their indicators if the network tells these apart."""
+    neurons = {name: tuple(of_type) for name, of_type in dataset.neurons.items()}
+    if config.calcium.tau != "per_indicator":
+        return Population(neurons=neurons)
+    return Population(neurons=neurons, indicators=indicators_of(dataset.table, neurons))
 
 
 def _divide(dataset: Dataset, recipe: Recipe, run: Run, weights: Weights | None) -> None:
@@ -122,7 +133,9 @@ def _start(module: TrainingModule, run: Run, weights: Weights | None) -> None:
     if module.recipe.training.start == "scaled":
         if taken is None:
             scale_to_movies(module.model, EpochBatches(module.train_loader, epoch=0))
-        fit_neurons_to_traces(module.model, module.train_data, None if taken is None else taken.drawn_types)
+        drawn_types = None if taken is None else taken.drawn_types
+        fit_neurons_to_traces(module.model, module.train_data, drawn_types, module.offsets)
+    module.offsets.keep()
 
 
 def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> None:

@@ -207,6 +207,8 @@ def take(model: STCNN, weights: Weights) -> Taken:
         found = theirs[name]
         if name.endswith((".gain", ".offset")):
             found = _of_neurons(name, found, model, taken)
+        elif name == "calcium.indicator_tau_s":
+            found = _of_indicators(found, value, model, weights.model)
         value.copy_(found)
         taken.parameters.append(name)
     return taken
@@ -224,6 +226,13 @@ def _of_neurons(name: str, theirs: Tensor, model: STCNN, taken: Taken) -> Tensor
     taken.by_name[cell_type] = [neuron for neuron in wanted if neuron in index]
     taken.average[cell_type] = [neuron for neuron in wanted if neuron not in index]
     return torch.stack([theirs[index[neuron]] if neuron in index else theirs.mean() for neuron in wanted])
+
+
+def _of_indicators(theirs: Tensor, drawn: Tensor, model: STCNN, weights: STCNN) -> Tensor:
+    """Time constants of the indicators ``(I,)``: by name, whatever the case; those not known there as drawn."""
+    known = {name.lower(): value for name, value in zip(weights.calcium.indicators, theirs, strict=True)}
+    ours = zip(model.calcium.indicators, drawn, strict=True)
+    return torch.stack([known.get(name.lower(), value) for name, value in ours])
 
 
 def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None:

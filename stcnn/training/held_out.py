@@ -19,11 +19,13 @@ import pandas as pd
 import torch
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.recordings import indicators_of
 from stcnn.data.splitting.leaks import known_again
 from stcnn.data.splitting.splits import Split, recording_keys, require_no_leak
-from stcnn.errors import DataError, FileError, ShapeError
+from stcnn.errors import DataError, FileError, ShapeError, nearest
 from stcnn.evaluate import Evaluation
 from stcnn.evaluate.ensemble import predict_together
+from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
 from stcnn.reading import read_json, read_parquet
@@ -65,7 +67,8 @@ def score_part(run: Run, dataset: Dataset, recipe: Recipe, part: Part) -> pd.Dat
     if items:
         held_out = dataset.subset(items)
         predictions = predict_together(run.models(), held_out, recipe.batching).mean
-        table = Evaluation.of(predictions, held_out, recipe.split.families).scores_table()
+        likelihood = LIKELIHOODS[recipe.training.loss]
+        table = Evaluation.of(predictions, held_out, recipe.split.families, likelihood).scores_table()
     if part == "test":
         _add_to_seal(run, "scored", _now())
     write_scores(run, f"{part}_scores", table)
@@ -194,9 +197,11 @@ def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
             expected=f"{models[0].deg_per_px:g} as in the training",
             remedy="resample the movies",
         )
-    transferred = [with_neurons(model, others.neurons) for model in models]
+    indicators = indicators_of(others.table, others.neurons) if models[0].calcium.indicators else {}
+    transferred = [with_neurons(model, others.neurons, indicators) for model in models]
     predictions = predict_together(transferred, others, recipe.batching).mean
-    return Evaluation.of(predictions, others, recipe.split.families).scores_table()
+    likelihood = LIKELIHOODS[recipe.training.loss]
+    return Evaluation.of(predictions, others, recipe.split.families, likelihood).scores_table()
 
 
 def _require_new(run: Run, others: Dataset, recipe: Recipe) -> None:
@@ -216,14 +221,21 @@ def _without_trials(key: str) -> str:
     return key.rpartition("/")[0]
 
 
-def with_neurons(model: STCNN, neurons: Mapping[str, Sequence[str]]) -> STCNN:
+def with_neurons(
+    model: STCNN, neurons: Mapping[str, Sequence[str]], indicators: Mapping[str, Sequence[str]] | None = None
+) -> STCNN:
     """The model with other neurons: those it knows as they are, others with gain and offset of the average one.
 
     Args:
         model: a trained model.
         neurons: each cell type of the model to its neurons in index order.
+        indicators: the indicator of each, for a model that tells indicators apart.
+
+    Raises:
+        DataError: there is an indicator that the model does not know.
     """
-    population = Population(neurons={name: tuple(neurons[name]) for name in model.cell_types})
+    named = {name: tuple(of_type) for name, of_type in (indicators or {}).items()}
+    population = Population(neurons={name: tuple(neurons[name]) for name in model.cell_types}, indicators=named)
     other = STCNN(model.config, population, model.deg_per_px)
     state = dict(model.state_dict())
     for name, places in population.neurons.items():
@@ -231,5 +243,20 @@ def with_neurons(model: STCNN, neurons: Mapping[str, Sequence[str]]) -> STCNN:
         for key in (f"calcium.types.{name}.gain", f"calcium.types.{name}.offset"):
             own = state[key]
             state[key] = torch.stack([own[index[neuron]] if neuron in index else own.mean() for neuron in places])
+    if model.calcium.indicators:
+        state["calcium.indicator_tau_s"] = _of_indicators(model, other)
     other.load_state_dict(state)
     return other.eval()
+
+
+def _of_indicators(model: STCNN, other: STCNN) -> torch.Tensor:
+    """Time constants of the indicators of another model that this one was trained on, ``(I,)``."""
+    known = dict(zip(model.calcium.indicators, model.calcium.indicator_tau_s.detach(), strict=True))
+    for name in other.calcium.indicators:
+        if name not in known:
+            raise DataError(
+                f"the recordings name the indicator '{name}'",
+                expected=f"one that the model was trained on: {', '.join(known) or 'none'}",
+                remedy=nearest(name, known),
+            )
+    return torch.stack([known[name] for name in other.calcium.indicators])

@@ -1,8 +1,9 @@
 """The Lightning module: one training step, what is checked before it and what holds after it.
 
 The loss is that of the published program: the mean squared error of each recording over its scored samples, averaged
-over the recordings of a cell type in the batch, summed over cell types. With ``balance: variance`` each cell type's
-share is divided by the variance of its traces; what is recorded stays in units of dF/F squared.
+over the recordings of a cell type in the batch, summed over cell types; or instead of the squared error the deviance of
+another likelihood (``training.loss``). With ``balance: variance`` each cell type's share is divided by the variance of
+its traces (their deviance from their mean); what is recorded stays in units of dF/F squared (of the deviance).
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from stcnn.data.batching import loader
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.errors import TrainingError
 from stcnn.evaluate import Predictions, predict_batch
-from stcnn.metrics import mean_squared_error
+from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
 from stcnn.training.batches import EpochBatches
 from stcnn.training.neurons import NeuronRegression
+from stcnn.training.offsets import LeastOffsets
 from stcnn.training.recipe import Recipe, TrainingConfig
-from stcnn.training.traces import all_samples, samples_of_neurons
+from stcnn.training.traces import all_samples, null_deviances, samples_of_neurons
 
 
 class TrainingModule(L.LightningModule):
@@ -50,10 +52,12 @@ class TrainingModule(L.LightningModule):
         if recipe.training.freeze == "core":
             model.hidden.freeze()
         self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
+        self.likelihood = LIKELIHOODS[recipe.training.loss]
+        self.offsets = LeastOffsets(model, train, self.likelihood)
         self.importance = importances(train, recipe.training)
         """Factor on the loss of each cell type."""
         by_regression = recipe.training.neurons == "regression"
-        self.neurons = NeuronRegression(model, train) if by_regression else None
+        self.neurons = NeuronRegression(model, train, self.offsets) if by_regression else None
         """What the epoch so far showed of every neuron's gain and offset."""
         self.step_losses: dict[str, tuple[float, int]] = {}
         """Loss and number of recordings of each cell type in the last training step."""
@@ -81,7 +85,7 @@ class TrainingModule(L.LightningModule):
             TrainingError: the loss of a cell type is not finite.
         """
         prediction = predict_batch(self.model, batch)
-        error = mean_squared_error(prediction, batch.target, batch.weight)
+        error = self.likelihood.loss(prediction, batch.target, batch.weight)
         losses = {i: error[batch.cell_type == i] for i in batch.cell_type.unique().tolist()}
         total = torch.stack([per_recording.mean() for per_recording in losses.values()])
         self.step_losses = {
@@ -145,6 +149,7 @@ class TrainingModule(L.LightningModule):
         """Take the step, then move parameters that left their bounds back onto them; an epoch ends with the neurons."""
         super().optimizer_step(*args, **kwargs)
         project(self.model, self.recipe.bounds)
+        self.offsets.keep()
         if self.neurons and self.trainer.is_last_batch:
             self.neurons.fit()
             self.neurons.forget()
@@ -156,7 +161,7 @@ class TrainingModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Score the held-out recordings."""
-        self.held_out = Predictions.joined(self._predictions).scores(self.model.cell_types)
+        self.held_out = Predictions.joined(self._predictions).scores(self.model.cell_types, self.likelihood)
         self._predictions.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -181,10 +186,14 @@ class TrainingModule(L.LightningModule):
 def importances(train: Dataset, config: TrainingConfig) -> dict[str, float]:
     """Return the factor on the loss of each cell type: one over the variance of its training traces, or 1.
 
-    NaN samples do not count; a cell type whose traces do not vary has factor 1.
+    Of another loss than the squared one it is one over the mean deviance from their mean. NaN samples do not count; a
+    cell type whose traces do not vary has factor 1.
     """
     if config.balance == "none":
         return dict.fromkeys(train.neurons, 1.0)
+    if config.loss != "squared":
+        found = null_deviances(train, LIKELIHOODS[config.loss])
+        return {name: 1 / deviance if deviance > 0 else 1.0 for name, deviance in found.items()}
     variances = {name: all_samples(each.values()).variance for name, each in samples_of_neurons(train).items()}
     return {name: 1 / variance if variance > 0 else 1.0 for name, variance in variances.items()}
 

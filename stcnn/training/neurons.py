@@ -19,6 +19,7 @@ from torch import Tensor
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.metrics.regression import CORRELATION_S, Sums, regress
 from stcnn.nn.model import STCNN
+from stcnn.training.offsets import LeastOffsets, inverse_softplus
 
 GAIN_SD = 1.0
 """Prior of the gain relative to the usual one of its cell type, that of all its neurons together."""
@@ -32,10 +33,12 @@ class NeuronRegression:
     Args:
         model: whose neurons are fitted; their gains and offsets no longer take gradients.
         train: the recordings that batches are made of.
+        offsets: how low the likelihood lets offsets be; None leaves them free.
     """
 
-    def __init__(self, model: STCNN, train: Dataset) -> None:
+    def __init__(self, model: STCNN, train: Dataset, offsets: LeastOffsets | None = None) -> None:
         self.model = model
+        self.offsets = offsets
         self.samples_per_s = torch.tensor(train.table.rate_hz.tolist(), dtype=torch.float64)
         self.first = [0]
         for neurons in model.calcium.each:
@@ -66,9 +69,13 @@ class NeuronRegression:
         The mean gain of a type stays as it was: its readout's weights can say the same, and gains as small as an
         untrained network earns would slow down all that the weights still have to learn.
         """
+        means: list[Tensor] = []
+        inputs: list[Tensor] = []
         for neurons, (first, end) in zip(self.model.calcium.each, pairwise(self.first), strict=True):
             *columns, seconds = self.sums[:, first:end]
             sums = Sums(*columns)
+            means.append(sums.y / sums.n)
+            inputs.append(sums.x / sums.n)
             variance, covariance, _ = (each.sum() for each in sums.squares)
             usual = (covariance / variance).item() if variance > 0 else 0.0
             if not usual > 0:
@@ -80,8 +87,5 @@ class NeuronRegression:
             offset = (sums.y - gain * sums.x) / sums.n.clamp(min=1)
             for parameter, found in ((neurons.gain, inverse_softplus(gain)), (neurons.offset, offset)):
                 parameter.copy_(torch.where(seen.to(parameter.device), found.to(parameter), parameter))
-
-
-def inverse_softplus(gain: Tensor) -> Tensor:
-    """The raw value whose softplus is a positive gain."""
-    return gain + torch.log(-torch.expm1(-gain))
+        if self.offsets is not None:
+            self.offsets.keep_means(means, inputs)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.splitting.splits import SplitConfig
+from stcnn.metrics.likelihoods import LIKELIHOODS, LikelihoodName
 from stcnn.nn.bounds import Bounds
+from stcnn.nn.calcium import POSITIVE
 from stcnn.nn.model import ModelConfig
 from stcnn.validation import Config
 
@@ -31,9 +34,14 @@ class TrainingConfig(Config):
     start: Literal["drawn", "scaled"] = "scaled"
     """``scaled``: layers without normalisation start with maps of unit variance on the first batches, neurons at the
     mean of their traces (:mod:`stcnn.training.start`); ``drawn``: as they were drawn."""
+    loss: LikelihoodName = "squared"
+    """How far a prediction is from a trace, by the deviance of a likelihood (:mod:`stcnn.metrics.likelihoods`):
+    ``squared`` for dF/F and voltages, ``poisson`` for spike counts and rates, ``gamma`` for positive measurements whose
+    noise grows with them."""
     balance: Literal["none", "variance"] = "variance"
     """``variance``: the loss of a cell type counts as a share of the variance of its traces, so that weak types are
-    learned as well as strong ones; ``none``: in units of dF/F squared, as published."""
+    learned as well as strong ones (of another loss, of their deviance from their mean); ``none``: in units of dF/F
+    squared, as published."""
     neurons: Literal["gradient", "regression"] = "regression"
     """How gain and offset of every neuron are found: by regression of its traces on what the network makes of its
     stimuli, after every epoch (:mod:`stcnn.training.neurons`), or by gradient steps like all else, as published."""
@@ -70,6 +78,16 @@ class Recipe(Config):
     batching: BatchingConfig = Field(default_factory=BatchingConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     bounds: Bounds = Field(default_factory=Bounds)
+
+    @model_validator(mode="after")
+    def _predicts_what_the_loss_allows(self) -> Self:
+        rectifier = self.model.calcium.rectifier
+        if math.isfinite(LIKELIHOODS[self.training.loss].lowest) and rectifier not in POSITIVE:
+            raise ValueError(
+                f"training.loss is '{self.training.loss}', which needs predictions above zero, but "
+                f"model.calcium.rectifier is '{rectifier}': choose {', '.join(POSITIVE)}"
+            )
+        return self
 
     @field_validator("init_from")
     @classmethod

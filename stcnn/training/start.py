@@ -9,8 +9,8 @@ import torch
 
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.nn.model import STCNN
-from stcnn.training.neurons import inverse_softplus
-from stcnn.training.traces import all_samples, samples_of_neurons
+from stcnn.training.offsets import LeastOffsets, inverse_softplus
+from stcnn.training.traces import Samples, all_samples, samples_of_neurons
 
 LEAST_SPREAD = 0.1
 """Gain at the start of a neuron that hardly varies, relative to that of its cell type."""
@@ -52,7 +52,9 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
 
 
 @torch.no_grad()
-def fit_neurons_to_traces(model: STCNN, train: Dataset, cell_types: Collection[str] | None = None) -> None:
+def fit_neurons_to_traces(
+    model: STCNN, train: Dataset, cell_types: Collection[str] | None = None, offsets: LeastOffsets | None = None
+) -> None:
     """Let every neuron rest at the mean of its traces, and a voltage of one be one standard deviation of them.
 
     A neuron that hardly varies has the gain of a tenth of the standard deviation of its cell type. Otherwise the first
@@ -63,6 +65,7 @@ def fit_neurons_to_traces(model: STCNN, train: Dataset, cell_types: Collection[s
         model: the untrained model, changed in place.
         train: the recordings to learn from; a neuron that has none rests at zero.
         cell_types: those to fit; None is all.
+        offsets: how low the likelihood lets offsets be; None leaves them free.
     """
     undriven = model.calcium.tau_s.new_zeros(1, 1, len(model.cell_types) * model.readouts.config.filter.INPUTS)
     voltage = model.readouts([undriven], train.rate_hz)[0][0, 0]
@@ -80,6 +83,12 @@ def fit_neurons_to_traces(model: STCNN, train: Dataset, cell_types: Collection[s
         mean = torch.tensor([each.mean if each else 0.0 for each in mine], dtype=torch.float64)
         neurons.gain.copy_(inverse_softplus(gain))
         neurons.offset.copy_(mean - gain * rest)
+    if offsets is not None:
+        means = [
+            torch.tensor([samples[name].get(n, Samples()).mean for n in model.population.neurons[name]]).double()
+            for name in model.cell_types
+        ]
+        offsets.keep_means(means, [torch.full_like(mean, rest) for mean, rest in zip(means, resting, strict=True)])
 
 
 def first_clips(batches: Iterable[Batch]) -> Iterator[Batch]:

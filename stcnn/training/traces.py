@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
+from stcnn.metrics.likelihoods import Likelihood
 
 
 class Samples(NamedTuple):
@@ -52,6 +53,14 @@ def samples_of_neurons(train: Dataset) -> dict[str, dict[str, Samples]]:
         before = of_type.get(recording.neuron, Samples())
         of_type[recording.neuron] = before.and_of(Samples.of(recording.trace))
     return found
+
+
+def null_deviances(train: Dataset, likelihood: Likelihood) -> dict[str, float]:
+    """Return the mean deviance of the traces of each cell type from their common mean."""
+    traces: dict[str, list[NDArray[np.float32]]] = {name: [] for name in train.neurons}
+    for recording in train.recordings:
+        traces[recording.cell_type].append(recording.trace)
+    return {name: likelihood.null_deviance(of_type) for name, of_type in traces.items()}
 
 
 def all_samples(parts: Iterable[Samples]) -> Samples:

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, nearest
 from stcnn.nn.calcium import rectified
-from stcnn.nn.filters.exponential import exponential_gain
 from stcnn.nn.filters.kind import Constants
 from stcnn.nn.inference.stream_config import StreamConfig
 from stcnn.nn.parts import Parts
@@ -24,41 +23,57 @@ class Indicator:
     @torch.no_grad()
     def __init__(self, model: Parts, config: StreamConfig) -> None:
         calcium = model.calcium
-        dt_s = 1 / config.rate_hz
-        tau_s = calcium.time_constants().detach()
-        kernel = calcium.config.filter
-        zero = torch.zeros_like(tau_s)
         self.rectifier = calcium.config.rectifier
-        self.filter = kernel.stateful(Constants(tau_s=tau_s), config.rate_hz, zero, places=1, clips=config.clips)
         self.places: dict[str, int | slice] = {}
         """Where the calcium of each cell type stands among all."""
-        kernel_gain = exponential_gain(tau_s, dt_s, kernel)
         gains: list[Tensor] = []
         offsets: list[Tensor] = []
+        taus: list[Tensor] = []
         types: list[int] = []
         n = 0
         averages = torch.stack(calcium.average(), -1)
+        usual_tau_s = calcium.time_constants()
         for i, (name, neurons) in enumerate(chosen_neurons(model, config).items()):
-            index = torch.tensor(neurons, dtype=torch.long, device=tau_s.device)
-            gain, offset = calcium.neuron(torch.full_like(index, i), index) if neurons else averages[i].unbind()
-            gains.append((gain * kernel_gain[i]).reshape(-1))
+            index = torch.tensor(neurons, dtype=torch.long, device=usual_tau_s.device)
+            cell_type = torch.full_like(index, i)
+            gain, offset = calcium.neuron(cell_type, index) if neurons else averages[i].unbind()
+            tau_s = calcium.neuron_time_constants(cell_type, index) if neurons else usual_tau_s[i : i + 1]
+            gains.append((gain * calcium.kernel_gain(tau_s, config.rate_hz)).reshape(-1))
             offsets.append(offset.reshape(-1))
+            taus.append(tau_s)
             self.places[name] = slice(n, n + len(neurons)) if neurons else n
             types += [i] * len(gains[-1])
             n += len(gains[-1])
         self.gain = torch.cat(gains)
         self.offset = torch.cat(offsets)
-        self.types: Tensor | slice = torch.tensor(types, device=tau_s.device) if config.neurons else slice(None)
+        self.types: Tensor | slice = torch.tensor(types, device=usual_tau_s.device) if config.neurons else slice(None)
+        """The filtered column that each neuron reads."""
+        self.columns: Tensor | slice = slice(None)
+        """The voltage that each filtered column is of: of each cell type once, or of each neuron where neurons of one
+        type differ in their indicator."""
+        tau_s = usual_tau_s
+        if config.neurons and calcium.config.tau == "per_indicator":
+            self.columns, self.types = self.types, slice(None)
+            tau_s = torch.cat(taus)
+        constants = Constants(tau_s=tau_s.detach())
+        zero = torch.zeros_like(tau_s)
+        kernel = calcium.config.filter
+        self.filter = kernel.stateful(constants, config.rate_hz, zero, places=1, clips=config.clips)
+
+    @property
+    def filters_each_type_once(self) -> bool:
+        """Whether filtered columns are the cell types, as compiled code takes them to be."""
+        return isinstance(self.columns, slice)
 
     def calcium(self, voltage: Tensor) -> Tensor:
         """Return calcium ``(B, T, M)`` after voltages ``(B, T, N)``."""
-        rows = rectified(voltage, self.rectifier).transpose(0, 1).flatten(1)
+        rows = rectified(voltage, self.rectifier)[..., self.columns].transpose(0, 1).flatten(1)
         filtered = self.filter.filter(rows).view(voltage.shape[1], voltage.shape[0], -1)[..., self.types]
         return torch.addcmul(self.offset, self.gain, filtered).transpose(0, 1)
 
     def settle(self, voltage: Tensor) -> None:
         """Remember that the voltage has been ``(B, 1, N)`` forever."""
-        self.filter.settle(rectified(voltage, self.rectifier).flatten())
+        self.filter.settle(rectified(voltage, self.rectifier)[..., self.columns].flatten())
 
 
 def chosen_neurons(model: Parts, config: StreamConfig) -> dict[str, list[int]]:

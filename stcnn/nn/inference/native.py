@@ -124,6 +124,8 @@ class NativeEvaluation:
         """
         if not isinstance(indicator.filter, Integrator) or indicator.rectifier not in ("elu", "softplus"):
             return False
+        if not indicator.filters_each_type_once:
+            return False
         if not all(bool(t.isfinite().all()) for t in (indicator.filter.leak, indicator.gain, indicator.offset)):
             raise NotCompiled("a parameter of the indicator is not finite")
         self.compile("frame")
