@@ -24,6 +24,7 @@ def test_a_deviance_is_the_divergence_of_its_potential(name: str, y: float, m: f
     potential = likelihood.potential(mean)
     (slope,) = torch.autograd.grad(potential, mean, create_graph=True)
     (curvature,) = torch.autograd.grad(slope, mean, allow_unused=True)
+    mean, potential, slope, curvature = (each.detach() for each in (mean, potential, slope, curvature))
     right = 2 * (likelihood.potential(measured) - potential - slope * (measured - mean))
     found = likelihood.deviance(mean, measured)
     size = abs(float(likelihood.potential(measured))) + abs(float(potential)) + abs(float(slope * (measured - mean)))
@@ -54,7 +55,7 @@ def test_samples_that_are_not_scored_do_not_count_whatever_they_hold(name: str) 
         loss = LIKELIHOODS[name].loss(prediction, torch.tensor([[2.0, other, 2.0]]), weight)
         (gradient,) = torch.autograd.grad(loss.sum(), prediction)
         assert gradient[0, 1] == 0
-        losses.append(float(loss))
+        losses.append(loss.item())
     right = LIKELIHOODS[name].deviance(torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0])).mean()
     assert losses == pytest.approx([float(right)] * 3)
 
@@ -80,7 +81,8 @@ def test_the_truth_explains_what_its_trials_say_could_be(name: str, n_trials: in
         sums = DevianceSums.of(likelihood, mean, trials_of(name, mean, n_trials, rng))
         apart.append(float(sums.ceiling(likelihood) - sums.explained(likelihood)))
     error = np.std(apart) / np.sqrt(len(apart))
-    assert abs(np.mean(apart)) < 4 * error + 0.01
+    few = n_trials * scale < 1  # spikes in a bin of all trials together
+    assert abs(np.mean(apart)) < 4 * error + (0.03 if few else 0.01)
 
 
 def test_counts_that_vary_more_than_poisson_counts_have_a_ceiling_too() -> None:

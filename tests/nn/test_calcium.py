@@ -20,6 +20,7 @@ from stcnn.nn.population import Population
 from tests.support.nn_twin import Case
 
 RATE_HZ = 60.0
+Names = dict[str, tuple[str, ...]] | None
 NEURONS = {"lc11": ("a", "b", "c"), "lc4": ("d", "e")}
 INDICATORS = {"lc11": ("GCaMP6f", "jGCaMP8m", "GCaMP6f"), "lc4": ("jGCaMP8m", "ASAP4")}
 SEVERAL = {
@@ -32,7 +33,7 @@ SEVERAL = {
 }
 
 
-def network(calcium: dict[str, Any], indicators: dict[str, tuple[str, ...]] | None = None) -> STCNN:
+def network(calcium: dict[str, Any], indicators: Names = None) -> STCNN:
     torch.manual_seed(0)
     model = STCNN(Case(calcium=calcium).config(), Population(neurons=NEURONS, indicators=indicators or {}))
     with torch.no_grad():
@@ -80,7 +81,7 @@ def test_without_an_indicator_the_answer_is_the_same_at_twice_the_rate() -> None
 def test_streams_give_the_numbers_of_the_offline_pass(
     compute: str,
     calcium: dict[str, Any],
-    indicators: dict[str, tuple[str, ...]] | None,
+    indicators: Names,
     neurons: dict[str, tuple[str, ...]],
 ) -> None:
     if compute == "native" and (reason := why_unavailable()):
@@ -166,9 +167,7 @@ def test_a_population_has_one_indicator_for_each_neuron() -> None:
     ("calcium", "indicators", "key"),
     [({"kind": "none"}, None, "calcium.kind is 'none'"), (SEVERAL, INDICATORS, "tau is 'per_indicator'")],
 )
-def test_the_published_program_has_no_form_for_it(
-    calcium: dict[str, Any], indicators: dict[str, tuple[str, ...]] | None, key: str
-) -> None:
+def test_the_published_program_has_no_form_for_it(calcium: dict[str, Any], indicators: Names, key: str) -> None:
     with pytest.raises(ConfigError, match=f"{key}, for which the published program has no form"):
         described(network(calcium, indicators), RATE_HZ, Case().shape_px)
 
