@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stcnn.metrics.likelihoods import LIKELIHOODS, DevianceSums, Likelihood
+from tests.support.developing_page import page_run
 
 POSITIVE = st.floats(1e-3, 1e3)
 
@@ -124,3 +125,17 @@ def test_a_negative_rate_is_a_bad_prediction_and_no_fault() -> None:
 def test_measurements_that_cannot_be(name: str, allowed: list[int]) -> None:
     likelihood: Likelihood = LIKELIHOODS[name]
     assert likelihood.allows(np.array([-0.1, 0.0, np.nan])).tolist() == list(map(bool, allowed))
+
+
+def test_the_page_adds_a_likelihood_that_holds_what_the_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LIKELIHOODS, "negative_binomial", LIKELIHOODS["squared"])  # taken away again afterwards
+    with page_run("likelihood") as page:
+        assert page["recipe"].training.loss == "negative_binomial"
+        added = LIKELIHOODS["negative_binomial"]
+        assert isinstance(added, page["NegativeBinomial"])
+        test_a_deviance_is_the_divergence_of_its_potential("negative_binomial")
+        rng = np.random.default_rng(5)
+        mean = np.exp(rng.normal(0.5, 0.8, 500))
+        trials = rng.poisson(mean * rng.gamma(4.0, 1 / 4.0, (40, 500))).astype(float)
+        sums = DevianceSums.of(added, mean, trials)
+        assert float(sums.ceiling(added) - sums.explained(added)) == pytest.approx(0, abs=0.02)
