@@ -151,7 +151,7 @@ def evaluated(runs: Sequence[Run], held_out: Dataset) -> dict[str, Evaluation]:
     from stcnn.metrics.likelihoods import LIKELIHOODS
 
     found = {}
-    likelihood = LIKELIHOODS[judge(runs[0].config()).training.loss]
+    likelihood = LIKELIHOODS[validate(runs[0].config()).training.loss]
     for name, run in zip(names_of(runs), runs, strict=True):
         config = validate(run.config())
         predictions = predict_together(run.models(), held_out, config.batching).mean
