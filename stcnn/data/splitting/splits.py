@@ -22,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.duplicates import fingerprint, same_content
-from stcnn.errors import ConfigError, DataError
+from stcnn.errors import ConfigError, DataError, nearest
 from stcnn.validation import Config
 
 SIDES = ("train", "validation", "test")
@@ -44,9 +44,13 @@ class SplitConfig(Config):
     shifted_movies: Literal["together", "apart"] = "together"
     """Whether movies that differ only by a whole-pixel shift count as one stimulus. ``apart`` suits a set whose
     stimulus parameter is the position itself, such as flashed stripes or a receptive-field map."""
+    test_families: tuple[str, ...] = ()
+    """Families that are the test part, wholly and with every neuron; ``kind``, ``validation`` and ``test`` then split
+    the rest, ``test`` usually with 0. So a kind of stimulus is held out that nothing was chosen by."""
     families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """For ``family``: name of a family to patterns of stimulus names, such as ``loom: [vstim_32?]``. A stimulus that
-    no pattern fits belongs to the family of its generator, or where there was none to its own."""
+    """For ``family`` and ``test_families``: name of a family to patterns of stimulus names, such as
+    ``loom: [vstim_32?]``. A stimulus that no pattern fits belongs to the family of its generator, or where there was
+    none to its own."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
             expected="less than 1, so that something is left to train on",
         )
     groups = _groups(dataset, config)
-    side = _assigned(dataset.table, groups, config)
+    side = _assigned(dataset.table, groups, config, _named_for_test(dataset, config))
     return Split(*(tuple(np.flatnonzero(side == i).tolist()) for i in range(len(SIDES))))
 
 
@@ -197,10 +201,31 @@ def known_family(stimulus: str, dataset: Dataset, families: Mapping[str, Sequenc
     return str(kind) if kind else None
 
 
-def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig) -> np.ndarray:
+def _named_for_test(dataset: Dataset, config: SplitConfig) -> np.ndarray:
+    """Whether each recording is of one of ``test_families``.
+
+    Raises:
+        ConfigError: there is no stimulus of such a family.
+    """
+    stimulus = dataset.table.stimulus
+    if not config.test_families:
+        return np.zeros(len(stimulus), bool)
+    family = {name: known_family(name, dataset, config.families) for name in stimulus.unique()}
+    for wanted in config.test_families:
+        if wanted not in family.values():
+            known = sorted({name for name in family.values() if name})
+            raise ConfigError(
+                f"split.test_families names '{wanted}', but no stimulus is of that family",
+                remedy=nearest(wanted, known) if known else "describe it in split.families",
+            )
+    return stimulus.map(family).isin(config.test_families).to_numpy()
+
+
+def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig, named: np.ndarray) -> np.ndarray:
     """Side of each recording, an index into SIDES: groups in random order go where a cell type lacks its share.
 
     Nobody is left without training data: a cell type keeps a group, and with pairs held out so does each neuron.
+    Groups with a recording that is ``named`` for the test part are there from the start.
     """
     sizes = _counts(groups, table.cell_type)
     keepers = table.cell_type
@@ -209,9 +234,12 @@ def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig) -> n
     shared_by = _counts(groups, keepers) > 0
     left = shared_by.sum(0)
     side_of_group = np.zeros(len(sizes), int)
+    side_of_group[groups[named]] = 2
+    left = left - shared_by[side_of_group == 2].sum(0)
+    sizes_left = np.where((side_of_group == 0)[:, None], sizes, 0)
     order = np.random.default_rng(config.seed).permutation(len(sizes))
     for side, share in ((2, config.test), (1, config.validation)):
-        lacking = share * sizes.sum(0)
+        lacking = share * sizes_left.sum(0)
         without = lacking > 0
         for group in order:
             wanted = (sizes[group] > 0) & (lacking > 0) & (without | (lacking >= sizes[group] / 2))

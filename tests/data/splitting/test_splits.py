@@ -222,6 +222,26 @@ def test_families_stay_whole_and_a_copy_joins_two() -> None:
         split_recordings(Dataset.of(movies, [*data.recordings, *planted]), SplitConfig.model_validate(config))
 
 
+def test_families_for_the_test_part_are_there_whole_and_nowhere_else() -> None:
+    data = _many_stimuli()
+    families = {"small": ("square_?",), "large": ("square_1?",)}
+    config = SplitConfig(families=families, test_families=("large",), validation=0.2, test=0)
+    split = split_recordings(data, config)
+    shown = [set(data.subset(side).table.stimulus) for side in (split.train, split.validation, split.test)]
+    large = {"square_10", "square_11", "square_12"}
+    assert shown[2] == large
+    assert shown[0] & large == shown[1] & large == set()
+    assert len(split.test) == data.table.stimulus.isin(large).sum()
+    assert len(split.validation) == pytest.approx(0.2 * (len(data) - len(split.test)), rel=0.2)
+    require_no_leak(split, data, config)
+
+
+def test_a_family_for_the_test_part_that_does_not_exist_is_refused() -> None:
+    config = SplitConfig(families={"small": ("square_?",)}, test_families=("smal",), test=0)
+    with pytest.raises(ConfigError, match=r"split.test_families names 'smal', but no stimulus.* Did you mean 'small'"):
+        split_recordings(_many_stimuli(), config)
+
+
 def test_stimuli_of_one_generator_are_a_family() -> None:
     data = _many_stimuli(6)
     movies = {n: replace(m, parameters={"kind": "loom" if n < "square_4" else "bar"}) for n, m in data.movies.items()}

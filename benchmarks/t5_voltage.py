@@ -1,0 +1,128 @@
+"""Moving bars foretold by models of T5 trained on single bars and minimal motion: correlation, gain, direction.
+
+    python benchmarks/recorded_sets.py t5_voltage
+    cd stcnn && python train.py dataset=t5_voltage model=t5
+    python benchmarks/t5_voltage.py experiments/*_t5-voltage
+
+For every cell: correlation of all its traces to bars that move; the gain, which is the slope of the measured voltage
+against the predicted one (below one, the prediction is too large); the direction index (forth - back)/(forth + back) of
+peaks, mean over widths and speeds. The first row is the superposition of the answers to the single bars of the same
+width and duration at each place of the path. Results go to ``benchmarks/results/t5_voltage.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from record import write
+
+from stcnn.config import validate
+from stcnn.data import Dataset
+from stcnn.evaluate.ensemble import predict_together
+from stcnn.run_folder import open_run
+
+MOVING = re.compile(r"moving_w(?P<width>\d+)_(?P<step>\d+)ms_(?P<way>forth|back)_(?P<n>\d+)")
+SINGLE = "single_w{width}_{step}ms_at{place:+d}"
+Traces = dict[int, NDArray[np.float64]]
+"""Number of a recording to a trace of its length."""
+
+
+def superposition(data: Dataset) -> Traces:
+    """What single bars of the same width add up to, where a cell was shown one at three quarters of the places."""
+    of = {(r.cell_type, r.stimulus): r for r in data.recordings}
+    found: Traces = {}
+    for number, recording in enumerate(data.recordings):
+        shown = MOVING.fullmatch(recording.stimulus)
+        if not shown:
+            continue
+        width, step, n = (int(shown[key]) for key in ("width", "step", "n"))
+        # the leading edge enters at the first place and leaves width - 1 steps after the last
+        places = np.arange(n) - n // 2
+        leading = places if shown["way"] == "forth" else places[::-1] + width - 1
+        singles = [of.get((recording.cell_type, SINGLE.format(width=width, step=step, place=p))) for p in leading]
+        if sum(single is not None for single in singles) < 0.75 * n:
+            continue
+        total = np.zeros(len(recording.trace))
+        for k, single in enumerate(singles):
+            if single is not None:
+                since_s = recording.time_s - k * step / 1000
+                total += np.interp(since_s, single.time_s, single.trace, left=0, right=0)
+        found[number] = total
+    return found
+
+
+def predicted(path: Path, data: Dataset) -> Traces:
+    """What a run, or the mean of its members, says of every recording."""
+    run = open_run(path)
+    config = validate(run.config())
+    answers = predict_together(run.models(), data, config.batching).mean
+    lengths = [len(recording.trace) for recording in data.recordings]
+    rows = zip(answers.item.tolist(), answers.prediction.double().numpy(), strict=True)
+    return {number: row[: lengths[number]] for number, row in rows}
+
+
+def scores(data: Dataset, traces: Traces) -> list[dict[str, Any]]:
+    """Correlation, gain and direction indices of every cell over the moving bars that were foretold."""
+    rows = []
+    for cell in data.cell_types:
+        mine = [(n, r) for n, r in enumerate(data.recordings) if n in traces and r.cell_type == cell]
+        mine = [(n, r) for n, r in mine if MOVING.fullmatch(r.stimulus)]
+        if not mine:
+            continue
+        said = np.concatenate([traces[n] for n, _ in mine])
+        measured = np.concatenate([r.trace for _, r in mine])
+        peaks: dict[tuple[str, str], dict[str, tuple[float, float]]] = defaultdict(dict)
+        for n, r in mine:
+            shown = MOVING.fullmatch(r.stimulus)
+            assert shown
+            peaks[shown["width"], shown["step"]][shown["way"]] = (float(traces[n].max()), float(r.trace.max()))
+        both = [pair for pair in peaks.values() if len(pair) == 2]
+        index = np.mean([[direction(pair, k) for k in (0, 1)] for pair in both], 0)
+        rows.append(
+            {
+                "cell": cell,
+                "n_recordings": len(mine),
+                "correlation": float(np.corrcoef(said, measured)[0, 1]),
+                "gain": float(np.polyfit(said, measured, 1)[0]),
+                "direction_index": float(index[0]),
+                "measured_direction_index": float(index[1]),
+            }
+        )
+    return rows
+
+
+def direction(pair: Mapping[str, tuple[float, float]], k: int) -> float:
+    """The direction index of a pair of peaks, predicted (0) or measured (1)."""
+    forth, back = pair["forth"][k], pair["back"][k]
+    return (forth - back) / (forth + back)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    options = parser.parse_args()
+    data = validate(open_run(options.runs[0]).config()).open_dataset()
+    models = {"superposition": superposition(data)}
+    for path in options.runs:
+        models[re.sub(r"^[\d_-]+_", "", path.resolve().name)] = predicted(path, data)
+    results = []
+    for name, traces in models.items():
+        rows = scores(data, traces)
+        medians = {
+            key: float(np.median([float(row[key]) for row in rows]))
+            for key in ("correlation", "gain", "direction_index", "measured_direction_index")
+        }
+        print(name, {key: round(value, 3) for key, value in medians.items()})
+        results.append({"model": name, "median": medians, "cells": rows})
+    write("t5_voltage", results)
+
+
+if __name__ == "__main__":
+    main()
