@@ -1,8 +1,9 @@
 """From a data set to batches: which recordings share a clip, which clips a batch, and the padding of both.
 
-Two kinds, one path: ``presentations`` shares a clip between all recordings made while the same movie was shown at
-the same place and puts clips of similar length into a batch; ``recordings`` is the published way, where every
-recording has its own clip and all are padded to the longest of the set. Movies stay 8-bit; a clip is cut, shifted
+Three kinds, one path: ``movies`` shares a clip between all recordings made while the same movie was shown, and each
+neuron looks at it from where it sits; ``presentations`` shares a clip between those for which the movie lay at the same
+place, shifted so that the neuron sits in its middle; ``recordings`` is the published way, where every recording has its
+own clip and all are padded to the longest of the set. The first two put clips of similar length into a batch. Movies stay 8-bit; a clip is cut, shifted
 and padded with grey when its batch is made.
 """
 
@@ -41,9 +42,9 @@ class BatchingConfig(Config):
     from -0.5 s to the last but one sample.
     """
 
-    kind: Literal["presentations", "recordings"] = "presentations"
+    kind: Literal["movies", "presentations", "recordings"] = "presentations"
     batch_size: int = Field(default=4, ge=1, le=1_000_000)
-    """Clips (presentations) or recordings in a batch."""
+    """Clips (movies, presentations) or recordings in a batch."""
     pre_grey_s: float = Field(default=2.0, ge=0, le=60)
     """Grey shown to the network before the first sample of a trace; rounded to the nearest frame."""
     loss_start_s: float = -0.5
@@ -53,6 +54,8 @@ class BatchingConfig(Config):
 @dataclass(frozen=True)
 class Clip:
     """One pass through the network: a movie at one place, and the recordings it answers for.
+
+    With ``movies`` no picture is shifted: every recording has a place in it.
 
     ``first_frame`` counts from the frame of stimulus onset; ``items`` are indices into the data set.
     """
@@ -76,7 +79,8 @@ def plan_clips(dataset: Dataset, config: BatchingConfig) -> list[Clip]:
     first, last = frame_extents(table)
     first -= np.rint(config.pre_grey_s * table.movie_rate_hz.to_numpy()).astype(int)
     rate_hz = table.movie_rate_hz.tolist()
-    keys = list(zip(table.stimulus, table.azi_shift_px.tolist(), table.ele_shift_px.tolist(), strict=True))
+    shifts = zip(table.azi_shift_px.tolist(), table.ele_shift_px.tolist(), strict=True)
+    keys = [(name, *((0, 0) if config.kind == "movies" else px)) for name, px in zip(table.stimulus, shifts, strict=True)]
     if config.kind == "recordings":
         longest = int((last - first).max())
         return [Clip(k[0], k[1:], (i,), int(first[i]), longest, rate_hz[i]) for i, k in enumerate(keys)]
@@ -192,7 +196,11 @@ class ClipBatches(TorchDataset[Batch]):
             rate_hz=rate_hz,
             item=torch.tensor(items),
             exposure=None if exposure is None else torch.from_numpy(exposure),
+            place_deg=self._places(items) if self.config.kind == "movies" else None,
         )
+
+    def _places(self, items: Sequence[int]) -> Tensor:
+        return torch.from_numpy(recorded_places(self.dataset, items)).float()
 
     def _pictures(self, clips: Sequence[Clip], length: int) -> tuple[Tensor, Tensor | None, int]:
         """Codes ``(B, T, Y, X)``, levels ``(B, 256)`` or None, and the number of frames that are grey in all clips."""
@@ -212,6 +220,20 @@ class ClipBatches(TorchDataset[Batch]):
             _place(out, frames, start, clip.shift_px)
             n_grey = next((t for t in range(max(0, start), n_grey) if (out[t] != grey).any()), n_grey)
         return torch.from_numpy(pictures), levels, n_grey
+
+
+def recorded_places(dataset: Dataset, items: Sequence[int] | None = None) -> NDArray[np.float64]:
+    """Return azimuth and elevation in degrees of the neuron of each recording, from the middle of the movie, ``(R, 2)``.
+
+    A picture that was shifted to the left for a neuron has it right of its middle, one that was shifted down above.
+
+    Args:
+        dataset: the recordings.
+        items: which of them; None is all.
+    """
+    columns = dataset.table[["azi_shift_px", "ele_shift_px"]]
+    shift_px = columns.to_numpy() if items is None else columns.iloc[list(items)].to_numpy()
+    return np.asarray(shift_px * dataset.deg_per_px, np.float64)
 
 
 def codes_with_grey(movie: Movie) -> tuple[NDArray[np.float32], np.uint8]:

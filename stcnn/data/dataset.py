@@ -274,6 +274,8 @@ class Batch:
         item: int64 ``(R,)``, index of the recording in the data set.
         exposure: float32 ``(2, R, S)``, start and end of the exposure of each sample in frames from the clip's first;
             None where the traces were sampled at the movie frames.
+        place_deg: float32 ``(R, 2)``, azimuth and elevation of the neuron from the middle of its clip; None where the
+            clips were shifted so that it sits there.
     """
 
     codes: Tensor
@@ -288,6 +290,7 @@ class Batch:
     rate_hz: float
     item: Tensor
     exposure: Tensor | None = None
+    place_deg: Tensor | None = None
 
     def at_samples(self, prediction: Tensor) -> Tensor:
         """Bring predictions ``(R, T)`` at the movie frames to the times of the target, ``(R, S)``."""

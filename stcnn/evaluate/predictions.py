@@ -18,10 +18,18 @@ from stcnn.data.dataset import Batch, Dataset
 from stcnn.metrics import correlation
 from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
 from stcnn.nn.model import STCNN
+from stcnn.nn.sites import Neurons
 
 
 def predict_batch(model: STCNN, batch: Batch) -> Tensor:
-    """Return the predicted dF/F of every recording at its own samples, ``(R, S)``; each clip passes through once."""
+    """Return the predicted dF/F of every recording at its own samples, ``(R, S)``; each clip passes through once.
+
+    Raises:
+        ShapeError: a neuron reads beyond the lattice, see :meth:`stcnn.nn.model.STCNN.reaching`.
+    """
+    if batch.place_deg is not None:
+        neurons = Neurons(batch.clip, batch.cell_type, batch.neuron, batch.place_deg)
+        return batch.at_samples(model.dff_at(batch, neurons, batch.rate_hz, batch.multiplicity, batch.n_grey))
     voltage = model.voltage_of(batch, batch.rate_hz, batch.multiplicity, batch.n_grey)
     return batch.at_samples(model.calcium_of(voltage, batch.clip, batch.cell_type, batch.neuron, batch.rate_hz))
 

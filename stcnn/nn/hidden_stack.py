@@ -20,6 +20,7 @@ from stcnn.nn.filters.kind import n_taps
 from stcnn.nn.hidden import HiddenConfig, HiddenLayer
 from stcnn.nn.lattice import Pair
 from stcnn.nn.readout import Reading
+from stcnn.nn.sites import PlacedReading
 from stcnn.nn.stack import choose
 from stcnn.nn.stack.native import WORTH_COMPILING
 from stcnn.nn.stack.problem import Clips, LayerTensors, Problem
@@ -89,7 +90,7 @@ class HiddenStack(nn.ModuleList):
             sizes.append(made)
         return sizes
 
-    def forward(self, clips: Clips, rate_hz: float, reading: Reading) -> list[Tensor]:
+    def forward(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> list[Tensor]:
         """Run the layers.
 
         Args:
@@ -98,7 +99,8 @@ class HiddenStack(nn.ModuleList):
             reading: what the readouts take from the last layer.
 
         Returns:
-            What they find, ``(T, B, N)``: of the shared frames (B = 1, only if there are any), then of the rest.
+            What they find, ``(T, B, N)``: of the shared frames (B = 1, only if there are any), then of the rest; of a
+            :class:`~stcnn.nn.sites.PlacedReading` each is ``(T, P)``.
         """
         if self._takes_engine(clips, rate_hz, reading):
             return self._run_engine(clips, rate_hz, reading)
@@ -111,9 +113,9 @@ class HiddenStack(nn.ModuleList):
             x = layer.normalise(y, clips.multiplicity)
         return [reading.drive(reading.window.crop(x))]
 
-    def why_no_engine(self, clips: Clips, reading: Reading) -> str | None:
+    def why_no_engine(self, clips: Clips, reading: Reading | PlacedReading) -> str | None:
         """Return why only the reference can compute this; None if engines can."""
-        if not self.training:
+        if not self.training and isinstance(reading, Reading):
             return "it is for training; call train() first"
         curved = [a.name for a in (*(layer.activation for layer in self), reading.activation) if a.curved]
         if curved:
@@ -131,7 +133,7 @@ class HiddenStack(nn.ModuleList):
         products = n_values * sum(layer.weight.numel() for layer in self)
         return self.compute == "native" or (self.compute == "auto" and products >= WORTH_COMPILING)
 
-    def _takes_engine(self, clips: Clips, rate_hz: float, reading: Reading) -> bool:
+    def _takes_engine(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> bool:
         if self.compute == "reference":
             return False
         reason = self.why_no_engine(clips, reading)
@@ -143,11 +145,11 @@ class HiddenStack(nn.ModuleList):
         taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)
         return self.compute != "auto" or taps is None or taps > SHORT_TAPS  # kernels of few taps are summed
 
-    def _run_engine(self, clips: Clips, rate_hz: float, reading: Reading) -> list[Tensor]:
+    def _run_engine(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> list[Tensor]:
         problem = Problem([self._tensors(layer, rate_hz) for layer in self], self._activated(clips), reading)
         output = choose(problem, self.compute).run(problem)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
-            if layer.norm is not None and not self.frozen:
+            if layer.norm is not None and layer.norm.training:
                 bias = 0 if layer.bias is None else layer.bias.detach()
                 layer.norm.observe(mean + bias, var, output.values)
         return [output.rest] if output.prefix is None else [output.prefix, output.rest]
@@ -171,7 +173,7 @@ class HiddenStack(nn.ModuleList):
         gamma = None
         beta = torch.zeros_like(gain) if layer.bias is None else layer.bias
         eps = 0.0
-        if layer.norm is not None and self.frozen:  # a scale and a shift, part of the gain and the bias
+        if layer.norm is not None and not layer.norm.training:  # a scale and a shift, part of the gain and the bias
             scale, shift = layer.norm.affine()
             gain = gain * scale
             beta = beta * scale + shift

@@ -45,6 +45,10 @@ class Window(NamedTuple):
         rows, columns = lattice
         return Window(max(self.top, 0), min(self.bottom, rows), max(self.left, 0), min(self.right, columns))
 
+    def moved(self, down: int, right: int) -> Window:
+        """Return the window so many rows further down and columns further to the right."""
+        return Window(self.top + down, self.bottom + down, self.left + right, self.right + right)
+
     @property
     def empty(self) -> bool:
         """Whether there is no place in it."""

@@ -7,6 +7,8 @@ is ``(B, T, N)`` with one entry per cell type, in the order of :attr:`STCNN.cell
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from stcnn.cell_type_names import by_cell_type
-from stcnn.errors import DataError, RateError, ShapeError
+from stcnn.errors import ConfigError, DataError, RateError, ShapeError
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.nn.calcium import Calcium, CalciumConfig
 from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
@@ -28,6 +30,7 @@ from stcnn.nn.inference.stream import Stream
 from stcnn.nn.inference.stream_config import Start, stream_config
 from stcnn.nn.population import Population
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
+from stcnn.nn.sites import Neurons, in_columns
 from stcnn.nn.stack.column_sampling import sample_columns
 from stcnn.nn.stack.problem import Clips
 from stcnn.validation import Config
@@ -106,17 +109,7 @@ class STCNN(nn.Module):
             ConfigError: there is no place left for a layer or a readout.
         """
         eye = self.config.eye.on_picture(shape_px, self.deg_per_px if deg_per_px is None else deg_per_px)
-        if eye == self.config.eye:
-            return self
-        other = copy.copy(self)
-        other._modules = dict(self._modules)
-        other.config = self.config.model_copy(update={"eye": eye})
-        other.eye = Eye(eye).to(self.eye.tau_s)
-        other.readouts = copy.copy(self.readouts)
-        other.readouts.lie_on(self.hidden.lattices(eye.lattice)[-1])
-        other.grey_states = GreyStates()
-        other.reused_streams = ReusedStreams()
-        return other
+        return self if eye == self.config.eye else self._with(self.config.model_copy(update={"eye": eye}))
 
     def _fitting(self, frames: Frames) -> STCNN:
         """Return the network for the size of some frames, :meth:`for_picture`."""
@@ -139,12 +132,105 @@ class STCNN(nn.Module):
         Raises:
             ShapeError: contrast or multiplicity of another shape, or complex.
         """
-        source = as_clips(frames) if isinstance(frames, Tensor) else frames
+        source = as_source(frames)
         if (fitting := self._fitting(source)) is not self:
             return fitting.voltage_of(source, rate_hz, multiplicity, n_grey)
         n_grey = min(n_grey, source.n_frames - 1)
         if self.hidden.compute != "reference" and not self.training and not torch.is_grad_enabled():
             return evaluate(self, self.grey_states, source, rate_hz, n_grey)
+        clips = self._clips(source, rate_hz, multiplicity, n_grey)
+        drives = self.hidden(clips, rate_hz, self.readouts.reading(rate_hz))
+        return self.readouts(drives, rate_hz)[0].transpose(0, 1)
+
+    def voltage_at(
+        self,
+        frames: Tensor | Frames,
+        neurons: Neurons,
+        rate_hz: float,
+        multiplicity: Tensor | None = None,
+        n_grey: int = 0,
+    ) -> Tensor:
+        """Return voltages ``(R, T)`` of neurons that read where they sit; each clip passes once.
+
+        Args:
+            frames: contrast ``(B, T, Y, X)``, or a batch that expands itself to contrast.
+            neurons: who looks at which clip, and from where.
+            rate_hz: frames per second.
+            multiplicity: how often each clip counts in the normalisation statistics, ``(B,)``; None is once.
+            n_grey: number of leading frames that are grey in all clips, which are then computed once.
+
+        Raises:
+            ShapeError: as :meth:`voltage_of`; or a neuron reads beyond the lattice, see :meth:`reaching`.
+            ConfigError: there is no place between columns in this network.
+        """
+        distinct, found = neurons.distinct()
+        return self._distinct_voltages(as_source(frames), distinct, rate_hz, multiplicity, n_grey).T[found]
+
+    def dff_at(
+        self,
+        frames: Tensor | Frames,
+        neurons: Neurons,
+        rate_hz: float,
+        multiplicity: Tensor | None = None,
+        n_grey: int = 0,
+    ) -> Tensor:
+        """Return dF/F ``(R, T)`` of neurons that read where they sit; arguments as in :meth:`voltage_at`."""
+        distinct, found = neurons.distinct()
+        voltage = self._distinct_voltages(as_source(frames), distinct, rate_hz, multiplicity, n_grey)
+        tau_s = self.calcium.time_constants()[distinct.cell_type]
+        filtered, _ = self.calcium.filtered(voltage, tau_s, rate_hz)
+        gain, offset = self.calcium.neuron(distinct.cell_type, distinct.neuron)
+        return (offset + gain * filtered).T[found]
+
+    def _distinct_voltages(
+        self, source: Frames, neurons: Neurons, rate_hz: float, multiplicity: Tensor | None, n_grey: int
+    ) -> Tensor:
+        """Return voltages ``(T, P)`` of neurons sorted by clip."""
+        require_places(self.config)
+        clips = self._clips(source, rate_hz, multiplicity, min(n_grey, source.n_frames - 1))
+        columns = in_columns(self.place_deg(neurons), self.config.eye.spacing_deg)
+        named = torch.stack([neurons.cell_type.double(), *columns.detach().double().T], 1)
+        _, site = named.unique(dim=0, return_inverse=True)
+        first = torch.full((int(site.max()) + 1,), len(site), device=site.device)
+        first = first.scatter_reduce(0, site, torch.arange(len(site), device=site.device), "amin")
+        reading = self.readouts.reading_at(columns[first], neurons.cell_type[first], site, neurons.clip, rate_hz)
+        drive = torch.cat(self.hidden(clips, rate_hz, reading))
+        return self.readouts.voltage_at(drive, neurons.cell_type, rate_hz)
+
+    def place_deg(self, neurons: Neurons) -> Tensor:
+        """Return azimuth and elevation ``(R, 2)`` of the places where neurons read."""
+        return neurons.place_deg.to(self.calcium.tau_s)
+
+    def reaching(self, place_deg: Tensor) -> STCNN:
+        """Return the network with a lattice wide enough for neurons at these places ``(N, 2)``; itself where it is.
+
+        What is returned shares all parameters and running statistics with this network.
+
+        Raises:
+            ConfigError: there is no place between columns in this network.
+        """
+        config = wide_enough(self.config, place_deg, self.cell_types)
+        return self if config == self.config else self._with(config)
+
+    def _with(self, config: ModelConfig) -> STCNN:
+        """Return the network with another eye and centre of its readouts, its parameters shared."""
+        other = copy.copy(self)
+        other._modules = dict(self._modules)
+        other.config = config
+        other.eye = Eye(config.eye).to(self.eye.tau_s)
+        other.readouts = copy.copy(self.readouts)
+        other.readouts.config = config.readout
+        other.readouts.lie_on(self.hidden.lattices(config.eye.lattice)[-1])
+        other.grey_states = GreyStates()
+        other.reused_streams = ReusedStreams()
+        return other
+
+    def _clips(self, source: Frames, rate_hz: float, multiplicity: Tensor | None, n_grey: int) -> Clips:
+        """Return what the hidden layers are shown.
+
+        Raises:
+            ShapeError: a multiplicity of another shape.
+        """
         eye = self._sample_columns(source, rate_hz, n_grey)
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
         if multiplicity is None:
@@ -154,8 +240,7 @@ class STCNN(nn.Module):
                 f"the multiplicity has shape {tuple(multiplicity.shape)}",
                 expected=f"one number for each of {eye.shape[1]} clips",
             )
-        drives = self.hidden(Clips(prefix, eye, multiplicity), rate_hz, self.readouts.reading(rate_hz))
-        return self.readouts(drives, rate_hz)[0].transpose(0, 1)
+        return Clips(prefix, eye, multiplicity)
 
     def _sample_columns(self, frames: Frames, rate_hz: float, start: int) -> Tensor:
         """Return photoreceptor maps from frame ``start`` on, in compiled code where the hidden layers run there."""
@@ -272,6 +357,75 @@ class Response(NamedTuple):
     calcium: Traces
     time_s: NDArray[Any]
     """Zero at stimulus onset."""
+
+
+def require_places(config: ModelConfig) -> None:
+    """Require a network in which a neuron may sit anywhere.
+
+    Raises:
+        ConfigError: it is of another form; the message says which.
+    """
+    reason = ""
+    layers = range(len(config.hidden.channels))
+    if not all(config.hidden.convolution(i).keeps_size for i in layers):
+        reason = "a hidden layer has a stride, a padding or an even kernel, so that its places are not the eye's columns"
+    if any(cell_type.grid is not None for cell_type in config.cell_types.values()):
+        reason = "the windows of its readouts lie on a grid"
+    if config.eye.first_column_deg is not None:
+        reason = "its lattice follows the size of the picture"
+    if reason:
+        raise ConfigError(
+            f"neurons of this network cannot read where they sit: {reason}",
+            expected="layers that keep the size of their maps, readouts around one column, and one lattice",
+            remedy="choose batching.kind=presentations, or 'recordings' for the published network",
+        )
+
+
+def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str]) -> ModelConfig:
+    """Return a network with rows and columns added so that neurons at some places read on its lattice.
+
+    Columns stay where they are. The lattice then reaches one column beyond the widest window of any cell type around
+    the outermost places, in each direction, and never less far than it did.
+
+    Args:
+        config: the network.
+        place_deg: azimuth and elevation of each neuron from the readouts' place, ``(N, 2)``.
+        cell_types: names of the types that are read.
+
+    Raises:
+        ConfigError: see :func:`require_places`.
+    """
+    require_places(config)
+    columns = in_columns(place_deg.detach().double().cpu(), config.eye.spacing_deg)
+    centre = config.readout.centre or (config.eye.lattice[0] // 2, config.eye.lattice[1] // 2)
+    windows = [config.cell_types.get(name, config.cell_types["default"]).window for name in cell_types]
+    reach = [max(window[axis] for window in windows) // 2 + 1 for axis in (0, 1)]
+    before, behind = [], []
+    for axis, size in enumerate(config.eye.lattice):
+        first = math.floor(columns[:, axis].min() + 1e-6) + centre[axis] - reach[axis]
+        last = math.ceil(columns[:, axis].max() - 1e-6) + centre[axis] + reach[axis]
+        before.append(max(0, -first))
+        behind.append(max(0, last + 1 - size))
+    if not any((*before, *behind)):
+        return config
+    down_deg, right_deg = config.eye.spacing_deg
+    azimuth_deg, elevation_deg = config.eye.centre_deg
+    eye = config.eye.model_copy(
+        update={
+            "lattice": tuple(n + a + b for n, a, b in zip(config.eye.lattice, before, behind, strict=True)),
+            "centre_deg": (
+                azimuth_deg + right_deg * (behind[1] - before[1]) / 2,
+                elevation_deg - down_deg * (behind[0] - before[0]) / 2,
+            ),
+        }
+    )
+    centred = config.readout.model_copy(update={"centre": (centre[0] + before[0], centre[1] + before[1])})
+    return config.model_copy(update={"eye": eye, "readout": centred})
+
+
+def as_source(frames: Tensor | Frames) -> Frames:
+    """Return contrast ``(B, T, Y, X)`` as a batch, and a batch as it is; raises as :func:`as_clips`."""
+    return as_clips(frames) if isinstance(frames, Tensor) else frames
 
 
 def as_clips(contrast: Tensor) -> Whole:

@@ -24,6 +24,7 @@ from stcnn.nn.filters.kind import Constants, FilterState
 from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.hidden import Odd, draw_weights
 from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair, Window
+from stcnn.nn.sites import PlacedReading, between_columns, require_on_lattice
 from stcnn.validation import Config
 
 Width = Annotated[
@@ -227,7 +228,11 @@ class Readouts(nn.ModuleDict):
 
         Filters with two drives have ``(2 N, h, w, C)``, excitation of all cell types first.
         """
-        top, bottom, left, right = self.window
+        return self._weights_on(self.window, rate_hz)
+
+    def _weights_on(self, window: Window, rate_hz: float) -> Tensor:
+        """Return the weights of all types on a window of the lattice, zero beyond their own."""
+        top, bottom, left, right = window
         stacked: list[list[Tensor]] = [[] for _ in range(self.config.filter.INPUTS)]
         for readout, place in zip(self.each, self.places.values(), strict=True):
             # Negative padding crops what would lie outside the lattice.
@@ -241,6 +246,55 @@ class Readouts(nn.ModuleDict):
     def reading(self, rate_hz: float) -> Reading:
         """What all of them take from the last layer at this frame rate."""
         return Reading(self.window, self.weights(rate_hz), self.activation)
+
+    @property
+    def around(self) -> Window:
+        """What all of them together read around their centre, in rows and columns from it."""
+        row, column = self.origin
+        tops, bottoms, lefts, rights = zip(*self.places.values(), strict=True)
+        return Window(min(tops) - row, max(bottoms) - row, min(lefts) - column, max(rights) - column)
+
+    @property
+    def origin(self) -> Pair:
+        """Row and column of the lattice from which places are counted."""
+        return self.config.centre or (self.lattice[0] // 2, self.lattice[1] // 2)
+
+    def reading_at(self, columns: Tensor, cell_type: Tensor, site: Tensor, clip: Tensor, rate_hz: float) -> PlacedReading:
+        """What neurons take from the last layer at places of their own.
+
+        Args:
+            columns: rows down and columns right of each site from :attr:`origin`, ``(N, 2)``.
+            cell_type: index of the cell type of each site, ``(N,)``.
+            site: site of each reader, ``(P,)``.
+            clip: clip of each reader, ``(P,)``, rising.
+            rate_hz: frames per second.
+
+        Raises:
+            ShapeError: a window reaches beyond the lattice.
+        """
+        inputs = self.config.filter.INPUTS
+        if inputs > 1:  # each drive is read by a reader of its own
+            n_sites, n_types = len(cell_type), len(self.places)
+            cell_type = torch.cat([cell_type + i * n_types for i in range(inputs)])
+            order = _by_clip(clip, inputs)
+            site = torch.cat([site + i * n_sites for i in range(inputs)])[order]
+            clip = clip.repeat(inputs)[order]
+            columns = columns.repeat(inputs, 1)
+        whole = columns.detach().floor()
+        weights = between_columns(self._weights_on(self.around.moved(*self.origin), rate_hz)[cell_type], columns - whole)
+        corner = whole.long().cpu() + torch.tensor([self.around.top, self.around.left]) + torch.tensor(self.origin)
+        top, left = corner.unbind(1)
+        windows = torch.stack([top, top + weights.shape[1], left, left + weights.shape[2]], 1)
+        require_on_lattice(windows, self.lattice)
+        (low_row, _, low_column, _), (_, high_row, _, high_column) = windows.amin(0).tolist(), windows.amax(0).tolist()
+        window = Window(low_row, high_row, low_column, high_column)
+        inside = self._inside()[cell_type.cpu() % len(self.places)]
+        return PlacedReading(window, weights, windows, inside, site, clip, self.activation)
+
+    def _inside(self) -> Tensor:
+        """Return what of :attr:`around`, a column wider, each cell type reads, ``(N, 4)``."""
+        top, left = self.around.top + self.origin[0], self.around.left + self.origin[1]
+        return torch.tensor([[p.top - top, p.bottom - top + 1, p.left - left, p.right - left + 1] for p in self.places.values()])
 
     def forward(
         self, drives: Sequence[Tensor], rate_hz: float, state: FilterState | None = None
@@ -260,3 +314,23 @@ class Readouts(nn.ModuleDict):
         bias = torch.cat([readout.bias for readout in self.each])
         voltage, state = self.config.filter.filtered(drive, self.constants, rate_hz, state)
         return voltage + bias, state
+
+    def voltage_at(self, drive: Tensor, cell_type: Tensor, clip: Tensor, rate_hz: float) -> Tensor:
+        """Filter what neurons read, and return their voltages ``(T, P)``.
+
+        Args:
+            drive: of :meth:`reading_at`, ``(T, P)`` or, where the filter has two drives, ``(T, 2 P)``.
+            cell_type: index of the cell type of each neuron, ``(P,)``.
+            clip: clip of each neuron, ``(P,)``, rising.
+            rate_hz: frames per second.
+        """
+        if self.config.filter.INPUTS > 1:
+            drive = drive[:, _by_clip(clip, self.config.filter.INPUTS).argsort()]
+        bias = torch.cat([readout.bias for readout in self.each])[cell_type]
+        voltage, _ = self.config.filter.filtered(drive, self.constants.of(cell_type), rate_hz)
+        return voltage + bias
+
+
+def _by_clip(clip: Tensor, inputs: int) -> Tensor:
+    """Return the order in which the drives of all neurons, one drive after the other, are sorted by clip."""
+    return clip.repeat(inputs).argsort(stable=True)

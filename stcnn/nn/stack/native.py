@@ -12,15 +12,18 @@ from collections.abc import Sequence
 from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stcnn.nn.kernels.native.compile import Geometry, NotCompiled, compiler, libraries, library
 from stcnn.nn.kernels.native.layer import NativeLayer
 from stcnn.nn.kernels.native.threads import ParallelFor, parallel_for
 from stcnn.nn.readout import Reading
+from stcnn.nn.sites import PlacedReading
 from stcnn.nn.stack.algorithm import moments_of
 from stcnn.nn.stack.engine import Engine, as_function, stack_output
 from stcnn.nn.stack.native_backward import LayerBackward
+from stcnn.nn.stack.native_places import NativePlaces
 from stcnn.nn.stack.native_readouts import NativeReadouts
 from stcnn.nn.stack.native_saved import Saved
 from stcnn.nn.stack.problem import Clips, LayerTensors, Moments, Problem, StackOutput, all_tensors
@@ -91,7 +94,7 @@ class NativeRun:
         NotCompiled: the compiled core cannot run these; the message says why.
     """
 
-    def __init__(self, layers: Sequence[LayerTensors], clips: Clips, reading: Reading) -> None:
+    def __init__(self, layers: Sequence[LayerTensors], clips: Clips, reading: Reading | PlacedReading) -> None:
         self.trained = any(t is not None and t.requires_grad for t in all_tensors(layers))
         """Whether the layers need gradients, or only the readouts behind them."""
         self.reading = reading._replace(weights=reading.weights.detach())
@@ -113,13 +116,23 @@ class NativeRun:
         with parallel_for() as each:
             for i in range(len(saved.layers)):
                 saved.moments.append(self.integrate(i, each))
-            readouts = NativeReadouts(saved, self.reading, each)
+            readouts = self._readouts(each)
             drives = [readouts.drive(s) for s in range(len(saved.spans))]
         tail = saved.n_shared - saved.n_whole
         if not tail:
             return tuple(drives)
-        prefix = torch.cat([*drives[:-1], drives[-1][:tail, :1]])
-        return prefix, drives[-1][tail:]
+        first = drives[-1][:tail] if self.placed else drives[-1][:tail, :1]
+        return torch.cat([*drives[:-1], first]), drives[-1][tail:]
+
+    @property
+    def placed(self) -> bool:
+        """Whether neurons read where they sit, and not all at one place."""
+        return isinstance(self.reading, PlacedReading)
+
+    def _readouts(self, each: ParallelFor) -> NativeReadouts | NativePlaces:
+        if isinstance(self.reading, PlacedReading):
+            return NativePlaces(self.saved, self.reading, each)
+        return NativeReadouts(self.saved, self.reading, each)
 
     def integrate(self, i: int, each: ParallelFor) -> Moments:
         """Run layer ``i``; return weighted mean and biased variance of ``y``."""
@@ -147,7 +160,7 @@ class NativeRun:
         saved = self.saved
         found: list[Tensor | None] = []
         with parallel_for() as each:
-            readouts = NativeReadouts(saved, self.reading, each)
+            readouts = self._readouts(each)
             d_weights, adjoint = readouts.adjoint(self._by_span(grads))
             for i in reversed(range(len(saved.layers) if self.trained else 0)):
                 step = LayerBackward(saved, i, adjoint, each)
@@ -159,13 +172,14 @@ class NativeRun:
         return [d_weights, *(found or [None] * len(all_tensors(saved.layers)))]
 
     def _by_span(self, grads: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Return gradients by span: shared frames of no whole block count once, with the first clip."""
+        """Return gradients by span; shared frames of no whole block were computed with every clip."""
         whole = self.saved.n_whole
         tail = self.saved.n_shared - whole
         if not tail:
             return grads
         prefix, rest = grads
-        first = rest.new_zeros(tail, *rest.shape[1:])
-        first[:, 0] = prefix[whole:, 0]
+        first = prefix[whole:]
+        if not self.placed:  # they count once, with the first clip; readers each look at one clip anyway
+            first = F.pad(first, (0, 0, 0, rest.shape[1] - 1))
         n_whole_spans = len(self.saved.spans) - 1
         return (*[prefix[:whole]] * n_whole_spans, torch.cat([first, rest]))

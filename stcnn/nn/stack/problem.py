@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from stcnn.nn.readout import Reading
+from stcnn.nn.sites import PlacedReading
 
 Moments = tuple[Tensor, Tensor]
 """Mean and biased variance of a layer's maps before normalisation, ``(C,)`` each."""
@@ -51,7 +52,7 @@ class Problem(NamedTuple):
 
     layers: Sequence[LayerTensors]
     clips: Clips
-    reading: Reading
+    reading: Reading | PlacedReading
     """What the readouts take from the last layer."""
 
     @property
@@ -61,7 +62,8 @@ class Problem(NamedTuple):
 
 
 class StackOutput(NamedTuple):
-    """What the readouts take from the last layer ``(T, B, N)``, and the statistics of every layer."""
+    """What the readouts take from the last layer ``(T, B, N)``, neurons that read where they sit ``(T, P)``; and the
+    statistics of every layer."""
 
     prefix: Tensor | None
     rest: Tensor

@@ -17,7 +17,7 @@ _long = ctypes.c_int64
 _float = ctypes.c_float
 
 
-# ---- training of a layer: maps.h, forward.h, backward.h, reading.h
+# ---- training of a layer: maps.h, forward.h, backward.h, reading.h, places.h
 
 
 class Maps(ctypes.Structure):
@@ -102,6 +102,47 @@ class Reading(ctypes.Structure):
         ("left", _int),
         ("right", _int),
         ("types", _int),
+        ("weights", _pointer),
+        ("drive", _pointer),
+        ("dz", _pointer),
+        ("d_weights", _pointer),
+        ("sums", _pointer),
+    )
+
+
+class Place(ctypes.Structure):
+    """Where the weights of a site lie."""
+
+    _fields_ = (
+        ("row", _int),
+        ("column", _int),
+        ("top", _int),
+        ("bottom", _int),
+        ("left", _int),
+        ("right", _int),
+    )
+
+
+class PlacedReading(ctypes.Structure):
+    """What neurons take from one clip where they sit, or its adjoint."""
+
+    _fields_ = (
+        ("blocks", _int),
+        ("last_frames", _int),
+        ("output", Maps),
+        ("scale", _pointer),
+        ("shift", _pointer),
+        ("mean", _pointer),
+        ("slope", _float),
+        ("top", _int),
+        ("bottom", _int),
+        ("left", _int),
+        ("right", _int),
+        ("readers", _int),
+        ("rows", _int),
+        ("columns", _int),
+        ("site", _pointer),
+        ("places", _pointer),
         ("weights", _pointer),
         ("drive", _pointer),
         ("dz", _pointer),
@@ -257,7 +298,7 @@ class ClipRun(ctypes.Structure):
 
 
 STRUCTS: dict[str, tuple[type[ctypes.Structure], ...]] = {
-    "layer": (Maps, Input, Forward, Backward, Reading),
+    "layer": (Maps, Input, Forward, Backward, Reading, Place, PlacedReading),
     "blocks": (TruncationBuffer, FoldedLayer),
     "frame": (TruncationBuffer, FoldedLayer),
     "network": (Filter, Band, Eye, View, Readouts, Calcium, Clip, ClipRun),

@@ -66,6 +66,19 @@ class ReadoutAdjointArgs(NamedTuple):
     sums: Tensor
 
 
+class PlacedArgs(NamedTuple):
+    """Neurons that read a layer where they sit, and its normalisation; names as in ``places.h``."""
+
+    window: tuple[int, ...]
+    places: Tensor
+    """int32 ``(N, 6)``: row and column where the weights begin, and what of them is not zero."""
+    weights: Tensor
+    """``(N, O, h, w)``."""
+    slope: float
+    scale: Tensor
+    shift: Tensor
+
+
 class BackwardArgs(NamedTuple):
     """Arrays of the backward pass of one clip; names as in ``backward.h``."""
 
@@ -99,7 +112,8 @@ class NativeLayer:
         self.grid = grid(geometry.ny, geometry.nx)
         self.chunks = -(-len(self.grid) // self.lanes)
         """Groups of LANES slots."""
-        for function in (library.forward, library.backward, library.read_maps, library.adjoint_of_reading):
+        names = ("forward", "backward", "read_maps", "adjoint_of_reading", "read_places", "adjoint_of_places")
+        for function in (getattr(library, name) for name in names):
             function.argtypes = [ctypes.c_void_p]
             function.restype = None
 
@@ -209,6 +223,59 @@ class NativeLayer:
             types=types,
             weights=_address(readouts.weights, (outputs, bottom - top, right - left, types)),
             drive=self._vectors(drive, blocks, types),
+        )
+
+    def read_places(self, frames: int, maps: Maps, placed: PlacedArgs, site: Tensor, drive: Tensor) -> None:
+        """Fill ``drive`` ``(blocks, P, LANES)`` with what readers at the sites ``(P,)`` take; see ``places.h``."""
+        self._library.read_places(ctypes.byref(self._placed(frames, maps, placed, site, drive)))
+
+    def adjoint_of_places(
+        self, frames: int, maps: Maps, placed: PlacedArgs, site: Tensor, args: ReadoutAdjointArgs
+    ) -> None:
+        """Fill ``dz`` and add to ``d_weights`` ``(N, O, h, w to whole vectors)`` and ``sums``; see ``places.h``."""
+        outputs = self.geometry.outputs
+        n_sites, _, rows, columns = placed.weights.shape
+        top, bottom, left, right = placed.window
+        call = self._placed(frames, maps, placed, site, args.d)
+        call.mean = _address(args.mean, (outputs,))
+        call.sums = _address(args.sums, (2, outputs), torch.float64)
+        call.dz = self._vectors(args.dz, call.blocks, outputs, bottom - top, right - left)
+        call.d_weights = _address(args.d_weights, (n_sites, outputs, rows, -(-columns // self.lanes) * self.lanes))
+        self._library.adjoint_of_places(ctypes.byref(call))
+
+    def _placed(
+        self, frames: int, maps: Maps, placed: PlacedArgs, site: Tensor, drive: Tensor
+    ) -> interface.PlacedReading:
+        """Return what both directions of reading at places have in common."""
+        outputs = self.geometry.outputs
+        blocks, last_frames = self._blocks(frames)
+        top, bottom, left, right = self._checked(placed.window)
+        n_sites, _, rows, columns = placed.weights.shape
+        corner, inside = placed.places[:, :2], placed.places[:, 2:]
+        fits = (corner >= torch.tensor([top, left])).all() and (
+            corner + torch.tensor([rows, columns]) <= torch.tensor([bottom, right])
+        ).all()
+        inner = (inside >= 0).all() and (inside <= torch.tensor([rows, rows, columns, columns])).all()
+        if not fits or not inner or not ((site >= 0) & (site < n_sites)).all():
+            raise ValueError("a place lies beyond the window that is read")
+        return interface.PlacedReading(
+            blocks=blocks,
+            last_frames=last_frames,
+            output=self._maps(maps, frames, outputs),
+            scale=_address(placed.scale, (outputs,)),
+            shift=_address(placed.shift, (outputs,)),
+            slope=placed.slope,
+            top=top,
+            bottom=bottom,
+            left=left,
+            right=right,
+            readers=len(site),
+            rows=rows,
+            columns=columns,
+            site=_address(site, (len(site),), torch.int32),
+            places=_address(placed.places, (n_sites, 6), torch.int32),
+            weights=_address(placed.weights, (n_sites, outputs, rows, columns)),
+            drive=self._vectors(drive, blocks, len(site)),
         )
 
     def _checked(self, window: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,10 +7,12 @@
 //     y[t] = v[t] - r v[t-K]
 //
 // LANES successive frames make a block, one vector for each channel and column: maps are [block][channel][row][column]
-// [lane]. Each step stands in a file of its own: maps.h, forward.h, backward.h, reading.h.
+// [lane]. Each step stands in a file of its own: maps.h, forward.h, backward.h, reading.h,
+// places.h.
 #include "backward.h"
 #include "interface.h"
+#include "places.h"
 #include "reading.h"
 
 extern "C" int32_t lanes() { return LANES; }
-SIZES(Maps, Input, Forward, Backward, Reading)
+SIZES(Maps, Input, Forward, Backward, Reading, Place, PlacedReading)
