@@ -3,8 +3,8 @@
 Three kinds, one path: ``movies`` shares a clip between all recordings made while the same movie was shown, and each
 neuron looks at it from where it sits; ``presentations`` shares a clip between those for which the movie lay at the same
 place, shifted so that the neuron sits in its middle; ``recordings`` is the published way, where every recording has its
-own clip and all are padded to the longest of the set. The first two put clips of similar length into a batch. Movies stay 8-bit; a clip is cut, shifted
-and padded with grey when its batch is made.
+own clip and all are padded to the longest of the set. The first two put clips of similar length into a batch. Movies
+stay 8-bit; a clip is cut, shifted and padded with grey when its batch is made.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def plan_clips(dataset: Dataset, config: BatchingConfig) -> list[Clip]:
     first -= np.rint(config.pre_grey_s * table.movie_rate_hz.to_numpy()).astype(int)
     rate_hz = table.movie_rate_hz.tolist()
     shifts = zip(table.azi_shift_px.tolist(), table.ele_shift_px.tolist(), strict=True)
-    keys = [(name, *((0, 0) if config.kind == "movies" else px)) for name, px in zip(table.stimulus, shifts, strict=True)]
+    keys = [
+        (name, *((0, 0) if config.kind == "movies" else px)) for name, px in zip(table.stimulus, shifts, strict=True)
+    ]
     if config.kind == "recordings":
         longest = int((last - first).max())
         return [Clip(k[0], k[1:], (i,), int(first[i]), longest, rate_hz[i]) for i, k in enumerate(keys)]
@@ -223,7 +225,7 @@ class ClipBatches(TorchDataset[Batch]):
 
 
 def recorded_places(dataset: Dataset, items: Sequence[int] | None = None) -> NDArray[np.float64]:
-    """Return azimuth and elevation in degrees of the neuron of each recording, from the middle of the movie, ``(R, 2)``.
+    """Return azimuth and elevation in degrees of each recording's neuron, from the middle of the movie, ``(R, 2)``.
 
     A picture that was shifted to the left for a neuron has it right of its middle, one that was shifted down above.
 

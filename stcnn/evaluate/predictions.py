@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stcnn.data.batching import BatchingConfig, loader
+from stcnn.data.batching import BatchingConfig, loader, recorded_places
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.metrics import correlation
 from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
@@ -102,6 +102,18 @@ class Predictions:
         return pd.DataFrame(rows, columns=list(names))
 
 
+@torch.no_grad()
+def reaching_all(model: STCNN, dataset: Dataset) -> STCNN:
+    """Return the model with a lattice on which all neurons of a data set read where they sit."""
+    table = dataset.table
+    index = {(name, neuron): i for name, neurons in dataset.neurons.items() for i, neuron in enumerate(neurons)}
+    cell_type = torch.tensor([dataset.cell_types.index(name) for name in table.cell_type])
+    neuron = torch.tensor([index[pair] for pair in zip(table.cell_type, table.neuron, strict=True)])
+    device = model.calcium.tau_s.device
+    neurons = Neurons(torch.zeros_like(neuron), cell_type, neuron, torch.from_numpy(recorded_places(dataset)))
+    return model.reaching(model.place_deg(Neurons(*(each.to(device) for each in neurons))))
+
+
 def predict(model: STCNN, dataset: Dataset, batching: BatchingConfig) -> Predictions:
     """Predict every recording of a data set.
 
@@ -114,7 +126,8 @@ def predict(model: STCNN, dataset: Dataset, batching: BatchingConfig) -> Predict
     model.eval()
     try:
         with torch.no_grad():
+            wide = reaching_all(model, dataset) if batching.kind == "movies" else model
             batches = (batch.to(device) for batch in loader(dataset, batching))
-            return Predictions.joined([Predictions.of(predict_batch(model, batch), batch) for batch in batches])
+            return Predictions.joined([Predictions.of(predict_batch(wide, batch), batch) for batch in batches])
     finally:
         model.train(training)

@@ -87,8 +87,8 @@ class STCNN(nn.Module):
         self.eye = Eye(config.eye)
         self.hidden = HiddenStack(config.hidden)
         lattice = self.hidden.lattices(config.eye.lattice)[-1]
-        self.readouts = Readouts(config.hidden.channels[-1], lattice, config.readout, types)
         counts = {name: len(neurons) for name, neurons in population.neurons.items()}
+        self.readouts = Readouts(config.hidden.channels[-1], lattice, config.readout, types, counts)
         self.calcium = Calcium(config.calcium, counts, population.indicators)
         for tau_s in self.calcium.unused:
             tau_s.requires_grad_(False)
@@ -177,7 +177,7 @@ class STCNN(nn.Module):
         """Return dF/F ``(R, T)`` of neurons that read where they sit; arguments as in :meth:`voltage_at`."""
         distinct, found = neurons.distinct()
         voltage = self._distinct_voltages(as_source(frames), distinct, rate_hz, multiplicity, n_grey)
-        tau_s = self.calcium.time_constants()[distinct.cell_type]
+        tau_s = self.calcium.neuron_time_constants(distinct.cell_type, distinct.neuron)
         filtered, _ = self.calcium.filtered(voltage, tau_s, rate_hz)
         gain, offset = self.calcium.neuron(distinct.cell_type, distinct.neuron)
         return (offset + gain * filtered).T[found]
@@ -189,17 +189,24 @@ class STCNN(nn.Module):
         require_places(self.config)
         clips = self._clips(source, rate_hz, multiplicity, min(n_grey, source.n_frames - 1))
         columns = in_columns(self.place_deg(neurons), self.config.eye.spacing_deg)
-        named = torch.stack([neurons.cell_type.double(), *columns.detach().double().T], 1)
+        own = neurons.neuron if self.config.readout.place == "learned" else torch.zeros_like(neurons.neuron)
+        named = torch.stack([neurons.cell_type.double(), own.double(), *columns.detach().double().T], 1)
         _, site = named.unique(dim=0, return_inverse=True)
         first = torch.full((int(site.max()) + 1,), len(site), device=site.device)
         first = first.scatter_reduce(0, site, torch.arange(len(site), device=site.device), "amin")
         reading = self.readouts.reading_at(columns[first], neurons.cell_type[first], site, neurons.clip, rate_hz)
         drive = torch.cat(self.hidden(clips, rate_hz, reading))
-        return self.readouts.voltage_at(drive, neurons.cell_type, rate_hz)
+        return self.readouts.voltage_at(drive, neurons.cell_type, neurons.clip, rate_hz)
 
     def place_deg(self, neurons: Neurons) -> Tensor:
-        """Return azimuth and elevation ``(R, 2)`` of the places where neurons read."""
-        return neurons.place_deg.to(self.calcium.tau_s)
+        """Return azimuth and elevation ``(R, 2)`` of the places where neurons read, as learned where they are."""
+        recorded = neurons.place_deg.to(self.calcium.tau_s)
+        if self.config.readout.place == "fixed":
+            return recorded
+        moved = torch.cat([readout.displacement_deg for readout in self.readouts.each])
+        counts = [len(readout.displacement_deg) for readout in self.readouts.each]
+        first = torch.tensor([0, *counts[:-1]], device=moved.device).cumsum(0)
+        return recorded + moved[first[neurons.cell_type] + neurons.neuron]
 
     def reaching(self, place_deg: Tensor) -> STCNN:
         """Return the network with a lattice wide enough for neurons at these places ``(N, 2)``; itself where it is.
@@ -211,6 +218,23 @@ class STCNN(nn.Module):
         """
         config = wide_enough(self.config, place_deg, self.cell_types)
         return self if config == self.config else self._with(config)
+
+    def at(self, place_deg: tuple[float, float] | None) -> STCNN:
+        """Return the network whose readouts sit at a place: azimuth and elevation from where they sit now.
+
+        What is returned shares all parameters and running statistics with this network, and can be asked and streamed
+        as any; its lattice is wide enough for that place.
+
+        Raises:
+            ConfigError: there is no place between columns in this network.
+        """
+        if place_deg is None:
+            return self
+        place = torch.tensor(place_deg, dtype=torch.float64)
+        wide = self.reaching(place[None])
+        other = wide._with(wide.config)
+        other.readouts = wide.readouts.at(*in_columns(place, self.config.eye.spacing_deg).tolist())
+        return other
 
     def _with(self, config: ModelConfig) -> STCNN:
         """Return the network with another eye and centre of its readouts, its parameters shared."""
@@ -293,19 +317,25 @@ class STCNN(nn.Module):
         found["calcium"] = offset + gain * self.calcium(found["voltage"], rate_hz)[0]
         return found
 
-    def stream(self, **options: Any) -> Stream:
+    def stream(self, at: tuple[float, float] | None = None, **options: Any) -> Stream:
         """Open the model for frames that come one at a time: ``stream.step(frame)``.
 
         Args:
+            at: azimuth and elevation of the neuron's place in degrees, of which the middle is (0, 0); None is there.
             options: fields of :class:`~stcnn.nn.inference.stream_config.StreamConfig`, such as ``rate_hz``.
 
         Raises:
             ConfigError: an option is unknown or out of range.
         """
-        return Stream(self, stream_config(options), self.grey_states)
+        there = self.at(at)
+        return Stream(there, stream_config(options), there.grey_states)
 
     def respond(
-        self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = "rest"
+        self,
+        frames: Movie | ArrayLike | Tensor,
+        rate_hz: float | None = None,
+        start: Start = "rest",
+        at: tuple[float, float] | None = None,
     ) -> Response:
         """Return voltage and dF/F of every cell type to a movie: the one question to a model.
 
@@ -314,6 +344,7 @@ class STCNN(nn.Module):
             rate_hz: frames per second of plain frames; a movie's own rate is used instead.
             start: what was shown before: nothing (``rest``, as in training), four seconds of ``grey``, or grey forever
                 (``steady``).
+            at: azimuth and elevation of the neuron's place in degrees, of which the middle is (0, 0); None is there.
 
         Raises:
             ShapeError: frames of the wrong shape, not finite or outside 0..1.
@@ -327,7 +358,7 @@ class STCNN(nn.Module):
                 remedy="render or resample the movie at that resolution",
             )
         contrast = torch.as_tensor(movie.contrast()).to(self.calcium.tau_s).unsqueeze(0)
-        fitting = self._fitting(Whole(contrast))
+        fitting = self.at(at)._fitting(Whole(contrast))
         config = stream_config({"rate_hz": movie.rate_hz, "start": start})
         stream = fitting.reused_streams.at_start(fitting, config, fitting.grey_states)
         voltage, calcium = stream.advance(contrast)
@@ -338,10 +369,14 @@ class STCNN(nn.Module):
         return dict(zip(self.cell_types, traces[0].T.cpu().numpy(), strict=True))
 
     def predict(
-        self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = "rest"
+        self,
+        frames: Movie | ArrayLike | Tensor,
+        rate_hz: float | None = None,
+        start: Start = "rest",
+        at: tuple[float, float] | None = None,
     ) -> Traces:
         """Return dF/F ``(T,)`` of the average neuron of each cell type; arguments as in :meth:`respond`."""
-        return self.respond(frames, rate_hz, start).calcium
+        return self.respond(frames, rate_hz, start, at).calcium
 
     def voltages(
         self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = "rest"
@@ -368,7 +403,9 @@ def require_places(config: ModelConfig) -> None:
     reason = ""
     layers = range(len(config.hidden.channels))
     if not all(config.hidden.convolution(i).keeps_size for i in layers):
-        reason = "a hidden layer has a stride, a padding or an even kernel, so that its places are not the eye's columns"
+        reason = (
+            "a hidden layer has a stride, a padding or an even kernel, so that its places are not the eye's columns"
+        )
     if any(cell_type.grid is not None for cell_type in config.cell_types.values()):
         reason = "the windows of its readouts lie on a grid"
     if config.eye.first_column_deg is not None:

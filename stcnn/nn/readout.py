@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, NamedTuple, Self, cast
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +42,10 @@ class ReadoutConfig(Config):
 
     centre: tuple[int, int] | None = None
     """Row and column of the lattice where the neuron sits; None is the middle (the published code reads (9, 9))."""
+    place: Literal["fixed", "learned"] = "fixed"
+    """Where every neuron reads: where the recordings say, or at a place that is learned from there on."""
+    place_sd_deg: float = Field(4.0, gt=0, le=180)
+    """Standard deviation of azimuth and elevation of a learned place around the recorded one: its prior."""
     activation: ActivationName = "leaky_relu"
     slope: NonNegativeFloat = LEAKY_SLOPE
     """Slope of the leaky rectifier for negative input."""
@@ -99,7 +105,7 @@ class Readout(nn.Module):
 
     inhibition: nn.Parameter | None
 
-    def __init__(self, channels: int, config: ReadoutConfig, cell_type: CellTypeConfig) -> None:
+    def __init__(self, channels: int, config: ReadoutConfig, cell_type: CellTypeConfig, n_neurons: int) -> None:
         super().__init__()
         rows, columns = cell_type.window
         shape = (channels, rows, columns)
@@ -110,6 +116,9 @@ class Readout(nn.Module):
         self.filter = TemporalFilter(config.filter, 1)
         low, high = config.bias_init
         self.bias = nn.Parameter(low + (high - low) * torch.rand(1))
+        if config.place == "learned":
+            self.displacement_deg = nn.Parameter(torch.zeros(n_neurons, 2))
+            """Azimuth and elevation of the learned place of every neuron from the recorded one."""
 
     @property
     def weights(self) -> list[Tensor]:
@@ -143,6 +152,7 @@ class Readouts(nn.ModuleDict):
         lattice: size of its maps.
         config: what all cell types share.
         cell_types: what differs, by name.
+        n_neurons: number of neurons of each.
 
     Raises:
         ConfigError: a cell type would read nothing of the lattice.
@@ -157,6 +167,8 @@ class Readouts(nn.ModuleDict):
     """What each cell type reads; it may reach beyond the lattice, where maps are zero."""
     window: Window
     """What all of them read together of the lattice."""
+    fraction: tuple[float, float] | None
+    """Rows and columns by which all of them read between columns; None where they read whole ones."""
 
     def __init__(
         self,
@@ -164,8 +176,9 @@ class Readouts(nn.ModuleDict):
         lattice: Pair,
         config: ReadoutConfig,
         cell_types: dict[str, CellTypeConfig],
+        n_neurons: Mapping[str, int],
     ) -> None:
-        super().__init__({name: Readout(channels, config, cell_type) for name, cell_type in cell_types.items()})
+        super().__init__({name: Readout(channels, config, each, n_neurons[name]) for name, each in cell_types.items()})
         self.config, self.cell_types = config, cell_types
         self.activation = activation(config.activation, config.slope)
         self.lie_on(lattice)
@@ -194,6 +207,22 @@ class Readouts(nn.ModuleDict):
             )
         tops, bottoms, lefts, rights = zip(*seen.values(), strict=True)
         self.window = Window(min(tops), max(bottoms), min(lefts), max(rights))
+        self.fraction = None
+
+    def at(self, down: float, right: float) -> Readouts:
+        """Return the readouts so many rows further down and columns further to the right, all at one place.
+
+        Raises:
+            ShapeError: a window reaches beyond the lattice.
+        """
+        whole = math.floor(down), math.floor(right)
+        top, bottom, left, right_end = self.around.moved(*self.origin).moved(*whole)
+        other = copy.copy(self)
+        other.window = Window(top, bottom + 1, left, right_end + 1)
+        other.fraction = (down - whole[0], right - whole[1])
+        window = torch.tensor([[other.window.top, other.window.bottom, other.window.left, other.window.right]])
+        require_on_lattice(window, self.lattice)
+        return other
 
     @property
     def centre(self) -> Pair:
@@ -228,7 +257,10 @@ class Readouts(nn.ModuleDict):
 
         Filters with two drives have ``(2 N, h, w, C)``, excitation of all cell types first.
         """
-        return self._weights_on(self.window, rate_hz)
+        if self.fraction is None:
+            return self._weights_on(self.window, rate_hz)
+        weights = self._weights_on(self.around.moved(*self.origin), rate_hz)
+        return between_columns(weights, weights.new_tensor([self.fraction]).expand(len(weights), 2))
 
     def _weights_on(self, window: Window, rate_hz: float) -> Tensor:
         """Return the weights of all types on a window of the lattice, zero beyond their own."""
@@ -259,7 +291,9 @@ class Readouts(nn.ModuleDict):
         """Row and column of the lattice from which places are counted."""
         return self.config.centre or (self.lattice[0] // 2, self.lattice[1] // 2)
 
-    def reading_at(self, columns: Tensor, cell_type: Tensor, site: Tensor, clip: Tensor, rate_hz: float) -> PlacedReading:
+    def reading_at(
+        self, columns: Tensor, cell_type: Tensor, site: Tensor, clip: Tensor, rate_hz: float
+    ) -> PlacedReading:
         """What neurons take from the last layer at places of their own.
 
         Args:
@@ -281,7 +315,9 @@ class Readouts(nn.ModuleDict):
             clip = clip.repeat(inputs)[order]
             columns = columns.repeat(inputs, 1)
         whole = columns.detach().floor()
-        weights = between_columns(self._weights_on(self.around.moved(*self.origin), rate_hz)[cell_type], columns - whole)
+        weights = between_columns(
+            self._weights_on(self.around.moved(*self.origin), rate_hz)[cell_type], columns - whole
+        )
         corner = whole.long().cpu() + torch.tensor([self.around.top, self.around.left]) + torch.tensor(self.origin)
         top, left = corner.unbind(1)
         windows = torch.stack([top, top + weights.shape[1], left, left + weights.shape[2]], 1)
@@ -294,7 +330,9 @@ class Readouts(nn.ModuleDict):
     def _inside(self) -> Tensor:
         """Return what of :attr:`around`, a column wider, each cell type reads, ``(N, 4)``."""
         top, left = self.around.top + self.origin[0], self.around.left + self.origin[1]
-        return torch.tensor([[p.top - top, p.bottom - top + 1, p.left - left, p.right - left + 1] for p in self.places.values()])
+        return torch.tensor(
+            [[p.top - top, p.bottom - top + 1, p.left - left, p.right - left + 1] for p in self.places.values()]
+        )
 
     def forward(
         self, drives: Sequence[Tensor], rate_hz: float, state: FilterState | None = None

@@ -53,7 +53,7 @@ class PlacedReading(NamedTuple):
     weights: Tensor
     """Interpolated, on windows of one size, with the gain of the filter behind them: ``(N, h, w, C)``."""
     windows: Tensor
-    """Rows ``top, bottom`` and columns ``left, right`` of the window of each site on the lattice, ``(N, 4)`` on the CPU."""
+    """Rows ``top, bottom`` and columns ``left, right`` of each site on the lattice, ``(N, 4)`` on the CPU."""
     inside: Tensor
     """Rows ``top, bottom`` and columns ``left, right`` of the weights of each site that are not zero, ``(N, 4)``."""
     site: Tensor
@@ -117,8 +117,8 @@ def require_on_lattice(windows: Tensor, lattice: Pair) -> None:
     if outside.any():
         window = windows[outside][0].tolist()
         raise ShapeError(
-            f"a neuron reads rows {window[0]} to {window[1]} and columns {window[2]} to {window[3]}, beyond the lattice "
-            f"of {lattice}",
+            f"a neuron reads rows {window[0]} to {window[1]} and columns {window[2]} to {window[3]}, beyond the "
+            f"lattice of {lattice}",
             expected="places whose windows lie on the lattice",
             remedy="ask model.reaching(places) instead of the model",
         )

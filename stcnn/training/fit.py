@@ -28,6 +28,7 @@ from stcnn.training.from_weights import Weights, read_weights, require_same_netw
 from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.offsets import require_possible
+from stcnn.training.places import network_for
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
@@ -80,7 +81,7 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
         _divide(dataset, recipe, run, weights)
     torch.manual_seed(recipe.seed)
     population = population_of(dataset, recipe.model)
-    model = STCNN(recipe.model, population, dataset.deg_per_px)
+    model = STCNN(network_for(dataset, recipe), population, dataset.deg_per_px)
     run.save_network(model)
     parts = Split.from_json(run.split(), dataset)
     require_no_leak(parts, dataset, recipe.split)

@@ -30,6 +30,7 @@ from stcnn.nn.model import STCNN
 from stcnn.training.batches import EpochBatches
 from stcnn.training.neurons import NeuronRegression
 from stcnn.training.offsets import LeastOffsets
+from stcnn.training.places import STEP_DEG, PlaceBounds, PlacePrior, displacements
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.traces import all_samples, null_deviances, samples_of_neurons
 
@@ -59,6 +60,10 @@ class TrainingModule(L.LightningModule):
         by_regression = recipe.training.neurons == "regression"
         self.neurons = NeuronRegression(model, train, self.offsets) if by_regression else None
         """What the epoch so far showed of every neuron's gain and offset."""
+        learned = model.config.readout.place == "learned"
+        self.place_prior = PlacePrior(model, train) if learned else None
+        """Prior of the places of neurons, where they are learned."""
+        self.place_bounds = PlaceBounds(model, (train, validation)) if learned else None
         self.step_losses: dict[str, tuple[float, int]] = {}
         """Loss and number of recordings of each cell type in the last training step."""
         self.held_out: pd.DataFrame | None = None
@@ -96,7 +101,8 @@ class TrainingModule(L.LightningModule):
             raise self._not_finite(batch, error, batch_idx)
         if self.neurons:
             self.neurons.observe(batch, prediction)
-        return (total * total.new_tensor([self.importance[name] for name in self.step_losses])).sum()
+        loss = (total * total.new_tensor([self.importance[name] for name in self.step_losses])).sum()
+        return loss if self.place_prior is None else loss + self.place_prior.penalty()
 
     def _not_finite(self, batch: Batch, error: Tensor, batch_idx: int) -> TrainingError:
         name, value = next((name, value) for name, (value, _) in self.step_losses.items() if not math.isfinite(value))
@@ -122,7 +128,12 @@ class TrainingModule(L.LightningModule):
         """Adam on all trained parameters, with the learning rate of the schedule at every step."""
         config = self.recipe.training
         trained = [p for p in self.model.parameters() if p.requires_grad]
-        optimiser = Adam(trained, lr=config.learning_rate, betas=config.betas)
+        places = displacements(self.model)
+        moving = set(map(id, places))
+        groups: list[dict[str, Any]] = [{"params": [p for p in trained if id(p) not in moving]}]
+        if places:
+            groups.append({"params": places, "lr": STEP_DEG})
+        optimiser = Adam(groups, lr=config.learning_rate, betas=config.betas)
         n_steps = max(1, config.epochs * len(self.train_loader))
         schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step, n_steps, config))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -150,6 +161,8 @@ class TrainingModule(L.LightningModule):
         super().optimizer_step(*args, **kwargs)
         project(self.model, self.recipe.bounds)
         self.offsets.keep()
+        if self.place_bounds is not None:
+            self.place_bounds.project()
         if self.neurons and self.trainer.is_last_batch:
             self.neurons.fit()
             self.neurons.forget()
@@ -169,7 +182,8 @@ class TrainingModule(L.LightningModule):
 
         Adam numbers the parameters it trains; their names are kept beside its state.
         """
-        checkpoint["trained"] = [name for name, p in self.model.named_parameters() if p.requires_grad]
+        trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
+        checkpoint["trained"] = sorted(trained, key=lambda name: name.endswith(".displacement_deg"))
         if self.neurons:
             checkpoint["neurons"] = self.neurons.sums
         checkpoint["random"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}

@@ -11,7 +11,14 @@ from stcnn.nn.lattice import Window
 from stcnn.nn.model import STCNN, ModelConfig, wide_enough
 from stcnn.nn.population import Population
 from stcnn.nn.sites import Neurons, between_columns
-from tests.support.nn_twin import FINEST, GRADIENT_TOLERANCE, IMPLEMENTATIONS, choose_implementation, gradient_errors, largest_error
+from tests.support.nn_twin import (
+    FINEST,
+    GRADIENT_TOLERANCE,
+    IMPLEMENTATIONS,
+    choose_implementation,
+    gradient_errors,
+    largest_error,
+)
 
 RATE_HZ = 180.0
 SPACING_PX = 2

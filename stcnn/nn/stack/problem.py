@@ -62,8 +62,7 @@ class Problem(NamedTuple):
 
 
 class StackOutput(NamedTuple):
-    """What the readouts take from the last layer ``(T, B, N)``, neurons that read where they sit ``(T, P)``; and the
-    statistics of every layer."""
+    """What is read of the last layer, by readouts ``(T, B, N)`` or by neurons ``(T, P)``; statistics of all layers."""
 
     prefix: Tensor | None
     rest: Tensor

@@ -1,0 +1,140 @@
+"""Where the neurons of a training sit: a lattice that reaches them, and what is known of their places beforehand.
+
+With ``batching.kind: movies`` every neuron reads where it sits (:mod:`stcnn.nn.sites`). A learned place is the recorded
+one plus a displacement, whose prior is a Gaussian of ``model.readout.place_sd_deg`` in azimuth and in elevation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stcnn.data.batching import recorded_places
+from stcnn.data.dataset import Dataset
+from stcnn.errors import ConfigError
+from stcnn.metrics.regression import CORRELATION_S
+from stcnn.nn.model import STCNN, ModelConfig, wide_enough
+from stcnn.training.recipe import Recipe
+
+STEP_DEG = 0.1
+"""Step of Adam on a displacement where that of everything else is at the top of its schedule."""
+REACH_SD = 2.0
+"""Standard deviations of the prior around the outermost recorded place that the lattice holds."""
+NOISE_SHARE = 0.5
+"""Share of the variance of a trace that its prediction leaves, in the weight of the prior."""
+
+
+def network_for(dataset: Dataset, recipe: Recipe) -> ModelConfig:
+    """Return the network of a recipe, its lattice as wide as the neurons of a data set need.
+
+    Raises:
+        ConfigError: neurons of that network cannot read where they sit, or are asked to where clips are shifted.
+    """
+    learned = recipe.model.readout.place == "learned"
+    if recipe.batching.kind != "movies":
+        if learned:
+            raise ConfigError(
+                f"model.readout.place is 'learned' and batching.kind is '{recipe.batching.kind}'",
+                expected="movies, in which every neuron reads where it sits",
+                remedy="choose batching.kind=movies, or leave places as they were recorded",
+            )
+        return recipe.model
+    place_deg = torch.from_numpy(recorded_places(dataset))
+    if learned:
+        around_deg = REACH_SD * recipe.model.readout.place_sd_deg
+        place_deg = torch.cat([place_deg - around_deg, place_deg + around_deg])
+    return wide_enough(recipe.model, place_deg, dataset.cell_types)
+
+
+class PlacePrior:
+    """Minus the logarithm of the prior of all learned places, in units of the loss.
+
+    The loss is a mean squared error as a share of the variance of the traces, averaged over the neurons of a type and
+    summed over types. Of ``n`` independent samples (one in each correlation time) the likelihood of a neuron is
+    ``n / (2 noise share)`` times its share of the loss, so the prior ``|d|^2 / (2 sd^2)`` counts with the reciprocal.
+
+    Args:
+        model: whose places are learned.
+        train: the recordings to learn from.
+    """
+
+    def __init__(self, model: STCNN, train: Dataset) -> None:
+        self.model = model
+        seconds = train.table.assign(s=train.table.end_s - train.table.start_s).groupby(["cell_type", "neuron"]).s.sum()
+        self.weights = [
+            torch.tensor(
+                [NOISE_SHARE * CORRELATION_S / max(seconds.get((name, n), 0.0), CORRELATION_S) for n in neurons]
+            )
+            / len(neurons)
+            for name, neurons in train.neurons.items()
+        ]
+
+    def penalty(self) -> Tensor:
+        """Return what is added to the loss of a step."""
+        sd_deg = self.model.config.readout.place_sd_deg
+        total = self.model.calcium.tau_s.new_zeros(())
+        for readout, weight in zip(self.model.readouts.each, self.weights, strict=True):
+            distance = readout.displacement_deg.square().sum(1) / sd_deg**2
+            total = total + (weight.to(distance) * distance).sum()
+        return total
+
+
+def displacements(model: STCNN) -> list[torch.nn.Parameter]:
+    """Return the learned displacements of all cell types; none where places are fixed."""
+    if model.config.readout.place == "fixed":
+        return []
+    return [readout.displacement_deg for readout in model.readouts.each]
+
+
+class PlaceBounds:
+    """How far every neuron may move so that it reads on the lattice.
+
+    Args:
+        model: whose places are learned.
+        parts: recordings, which say where neurons were recorded.
+    """
+
+    def __init__(self, model: STCNN, parts: Sequence[Dataset]) -> None:
+        self.model = model
+        self.ends = bounds_deg(model, parts)
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Move learned places that left the lattice back onto it, in place."""
+        for readout, (low, high) in zip(self.model.readouts.each, self.ends, strict=True):
+            moved = readout.displacement_deg
+            moved.copy_(moved.clamp(low.to(moved), high.to(moved)))
+
+
+def bounds_deg(model: STCNN, parts: Sequence[Dataset]) -> list[tuple[Tensor, Tensor]]:
+    """Return lowest and highest displacement ``(n, 2)`` with which every neuron of each type reads on the lattice."""
+    down_deg, right_deg = model.config.eye.spacing_deg
+    rows, columns = model.readouts.lattice
+    row, column = model.readouts.origin
+    around = model.readouts.around
+    # Azimuth grows to the right, elevation upwards; the window is one column wider between columns.
+    low = torch.tensor([-(column + around.left) * right_deg, -(rows - 1 - row - around.bottom) * down_deg])
+    high = torch.tensor([(columns - 1 - column - around.right) * right_deg, (row + around.top) * down_deg])
+    rounding_deg = 1e-4
+    lowest, highest = (_ends_deg(parts, end) for end in ("min", "max"))
+    return [(low - lowest[name] + rounding_deg, high - highest[name] - rounding_deg) for name in parts[0].neurons]
+
+
+def _ends_deg(parts: Sequence[Dataset], end: str) -> dict[str, Tensor]:
+    """Return lowest or highest azimuth and elevation ``(n, 2)`` at which the neurons of each type were recorded."""
+    tables = [part.table[["cell_type", "neuron"]].assign(**_named(recorded_places(part))) for part in parts]
+    by_neuron = pd.concat(tables).groupby(["cell_type", "neuron"])[["azimuth", "elevation"]].agg(end)
+    found = {}
+    for name, neurons in parts[0].neurons.items():
+        mine = by_neuron.reindex(pd.MultiIndex.from_tuples([(name, neuron) for neuron in neurons])).fillna(0.0)
+        found[name] = torch.from_numpy(mine.to_numpy(dtype="float64", copy=True))
+    return found
+
+
+def _named(place_deg: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    return {"azimuth": place_deg[:, 0], "elevation": place_deg[:, 1]}
