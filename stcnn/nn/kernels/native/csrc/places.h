@@ -42,7 +42,8 @@ struct PlacesWorkspace {
 };
 
 // Calls f(point, y, z) for the points of one channel in one block, counted over the window.
-template <class F> INLINE void each_window_point(const PlacedReading& call, int block, int o, F&& f) {
+template <class F>
+INLINE void each_window_point(const PlacedReading& call, int block, int o, F&& f) {
     const Filtered<OUTPUTS> filtered(call.output, block, o);
     const V scale = broadcast(call.scale[o]), shift = broadcast(call.shift[o]);
     int point = 0;
@@ -79,13 +80,15 @@ extern "C" void read_places(const PlacedReading* call) {
 }
 
 // d_weights[row][column] += sum_t d[t] x[t], for one reader and one channel.
-static INLINE void add_to_weights(const PlacedReading& call, const PlacesWorkspace& space, const Place& place, V d, float* d_weights) {
+static INLINE void add_to_weights(const PlacedReading& call, const PlacesWorkspace& space, const Place& place, V d,
+                                  float* d_weights) {
     const int padded = (call.columns + LANES - 1) / LANES * LANES;
     for (int row = place.top; row < place.bottom; row++) {
         const int first = (place.row + row - call.top) * call.width() + place.column - call.left;
         for (int c = 0; c < call.columns; c += LANES) {
             V total[2] = {};
-            unroll<LANES>([&](auto t) { total[t % 2] += broadcast(d[int(t)]) * load_unaligned(&space.frame[t][first + c]); });
+            unroll<LANES>(
+                [&](auto t) { total[t % 2] += broadcast(d[int(t)]) * load_unaligned(&space.frame[t][first + c]); });
             *reinterpret_cast<Unaligned*>(d_weights + row * padded + c) += total[0] + total[1];
         }
     }
@@ -116,9 +119,11 @@ extern "C" void adjoint_of_places(const PlacedReading* call) {
                 const float* w = call->weights_of(s, o);
                 for (int row = place.top; row < place.bottom; row++) {
                     V* dx = space.dx + (place.row + row - call->top) * call->width() + place.column - call->left;
-                    for (int c = place.left; c < place.right; c++) dx[c] += broadcast(w[row * call->columns + c]) * d[p];
+                    for (int c = place.left; c < place.right; c++)
+                        dx[c] += broadcast(w[row * call->columns + c]) * d[p];
                 }
-                add_to_weights(*call, space, place, d[p], call->d_weights + (size_t(s) * OUTPUTS + o) * call->rows * padded);
+                add_to_weights(*call, space, place, d[p],
+                               call->d_weights + (size_t(s) * OUTPUTS + o) * call->rows * padded);
             }
             const V mean = broadcast(call->mean[o]);
             V* dz = reinterpret_cast<V*>(call->dz) + (size_t(block) * OUTPUTS + o) * points;
