@@ -421,8 +421,8 @@ def require_places(config: ModelConfig) -> None:
 def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str]) -> ModelConfig:
     """Return a network with rows and columns added so that neurons at some places read on its lattice.
 
-    Columns stay where they are. The lattice then reaches one column beyond the widest window of any cell type around
-    the outermost places, in each direction, and never less far than it did.
+    Columns stay where they are. The lattice then holds the widest window of any cell type around the outermost places,
+    and the column behind it that is read between columns; it never reaches less far than it did.
 
     Args:
         config: the network.
@@ -436,11 +436,11 @@ def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str
     columns = in_columns(place_deg.detach().double().cpu(), config.eye.spacing_deg)
     centre = config.readout.centre or (config.eye.lattice[0] // 2, config.eye.lattice[1] // 2)
     windows = [config.cell_types.get(name, config.cell_types["default"]).window for name in cell_types]
-    reach = [max(window[axis] for window in windows) // 2 + 1 for axis in (0, 1)]
+    half = [max(window[axis] for window in windows) // 2 for axis in (0, 1)]
     before, behind = [], []
     for axis, size in enumerate(config.eye.lattice):
-        first = math.floor(columns[:, axis].min() + 1e-6) + centre[axis] - reach[axis]
-        last = math.ceil(columns[:, axis].max() - 1e-6) + centre[axis] + reach[axis]
+        first = math.floor(columns[:, axis].min()) + centre[axis] - half[axis]
+        last = math.floor(columns[:, axis].max()) + centre[axis] + half[axis] + 1
         before.append(max(0, -first))
         behind.append(max(0, last + 1 - size))
     if not any((*before, *behind)):

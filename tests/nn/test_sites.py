@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError, ShapeError
+from stcnn.movie import BACKGROUND
 from stcnn.nn.lattice import Window
 from stcnn.nn.model import STCNN, ModelConfig, wide_enough
 from stcnn.nn.population import Population
@@ -25,8 +27,8 @@ SPACING_PX = 2
 SHIFTS = ((0, 0), (2, -4), (-4, 2), (4, 0))
 """Azimuth and elevation of each neuron's place in pixels of one degree: whole columns."""
 POPULATION = Population(neurons={"lc11": ("a", "b", "c"), "lc4": ("d",)})
-LATTICE = (17, 17)
-SHAPE_PX = (33, 33)
+LATTICE = (15, 15)
+SHAPE_PX = (29, 29)
 
 
 def small_model(dtype: torch.dtype, norm: str = "none", **readout: object) -> STCNN:
@@ -52,10 +54,10 @@ def small_model(dtype: torch.dtype, norm: str = "none", **readout: object) -> ST
     return model
 
 
-def movies(dtype: torch.dtype, n_frames: int = 21) -> Tensor:
+def movies(dtype: torch.dtype, n_frames: int = 18) -> Tensor:
     """Noise in the middle of two pictures, far from their edges whatever the shift, after four grey frames."""
     contrast = torch.zeros(2, n_frames, *SHAPE_PX, dtype=dtype)
-    contrast[:, 4:, 12:21, 12:21] = torch.randn(2, n_frames - 4, 9, 9, dtype=dtype) / 2
+    contrast[:, 4:, 10:19, 10:19] = torch.randn(2, n_frames - 4, 9, 9, dtype=dtype) / 2
     return contrast
 
 
@@ -81,8 +83,9 @@ def by_presentation(model: STCNN, contrast: Tensor, who: Neurons, n_grey: int) -
     return model.calcium_of(voltage, torch.arange(len(pictures)), who.cell_type, who.neuron, RATE_HZ)
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("n_grey", [0, 3])
+@pytest.mark.parametrize(
+    ("implementation", "n_grey"), [("torch", 0), ("native", 0), *((name, 3) for name in IMPLEMENTATIONS)]
+)
 def test_one_pass_is_the_presentations(implementation: str, n_grey: int) -> None:
     dtype = FINEST[implementation]
     model = small_model(dtype).train()
@@ -104,8 +107,9 @@ def test_one_pass_is_the_presentations(implementation: str, n_grey: int) -> None
     assert max(errors.values()) < GRADIENT_TOLERANCE[dtype], errors
 
 
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize(
+    ("implementation", "norm"), [("native", "none"), ("torch", "none"), *((name, "batch") for name in IMPLEMENTATIONS)]
+)
 def test_one_pass_is_the_presentations_in_evaluation(implementation: str, norm: str) -> None:
     dtype = FINEST[implementation]
     model = small_model(dtype, norm)
@@ -178,14 +182,14 @@ def test_whole_columns_leave_the_weights_as_they_are() -> None:
 
 
 def test_a_network_grows_to_where_its_neurons_sit() -> None:
-    """One column beyond the window around the outermost place; columns stay where they are."""
+    """The window around the outermost place, and one column for what lies between; columns stay where they are."""
     model = small_model(torch.float64).eval()
     place_deg = torch.tensor([[14.0, 0.0], [0.0, -20.5]])
     wide = model.reaching(place_deg)
-    # 8 + 14/2 + 2 + 1 = 18 columns to the right of the first; 8 + 20.5/2 + 2 + 1 = 21.25 rows down
-    assert wide.config.eye.lattice == (23, 19)
-    assert wide.config.readout.centre == (8, 8)
-    assert wide.config.eye.centre_deg == (2.0, -6.0)
+    # to column 7 + 14/2 + 2 + 1 = 17, to row 7 + floor(20.5/2) + 2 + 1 = 20
+    assert wide.config.eye.lattice == (21, 18)
+    assert wide.config.readout.centre == (7, 7)
+    assert wide.config.eye.centre_deg == (3.0, -6.0)
     assert wide.readouts.each[0].weight is model.readouts.each[0].weight
     assert model.reaching(torch.zeros(1, 2)) is model
     assert wide.reaching(place_deg) is wide
@@ -196,8 +200,9 @@ def test_a_network_grows_to_where_its_neurons_sit() -> None:
             wide.dff_at(contrast, inside, RATE_HZ), model.dff_at(contrast, inside, RATE_HZ), rtol=0, atol=1e-12
         )
     left = model.reaching(torch.tensor([[-14.0, 20.5]]))
-    assert left.config.eye.lattice == (23, 19)
-    assert left.config.readout.centre == (14, 10)
+    # from column 7 - 14/2 - 2 = -2 and row 7 - ceil(20.5/2) - 2 = -6 on
+    assert left.config.eye.lattice == (21, 17)
+    assert left.config.readout.centre == (13, 9)
     assert left.config.eye.centre_deg == (-2.0, 6.0)
 
 
@@ -214,6 +219,25 @@ def test_a_network_that_has_no_place_between_columns_is_refused() -> None:
     strided = config.model_copy(update={"hidden": config.hidden.model_copy(update={"stride": (2, 1)})})
     with pytest.raises(ConfigError, match="a hidden layer has a stride"):
         wide_enough(strided, torch.zeros(1, 2), ["lc11"])
+
+
+def test_the_answer_at_a_place_is_that_of_a_neuron_there() -> None:
+    """Asked whole and frame by frame; the average neuron, which is the only one of its type."""
+    model = small_model(torch.float32, weight_init=30.0).eval()
+    contrast = movies(torch.float32)[:1]
+    place = (3.5, -1.2)
+    sole = Neurons(*torch.tensor([[0], [1], [0]]), torch.tensor([place]))
+    luminance = contrast[0].numpy() / 8 + BACKGROUND
+    found = model.respond(luminance, RATE_HZ, at=place).calcium["lc4"]
+    again = model.respond(luminance, RATE_HZ, at=(0, 0)).calcium["lc4"]
+    stream = model.stream(at=place, rate_hz=RATE_HZ, start="rest")
+    streamed = [stream.step(frame)["lc4"].calcium for frame in luminance]
+    with torch.no_grad():
+        eighth = model.dff_at(contrast / 8, sole, RATE_HZ)[0].numpy()
+    assert np.abs(found - eighth).max() < 1e-5 * np.abs(eighth).max()
+    assert np.abs(np.array(streamed).ravel() - eighth).max() < 1e-5 * np.abs(eighth).max()
+    assert np.abs(again - model.respond(luminance, RATE_HZ).calcium["lc4"]).max() < 1e-6
+    assert np.abs(again - found).max() > 100 * np.abs(found - eighth).max()
 
 
 def test_the_window_is_moved() -> None:
