@@ -56,7 +56,7 @@ def test_the_network_reaches_every_neuron() -> None:
 
 def test_places_are_learned_by_movies_only() -> None:
     learned = {**CONFIG, "readout": {"place": "learned"}}
-    with pytest.raises(ConfigError, match="model.readout.place is 'learned' and batching.kind is 'presentations'"):
+    with pytest.raises(ConfigError, match=r"model\.readout\.place is 'learned' and batching\.kind is 'presentations'"):
         network_for(made_up_data.dataset(), recipe(model=learned, batching={"kind": "presentations"}))
 
 
