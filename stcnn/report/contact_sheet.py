@@ -107,6 +107,19 @@ def movie_card(name: str, movie: Movie) -> MovieCard:
     )
 
 
+def strongest_frame(movie: Movie) -> int:
+    """Return the number of the frame that differs most from the first, of at most :data:`MOST_POINTS` looked at."""
+    numbers = sampled(range(movie.n_frames), MOST_POINTS)
+    first = _luminance(movie, 0)
+    differences = [float(np.abs(_luminance(movie, number) - first).mean()) for number in numbers]
+    return numbers[int(np.argmax(differences))]
+
+
+def thumbnail(movie: Movie) -> Thumbnail:
+    """Return a small picture of the frame that differs most from the first."""
+    return _thumbnail(movie, strongest_frame(movie))
+
+
 def _luminance(movie: Movie, number: int) -> NDArray[np.float32]:
     frame = movie.frames[number]
     return frame if movie.levels is None else movie.levels[frame]

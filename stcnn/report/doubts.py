@@ -14,7 +14,9 @@ from stcnn.nn.bounds import Bounds, on_bounds
 from stcnn.report.findings import Findings
 
 POOR_CORRELATION = 0.3
-"""Held-out correlation below which a neuron counts as poorly fitted."""
+"""Held-out correlation below which a neuron without a known ceiling counts as poorly fitted."""
+POOR_SHARE = 0.5
+"""Share of its own ceiling below which a neuron does."""
 FEW_RECORDINGS = 3
 """Held-out recordings of a neuron below which its correlation says little."""
 
@@ -71,31 +73,39 @@ def _nothing_held_out(findings: Findings) -> Iterator[Doubt]:
 
 def _worse_than_other_neurons(findings: Findings) -> Iterator[Doubt]:
     table = findings.cell_types
-    worse = table[table.neuron_correlation < table.others] if len(table) else table
+    worse = table[table.others_better] if len(table) else table
     if len(worse):
         listed = ", ".join(
             f"{row.cell_type} ({row.neuron_correlation:.2f} against {row.others:.2f})" for row in worse.itertuples()
         )
         yield Doubt(
             "Other neurons predict better than the model",
-            "In means over neurons, the mean trace of the other neurons of the type to the same stimulus follows "
-            f"held-out recordings more closely in {listed}. It knows the answer to the stimulus, which the model does "
-            "not, but it shows how much is there to be explained.",
+            "On average over neurons, the mean trace of the other neurons of the type to the same stimulus correlates "
+            f"better with held-out recordings in {listed}; the 95 % interval of the paired difference excludes zero. "
+            "This reference has seen the stimulus; it shows how well the response can be predicted at best.",
             "Train longer, or on more kinds of stimulus.",
         )
 
 
 def _poor_neurons(findings: Findings) -> Iterator[Doubt]:
-    poor = findings.neurons[~(findings.neurons.correlation >= POOR_CORRELATION)]
+    neurons = findings.neurons
+    limit = (POOR_SHARE * neurons.ceiling).fillna(POOR_CORRELATION)
+    poor = neurons[~(neurons.correlation >= limit)]
     if len(poor):
-        listed = ", ".join(f"{row.cell_type} {row.neuron} ({row.correlation:.2f})" for row in poor.head(8).itertuples())
+        listed = ", ".join(_of_its_ceiling(row) for _, row in poor.head(8).iterrows())
         more = f" and {len(poor) - 8} more" if len(poor) > 8 else ""
         yield Doubt(
             f"{len(poor)} of {len(findings.neurons)} neurons are fitted poorly",
-            f"Their held-out correlation is below {POOR_CORRELATION}: {listed}{more}.",
+            "Their held-out correlation is below half of what the noise of their own recordings allows (below "
+            f"{POOR_CORRELATION} where that is not known): {listed}{more}.",
             "Look at their traces: noise, a receptive field that is not where the shift says, or a stimulus the "
             "model has learned nothing about.",
         )
+
+
+def _of_its_ceiling(row: pd.Series) -> str:
+    of = f" of {row.ceiling:.2f}" if row.ceiling == row.ceiling else ""
+    return f"{row.cell_type} {row.neuron} ({row.correlation:.2f}{of})"
 
 
 def _flagged_recordings(findings: Findings) -> Iterator[Doubt]:
@@ -156,14 +166,14 @@ def _course_of_training(findings: Findings) -> Iterator[Doubt]:
     kept, last = findings.run.finished_epoch(), int(trained.epoch.max())
     if kept == last and trained.loss.iloc[-1] < 0.98 * trained.loss.iloc[-2]:
         yield Doubt(
-            "The training may not have come to rest",
+            "The training may not have converged",
             f"The held-out loss was still falling by more than 2 % per epoch when it ended after {last} epochs.",
             f"Train longer: {train_command(f'resume={findings.run.path}', f'training.epochs={2 * last}')}",
         )
     rise = trained.loss.iloc[-1] / trained.loss.min() - 1
     if rise > 0.1:
         yield Doubt(
-            "The network learned its recordings by heart",
+            "Overfitting",
             f"The held-out loss rose by {100 * rise:.0f} % from its lowest value to the last epoch, while the training "
             f"loss went on falling. Epoch {kept} was kept.",
             "More recordings or a smaller network would help; the epochs after the kept one do not matter.",

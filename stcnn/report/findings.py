@@ -14,14 +14,18 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from stcnn.data.audit.checks import Audit, audit
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
+from stcnn.data.recordings import Recording
 from stcnn.data.splitting.splits import Split
 from stcnn.evaluate import Evaluation, Predictions, predict
+from stcnn.evaluate.responses import scored_samples
 from stcnn.metrics import correlation
+from stcnn.metrics.moments import Moments
 from stcnn.nn.model import STCNN
 from stcnn.run_folder import Run
 
@@ -46,6 +50,7 @@ class FittedTrace:
         time_s: ``(S,)``, zero at stimulus onset.
         measured: dF/F, ``(S,)``.
         predicted: dF/F, ``(S,)``.
+        signal_share: share of the variance of ``measured`` that is signal, from repeated trials; NaN without.
         others: mean dF/F of the other neurons of the cell type to the same stimulus, ``(S,)``; None if there are none.
     """
 
@@ -56,6 +61,7 @@ class FittedTrace:
     time_s: Trace
     measured: Trace
     predicted: Trace
+    signal_share: float = float("nan")
     others: Trace | None = None
 
     @property
@@ -83,7 +89,8 @@ class Findings:
         split: which of them are on which side.
         model: the finished model.
         traces: fitted traces, held-out ones first.
-        neurons: ``cell_type``, ``neuron``, ``n_recordings``, ``correlation``, ``others`` of held-out recordings.
+        neurons: ``cell_type``, ``neuron``, ``n_recordings``, ``correlation``, ``others`` of held-out recordings, and
+            ``ceiling``, the most that their own noise allows (NaN without repeats).
         evaluation: held-out predictions beside the trials, for scores with ceilings; None if nothing was held out.
         audit: what the audit of the recordings found; None where they are too many to be checked by the way.
     """
@@ -110,7 +117,8 @@ class Findings:
             A row per ``cell_type``: ``n_neurons``, ``n_recordings``, ``correlation`` (all traces of the type joined;
             with the mean of the trials, or with single trials where there is no other) with ``low`` and ``high``,
             ``ceiling`` (what the noise of the recordings allows; NaN without repeats), ``share`` (correlation by
-            ceiling), and the means over neurons ``neuron_correlation`` and ``others``.
+            ceiling), the means over neurons ``neuron_correlation`` and ``others``, and ``others_better``: whether the
+            95 % interval of their paired difference is above zero.
         """
         if self.evaluation is None:
             return pd.DataFrame()
@@ -127,7 +135,13 @@ class Findings:
             share=table.correlation / table.ceiling,
             neuron_correlation=table.cell_type.map(means.correlation),
             others=table.cell_type.map(means.others),
+            others_better=[_others_better(self.neurons[self.neurons.cell_type == name]) for name in table.cell_type],
         )
+
+
+def _others_better(neurons: pd.DataFrame) -> bool:
+    difference = (neurons.others - neurons.correlation).dropna().to_numpy()
+    return len(difference) > 1 and bool(difference.mean() > half_interval(difference))
 
 
 def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
@@ -145,13 +159,14 @@ def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
     part = dataset.subset(shown)
     predictions = predict(model, part, batching)
     traces = fitted_traces(part, predictions, len(split.validation))
-    evaluation = None
+    evaluation, neurons = None, score_neurons(traces).assign(ceiling=np.nan)
     if split.validation:
         kept = predictions.item < len(split.validation)
         held_out = Predictions(*(getattr(predictions, field.name)[kept] for field in fields(Predictions)))
         evaluation = Evaluation.of(held_out, part)
+        neurons = with_own_ceilings(neurons, evaluation)
     checked = audit(dataset) if len(dataset) <= MOST_CHECKED else None
-    return Findings(run, dataset, split, model, traces, score_neurons(traces), evaluation, checked)
+    return Findings(run, dataset, split, model, traces, neurons, evaluation, checked)
 
 
 def fitted_traces(dataset: Dataset, predictions: Predictions, n_held_out: int) -> list[FittedTrace]:
@@ -165,17 +180,20 @@ def fitted_traces(dataset: Dataset, predictions: Predictions, n_held_out: int) -
     at_frames = sampled_at_frames(dataset.table)
     traces: list[FittedTrace | None] = [None] * len(dataset)
     for row, item in enumerate(predictions.item.tolist()):
-        recording, scored = dataset.recordings[item], (predictions.weight[row] > 0).numpy()
-        if at_frames[item]:  # then the samples lie somewhere in the clip, all but the last scored
-            last = len(recording.time_s) - 1
-            time_s = recording.time_s[last - int(scored.sum()) : last]
-        else:
-            time_s = recording.time_s[scored[: len(recording.time_s)]]
+        recording, weight = dataset.recordings[item], (predictions.weight[row] > 0).numpy()
+        scored = scored_samples(recording, weight, bool(at_frames[item]))
+        predicted = predictions.prediction[row].numpy()[weight]
         traces[item] = FittedTrace(
-            *(recording.cell_type, recording.neuron, recording.stimulus, item < n_held_out, time_s),
-            *(predictions.target[row].numpy()[scored], predictions.prediction[row].numpy()[scored]),
+            *(recording.cell_type, recording.neuron, recording.stimulus, item < n_held_out, recording.time_s[scored]),
+            *(predictions.target[row].numpy()[weight], predicted, _signal_share(recording, scored, predicted)),
         )
     return with_others([trace for trace in traces if trace is not None])
+
+
+def _signal_share(recording: Recording, scored: NDArray[np.intp], predicted: Trace) -> float:
+    if recording.repeats is None or len(recording.repeats) < 2:
+        return float("nan")
+    return float(Moments.of_trial_mean(predicted, recording.repeats[:, scored].astype(float)).explainable())
 
 
 def with_others(traces: Sequence[FittedTrace]) -> list[FittedTrace]:
@@ -204,6 +222,21 @@ def score_neurons(traces: Sequence[FittedTrace]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cell_type", "neuron", "n_recordings", "correlation", "others"])
 
 
+def with_own_ceilings(neurons: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
+    """Return the neurons with the ``ceiling`` of their own held-out recordings, trial means where there are some."""
+    scores = evaluation.scores_table(["cell_type", "neuron"])
+    scores = scores[scores.level == "neuron"]
+    kind = "trial_mean" if scores.trial_mean_ceiling.notna().any() else "single_trial"
+    own = scores[["cell_type", "neuron"]].assign(ceiling=scores[f"{kind}_ceiling"])
+    return neurons.drop(columns="ceiling").merge(own, on=["cell_type", "neuron"], how="left")
+
+
+def half_interval(values: Trace) -> float:
+    """Return half the 95 % interval of a mean, by Student's t; 0 for a single value."""
+    n = len(values)
+    return float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+
+
 def peaks_by_stimulus(traces: Sequence[FittedTrace]) -> pd.DataFrame:
     """Return the peak of each cell type to each stimulus, mean over neurons, measured and predicted.
 
@@ -217,7 +250,7 @@ def peaks_by_stimulus(traces: Sequence[FittedTrace]) -> pd.DataFrame:
         together[trace.cell_type, trace.stimulus].append(trace)
     for (cell_type, stimulus), mine in together.items():
         measured = np.array([trace.measured.max() for trace in mine])
-        half = 1.96 * measured.std(ddof=1) / np.sqrt(len(measured)) if len(measured) > 1 else 0.0
+        half = half_interval(measured)
         predicted = np.mean([trace.predicted.max() for trace in mine])
         mean = measured.mean()
         rows.append((cell_type, stimulus, mean, mean - half, mean + half, predicted))

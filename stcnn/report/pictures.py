@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from stcnn.experiments import receptive_fields
 from stcnn.nn.bounds import Bounds
 from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
+from stcnn.report.contact_sheet import strongest_frame
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.report.svg import Picture, inline_svg
 from stcnn.viz import weights
@@ -31,8 +32,13 @@ from stcnn.viz.traces import TracePair, prediction_grid
 from stcnn.viz.tuning import peak_agreement
 
 LADDER_SCORE = "trial_mean_correlation"
+SIGNAL_SHARE = 0.3
+"""Share of the variance of a trace that is signal, below which it is no example of a good or a bad prediction."""
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Which held-out recordings of a cell type are drawn, ranked by their correlation."""
+
+LOOK = Look(dpi=160)
+"""Of the films."""
 
 Drawn = dict[str, tuple[Figure, str]]
 """Name of a place in the page to the figure there and what it shows, in words."""
@@ -44,7 +50,7 @@ class Animation(NamedTuple):
     Args:
         title: what it shows.
         data: mp4 as a data URL.
-        poster: its last frame, with the whole traces, as a data URL.
+        poster: the frame that differs most from the first, with the whole traces, as a data URL.
     """
 
     title: str
@@ -117,23 +123,31 @@ def _of_the_network(findings: Findings, bounds: Bounds) -> Drawn:
 
 
 def references(findings: Findings) -> pd.DataFrame:
-    """Return what the scores of a cell type are held against: ``cell_type``, ``reference``, ``correlation``."""
-    kinds = {"ceiling": "noise ceiling", "others": "mean of other neurons"}
-    table = findings.cell_types
-    parts = [table.assign(reference=name, correlation=table[column]) for column, name in kinds.items()]
-    return pd.concat(parts, ignore_index=True)[["cell_type", "reference", "correlation"]].dropna()
+    """Return what the mean of a cell type is compared with: ``cell_type``, ``reference``, ``correlation``."""
+    table = findings.cell_types.assign(reference="mean of other neurons", correlation=findings.cell_types.others)
+    return table[["cell_type", "reference", "correlation"]].dropna()
 
 
 def trace_pairs(findings: Findings) -> dict[str, list[TracePair]]:
     """Choose held-out recordings of each cell type from the worst to the best predicted."""
     chosen: dict[str, list[TracePair]] = {}
     for cell_type in findings.dataset.cell_types:
-        mine = [t for t in findings.held_out if t.cell_type == cell_type and np.isfinite(t.correlation)]
+        mine = [trace for trace in _with_signal(findings) if trace.cell_type == cell_type]
         ranked = sorted(mine, key=lambda trace: trace.correlation)
         places = sorted({round(q * (len(ranked) - 1)) for q in QUANTILES} if ranked else ())
         if places:
             chosen[cell_type] = [_pair(ranked[place]) for place in places]
     return chosen
+
+
+def _with_signal(findings: Findings) -> list[FittedTrace]:
+    """The held-out traces in which there is something to predict, as far as repeated trials tell.
+
+    Of a trace that is nearly all noise, a good prediction looks as bad as a wrong one.
+    """
+    finite = [trace for trace in findings.held_out if np.isfinite(trace.correlation)]
+    clear = [trace for trace in finite if not trace.signal_share < SIGNAL_SHARE]
+    return clear if len(clear) > 1 else finite
 
 
 def _pair(trace: FittedTrace) -> TracePair:
@@ -143,7 +157,7 @@ def _pair(trace: FittedTrace) -> TracePair:
 
 def animations(findings: Findings) -> list[Animation]:
     """Film the best and the worst held-out prediction, at half speed."""
-    ranked = sorted((t for t in findings.held_out if np.isfinite(t.correlation)), key=lambda t: t.correlation)
+    ranked = sorted(_with_signal(findings), key=lambda trace: trace.correlation)
     chosen = {"Worst prediction": ranked[0], "Best prediction": ranked[-1]} if len(ranked) > 1 else {}
     return [
         Animation(f"{rank}: {trace.cell_type}, neuron {trace.neuron}, {trace.stimulus}", *_film(findings, trace))
@@ -159,9 +173,10 @@ def _film(findings: Findings, trace: FittedTrace) -> tuple[str, str]:
     pictures, start_s = grey_pictures(movie.luminance()), -movie.onset_s
     panel = Panel(f"r = {trace.correlation:.2f}", pictures, movie.rate_hz, start_s, traces, colour)
     clock = Clock(speed=0.5)
-    frames = list(animate([panel], clock, look=Look(dpi=160)))
+    frames = list(animate([panel], clock, look=LOOK))
+    strongest = np.broadcast_to(pictures[strongest_frame(movie)], pictures.shape)
     poster = io.BytesIO()
-    image.imsave(poster, frames[-1], format="png")
+    image.imsave(poster, list(animate([panel._replace(pictures=strongest)], clock, look=LOOK))[-1], format="png")
     with TemporaryDirectory() as folder:
         film = write_film(Path(folder) / "film.mp4", frames, clock.fps).read_bytes()
     return _data_url("video/mp4", film), _data_url("image/png", poster.getvalue())

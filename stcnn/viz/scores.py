@@ -15,7 +15,7 @@ def neuron_scores(neurons: pd.DataFrame, references: pd.DataFrame, theme: Theme 
     """Draw the held-out correlation of every neuron, the mean of each cell type, and what it is held against.
 
     Args:
-        neurons: ``cell_type``, ``neuron``, ``correlation``.
+        neurons: ``cell_type``, ``neuron``, ``correlation``, ``ceiling`` (of its own recordings; NaN if unknown).
         references: ``cell_type``, ``reference`` (such as "noise ceiling"), ``correlation``; may be empty.
         theme: light or dark.
     """
@@ -24,8 +24,12 @@ def neuron_scores(neurons: pd.DataFrame, references: pd.DataFrame, theme: Theme 
     with themed(theme):
         figure, ((axes,),) = panels(1, 1, (max(1.4, 0.75 * len(names)), 2.3), Margins(right=1.8, bottom=0.35, top=0.1))
         for place, (name, colour) in enumerate(colours(names).items()):
-            scores = neurons.correlation[neurons.cell_type == name].to_numpy()
-            axes.plot(place + spread.uniform(-0.14, 0.14, len(scores)), scores, "o", color=colour, ms=4, alpha=0.55)
+            mine = neurons[neurons.cell_type == name]
+            scores, ceilings = mine.correlation.to_numpy(), mine.ceiling.to_numpy()
+            across = place + spread.uniform(-0.22, 0.22, len(scores))
+            axes.vlines(across, scores, ceilings, color=theme.ink, lw=0.5, alpha=0.35)
+            axes.plot(across, ceilings, "_", color=theme.ink, ms=5, alpha=0.7)
+            axes.plot(across, scores, "o", color=colour, ms=4, alpha=0.55)
             axes.plot([place - 0.28, place + 0.28], [np.nanmean(scores)] * 2, color=colour, lw=2.6)
         kinds = list(dict.fromkeys(references.reference))
         styles = dict(zip(kinds, ("--", ":", "-.", (0, (1, 1)), (0, (5, 1))), strict=False))
@@ -34,6 +38,7 @@ def neuron_scores(neurons: pd.DataFrame, references: pd.DataFrame, theme: Theme 
             axes.plot([place - 0.38, place + 0.38], [r, r], color=theme.ink, lw=1.2, ls=styles[kind])
         handles = [
             Line2D([], [], color=theme.ink, marker="o", ls="", ms=4, alpha=0.55, label="neuron"),
+            Line2D([], [], color=theme.ink, marker="_", ls="", ms=6, alpha=0.7, label="its noise ceiling"),
             Line2D([], [], color=theme.ink, lw=2.6, label="mean of neurons"),
             *(Line2D([], [], color=theme.ink, lw=1.2, ls=styles[kind], label=kind) for kind in kinds),
         ]
