@@ -84,14 +84,14 @@ def contact_sheet(
 
 def movie_card(name: str, movie: Movie) -> MovieCard:
     """Return what the contact sheet says of a movie."""
-    last = movie.n_frames - 1
+    last, strongest = movie.n_frames - 1, strongest_frame(movie)
     course = np.array([_luminance(movie, number).mean() for number in sampled(range(movie.n_frames), MOST_POINTS)])
     values = movie.frames if movie.levels is None else movie.levels[np.unique(movie.frames)]
     rows, columns = movie.shape_px
     changing = 1 + int((np.diff(movie.frames, axis=0) != 0).any(axis=(1, 2)).sum()) if last else 1
     return MovieCard(
         name=name,
-        frames=tuple(_thumbnail(movie, number) for number in (0, last // 2, last)),
+        frames=tuple(_thumbnail(movie, number) for number in middle_frames(strongest, last)),
         course=_path(course),
         onset_percent=round(100 * min(max(movie.onset_s / movie.duration_s, 0.0), 1.0), 2),
         luminance=f"{float(values.min()):.3g} to {float(values.max()):.3g}",
@@ -107,6 +107,11 @@ def movie_card(name: str, movie: Movie) -> MovieCard:
     )
 
 
+def middle_frames(strongest: int, last: int) -> tuple[int, int, int]:
+    """Return the first frame, the one that shows most, and the last; the middle one where the first two are one."""
+    return 0, strongest or last // 2, last
+
+
 def strongest_frame(movie: Movie) -> int:
     """Return the number of the frame that differs most from the first, of at most :data:`MOST_POINTS` looked at."""
     numbers = sampled(range(movie.n_frames), MOST_POINTS)
@@ -115,9 +120,9 @@ def strongest_frame(movie: Movie) -> int:
     return numbers[int(np.argmax(differences))]
 
 
-def thumbnail(movie: Movie) -> Thumbnail:
-    """Return a small picture of the frame that differs most from the first."""
-    return _thumbnail(movie, strongest_frame(movie))
+def thumbnail(movie: Movie, most_px: int = MOST_PIXELS) -> Thumbnail:
+    """Return a picture of the frame that differs most from the first, of at most so many rows and columns."""
+    return _thumbnail(movie, strongest_frame(movie), most_px)
 
 
 def _luminance(movie: Movie, number: int) -> NDArray[np.float32]:
@@ -125,8 +130,8 @@ def _luminance(movie: Movie, number: int) -> NDArray[np.float32]:
     return frame if movie.levels is None else movie.levels[frame]
 
 
-def _thumbnail(movie: Movie, number: int) -> Thumbnail:
-    step = -(-max(movie.shape_px) // MOST_PIXELS)
+def _thumbnail(movie: Movie, number: int, most_px: int = MOST_PIXELS) -> Thumbnail:
+    step = -(-max(movie.shape_px) // most_px)
     picture = _luminance(movie, number)[::step, ::step]
     file = io.BytesIO()
     image.imsave(file, picture, cmap="gray", vmin=0, vmax=1, format="png")

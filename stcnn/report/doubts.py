@@ -17,6 +17,8 @@ POOR_CORRELATION = 0.3
 """Held-out correlation below which a neuron without a known ceiling counts as poorly fitted."""
 POOR_SHARE = 0.5
 """Share of its own ceiling below which a neuron does."""
+NEAR_THE_START = 0.9
+"""Correlation of weights with their start above which a layer counts as hardly changed."""
 FEW_RECORDINGS = 3
 """Held-out recordings of a neuron below which its correlation says little."""
 
@@ -45,6 +47,7 @@ def doubts(findings: Findings, bounds: Bounds) -> list[Doubt]:
         _flagged_recordings,
         lambda found: _on_bounds(found, bounds),
         _course_of_training,
+        _near_the_start,
         _few_recordings,
         _changed_code,
     )
@@ -177,6 +180,18 @@ def _course_of_training(findings: Findings) -> Iterator[Doubt]:
             f"The held-out loss rose by {100 * rise:.0f} % from its lowest value to the last epoch, while the training "
             f"loss went on falling. Epoch {kept} was kept.",
             "More recordings or a smaller network would help; the epochs after the kept one do not matter.",
+        )
+
+
+def _near_the_start(findings: Findings) -> Iterator[Doubt]:
+    near = {name: r for name, r in findings.likeness_to_start.items() if name != "readouts" and r > NEAR_THE_START}
+    if near:
+        listed = ", ".join(f"{name.replace('layer', 'layer ')} ({r:.2f})" for name, r in near.items())
+        yield Doubt(
+            "Hidden layers stayed near their random start",
+            f"Their spatial weights correlate with the weights they started from: {listed}. Readouts and time "
+            "constants did most of the fitting.",
+            "Do not read their weights as receptive fields of neurons in between.",
         )
 
 

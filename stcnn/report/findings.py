@@ -27,6 +27,7 @@ from stcnn.evaluate.responses import scored_samples
 from stcnn.metrics import correlation
 from stcnn.metrics.moments import Moments
 from stcnn.nn.model import STCNN
+from stcnn.report.learned import likeness_to_start
 from stcnn.run_folder import Run
 
 MOST_TRACES = 600
@@ -108,6 +109,11 @@ class Findings:
     def held_out(self) -> list[FittedTrace]:
         """The fitted traces that the training never saw."""
         return [trace for trace in self.traces if trace.held_out]
+
+    @cached_property
+    def likeness_to_start(self) -> dict[str, float]:
+        """Correlation of the spatial weights of each layer with those it started from."""
+        return likeness_to_start(self.model, self.run.model(0))
 
     @cached_property
     def cell_types(self) -> pd.DataFrame:

@@ -36,6 +36,16 @@ def spatial_weights(model: STCNN) -> dict[str, LayerWeights]:
     return layers
 
 
+def likeness_to_start(model: STCNN, untrained: STCNN) -> dict[str, float]:
+    """Return the correlation of the spatial weights of each layer with those it started from: 1 did not move."""
+    before, after = spatial_weights(untrained), spatial_weights(model)
+    found = {}
+    for name, layer in after.items():
+        known = np.isfinite(layer.weights)
+        found[name] = float(np.corrcoef(layer.weights[known], before[name].weights[known])[0, 1])
+    return found
+
+
 def _centred(weights: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Return weights ``(C, Y, X)`` in the middle of a window, with NaN around them."""
     above = (height - weights.shape[1]) // 2

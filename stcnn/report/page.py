@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
+from stcnn.data.summary import sampled
 from stcnn.nn.bounds import Bounds
+from stcnn.report.contact_sheet import movie_card, thumbnail
 from stcnn.report.doubts import doubts
 from stcnn.report.filled import filled, placed
 from stcnn.report.findings import Findings, FittedTrace
+from stcnn.report.methods import methods
 from stcnn.report.pictures import animations, pictures
 from stcnn.stimuli.table import StimulusTable, table_of
 from stcnn.viz.theme import colours
 
 MOST_FLAGS = 40
+MOST_STIMULI = 40
+"""Stimuli that are shown as pictures, evenly spread over their order."""
+FILES = (
+    "config.yaml",
+    "environment.json",
+    "split.json",
+    "scores.csv",
+    "losses.csv",
+    "model.safetensors",
+    "test_scores.csv",
+)
+"""Files of a run that the page links to, where they are there."""
+SMALL_PX = 42
+"""Rows and columns of the pictures in small plots."""
+HELD_OUT = {
+    "stimulus_x_neuron": "Held out: pairs of a neuron and a stimulus. Other neurons' responses to the same stimuli "
+    "were in the training set, so this does not test new stimuli (a training with split.kind=stimulus does).",
+    "stimulus": "Held out: whole stimuli. No neuron of the training set was recorded with them.",
+    "family": "Held out: whole families of stimuli. No neuron of the training set was recorded with any of them.",
+    "neuron": "Held out: whole neurons. Other neurons' responses to the same stimuli were in the training set.",
+    "animal": "Held out: whole animals. Other animals' responses to the same stimuli were in the training set.",
+    "session": "Held out: whole sessions. Responses to the same stimuli in other sessions were in the training set.",
+    "repeat": "Held out: single trials. The same neurons and stimuli were in the training set, so this tests only the "
+    "fit.",
+}
+"""What a split tests, by its kind."""
 MOST_SAMPLES = 240
 """Samples of a trace on the page; longer ones are averaged in blocks."""
 
@@ -31,21 +62,33 @@ def render(findings: Findings, bounds: Bounds) -> str:
         bounds: bounds of the parameters in the training.
     """
     run, table = findings.run, findings.cell_types
+    movies = findings.dataset.movies
+    shown = sampled(findings.dataset.table.stimulus.unique(), MOST_STIMULI)
     return filled(
         "report.html",
         name=run.path.name,
+        path=shlex.quote(str(run.path)),
         facts=_facts(findings),
         types=table.to_dict("records"),
         ceilings=bool(len(table) and table.ceiling.notna().any()),
+        held_out=HELD_OUT[_split_kind(run.config())],
+        methods=methods(findings),
+        likeness=findings.likeness_to_start,
+        movies=[movie_card(name, movies[name]) for name in shown],
         neurons=findings.neurons.sort_values("correlation").to_dict("records"),
         doubts=doubts(findings, bounds),
         flags=findings.audit.worst_first()[:MOST_FLAGS] if findings.audit else [],
         n_flags=len(findings.audit.flags) if findings.audit else 0,
         pictures=placed(pictures(findings, bounds)),
         animations=animations(findings),
+        files=[name for name in FILES if (run.path / name).is_file()],
         config=yaml.safe_dump(run.config(), sort_keys=False, allow_unicode=True),
         environment=run.environment(),
-        traces=explorer_data(findings.traces, table_of(findings.dataset.table.stimulus.unique())),
+        traces=explorer_data(
+            findings.traces,
+            table_of(findings.dataset.table.stimulus.unique()),
+            {name: thumbnail(movies[name], SMALL_PX).data for name in shown},
+        ),
     )
 
 
@@ -66,7 +109,6 @@ def _facts(findings: Findings) -> dict[str, Any]:
         "shape_px": dataset.shape_px,
         "deg_per_px": dataset.deg_per_px,
         "dataset": (config.get("dataset") or {}).get("kind", "recordings"),
-        "held_out_by": ((config.get("split") or {}).get("kind") or "stimulus_x_neuron").replace("_x_", " and "),
         "channels": list(model.config.hidden.channels),
         "lattice": model.config.eye.lattice,
         "n_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -76,12 +118,19 @@ def _facts(findings: Findings) -> dict[str, Any]:
     }
 
 
-def explorer_data(traces: Sequence[FittedTrace], table: StimulusTable | None = None) -> str:
+def _split_kind(config: Mapping[str, Any]) -> str:
+    return (config.get("split") or {}).get("kind") or "stimulus_x_neuron"
+
+
+def explorer_data(
+    traces: Sequence[FittedTrace], table: StimulusTable | None = None, pictures: Mapping[str, str] | None = None
+) -> str:
     """Return the traces as JSON, dF/F in thousandths and times in milliseconds, each time axis once.
 
     Args:
         traces: what the page can show.
         table: rows and columns of their stimuli, where they have them.
+        pictures: of the stimuli, as data URLs.
     """
     axes: dict[tuple[int, ...], int] = {}
     rows = []
@@ -101,6 +150,7 @@ def explorer_data(traces: Sequence[FittedTrace], table: StimulusTable | None = N
     colour_of = colours(list(dict.fromkeys(trace.cell_type for trace in traces)))
     layout = {"rows": table.rows, "columns": table.columns} if table else None
     data = {"times": list(axes), "recordings": rows, "colours": colour_of, "table": layout}
+    data |= {"pictures": dict(pictures or {}), "t95": [round(float(stdtrit(df, 0.975)), 3) for df in range(1, 31)]}
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # a name cannot close the script element
 
 

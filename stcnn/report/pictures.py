@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -15,8 +16,8 @@ from matplotlib.figure import Figure
 
 from stcnn.experiments import receptive_fields
 from stcnn.nn.bounds import Bounds
-from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
 from stcnn.report.contact_sheet import strongest_frame
+from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.report.svg import Picture, inline_svg
 from stcnn.viz import weights
@@ -176,7 +177,7 @@ def _film(findings: Findings, trace: FittedTrace) -> tuple[str, str]:
     frames = list(animate([panel], clock, look=LOOK))
     strongest = np.broadcast_to(pictures[strongest_frame(movie)], pictures.shape)
     poster = io.BytesIO()
-    image.imsave(poster, list(animate([panel._replace(pictures=strongest)], clock, look=LOOK))[-1], format="png")
+    image.imsave(poster, list(animate([replace(panel, pictures=strongest)], clock, look=LOOK))[-1], format="png")
     with TemporaryDirectory() as folder:
         film = write_film(Path(folder) / "film.mp4", frames, clock.fps).read_bytes()
     return _data_url("video/mp4", film), _data_url("image/png", poster.getvalue())

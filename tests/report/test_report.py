@@ -163,8 +163,10 @@ def test_long_traces_are_shortened_by_means_and_names_cannot_end_the_script():
 def test_page_stands_alone_and_says_what_it_must(run: Run):
     page = (run.path / "report.html").read_text()
     assert len(page) < 10e6
-    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", re.sub(r"xlink:href|<!--.*?-->", "", page, flags=re.S))
-    for words in ("How good is it", "What to distrust", "What was learned", "How to make it again", "lc11", "lc4"):
+    led_to = re.findall(r"""(?:src|href)=["'](?!#|data:)([^"']*)""", re.sub(r"xlink:href|<!--.*?-->", "", page, flags=re.S))
+    assert {"config.yaml", "scores.csv", "model.safetensors"} <= set(led_to)
+    assert all((run.path / name).is_file() for name in led_to)
+    for words in ("How good is it", "What to distrust", "What was learned", "How to reproduce it", "lc11", "lc4"):
         assert words in page
     assert run.environment()["data_sha256"][:16] in page
     identifiers = re.findall(r'\bid="([^"]+)"', page)
@@ -186,6 +188,13 @@ ACTIONS = """
 addEventListener("load", () => setTimeout(() => {
   const of = (id) => document.getElementById(id);
   const seen = { width: innerWidth, errors: window.faults };
+  document.querySelectorAll("details").forEach((d) => { d.open = true; });
+  const plots = () => document.querySelectorAll("#overview button").length;
+  seen.heldOutOnly = [of("held-out").checked, plots()];
+  of("held-out").click();
+  seen.every = [of("held-out").checked, plots()];
+  seen.pictured = document.querySelectorAll("#overview img").length;
+  seen.saves = document.querySelectorAll("button.save").length - document.querySelectorAll("[data-picture]").length;
   seen.overflow = document.documentElement.scrollWidth - innerWidth;
   seen.empty = [...document.querySelectorAll("figure svg")].filter((s) => s.getBoundingClientRect().width < 100).length;
   seen.films = [...document.querySelectorAll("video")].map((v) => v.error === null && v.videoWidth > 0);
@@ -256,6 +265,11 @@ def test_page_reacts_to_hand_and_keyboard(seen: dict[int, dict], width: int):
     assert len(did["small"]) > 1
     assert all(re.search(r"peak measured -?[\d.]+, predicted -?[\d.]+", label) for label in did["small"])
     assert did["pressed"][0] == did["pressed"][1]
+    assert did["heldOutOnly"][0]
+    assert not did["every"][0]
+    assert did["every"][1] > did["heldOutOnly"][1] > 0
+    assert did["pictured"] == did["every"][1]
+    assert did["saves"] == 0
 
 
 @pytest.mark.parametrize("width", [400, 1600])

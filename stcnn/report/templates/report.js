@@ -20,7 +20,13 @@
     box.value = options.some(([value]) => value === wanted) ? wanted : options[0][0];
   };
 
-  const ofType = () => data.recordings.filter((r) => r.type === typeBox.value);
+  const heldOutOnly = document.getElementById("held-out");
+  const everyOfType = () => data.recordings.filter((r) => r.type === typeBox.value);
+  const ofType = () => {
+    const every = everyOfType(), heldOut = every.filter((r) => r.heldOut);
+    heldOutOnly.disabled = !heldOut.length;
+    return heldOutOnly.checked && heldOut.length ? heldOut : every;
+  };
 
   const fillNeurons = (wanted) => {
     const neurons = unique(ofType().map((r) => r.neuron));
@@ -46,7 +52,7 @@
     const measured = mean(aligned.map((r) => r.measured)), predicted = mean(aligned.map((r) => r.predicted));
     const n = aligned.length;
     const half = measured.map((m, i) => (n < 2 ? 0
-      : 1.96 * Math.sqrt(aligned.reduce((sum, r) => sum + (r.measured[i] - m) ** 2, 0) / (n - 1) / n)));
+      : (data.t95[n - 2] ?? 1.96) * Math.sqrt(aligned.reduce((sum, r) => sum + (r.measured[i] - m) ** 2, 0) / (n - 1) / n)));
     return { rows: aligned, times, measured, predicted, half };
   };
 
@@ -66,6 +72,7 @@
     const x = (t) => box.left + (t - times[0]) / (times[times.length - 1] - times[0] || 1) * (box.right - box.left);
     const y = (v) => box.bottom - (v - low) / (high - low) * (box.bottom - box.top);
     const line = (series) => "M" + series.map((v, i) => `${x(times[i]).toFixed(1)},${y(v).toFixed(1)}`).join("L");
+    document.documentElement.style.setProperty("--chosen", data.colours[typeBox.value]);
     plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
     plot.replaceChildren();
     for (const [from, to, along] of [[low, high, false], [times[0], times[times.length - 1], true]]) {
@@ -130,6 +137,12 @@
     button.setAttribute("aria-pressed", String(name === stimulusBox.value));
     button.setAttribute("aria-label", `${name}: peak measured ${dff(Math.max(...measured))}, predicted ${dff(Math.max(...predicted))}`);
     button.title = name;
+    if (data.pictures[name]) {
+      const shown = document.createElement("img");
+      shown.src = data.pictures[name];
+      shown.alt = "";
+      button.append(shown);
+    }
     const picture = element("svg", { viewBox: "0 0 80 44", preserveAspectRatio: "none", "aria-hidden": "true" }, button);
     const x = (t) => 80 * (t - times[0]) / (times[times.length - 1] - times[0] || 1);
     const y = (v) => 42 - 40 * (v - low) / (high - low || 1);
@@ -159,6 +172,7 @@
     const distance = view.times.map((t) => Math.abs(view.x(t) - at));
     point(distance.indexOf(Math.min(...distance)));
   });
+  plot.addEventListener("pointerleave", () => { if (document.activeElement !== plot) draw(); });
   plot.addEventListener("keydown", (event) => {
     const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20 };
     if (!(event.key in steps)) return;
@@ -183,6 +197,7 @@
   typeBox.addEventListener("change", () => show(typeBox.value, ALL, stimulusBox.value));
   neuronBox.addEventListener("change", () => { fillStimuli(stimulusBox.value); draw(); drawOverview(); });
   stimulusBox.addEventListener("change", () => { draw(); mark(); });
+  heldOutOnly.addEventListener("change", () => show(typeBox.value, neuronBox.value, stimulusBox.value));
   document.getElementById("previous").addEventListener("click", () => step(-1));
   document.getElementById("next").addEventListener("click", () => step(1));
   document.querySelectorAll("[data-neuron]").forEach((link) => link.addEventListener("click", () => {
@@ -207,6 +222,27 @@
     });
   }));
 
+  // Every figure can be saved, its colours as they are shown.
+  document.querySelectorAll("[data-picture]").forEach((place) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "save";
+    button.textContent = "save as SVG";
+    button.setAttribute("aria-label", `save ${place.dataset.picture} as SVG`);
+    button.addEventListener("click", () => {
+      const style = getComputedStyle(document.documentElement);
+      const drawn = new XMLSerializer().serializeToString(place.querySelector("svg"))
+        .replace(/var\((--[a-z]+)\)/g, (_, name) => style.getPropertyValue(name));
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([drawn], { type: "image/svg+xml" }));
+      link.download = `${place.dataset.picture}.svg`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+    place.after(button);
+  });
+
+  heldOutOnly.checked = data.recordings.some((r) => r.heldOut);
   const strongest = data.recordings.filter((r) => r.heldOut && r.type === typeBox.value)
     .reduce((best, r) => (!best || Math.max(...r.measured) > Math.max(...best.measured) ? r : best), null);
   show(typeBox.value, ALL, strongest ? strongest.stimulus : undefined);

@@ -1,0 +1,84 @@
+"""The methods of a run in the words of a paper, with what is to be cited."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from stcnn.report.findings import Findings
+from stcnn.version import __version__
+
+CITED = {
+    "Klapoetke et al. 2022": "Neuron 110, 1700-1711, doi 10.1016/j.neuron.2022.02.013",
+    "Kingma and Ba 2015": "ICLR, arXiv 1412.6980",
+    "Sahani and Linden 2003": "Advances in Neural Information Processing Systems 15",
+    "Schoppe et al. 2016": "Frontiers in Computational Neuroscience 10, 10, doi 10.3389/fncom.2016.00010",
+}
+"""Name of each source and where it appeared."""
+
+
+class Methods(NamedTuple):
+    """A paragraph for a paper.
+
+    Args:
+        text: the sentences.
+        sources: everything that the text cites, and where it appeared.
+    """
+
+    text: str
+    sources: dict[str, str]
+
+
+def methods(findings: Findings) -> Methods:
+    """Describe network, training, split and scores of a run in a paragraph."""
+    text = " ".join((_network(findings), _training(findings), _scores(findings)))
+    return Methods(text, {name: place for name, place in CITED.items() if name in text})
+
+
+def _network(findings: Findings) -> str:
+    dataset, config = findings.dataset, findings.model.config
+    rows, columns = config.eye.lattice
+    n_hidden = len(config.hidden.channels)
+    kernel = config.hidden.kernel_columns
+    sizes = kernel if isinstance(kernel, int) else " x ".join(map(str, kernel))
+    n_parameters = sum(p.numel() for p in findings.model.parameters() if p.requires_grad)
+    return (
+        f"Responses were modelled with stcnn {__version__}, which implements the spatiotemporal convolutional network "
+        f"of Klapoetke et al. 2022. Movies ({dataset.shape_px[0]} x {dataset.shape_px[1]} pixels of "
+        f"{dataset.deg_per_px:g} degrees) were sampled by {rows} x {columns} photoreceptor columns and passed through "
+        f"{n_hidden} hidden layer{'s' if n_hidden > 1 else ''} ({', '.join(map(str, config.hidden.channels))} "
+        f"channels, kernels of {sizes} columns), each followed by "
+        "temporal filters, a spatial readout for each cell type, and a model of the response of the indicator; "
+        f"{n_parameters:,} parameters in all."
+    )
+
+
+def _training(findings: Findings) -> str:
+    run, split, saved = findings.run, findings.split, findings.run.config()
+    training: dict[str, Any] = saved.get("training") or {}
+    chosen = "chosen by the validation loss, were" if training.get("keep", "best") == "best" else "the last, were"
+    kind = ((saved.get("split") or {}).get("kind") or "stimulus_x_neuron").replace("_x_", " and ")
+    return (
+        f"The {len(findings.dataset):,} recordings were split by {kind} into {len(split.train):,} for training, "
+        f"{len(split.validation):,} for validation and {len(split.test):,} for a test. Parameters were optimised with "
+        f"Adam (Kingma and Ba 2015; learning rate {training.get('learning_rate', 'unknown')}) for "
+        f"{int(run.losses().step.max()):,} steps ({int(run.scores().epoch.max())} epochs); the parameters after epoch "
+        f"{run.finished_epoch()}, {chosen} kept."
+    )
+
+
+def _scores(findings: Findings) -> str:
+    table = findings.cell_types
+    if not len(table):
+        return "No recordings were held out."
+    scores = "; ".join(
+        f"{row.cell_type} {row.correlation:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in table.itertuples()
+    )
+    ceilings = (
+        " Noise ceilings were estimated from repeated trials (Sahani and Linden 2003; Schoppe et al. 2016)."
+        if table.ceiling.notna().any()
+        else ""
+    )
+    return (
+        "Pearson correlations of predicted with measured responses on the validation set, with 95 % bootstrap "
+        f"intervals over animals (neurons where there are fewer than three animals), were {scores}.{ceilings}"
+    )
