@@ -18,7 +18,7 @@ from stcnn.errors import StcnnError, nearest
 class Config(BaseModel):
     """Base of every configuration: no unknown key, no change once it is made, no number that is not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -199,7 +199,8 @@ def fitted_traces(dataset: Dataset, predictions: Predictions, n_held_out: int) -
 def _signal_share(recording: Recording, scored: NDArray[np.intp], predicted: Trace) -> float:
     if recording.repeats is None or len(recording.repeats) < 2:
         return float("nan")
-    return float(Moments.of_trial_mean(predicted, recording.repeats[:, scored].astype(float)).explainable())
+    trials = recording.repeats[:, scored].astype(float)
+    return float(Moments.of_trial_mean(predicted.astype(float), trials).explainable())
 
 
 def with_others(traces: Sequence[FittedTrace]) -> list[FittedTrace]:

@@ -163,7 +163,9 @@ def test_long_traces_are_shortened_by_means_and_names_cannot_end_the_script():
 def test_page_stands_alone_and_says_what_it_must(run: Run):
     page = (run.path / "report.html").read_text()
     assert len(page) < 10e6
-    led_to = re.findall(r"""(?:src|href)=["'](?!#|data:)([^"']*)""", re.sub(r"xlink:href|<!--.*?-->", "", page, flags=re.S))
+    led_to = re.findall(
+        r"""(?:src|href)=["'](?!#|data:)([^"']*)""", re.sub(r"xlink:href|<!--.*?-->", "", page, flags=re.S)
+    )
     assert {"config.yaml", "scores.csv", "model.safetensors"} <= set(led_to)
     assert all((run.path / name).is_file() for name in led_to)
     for words in ("How good is it", "What to distrust", "What was learned", "How to reproduce it", "lc11", "lc4"):
