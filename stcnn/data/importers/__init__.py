@@ -1,60 +1,39 @@
 """Ways into the program: each importer opens what a lab has as a data set of single trials, read when asked for.
 
-An importer is a configuration with a ``kind`` and a function that opens it. Movie files and stimulus generators are
-handed in by the caller, see :data:`stcnn.data.importers.movies.MakeMovie`. Several files or folders of one kind are
-imported together: a ``path`` with ``*`` stands for all that fit, and ``sessions`` lists the keys in which they differ.
+An importer is a configuration with a ``kind`` and a function that opens it, one file here and its name in the import of
+all importers below (``docs/developing/importer.md`` adds one). Movie files and stimulus generators are handed in by the
+caller, see :data:`stcnn.data.importers.movies.MakeMovie`. Several files or folders of one kind are imported together: a
+``path`` with ``*`` stands for all that fit, and ``sessions`` lists the keys in which they differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import SerializeAsAny
 
 from stcnn.data.dataset import Dataset, canonical_order, with_notes
-from stcnn.data.importers.caiman import CaimanConfig, open_caiman
+from stcnn.data.importers import caiman, nwb, single_trials, suite2p, tables  # noqa: F401 - each adds its importers
+from stcnn.data.importers.importer import IMPORTERS
 from stcnn.data.importers.merging import merge_sessions, with_distinct_fields, with_distinct_names
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
 from stcnn.data.importers.names import require_name
-from stcnn.data.importers.nwb.importer import open_nwb
-from stcnn.data.importers.nwb.keys import NwbConfig
-from stcnn.data.importers.suite2p import Suite2pConfig, open_suite2p
-from stcnn.data.importers.tables import open_tables
-from stcnn.data.importers.tables_config import TablesConfig
-from stcnn.data.published import PublishedDataConfig, read_published
-from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError, FileError, nearest
 from stcnn.reading import read_yaml
 from stcnn.validation import Config, Fault, validated
 from stcnn.writing import is_draft
-
-ImportConfig = Annotated[
-    PublishedDataConfig | StoreDataConfig | NwbConfig | Suite2pConfig | CaimanConfig | TablesConfig,
-    Field(discriminator="kind"),
-]
 
 
 class Sessions(Config):
     """Several files or folders that are imported together."""
 
     kind: Literal["sessions"] = "sessions"
-    sessions: tuple[ImportConfig, ...]
+    sessions: tuple[SerializeAsAny[Config], ...]
 
 
-_OPEN: dict[str, Callable[[Any, MakeMovie], Dataset]] = {
-    "published": lambda config, _: read_published(config.model_copy(update={"average_trials": False})),
-    "store": lambda config, _: read_store(config.model_copy(update={"average_trials": False})),
-    "nwb": open_nwb,
-    "suite2p": open_suite2p,
-    "caiman": open_caiman,
-    "tables": open_tables,
-}
-KINDS = tuple(_OPEN)
-
-
-def open_import(config: ImportConfig | Sessions, make_movie: MakeMovie) -> Dataset:
+def open_import(config: Config, make_movie: MakeMovie) -> Dataset:
     """Open what a configuration describes, as single trials, in an order that does not depend on the format.
 
     Raises:
@@ -67,13 +46,13 @@ def open_import(config: ImportConfig | Sessions, make_movie: MakeMovie) -> Datas
     return canonical_order(with_distinct_names(_opened(config, make_movie)))
 
 
-def _opened(config: ImportConfig, make_movie: MakeMovie) -> Dataset:
+def _opened(config: Config, make_movie: MakeMovie) -> Dataset:
     """A session, with what is to be said of its movies among its notes."""
-    data = _OPEN[config.kind](config, make_movie)
+    data = IMPORTERS[getattr(config, "kind", "")].open(config, make_movie)
     return with_notes(data, *getattr(data.movies, "notes", ()))
 
 
-def import_config(values: Mapping[str, Any], folder: Path | None = None) -> ImportConfig | Sessions:
+def import_config(values: Mapping[str, Any], folder: Path | None = None) -> Config:
     """Judge a configuration; paths are taken relative to a folder.
 
     Raises:
@@ -117,18 +96,19 @@ def _fitting(folder: Path, pattern: str) -> list[Path]:
     return found
 
 
-def _import_config(values: Mapping[str, Any], folder: Path | None) -> ImportConfig:
+def _import_config(values: Mapping[str, Any], folder: Path | None) -> Config:
     kind = values.get("kind")
-    if kind not in KINDS:
-        raise ConfigError(f"kind is '{kind}'", expected=f"one of {', '.join(KINDS)}", remedy=nearest(str(kind), KINDS))
-    model = _MODELS[str(kind)]
+    if kind not in IMPORTERS:
+        remedy = nearest(str(kind), IMPORTERS)
+        raise ConfigError(f"kind is '{kind}'", expected=f"one of {', '.join(IMPORTERS)}", remedy=remedy)
+    model = IMPORTERS[str(kind)].config
 
     def explained(fault: Fault) -> ConfigError:
         if fault.is_unknown:
             return ConfigError(f"'{fault.key}' is no key of kind {kind}", remedy=fault.nearest(model))
         return ConfigError(f"{fault.key}: {fault.message}", expected=f"as {model.__name__} has it")
 
-    config: ImportConfig = validated(model, dict(values), explained)
+    config = validated(model, dict(values), explained)
     for name in ("animal", "session", "indicator", "field", "cell_type"):
         if given := getattr(config, name, ""):
             require_name(given, f"the key {name}")
@@ -139,17 +119,11 @@ def _import_config(values: Mapping[str, Any], folder: Path | None) -> ImportConf
     return config.model_copy(update=changes | ({"stimuli": stimuli} if stimuli else {}))
 
 
-_MODELS: dict[str, type[BaseModel]] = {
-    model.model_fields["kind"].default: model
-    for model in (PublishedDataConfig, StoreDataConfig, NwbConfig, Suite2pConfig, CaimanConfig, TablesConfig)
-}
-
-
 def _placed(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {key: folder / str(value) if key == "file" else value for key, value in spec.items()}
 
 
-def read_import_config(path: Path) -> ImportConfig | Sessions:
+def read_import_config(path: Path) -> Config:
     """Read a configuration in YAML; paths in it are relative to its folder.
 
     Names are the text that stands there (``010`` is no number), and numbers are typed by their keys.

@@ -22,6 +22,7 @@ from pydantic import Field
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
+from stcnn.data.importers.importer import importer
 from stcnn.data.importers.movies import MakeMovie, movies_from_specs
 from stcnn.data.importers.sessions import Session, SessionConfig, chosen_rois, read_onsets
 from stcnn.errors import DataError, ShapeError
@@ -43,7 +44,8 @@ class CaimanConfig(SessionConfig):
     """Time of the first imaging frame on the clock of the onsets."""
 
 
-def open_caiman(config: CaimanConfig, make_movie: MakeMovie) -> Dataset:
+@importer(CaimanConfig)
+def open_caiman(config: CaimanConfig, make_movie: MakeMovie, /) -> Dataset:
     """Open CaImAn results; traces are read when asked for.
 
     Raises:

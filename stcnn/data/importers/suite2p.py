@@ -19,6 +19,7 @@ from pydantic import Field
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
+from stcnn.data.importers.importer import importer
 from stcnn.data.importers.merging import merge_sessions
 from stcnn.data.importers.movies import MakeMovie, movies_from_specs
 from stcnn.data.importers.rois import chosen_rois, planes_listed
@@ -52,7 +53,8 @@ class Suite2pConfig(SessionConfig):
     """Take only what ``iscell.npy`` calls a cell with at least this probability; used without a table of neurons."""
 
 
-def open_suite2p(config: Suite2pConfig, make_movie: MakeMovie) -> Dataset:
+@importer(Suite2pConfig)
+def open_suite2p(config: Suite2pConfig, make_movie: MakeMovie, /) -> Dataset:
     """Open the output of Suite2p; fluorescence is read when asked for.
 
     Raises:

@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.importers.importer import importer
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs, specs_in_folder
 from stcnn.data.importers.names import names_of
 from stcnn.data.importers.table_columns import Described, describe
@@ -36,7 +37,8 @@ from stcnn.movie import require_one_screen
 from stcnn.reading import core_value, read_csv
 
 
-def open_tables(config: TablesConfig, make_movie: MakeMovie) -> Dataset:
+@importer(TablesConfig)
+def open_tables(config: TablesConfig, make_movie: MakeMovie, /) -> Dataset:
     """Open a table of traces.
 
     Raises:

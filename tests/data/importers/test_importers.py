@@ -298,7 +298,9 @@ def test_a_misspelt_key_and_kind_name_the_nearest(tmp_path: Path) -> None:
     values = csv(Truth.lasting(), tmp_path)
     with pytest.raises(StcnnError, match=r"'rate_hs' is no key of kind tables. Did you mean 'rate_hz'"):
         import_config(values | {"rate_hs": 3})
-    with pytest.raises(StcnnError, match=r"kind is 'table', expected one of published.* Did you mean 'tables'"):
+    with pytest.raises(
+        StcnnError, match=r"kind is 'table', expected one of caiman, nwb, published.* Did you mean 'tables'"
+    ):
         import_config(values | {"kind": "table"})
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset, concatenate, with_notes
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
+from stcnn.data.importers.importer import importer
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs
 from stcnn.data.importers.nwb import index as nwb_index
 from stcnn.data.importers.nwb.cells import cells_of, identity_of, indicator_of, plane_and_channel
@@ -40,7 +41,8 @@ PER_PRESENTATION = ("azi_shift_px", "ele_shift_px", "azimuth_deg", "elevation_de
 """Columns of a table of presentations that hold a value for each of its neurons, as our own exporter writes them."""
 
 
-def open_nwb(config: NwbConfig, make_movie: MakeMovie) -> Dataset:
+@importer(NwbConfig)
+def open_nwb(config: NwbConfig, make_movie: MakeMovie, /) -> Dataset:
     """Open an NWB file; traces and movies are read when asked for.
 
     Raises:
