@@ -19,8 +19,9 @@ from record import arguments, write
 from scipy import stats
 from scipy.signal import lfilter
 
+from stcnn.evaluate.metric import METRICS
 from stcnn.evaluate.responses import Response
-from stcnn.evaluate.tables import SCORES, Evaluation
+from stcnn.evaluate.tables import Evaluation
 from stcnn.metrics.intervals import SCALES, bootstrap_counts, interval
 
 N_STIMULI, N_TRIALS, N_SAMPLES, RATE_HZ = 6, 3, 60, 30.0
@@ -101,7 +102,7 @@ def coverage(
     n_sets: int, size: tuple[int, int, tuple[float, float, float]], truth: dict[str, float], seed: int
 ) -> dict[str, dict[str, float]]:
     """Share of experiments whose interval holds the true score, by method and score."""
-    held: dict[str, dict[str, list[bool]]] = {method: {score: [] for score in SCORES} for method in METHODS}
+    held: dict[str, dict[str, list[bool]]] = {method: {score: [] for score in METRICS} for method in METHODS}
     for number in range(n_sets):
         evaluation = experiment(*size, np.random.default_rng([seed, number]))
         (group,) = evaluation.groups("cell_type")
@@ -109,8 +110,8 @@ def coverage(
         score = evaluation.scores(group)
         draws = evaluation.scores(group, bootstrap_counts(n_units, seed=number))
         for method in METHODS:
-            for name, scale in SCORES.items():
-                low, high = ends(method, float(score[name][0]), draws[name], n_units, scale)
+            for name, metric in METRICS.items():
+                low, high = ends(method, float(score[name][0]), draws[name], n_units, metric.scale)
                 held[method][name].append(bool(low <= truth[name] <= high))
     return {m: {name: float(np.mean(hits)) for name, hits in by_score.items()} for m, by_score in held.items()}
 
@@ -123,7 +124,7 @@ def main() -> None:
         whole = experiment(n_animals, *size[1:], np.random.default_rng(99))
         truth = {score: float(value[0]) for score, value in whole.scores(next(whole.groups("cell_type"))).items()}
         by_method = coverage(options.sets, size, truth, number)
-        for score in SCORES:
+        for score in METRICS:
             shares = {method: by_method[method][score] for method in METHODS}
             rows.append({"experiment": name, "score": score, "truth": truth[score], **shares})
     write(options.name, rows, sets=options.sets, level=0.95)

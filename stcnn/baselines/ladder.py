@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions
+from stcnn.evaluate.metric import METRICS
 from stcnn.evaluate.responses import RESPONSE
-from stcnn.evaluate.tables import SCORES, ceilings
+from stcnn.evaluate.tables import ceilings
 from stcnn.metrics.intervals import N_DRAWS, bootstrap_counts, interval
 from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
 
@@ -52,7 +53,7 @@ def ladder(models: Mapping[str, Evaluation], reference: str, n_draws: int = N_DR
 
     Returns:
         One row per model and cell type: ``model``, ``cell_type``, ``n_neurons``, ``n_recordings``, ``unit``,
-        ``n_units``; for each of :data:`~stcnn.evaluate.tables.SCORES` the score, its ``_low`` and ``_high``, its
+        ``n_units``; for each of :data:`~stcnn.evaluate.metric.METRICS` the score, its ``_low`` and ``_high``, its
         ``_difference`` to the reference and the ``_difference_low`` and ``_difference_high`` of that.
 
     Raises:
@@ -125,7 +126,7 @@ def _draws(model: Evaluation, n_draws: int) -> dict[str, Draws]:
         counts = np.vstack([np.ones(group.n_units), bootstrap_counts(group.n_units, n_draws, seed)])
         found[group.names["cell_type"]] = model.scores(group, counts)
     if len(found) > 1:
-        found[ALL_TYPES] = {score: np.mean([each[score] for each in found.values()], axis=0) for score in SCORES}
+        found[ALL_TYPES] = {score: np.mean([each[score] for each in found.values()], axis=0) for score in METRICS}
     return found
 
 
@@ -155,10 +156,10 @@ def _about(model: Evaluation) -> dict[str, dict]:
 
 def _row(mine: Draws, reference: Draws, n_units: int) -> dict[str, float]:
     row: dict[str, float] = {}
-    for score, scale in SCORES.items():
+    for score, metric in METRICS.items():
         value, difference = mine[score], mine[score] - reference[score]
         row[score] = value[0]
-        row[f"{score}_low"], row[f"{score}_high"] = interval(float(value[0]), value[1:], n_units, scale)
+        row[f"{score}_low"], row[f"{score}_high"] = interval(float(value[0]), value[1:], n_units, metric.scale)
         row[f"{score}_difference"] = difference[0]
         ends = interval(float(difference[0]), difference[1:], n_units)
         row[f"{score}_difference_low"], row[f"{score}_difference_high"] = ends

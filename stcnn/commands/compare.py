@@ -219,12 +219,12 @@ def write(table: pd.DataFrame, score: str, folder: Path) -> None:
         FileError: the folder cannot be written.
     """
     from stcnn.errors import ConfigError, nearest
-    from stcnn.evaluate.tables import SCORES
+    from stcnn.evaluate.metric import METRICS
     from stcnn.viz.ladder import ladder_figure
     from stcnn.writing import atomic_write
 
-    if score not in SCORES:
-        raise ConfigError(f"there is no score '{score}'", remedy=nearest(score, SCORES))
+    if score not in METRICS:
+        raise ConfigError(f"there is no score '{score}'", remedy=nearest(score, METRICS))
     figure = ladder_figure(table, score)
     with atomic_write(folder / "ladder.csv") as draft:
         table.to_csv(draft, index=False)

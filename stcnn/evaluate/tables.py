@@ -7,24 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.splits import known_family
 from stcnn.errors import DataError
+from stcnn.evaluate import scores as _scores  # noqa: F401 - adds all scores
+from stcnn.evaluate.metric import METRICS
 from stcnn.evaluate.predictions import Predictions
 from stcnn.evaluate.responses import Response, response_table, responses
-from stcnn.metrics.intervals import N_DRAWS, Scale, bootstrap_counts, interval
+from stcnn.evaluate.sums import Drawn, Group, Level, ResponseSums
+from stcnn.metrics.intervals import N_DRAWS, bootstrap_counts, interval
 from stcnn.metrics.likelihoods import LIKELIHOODS, DevianceSums, Likelihood
-from stcnn.metrics.moments import Additive, HalfMoments, Moments, Values
-from stcnn.metrics.tuning import lagged_moments, latency_error_s, tuning_similarity
+from stcnn.metrics.moments import HalfMoments, Moments, Values
+from stcnn.metrics.tuning import lagged_moments
 
-Level = Literal["cell_type", "family", "neuron"]
 LEVELS: dict[Level, tuple[str, ...]] = {
     "cell_type": ("cell_type",),
     "family": ("cell_type", "family"),
@@ -32,25 +31,6 @@ LEVELS: dict[Level, tuple[str, ...]] = {
 }
 """What the rows of a level are joined by."""
 
-SCORES: dict[str, Scale] = {
-    "single_trial_correlation": "fisher",
-    "single_trial_signal_share": "log_odds",
-    "single_trial_mse_dff2": "inverse_root",
-    "trial_mean_correlation": "fisher",
-    "trial_mean_signal_share": "log_odds",
-    "trial_mean_mse_dff2": "inverse_root",
-    "normalised_correlation": "plain",
-    "feve": "unexplained",
-    "split_half_reliability": "log_odds",
-    "tuning_similarity": "arcsine",
-    "latency_error_s": "plain",
-    "neuron_correlation": "fisher",
-    "deviance_explained": "unexplained",
-    "deviance_ceiling": "plain",
-}
-"""Scores of a table, each with ``_low`` and ``_high``, and the scale of their interval; docs/scores.md says what they
-mean. ``neuron_correlation`` is the mean over neurons of ``trial_mean_correlation``. The deviance is that of single
-trials by the likelihood of the training; ``deviance_ceiling`` is what the true means would explain of it."""
 CEILINGS = {
     "single_trial_ceiling": "single_trial_signal_share",
     "trial_mean_ceiling": "trial_mean_signal_share",
@@ -60,60 +40,11 @@ CEILINGS = {
 LEAST_ANIMALS = 3
 """With fewer animals an interval across animals says nothing; that across neurons holds for these animals only."""
 NAMES = ("cell_type", "family", "neuron")
-Sums = TypeVar("Sums", bound=Additive)
 
 
 @dataclass(frozen=True)
-class Group:
-    """The responses of a row of a table, and what is drawn anew for its intervals.
-
-    Args:
-        level: level of the table.
-        names: ``cell_type``, ``family`` and ``neuron``, empty where the row is not about one.
-        rows: the responses, ``(R,)``.
-        unit: ``animal``, ``neuron`` or ``stimulus``.
-        units: number of the unit of each response, ``(R,)``.
-    """
-
-    level: Level
-    names: Mapping[str, str]
-    rows: NDArray[np.intp]
-    unit: str
-    units: NDArray[np.intp]
-
-    @property
-    def n_units(self) -> int:
-        """Number of units."""
-        return int(self.units.max()) + 1
-
-    @property
-    def member(self) -> Values:
-        """Which responses belong to each unit, ``(U, R)``."""
-        return np.asarray(np.eye(self.n_units)[self.units].T)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Everything that scores need of predictions and recordings; build one with :meth:`of`.
-
-    Args:
-        table: one row per response: ``cell_type``, ``neuron``, ``animal``, ``stimulus``, ``family``, ``n_trials``,
-            ``n_kept`` (trials that are there one by one), ``peak_dff`` and ``predicted_peak_dff``.
-        trial_mean: sums against the mean of the trials, ``(R,)``.
-        single_trials: sums against each trial, ``(R,)``; zero where only the mean was kept.
-        halves: sums of halves of the trials, ``(R, H)``.
-        lagged: sums against the mean of the trials with the prediction moved in time, ``(R, L)``.
-        deviance: sums of the deviance from each trial, ``(R,)``; zero where only the mean was kept.
-        likelihood: whose deviance that is.
-    """
-
-    table: pd.DataFrame
-    trial_mean: Moments
-    single_trials: Moments
-    halves: HalfMoments
-    lagged: Moments
-    deviance: DevianceSums
-    likelihood: Likelihood
+class Evaluation(ResponseSums):
+    """Everything that scores need of predictions and recordings; build one with :meth:`of`."""
 
     @classmethod
     def of(
@@ -174,7 +105,7 @@ class Evaluation:
             yield Group(level, {name: str(names.get(name, "")) for name in NAMES}, rows, unit, units)
 
     def scores(self, group: Group, counts: Values | None = None) -> dict[str, Values]:
-        """Every score of :data:`SCORES`; the responses are joined end to end.
+        """Every score of :data:`~stcnn.evaluate.metric.METRICS`; the responses are joined end to end.
 
         Args:
             group: the responses and their units.
@@ -184,45 +115,8 @@ class Evaluation:
             Name to score ``(D,)``, NaN where it is not defined.
         """
         counts = np.ones((1, group.n_units)) if counts is None else counts
-        table = self.table.iloc[group.rows]
-        n_kept, n_trials = table.n_kept.to_numpy(), table.n_trials.to_numpy()
-
-        drawn = partial(_drawn, group, counts)
-
-        single = drawn(self.single_trials, n_kept > 0)
-        mean = drawn(self.trial_mean, n_trials > 1)
-        repeated = drawn(self.trial_mean, n_kept > 1)
-        deviance = drawn(self.deviance, n_kept > 0)
-        repeated_deviance = drawn(self.deviance, n_kept > 1)
-        return {
-            "single_trial_correlation": single.correlation(),
-            "single_trial_signal_share": drawn(self.single_trials, n_kept > 1).explainable(),
-            "single_trial_mse_dff2": single.mean_squared_error(),
-            "trial_mean_correlation": mean.correlation(),
-            "trial_mean_signal_share": repeated.explainable(),
-            "trial_mean_mse_dff2": mean.mean_squared_error(),
-            "normalised_correlation": repeated.normalised_correlation(),
-            "feve": repeated.explained(),
-            "split_half_reliability": drawn(self.halves, n_kept > 1).reliability(),
-            "tuning_similarity": _tuning_similarity(table, group, counts),
-            "latency_error_s": latency_error_s(drawn(self.lagged, n_trials > 0)),
-            "neuron_correlation": self._mean_over_neurons(group, counts),
-            "deviance_explained": deviance.explained(self.likelihood),
-            "deviance_ceiling": repeated_deviance.ceiling(self.likelihood),
-        }
-
-    def _mean_over_neurons(self, group: Group, counts: Values) -> Values:
-        if group.unit == "stimulus":
-            return np.full(len(counts), np.nan)
-        mean = self.table.n_trials.to_numpy()[group.rows] > 1
-        neuron, first = pd.factorize(self.table.neuron.to_numpy(object)[group.rows[mean]])[0], group.units[mean]
-        if not len(neuron):
-            return np.full(len(counts), np.nan)
-        first = first[np.unique(neuron, return_index=True)[1]]  # the unit of each neuron
-        r = self.trial_mean.take(group.rows[mean]).weighted(np.eye(len(first))[neuron].T).correlation()
-        of_unit = np.eye(group.n_units)[first].T * np.isfinite(r)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(counts @ (of_unit @ np.nan_to_num(r)) / (counts @ of_unit.sum(1)))
+        drawn = Drawn(self, group, counts)
+        return {name: metric.score(drawn) for name, metric in METRICS.items()}
 
     def scores_table(self, levels: Sequence[Level] = tuple(LEVELS), n_draws: int = N_DRAWS) -> pd.DataFrame:
         """Score every group of every level.
@@ -230,8 +124,8 @@ class Evaluation:
         Returns:
             One row per group: ``level``, ``cell_type``, ``family``, ``neuron``, ``n_animals``, ``n_neurons``,
             ``n_stimuli``, ``n_recordings``, ``n_repeated`` (with trials one by one), ``n_trials`` (mean), ``unit`` and
-            ``n_units`` of the interval; then each of :data:`SCORES` and :data:`CEILINGS` with ``_low`` and ``_high``.
-            NaN is not available.
+            ``n_units`` of the interval; then each of :data:`~stcnn.evaluate.metric.METRICS` and :data:`CEILINGS` with
+            ``_low`` and ``_high``. NaN is not available.
         """
         groups = (group for level in levels for group in self.groups(level))
         return pd.DataFrame(
@@ -254,8 +148,8 @@ class Evaluation:
     def _with_intervals(self, group: Group, n_draws: int) -> dict[str, float]:
         found: dict[str, float] = {}
         score, draws = self.scores(group), self.scores(group, bootstrap_counts(group.n_units, n_draws))
-        for name, scale in SCORES.items():
-            ends = interval(float(score[name][0]), draws[name], group.n_units, scale)
+        for name, metric in METRICS.items():
+            ends = interval(float(score[name][0]), draws[name], group.n_units, metric.scale)
             found |= {name: float(score[name][0]), f"{name}_low": ends.low, f"{name}_high": ends.high}
         return found | ceilings(found)
 
@@ -297,18 +191,6 @@ def peak(response: Response, trace: Values) -> float:
     """Largest sample of a trace after stimulus onset, dF/F; of all where none is scored after it."""
     after = trace[response.time_s >= 0]
     return float((after if len(after) else trace).max())
-
-
-def _drawn(group: Group, counts: Values, sums: Sums, which: NDArray[np.bool_]) -> Sums:
-    """Sums over some responses of a group, its units drawn; summed over each unit first, which is fewer products."""
-    return sums.take(group.rows[which]).weighted(group.member[:, which]).weighted(counts)
-
-
-def _tuning_similarity(table: pd.DataFrame, group: Group, counts: Values) -> Values:
-    stimulus, names = pd.factorize(table.stimulus.to_numpy(object))
-    shown = np.eye(len(names))[stimulus]
-    columns = (table.predicted_peak_dff.to_numpy(), table.peak_dff.to_numpy(), np.ones(len(table)))
-    return tuning_similarity(*(counts @ (group.member @ (column[:, None] * shown)) for column in columns))
 
 
 def _trial_mean_moments(response: Response) -> Moments:

@@ -13,7 +13,8 @@ from stcnn.data import BatchingConfig, Dataset, loader
 from stcnn.data.dataset import select
 from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions, responses
-from stcnn.evaluate.tables import CEILINGS, SCORES
+from stcnn.evaluate.metric import METRICS
+from stcnn.evaluate.tables import CEILINGS
 from stcnn.simulation import SimulatedDataConfig, simulate
 from tests.support import made_up_data
 
@@ -91,7 +92,7 @@ def test_averages_whose_trials_are_lost_have_no_ceiling_and_no_score_against_sin
 
 
 def test_no_column_is_of_single_trials_and_of_their_mean() -> None:
-    kinds = {name.split("_correlation")[0] for name in SCORES if "correlation" in name}
+    kinds = {name.split("_correlation")[0] for name in METRICS if "correlation" in name}
     assert {"single_trial", "trial_mean"} <= kinds
     data = repeated()
     row = Evaluation.of(predicted(data), data).scores_table(("cell_type",), n_draws=50).iloc[0]
