@@ -112,7 +112,10 @@ def test_every_key_of_every_file_is_missed_when_misspelt(file: str, path: tuple[
         ("training.n_workers=100000", "'training.n_workers' is 100000, expected less than or equal to 256."),
         ("model.readout.bias_init=[1e300,1e300]", "'model.readout.bias_init' is 1e+300, expected a number no larger"),
         ("batching.loss_start_s=nan", "'batching.loss_start_s' is"),
-        ("model=nan", "model=nan is not among the choices (valid names are default, no_temporal_filters, published, t5)."),
+        (
+            "model=nan",
+            "model=nan is not among the choices (valid names are default, no_temporal_filters, published, t5).",
+        ),
         ("dataset=[1,2]", "dataset=[1,2] is not among the choices (valid names are"),
         ("model=null", "model=null is not among the choices"),
         ("dataset=-1", "dataset=-1 is not among the choices"),

@@ -203,7 +203,11 @@ def test_a_fault_in_a_process_of_its_own_has_no_traceback(tmp_path: Path):
 
 def test_help_names_choices_keys_and_examples():
     out, _ = start(["--help"]).communicate(timeout=100)
-    for expected in ("python train.py model=published", "dataset: published, simulated, store, t4_edges, t4_stripes, t5_voltage", "epochs: "):
+    for expected in (
+        "python train.py model=published",
+        "dataset: published, simulated, store, t4_edges, t4_stripes, t5_voltage",
+        "epochs: ",
+    ):
         assert expected in out
 
 

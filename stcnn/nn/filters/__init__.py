@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 
-from stcnn.nn.filters import conductance, exponential, instant, power_exponential  # noqa: F401 - each import adds its kind
+from stcnn.nn.filters import adapting, conductance, exponential, instant, power_exponential  # noqa: F401 - each import adds its kind
 from stcnn.nn.filters.kind import FilterKind, FilterParameter
 
 KINDS: dict[str, type[FilterKind]] = {kind.model_fields["kind"].default: kind for kind in FilterKind.ALL}
