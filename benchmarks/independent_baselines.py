@@ -28,7 +28,7 @@ from stcnn.data import Dataset, Recording
 from stcnn.data.splitting.splits import split_recordings
 
 MEMORY_S = 2.0
-N_COSINES = 16
+N_COSINES = 12
 PENALTIES = 10.0 ** np.arange(-5, 3)
 PASSES = 2
 Array = NDArray[np.float64]
@@ -97,7 +97,7 @@ class Presented:
         scored = (r.time_s >= self.start_s - 1e-9) & (np.arange(len(r.time_s)) < len(r.time_s) - 1)
         half_s = r.exposure_s / 2
         at = [self._mean(found, (t + movie.onset_s) * movie.rate_hz, half_s * movie.rate_hz) for t in r.time_s[scored]]
-        return np.array(at), r.trace[scored].astype(float)
+        return np.array(at, np.float32), r.trace[scored].astype(float)
 
     @staticmethod
     def _mean(found: Array, frame: float, half: float) -> Array:
@@ -204,21 +204,20 @@ def compared(name: str) -> Iterator[dict[str, float | str]]:
     train, held_out = list(split.train), list(split.validation)
     start = time.perf_counter()
     presented = Presented(data, train, config.batching.loss_start_s)
-    rows = {i: presented.of(data.recordings[i]) for i in (*train, *held_out)}
-    fits = {}
+    said_by_own: list[dict[int, Array]] = [{}, {}]
+    truth: dict[int, Array] = {}
     for cell_type in data.cell_types:
-        mine = [i for i in train if data.recordings[i].cell_type == cell_type]
-        described = [(data.recordings[i].neuron, data.recordings[i].stimulus, *rows[i]) for i in mine]
-        fits[cell_type] = fit_type(described)
+        mine = [i for i in train if data.table.cell_type[i] == cell_type]
+        each = [data.recordings[i] for i in mine]
+        described = [(r.neuron, r.stimulus, *presented.of(r)) for r in each]
+        fits = fit_type(described)
+        for i in held_out:
+            if data.table.cell_type[i] == cell_type:
+                r = data.recordings[i]
+                x, truth[i] = presented.of(r)
+                for found, fit in zip(said_by_own, fits, strict=True):
+                    found[i] = fit(r.neuron, x)
     independent_s = time.perf_counter() - start
-
-    def own(kind: int) -> Callable[[int], Array]:
-        def said(item: int) -> Array:
-            r = data.recordings[item]
-            answer: Array = fits[r.cell_type][kind](r.neuron, rows[item][0])
-            return answer
-
-        return said
 
     bench = Workbench(data.subset(train), config.batching)
     for kind, (rung, fit) in enumerate({"linear filter": bench.linear, "LN model": bench.nonlinear}.items()):
@@ -232,7 +231,8 @@ def compared(name: str) -> Iterator[dict[str, float | str]]:
             scored = (r.time_s >= config.batching.loss_start_s - 1e-9) & (np.arange(len(r.time_s)) < len(r.time_s) - 1)
             return predictions.prediction[place[item]][: len(r.time_s)].double().numpy()[scored]
 
-        scores = [correlations(data, held_out, said, lambda i: rows[i][1]) for said in (own(kind), program)]
+        own = said_by_own[kind].__getitem__
+        scores = [correlations(data, held_out, said, truth.__getitem__) for said in (own, program)]
         print(name, rung, [round(s, 4) for s in scores], f"{independent_s:.0f} s, {seconds:.0f} s", flush=True)
         times = {"independent_s": independent_s, "program_s": seconds}
         yield {"set": name, "rung": rung, "independent": scores[0], "program": scores[1], **times}

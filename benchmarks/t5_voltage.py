@@ -30,8 +30,8 @@ from stcnn.run_folder import open_run
 
 MOVING = re.compile(r"moving_w(?P<width>\d+)_(?P<step>\d+)ms_(?P<way>forth|back)_(?P<n>\d+)")
 SINGLE = "single_w{width}_{step}ms_at{place:+d}"
-Traces = dict[int, NDArray[np.float64]]
-"""Number of a recording to a trace of its length."""
+Traces = dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""Number of a recording to what was foretold and what was measured, at the same times."""
 
 
 def superposition(data: Dataset) -> Traces:
@@ -54,7 +54,7 @@ def superposition(data: Dataset) -> Traces:
             if single is not None:
                 since_s = recording.time_s - k * step / 1000
                 total += np.interp(since_s, single.time_s, single.trace, left=0, right=0)
-        found[number] = total
+        found[number] = total, recording.trace.astype(float)
     return found
 
 
@@ -63,9 +63,8 @@ def predicted(path: Path, data: Dataset) -> Traces:
     run = open_run(path)
     config = validate(run.config())
     answers = predict_together(run.models(), data, config.batching).mean
-    lengths = [len(recording.trace) for recording in data.recordings]
-    rows = zip(answers.item.tolist(), answers.prediction.double().numpy(), strict=True)
-    return {number: row[: lengths[number]] for number, row in rows}
+    rows = zip(answers.item.tolist(), answers.prediction.double(), answers.target.double(), answers.weight, strict=True)
+    return {n: (said[weight > 0].numpy(), measured[weight > 0].numpy()) for n, said, measured, weight in rows}
 
 
 def scores(data: Dataset, traces: Traces) -> list[dict[str, Any]]:
@@ -76,13 +75,12 @@ def scores(data: Dataset, traces: Traces) -> list[dict[str, Any]]:
         mine = [(n, r) for n, r in mine if MOVING.fullmatch(r.stimulus)]
         if not mine:
             continue
-        said = np.concatenate([traces[n] for n, _ in mine])
-        measured = np.concatenate([r.trace for _, r in mine])
+        said, measured = (np.concatenate([traces[n][k] for n, _ in mine]) for k in (0, 1))
         peaks: dict[tuple[str, str], dict[str, tuple[float, float]]] = defaultdict(dict)
         for n, r in mine:
             shown = MOVING.fullmatch(r.stimulus)
             assert shown
-            peaks[shown["width"], shown["step"]][shown["way"]] = (float(traces[n].max()), float(r.trace.max()))
+            peaks[shown["width"], shown["step"]][shown["way"]] = (float(traces[n][0].max()), float(traces[n][1].max()))
         both = [pair for pair in peaks.values() if len(pair) == 2]
         index = np.mean([[direction(pair, k) for k in (0, 1)] for pair in both], 0)
         rows.append(

@@ -32,6 +32,7 @@ from stcnn.training.neurons import NeuronRegression
 from stcnn.training.offsets import LeastOffsets
 from stcnn.training.places import STEP_DEG, PlaceBounds, PlacePrior, displacements
 from stcnn.training.recipe import Recipe, TrainingConfig
+from stcnn.training.smoothness import roughness
 from stcnn.training.traces import all_samples, null_deviances, samples_of_neurons
 
 
@@ -102,6 +103,8 @@ class TrainingModule(L.LightningModule):
         if self.neurons:
             self.neurons.observe(batch, prediction)
         loss = (total * total.new_tensor([self.importance[name] for name in self.step_losses])).sum()
+        if weight := self.recipe.training.smoothness:
+            loss = loss + weight * roughness(self.model, self.recipe.training.smoothness_deg)
         return loss if self.place_prior is None else loss + self.place_prior.penalty()
 
     def _not_finite(self, batch: Batch, error: Tensor, batch_idx: int) -> TrainingError:

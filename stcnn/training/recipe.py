@@ -45,6 +45,10 @@ class TrainingConfig(Config):
     neurons: Literal["gradient", "regression"] = "regression"
     """How gain and offset of every neuron are found: by regression of its traces on what the network makes of its
     stimuli, after every epoch (:mod:`stcnn.training.neurons`), or by gradient steps like all else, as published."""
+    smoothness: float = Field(0.0, ge=0, le=1e6)
+    """Weight of the prior of smooth readouts beside the losses (:mod:`stcnn.training.smoothness`); 0 is none."""
+    smoothness_deg: PositiveFloat = 5.0
+    """Standard deviation of a receptive field that is smooth enough."""
     clip_norm: PositiveFloat | None = 1.0
     """The gradient of all parameters together is scaled down to this norm; None leaves it as it is."""
     max_batches: PositiveInt | None = None
