@@ -91,7 +91,7 @@ def predictions() -> dict[str, str]:
     for name, model in models.items():
         for i, stimulus in enumerate(STIMULI):
             movie = render(Screen(shape_px=(83, 83), deg_per_px=1.0, rate_hz=180.0, background=0.498), stimulus)
-            for cell_type, answer in model.predict(movie).items():
+            for cell_type, answer in model.predict(movie, start="rest").items():
                 numbers[f"{name} stimulus {i} {cell_type}"] = digest(np.asarray(answer))
     return numbers
 

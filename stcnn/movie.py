@@ -23,6 +23,8 @@ from stcnn.errors import DataError, ShapeError
 
 BACKGROUND = 0.498
 """Grey of the published recordings (Klapoetke et al. 2022), as a fraction of white."""
+PRE_GREY_S = 2.0
+"""Grey that a network sees before a movie, in training and whenever it is asked; 360 frames as published."""
 
 
 @dataclass(frozen=True)

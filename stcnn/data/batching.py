@@ -26,7 +26,7 @@ from torch.utils.data import Dataset as TorchDataset
 from stcnn.data.clocks import frame_extents, sampled_at_frames, traces_at_frames, traces_at_samples
 from stcnn.data.dataset import Batch, Dataset
 from stcnn.errors import DataError
-from stcnn.movie import Movie
+from stcnn.movie import PRE_GREY_S, Movie
 from stcnn.reading import require_room
 from stcnn.shortage import require_open_files
 from stcnn.validation import Config
@@ -45,7 +45,7 @@ class BatchingConfig(Config):
     kind: Literal["movies", "presentations", "recordings"] = "presentations"
     batch_size: int = Field(default=4, ge=1, le=1_000_000)
     """Clips (movies, presentations) or recordings in a batch."""
-    pre_grey_s: float = Field(default=2.0, ge=0, le=60)
+    pre_grey_s: float = Field(default=PRE_GREY_S, ge=0, le=60)
     """Grey shown to the network before the first sample of a trace; rounded to the nearest frame."""
     loss_start_s: float = -0.5
     """Time after stimulus onset from which on the prediction is scored."""

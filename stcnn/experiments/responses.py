@@ -28,7 +28,7 @@ def between_grey(movie: Movie, before_s: float = 0.0, after_s: float = 0.0) -> M
 
 
 def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
-    """Show movies to a model, each after grey without end.
+    """Show movies to a model, each after grey, as in training.
 
     Args:
         model: the model.
@@ -43,7 +43,7 @@ def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
     """
     rows = []
     for stimulus, movie in movies:
-        response = model.respond(movie, start="steady")
+        response = model.respond(movie)
         rows += [
             pd.DataFrame(
                 {

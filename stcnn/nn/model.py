@@ -27,7 +27,7 @@ from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.inference.grey import GreyStates, evaluate
 from stcnn.nn.inference.reused import ReusedStreams
 from stcnn.nn.inference.stream import Stream
-from stcnn.nn.inference.stream_config import Start, stream_config
+from stcnn.nn.inference.stream_config import START, Start, stream_config
 from stcnn.nn.population import Population
 from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
 from stcnn.nn.sites import Neurons, in_columns
@@ -334,7 +334,7 @@ class STCNN(nn.Module):
         self,
         frames: Movie | ArrayLike | Tensor,
         rate_hz: float | None = None,
-        start: Start = "rest",
+        start: Start = START,
         at: tuple[float, float] | None = None,
     ) -> Response:
         """Return voltage and dF/F of every cell type to a movie: the one question to a model.
@@ -342,8 +342,8 @@ class STCNN(nn.Module):
         Args:
             frames: a :class:`~stcnn.movie.Movie`, which knows its rate and background, or luminance 0..1 ``(T, Y, X)``.
             rate_hz: frames per second of plain frames; a movie's own rate is used instead.
-            start: what was shown before: nothing (``rest``, as in training), four seconds of ``grey``, or grey forever
-                (``steady``).
+            start: what was shown before: two seconds of ``grey``, as in training, grey forever (``steady``), or nothing
+                at all (``rest``), as the published program predicts.
             at: azimuth and elevation of the neuron's place in degrees, of which the middle is (0, 0); None is there.
 
         Raises:
@@ -372,14 +372,14 @@ class STCNN(nn.Module):
         self,
         frames: Movie | ArrayLike | Tensor,
         rate_hz: float | None = None,
-        start: Start = "rest",
+        start: Start = START,
         at: tuple[float, float] | None = None,
     ) -> Traces:
         """Return dF/F ``(T,)`` of the average neuron of each cell type; arguments as in :meth:`respond`."""
         return self.respond(frames, rate_hz, start, at).calcium
 
     def voltages(
-        self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = "rest"
+        self, frames: Movie | ArrayLike | Tensor, rate_hz: float | None = None, start: Start = START
     ) -> Traces:
         """Return the voltage ``(T,)`` of each cell type; arguments as in :meth:`respond`."""
         return self.respond(frames, rate_hz, start).voltage

@@ -54,7 +54,7 @@ def test_responses_are_those_of_the_model(model: STCNN):
     movie = Movie(np.random.default_rng(0).random((9, 20, 20), np.float32), 30.0)
     table = respond(model, [("noise", movie)])
     mine = table[table.cell_type == "lc11"]
-    np.testing.assert_allclose(mine.dff, model.predict(movie, start="steady")["lc11"])
+    np.testing.assert_allclose(mine.dff, model.predict(movie)["lc11"])
     np.testing.assert_allclose(mine.time_s, movie.time_s)
 
 

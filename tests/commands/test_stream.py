@@ -66,7 +66,7 @@ def answers_in(text: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
 
 def assert_offline(answers: list[dict[str, Any]], run: Path, movie: Movie) -> None:
-    right = open_model(run, None).predict(movie)
+    right = open_model(run, None).predict(movie, start="rest")
     for name, trace in right.items():
         found = [answer["calcium"][name] for answer in answers]
         np.testing.assert_allclose(found, trace, rtol=1e-5, err_msg=name)
@@ -148,7 +148,7 @@ def test_a_rig_over_zmq_gets_answers_with_its_numbers_and_stamps(run: Path, tmp_
     assert [answer["n_dropped"] for answer in printed[9:11]] == [0, 2]
     assert (summary["n_frames"], summary["n_dropped"]) == (398, 2)
     shown[10:12] = shown[9]  # a lost frame is shown as the one before it
-    right = open_model(run, None).predict(Movie(shown, 60))["lc11"][numbers]
+    right = open_model(run, None).predict(Movie(shown, 60), start="rest")["lc11"][numbers]
     np.testing.assert_allclose([answer["calcium"]["lc11"] for answer in printed], right, rtol=1e-5)
     assert rig.answers == [*printed, {"summary": summary}]
 

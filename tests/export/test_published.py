@@ -138,8 +138,8 @@ def answers_of_the_direct_form(folder: Path, frames: np.ndarray) -> dict[str, Te
 
 
 def answers(model: STCNN, frames: np.ndarray) -> dict[str, np.ndarray]:
-    found = {f"voltage/{name}": v for name, v in model.voltages(frames, RATE_HZ).items()}
-    return found | {f"calcium/{name}": c for name, c in model.predict(frames, RATE_HZ).items()}
+    found = {f"voltage/{name}": v for name, v in model.voltages(frames, RATE_HZ, start="rest").items()}
+    return found | {f"calcium/{name}": c for name, c in model.predict(frames, RATE_HZ, start="rest").items()}
 
 
 def worst(found: dict[str, Any], right: dict[str, np.ndarray]) -> float:

@@ -35,7 +35,10 @@ def test_predictions_are_the_average_neuron_of_each_cell_type(model: STCNN) -> N
     movie = Movie(frames(), 60.0)
     with torch.no_grad():
         right = model(torch.from_numpy(movie.contrast())[None], 60.0)
-    for found, trace in ((model.predict(movie), right.calcium), (model.voltages(movie), right.voltage)):
+    for found, trace in (
+        (model.predict(movie, start="rest"), right.calcium),
+        (model.voltages(movie, start="rest"), right.voltage),
+    ):
         assert list(found) == ["lc11", "lc4"]
         np.testing.assert_allclose(np.stack(list(found.values()), -1), trace[0], rtol=1e-5)
 

@@ -66,8 +66,8 @@ def voltage(samples: Mapping[str, Sample]) -> dict[str, NDArray[Any]]:
 def test_streamed_is_offline(filter: dict[str, Any], dtype: torch.dtype, rtol: float) -> None:
     model, frames = network(dtype, filter), luminance(70)
     found = shown(model.stream(rate_hz=RATE_HZ, start="rest"), frames)
-    assert_same(voltage(found), model.voltages(frames, RATE_HZ), rtol)
-    assert_same(calcium(found), model.predict(frames, RATE_HZ), rtol)
+    assert_same(voltage(found), model.voltages(frames, RATE_HZ, start="rest"), rtol)
+    assert_same(calcium(found), model.predict(frames, RATE_HZ, start="rest"), rtol)
 
 
 @given(cuts=st.lists(st.integers(1, 59), max_size=8), clips=st.integers(1, 3), filter=st.sampled_from(EVERY_FILTER))
@@ -90,7 +90,7 @@ def test_steps_and_chunks_can_take_turns() -> None:
     contrast = torch.from_numpy(Movie(frames, RATE_HZ).contrast())[None]
     found += stream.advance(contrast[:, 10:40])[1][0, :, 1].tolist()
     found += shown(stream, frames[40:])["lc4"].calcium.tolist()
-    assert_same({"lc4": np.array(found)}, {"lc4": model.predict(frames, RATE_HZ)["lc4"]}, 1e-12)
+    assert_same({"lc4": np.array(found)}, {"lc4": model.predict(frames, RATE_HZ, start="rest")["lc4"]}, 1e-12)
 
 
 def test_clips_in_lockstep_are_each_alone() -> None:
@@ -106,7 +106,7 @@ def test_start_from_grey_is_a_movie_that_begins_grey() -> None:
     model, frames = network(), luminance(20)
     stream = model.stream(rate_hz=RATE_HZ, start="grey", grey_s=0.5)
     before = np.full((30, 11, 13), 0.498, np.float32)
-    whole = model.predict(np.concatenate([before, frames]), RATE_HZ)
+    whole = model.predict(np.concatenate([before, frames]), RATE_HZ, start="rest")
     assert_same(calcium(shown(stream, frames)), {n: trace[30:] for n, trace in whole.items()}, 1e-12)
 
 
@@ -135,7 +135,7 @@ def test_eight_bit_frames_are_their_luminance() -> None:
     model = network()
     codes = np.random.default_rng(0).integers(0, 256, (10, 11, 13), dtype=np.uint8)
     found = calcium(shown(model.stream(rate_hz=RATE_HZ, start="rest"), codes))
-    assert_same(found, model.predict(Movie(codes, RATE_HZ)), 1e-12)
+    assert_same(found, model.predict(Movie(codes, RATE_HZ), start="rest"), 1e-12)
     assert_same(found, calcium(shown(model.stream(rate_hz=RATE_HZ, start="rest"), codes / 255)), 1e-6)
 
 

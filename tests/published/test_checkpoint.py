@@ -62,8 +62,8 @@ def test_every_stored_map_is_the_published_one(published: Path, stored: dict[str
 def test_voltages_and_calcium_are_the_published_ones(published: Path, stored: dict[str, np.ndarray]) -> None:
     model = open_published(published, calcium_tau="per_type")
     frames = stored["movie"].astype(np.float32) / 255
-    found = {f"calcium/{name}": trace for name, trace in model.predict(frames, 180).items()}
-    found |= {f"voltage/{name}": trace for name, trace in model.voltages(frames, 180).items()}
+    found = {f"calcium/{name}": trace for name, trace in model.predict(frames, 180, start="rest").items()}
+    found |= {f"voltage/{name}": trace for name, trace in model.voltages(frames, 180, start="rest").items()}
     assert len(found) == 10
     assert worst(found, stored) < TOLERANCE
 
@@ -72,9 +72,9 @@ def test_prediction_takes_movies_arrays_and_tensors(published: Path, stored: dic
     model = open_published(published)
     codes = stored["movie"][:60]
     movie = Movie(codes, 180.0)
-    right = model.predict(movie)
+    right = model.predict(movie, start="rest")
     for frames in (codes, movie.luminance(), torch.from_numpy(movie.luminance())):
-        found = model.predict(frames, 180)
+        found = model.predict(frames, 180, start="rest")
         assert all(np.allclose(found[name], trace, rtol=1e-5, atol=1e-6) for name, trace in right.items())
     assert list(right) == ["lc11", "lc18", "lc17", "lc12", "lc21"]
     assert all(trace.shape == (60,) for trace in right.values())
@@ -88,7 +88,9 @@ def test_trained_and_per_type_time_constants_differ_in_calcium_alone(
     assert trained.calcium.time_constants().tolist() == pytest.approx([0.45] * 5)
     assert per_type.calcium.time_constants().tolist() == pytest.approx([0.4] * 5)
     assert np.array_equal(trained.voltages(frames, 180)["lc11"], per_type.voltages(frames, 180)["lc11"])
-    assert not np.allclose(trained.predict(frames, 180)["lc11"], per_type.predict(frames, 180)["lc11"], rtol=1e-3)
+    assert not np.allclose(
+        *(each.predict(frames, 180, start="rest")["lc11"] for each in (trained, per_type)), rtol=1e-3
+    )
 
 
 def test_adam_goes_on_where_it_stopped(published: Path) -> None:

@@ -121,7 +121,10 @@ def test_a_network_of_any_form_answers_as_the_formulas_say(form: str, shape_px: 
     right = network.voltages()
     for calcium_tau in CALCIUM_TAUS:
         model = network.model(calcium_tau)
-        found, dff = model.voltages(luminance, network.rate_hz), model.predict(luminance, network.rate_hz)
+        found, dff = (
+            model.voltages(luminance, network.rate_hz, start="rest"),
+            model.predict(luminance, network.rate_hz, start="rest"),
+        )
         assert list(found) == network.described["ca_config"]["cell_types"]
         for name, voltage in right.items():
             assert largest_error(found[name], voltage) < TOLERANCE
@@ -140,8 +143,8 @@ def test_the_variants_of_the_published_program_answer_as_it_did(shared: Path, na
         frames = (noise[0, :, 0] * 0.1).clamp(-0.49, 0.5).numpy() + np.float32(0.498)
         for calcium_tau in CALCIUM_TAUS:
             model = open_published(folder, 1, calcium_tau)
-            found = {f"v/{t}": trace for t, trace in model.voltages(frames, rate_hz).items()}
-            found |= {f"{calcium_tau}/{t}": trace for t, trace in model.predict(frames, rate_hz).items()}
+            found = {f"v/{t}": trace for t, trace in model.voltages(frames, rate_hz, start="rest").items()}
+            found |= {f"{calcium_tau}/{t}": trace for t, trace in model.predict(frames, rate_hz, start="rest").items()}
             assert max(largest_error(trace, answers[key]) for key, trace in found.items()) < PUBLISHED_TOLERANCE
 
 
@@ -197,7 +200,10 @@ def test_a_stream_answers_as_the_whole_clip(form: str) -> None:
     network = Network(FORMS[form])
     model = network.model()
     luminance = (network.contrast[0] + 0.498).numpy()
-    offline, dff = model.voltages(luminance, network.rate_hz), model.predict(luminance, network.rate_hz)
+    offline, dff = (
+        model.voltages(luminance, network.rate_hz, start="rest"),
+        model.predict(luminance, network.rate_hz, start="rest"),
+    )
     stream = model.for_picture(SHAPES_PX[0]).stream(rate_hz=network.rate_hz, start="rest")
     live = [stream.step(frame) for frame in luminance]
     for name in model.cell_types:
@@ -281,7 +287,7 @@ def test_a_picture_of_another_size_has_a_lattice_of_its_own_and_the_same_paramet
 def test_a_picture_without_room_for_a_column_is_a_sentence() -> None:
     model = Network({"pr_config": {"x_padding": [0, 0]}}).model()
     with pytest.raises(ShapeError, match="no room for a column"):
-        model.predict(np.full((3, 8, 8), 0.5), 180.0)
+        model.predict(np.full((3, 8, 8), 0.5), 180.0, start="rest")
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -368,7 +374,10 @@ def test_an_exported_network_of_any_form_is_equal(tmp_path: Path, form: str) -> 
     export_published(Exported(model, network.rate_hz, 1), tmp_path / "out", SHAPES_PX[0])
     again = open_published(tmp_path / "out", 1)
     luminance = (network.contrast[0] + 0.498).numpy()
-    right, dff = model.predict(luminance, network.rate_hz), again.predict(luminance, network.rate_hz)
+    right, dff = (
+        model.predict(luminance, network.rate_hz, start="rest"),
+        again.predict(luminance, network.rate_hz, start="rest"),
+    )
     assert all(largest_error(dff[name], trace) < 1e-6 for name, trace in right.items())
     state = torch.load(tmp_path / "out" / "model_chkpnt_1.pt", weights_only=True)["model"]
     assert {name: value.shape for name, value in state.items()} == {n: v.shape for n, v in network.state.items()}
@@ -381,7 +390,7 @@ def test_a_plain_network_is_said_in_few_words() -> None:
 
 def test_names_of_cell_types_match_whatever_their_case() -> None:
     network = Network(NAMES)
-    found = network.model().voltages((network.contrast[0] + 0.498).numpy(), network.rate_hz)
+    found = network.model().voltages((network.contrast[0] + 0.498).numpy(), network.rate_hz, start="rest")
     right = network.voltages()
     assert largest_error(found["lc18"], right["LC18"]) < TOLERANCE
     assert largest_error(found["lc11"], right["Lc11"]) < TOLERANCE

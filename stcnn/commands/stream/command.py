@@ -56,7 +56,7 @@ def stream(  # noqa: PLR0913  (an option is an argument)
     width_deg: Annotated[float | None, typer.Option(help="Degrees the picture is wide; default: as trained.")] = None,
     background: Annotated[float, typer.Option(help="Luminance of grey, 0 to 1.")] = 0.498,
     start: Annotated[
-        str, typer.Option(help="What was shown before: grey (4 s), steady (grey forever), rest.")
+        str, typer.Option(help="What was shown before: grey (2 s), steady (grey forever), rest.")
     ] = "grey",
     shape_px: Annotated[tuple[int, int], typer.Option(help="Rows and columns (stdin, zmq).")] = (83, 83),
     clips: Annotated[int, typer.Option(help="Pictures per frame that advance in lockstep (stdin, zmq).", min=1)] = 1,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stcnn.nn.eye import EYE_FRAMES, Frames
 from stcnn.nn.filters.stateful import State
-from stcnn.nn.inference.evaluator import evaluator
+from stcnn.nn.inference.evaluator import Evaluator, evaluator
 from stcnn.nn.inference.weights_watch import WeightsWatch
 from stcnn.nn.parts import Parts
 
@@ -39,15 +39,22 @@ class GreyStates:
         """Copies of a model, on disk or in memory, start with nothing remembered."""
         return GreyStates, ()
 
-    def after(self, model: Parts, n_frames: int, rate_hz: float) -> Grey:
-        """Return the answer to ``n_frames`` of grey, from rest."""
+    def after(self, model: Parts, n_frames: int, rate_hz: float, folded: Evaluator | None = None) -> Grey:
+        """Return the answer to ``n_frames`` of grey after nothing at all.
+
+        Args:
+            model: the network.
+            n_frames: number of grey frames.
+            rate_hz: frames per second.
+            folded: one clip of the network that may be taken for it, before its first frame; None folds one.
+        """
         if self._watch.has_changed(model):
             self._known.clear()
         key = (rate_hz, n_frames)
         if key not in self._known:
             if len(self._known) == REMEMBERED:
                 self._known.pop(next(iter(self._known)))
-            folded = evaluator(model, rate_hz)
+            folded = evaluator(model, rate_hz) if folded is None else folded
             self._known[key] = Grey(folded.push_grey(n_frames), folded.state())
         return self._known[key]
 

@@ -56,7 +56,8 @@ class Stream:
         self._grey = None
         if config.start == "grey":
             n_grey = max(1, round(config.grey_s * config.rate_hz))
-            self._grey = grey_states.after(model, n_grey, config.rate_hz)
+            alone = self._folded if config.clips == 1 and config.deg_per_px in (None, model.deg_per_px) else None
+            self._grey = grey_states.after(model, n_grey, config.rate_hz, alone)
         self._background = np.float32(config.background)
         self._shape: tuple[int, ...] = ()
         self.reset()

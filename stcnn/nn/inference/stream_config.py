@@ -8,12 +8,14 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from stcnn.errors import ConfigError
-from stcnn.movie import BACKGROUND
+from stcnn.movie import BACKGROUND, PRE_GREY_S
 from stcnn.validation import Config, Fault, validated
 
 Start = Literal["grey", "steady", "rest"]
 """What was shown before the first frame: ``grey`` for ``grey_s`` seconds, as in the clips of training; grey forever
-(``steady``); or nothing at all, not even grey (``rest``), as the offline pass starts."""
+(``steady``); or nothing at all, not even grey (``rest``)."""
+START: Start = "grey"
+"""What was shown before, unless told."""
 
 
 class StreamConfig(Config):
@@ -23,9 +25,9 @@ class StreamConfig(Config):
     """Frames per second; the filters are made for it."""
     clips: PositiveInt = 1
     """Number of clips B that advance in lockstep."""
-    start: Start = "grey"
-    grey_s: PositiveFloat = 4.0
-    """Duration of the grey of ``start="grey"``; 4 s: padding and onset of the published clips."""
+    start: Start = START
+    grey_s: PositiveFloat = PRE_GREY_S
+    """Duration of the grey of ``start="grey"``."""
     deg_per_px: PositiveFloat | None = None
     """Degrees per pixel of the frames; None is the resolution of the model."""
     background: float = Field(BACKGROUND, ge=0, le=1)
