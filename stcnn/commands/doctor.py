@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -29,9 +29,12 @@ def doctor(
     ] = True,
 ) -> None:
     """Say what this machine has, how networks run on it, and how much faster that is than plain PyTorch."""
-    facts = {**versions(), **processor(), **compiled_core(), **gpu(), **choices()}
+    facts = {**versions(), **processor(), **compiled_core(), **gpu()}
     for name, fact in facts.items():
         typer.echo(f"{name:<10} {fact}")
+    typer.echo("\nWhat can compute a network here:")
+    for line in table(ways()):
+        typer.echo(f"  {line}")
     if measure:
         typer.echo(f"\nA network of the published size, {N_FRAMES} frames of one clip:")
         for sentence in gains():
@@ -91,18 +94,34 @@ def gpu() -> dict[str, str]:
     }
 
 
-def choices() -> dict[str, str]:
-    """Return what ``compute=auto`` takes for large networks, and what else can be chosen."""
-    import torch
+class Way(NamedTuple):
+    """One way of computing a network."""
 
-    from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
-    from stcnn.nn.kernels.triton.launch import why_unavailable as why_no_triton
+    task: str
+    name: str
+    """As in ``training.compute``."""
+    reason: str | None
+    """Why it cannot run here; None if it can."""
 
-    on_gpu = None if torch.cuda.is_available() else "PyTorch finds no GPU"
-    reasons = {"triton": on_gpu or why_no_triton(), "native": why_no_native(), "torch": None}
-    best = next(name for name, reason in reasons.items() if not reason)
-    others = [f"{name} {f'cannot run: {reason}' if reason else 'can be chosen'}" for name, reason in reasons.items()]
-    return {"compute": f"auto takes {best}; {'; '.join(o for o in others if not o.startswith(best))}"}
+
+def ways() -> list[Way]:
+    """Return every engine and evaluator, for each task in the order in which ``compute=auto`` asks them."""
+    from stcnn.nn.inference.evaluator import EVALUATORS
+    from stcnn.nn.stack import ENGINES
+
+    engines = [Way("training", name, engine.why_unavailable()) for name, engine in ENGINES.items()]
+    evaluators = [Way("evaluation", name, why_unavailable()) for name, why_unavailable in EVALUATORS.items()]
+    return [*engines, Way("training", "reference", None), *evaluators, Way("evaluation", "reference", None)]
+
+
+def table(found: list[Way]) -> list[str]:
+    """Return a line for each way of computing: whether it can run here, whether it is taken, or why not."""
+    taken = {task: next(way.name for way in found if way.task == task and not way.reason) for task, *_ in found}
+    lines = []
+    for task, name, reason in found:
+        says = reason or ("taken by compute=auto for large networks" if taken[task] == name else "can be chosen")
+        lines.append(f"{task:<10} {'✗' if reason else '✓'} {name:<9} {says}")
+    return lines
 
 
 def gains() -> list[str]:

@@ -20,7 +20,7 @@ def asked(*options: str) -> str:
 
 def test_says_what_the_machine_has() -> None:
     answer = asked("--no-measure")
-    for name in ("stcnn", "packages", "system", "processor", "compiler", "GPU", "compute"):
+    for name in ("stcnn", "packages", "system", "processor", "compiler", "GPU"):
         assert f"\n{name} " in f"\n{answer}"
     assert "cores" in answer
     assert "torch" in answer
@@ -33,19 +33,35 @@ def test_names_the_vector_unit_and_where_compiled_code_is_kept() -> None:
     assert "nothing compiled so far" in answer or str(native_library.cache_folder()) in answer
 
 
+def lines(answer: str, task: str) -> list[str]:
+    return [line.strip().removeprefix(task).strip() for line in answer.splitlines() if line.strip().startswith(task)]
+
+
 @pytest.mark.skipif(why_unavailable() is not None, reason=f"there is no native core: {why_unavailable()}")
-def test_says_what_auto_takes_and_what_else_there_is() -> None:
-    line = next(line for line in asked("--no-measure").splitlines() if line.startswith("compute "))
-    best = "triton" if torch.cuda.is_available() else "native"
-    assert line.split(maxsplit=1)[1].startswith(f"auto takes {best}; ")
-    assert "torch can be chosen" in line
+def test_says_of_each_engine_and_evaluator_whether_it_can_run() -> None:
+    answer = asked("--no-measure")
+    on_gpu = torch.cuda.is_available()
+    training = lines(answer, "training")
+    assert [line.split()[1] for line in training] == ["triton", "native", "torch", "reference"]
+    assert training[0] == ("✓ triton    taken by compute=auto for large networks" if on_gpu else training[0])
+    assert on_gpu or training[:2] == [
+        "✗ triton    PyTorch finds no GPU",
+        "✓ native    taken by compute=auto for large networks",
+    ]
+    assert lines(answer, "evaluation") == [
+        "✓ native    taken by compute=auto for large networks",
+        "✓ torch     can be chosen",
+        "✓ reference can be chosen",
+    ]
 
 
 def test_without_a_compiler_it_says_what_is_lost() -> None:
     with compiled_by("no-such-compiler"):
         answer = asked("--no-measure")
-    assert "auto takes torch;" in answer
-    assert "native cannot run: no C++ compiler is installed (no-such-compiler)" in answer
+    missing = "✗ native    no C++ compiler is installed (no-such-compiler)"
+    assert missing in lines(answer, "training")
+    assert missing in lines(answer, "evaluation")
+    assert "✓ torch     taken by compute=auto for large networks" in lines(answer, "evaluation")
     assert "no C++ compiler is installed (no-such-compiler): training, evaluation and streams run in PyTorch" in answer
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from stcnn.nn.filters.stateful import State
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.indicator import Indicator
 from stcnn.nn.inference.native import NativeEvaluation, products_per_frame, why_no_native_evaluation
-from stcnn.nn.kernels.native.compile import NotCompiled, compiler
+from stcnn.nn.kernels.native.compile import NotCompiled, compiler, why_unavailable
 from stcnn.nn.log import log_once
 from stcnn.nn.parts import Parts
 
@@ -86,6 +86,10 @@ def _compiled(folded: Folded) -> NativeEvaluation | str:
     except NotCompiled as error:
         return str(error)
     return native
+
+
+EVALUATORS: dict[str, Callable[[], str | None]] = {"native": why_unavailable, "torch": lambda: None}
+"""What evaluates frozen networks, in the order in which ``auto`` asks, and why it can evaluate nothing here."""
 
 
 def live(core: Evaluator, indicator: Indicator) -> NativeEvaluation | None:

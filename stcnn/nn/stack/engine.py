@@ -22,6 +22,10 @@ class Engine(ABC):
     name: str
     """As in ``training.compute``."""
 
+    def why_unavailable(self) -> str | None:
+        """Return why this engine can run nothing on this machine; None if it can run something."""
+        return None
+
     @abstractmethod
     def why_not(self, problem: Problem) -> str | None:
         """Return why this engine cannot run a problem; None if it can."""

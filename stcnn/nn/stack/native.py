@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stcnn.nn.kernels.native import compile
 from stcnn.nn.kernels.native.compile import Geometry, NotCompiled, compiler, libraries, library
 from stcnn.nn.kernels.native.layer import NativeLayer
 from stcnn.nn.kernels.native.threads import ParallelFor, parallel_for
@@ -36,6 +37,10 @@ class NativeEngine(Engine):
     """Compiled code, for float32 on the CPU, where there is a compiler."""
 
     name = "native"
+
+    def why_unavailable(self) -> str | None:
+        """Return why nothing can be compiled here."""
+        return compile.why_unavailable()
 
     def why_not(self, problem: Problem) -> str | None:
         """Return why compiled code cannot run this; compiles what is missing."""
