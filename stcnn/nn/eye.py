@@ -93,6 +93,18 @@ class EyeConfig(Config):
         down_deg, right_deg = middles_deg
         return self.model_copy(update={"lattice": (numbers[0], numbers[1]), "centre_deg": (right_deg, -down_deg)})
 
+    def picture_px(self, deg_per_px: float) -> Pair:
+        """Return rows and columns of a picture on which the eye has this lattice; of a single pixel where any does."""
+        if self.first_column_deg is None:
+            return 1, 1
+        azimuth_deg, elevation_deg = self.centre_deg
+        sizes_px = []
+        for n, first_deg, apart_deg, middle_deg in zip(
+            self.lattice, self.first_column_deg, self.spacing_deg, (-elevation_deg, azimuth_deg), strict=True
+        ):
+            sizes_px.append(round((2 * first_deg + apart_deg * (n - 1) - 2 * middle_deg) / deg_per_px))
+        return sizes_px[0], sizes_px[1]
+
 
 def _both(size_deg: float | tuple[float, float]) -> tuple[float, float]:
     return size_deg if isinstance(size_deg, tuple) else (size_deg, size_deg)

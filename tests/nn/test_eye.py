@@ -119,3 +119,18 @@ def test_a_column_never_answers_nan_however_wide_pixels_are(
 def test_a_full_field_pixel_is_seen_whole_by_every_column() -> None:
     matrix = acceptance_matrix(1, 200.0, Axis(21, 4.0, 35.0, 0.0), 5.0)
     torch.testing.assert_close(matrix, torch.ones(21, 1, dtype=torch.float64))
+
+
+@given(
+    rows=st.integers(20, 90),
+    columns=st.integers(20, 90),
+    deg_per_px=st.sampled_from([0.5, 1.0, 1.25]),
+    first_deg=st.tuples(st.floats(0, 4), st.floats(0, 4)),
+)
+def test_the_picture_of_a_lattice_that_follows_it_is_found_again(
+    rows: int, columns: int, deg_per_px: float, first_deg: tuple[float, float]
+) -> None:
+    eye = EyeConfig(first_column_deg=first_deg, column_spacing_deg=(4.0, 3.0))
+    fitting = eye.on_picture((rows, columns), deg_per_px)
+    assert fitting.picture_px(deg_per_px) == (rows, columns)
+    assert fitting.on_picture(fitting.picture_px(deg_per_px), deg_per_px) == fitting

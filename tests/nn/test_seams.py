@@ -11,4 +11,4 @@ def test_a_kind_of_filter_costs_one_file_and_one_line(tmp_path: Path) -> None:
     addition = carry_out("filter", tmp_path)
     assert addition.new_files == ["stcnn/nn/filters/rise_and_decay.py"]
     assert addition.changed_lines == ["stcnn/nn/filters/__init__.py"]
-    assert addition.run() == "peak at 94 ms\n"
+    assert addition.run() == "peak at 100 ms\n"

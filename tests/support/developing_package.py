@@ -10,9 +10,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.developing_page import PAGES
-
 import stcnn
+from tests.support.developing_page import PAGES
 
 BLOCK = re.compile(r'^```(python|diff)(?: title="([^"]+)")?\n(.*?)^```', flags=re.DOTALL | re.MULTILINE)
 

@@ -163,7 +163,9 @@ class NativeEvaluation:
         """Advance by grey frames; return voltages ``(B, T, N)``."""
         if n_frames < 0:
             raise ValueError(f"{n_frames} frames")
-        return self._evaluate([None] * self.clips, n_frames, (1, 1))
+        eye = self.folded.eye
+        shape_px = eye.eye.config.picture_px(eye.deg_per_px)
+        return self._evaluate([None] * self.clips, n_frames, shape_px)
 
     def step(self, frames: NDArray[Any], grey: float) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         """Show one frame to each clip; return voltage ``(B, N)`` and calcium ``(B, M)``, or None if it is refused.

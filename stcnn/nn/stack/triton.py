@@ -46,10 +46,8 @@ class TritonEngine(Engine):
     name = "triton"
 
     def why_unavailable(self) -> str | None:
-        """Return why there is no GPU for the kernels, or nothing that compiles them."""
-        if not torch.cuda.is_available() and not launch.interpreted():
-            return "PyTorch finds no GPU"
-        return launch.why_unavailable()
+        """Return why there is no GPU for the kernels, or nothing that compiles them; their interpreter is for tests."""
+        return launch.why_unavailable() if torch.cuda.is_available() else "PyTorch finds no GPU"
 
     def why_not(self, problem: Problem) -> str | None:
         """Return why the kernels cannot run this."""
