@@ -63,8 +63,9 @@ def carry_out(name: str, folder: Path) -> Addition:
 
 def _exchange(path: Path, diff: str) -> None:
     """Exchange the lines of a file that begin with a minus in ``diff`` for those that begin with a plus."""
-    old = "".join(line[1:] for line in diff.splitlines(keepends=True) if line.startswith("-"))
-    new = "".join(line[1:] for line in diff.splitlines(keepends=True) if line.startswith("+"))
+    lines = diff.splitlines(keepends=True)
+    old = "".join(line[1:] for line in lines if line[0] in " -")
+    new = "".join(line[1:] for line in lines if line[0] in " +")
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{path} has another line than the page says: {old}"
     path.write_text(text.replace(old, new), encoding="utf-8")

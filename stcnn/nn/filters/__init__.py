@@ -1,4 +1,4 @@
-"""Temporal filters, one kind a file; a new kind is a file here and its name in the import of all kinds below."""
+"""Temporal filters, one kind a file; a new kind is a file here and a line in the import below."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 
-from stcnn.nn.filters import adapting, conductance, exponential, instant, power_exponential  # noqa: F401 - each import adds its kind
+from stcnn.nn.filters import (  # noqa: F401 - each import adds its kind
+    adapting,
+    conductance,
+    exponential,
+    instant,
+    power_exponential,
+)
 from stcnn.nn.filters.kind import FilterKind, FilterParameter
 
 KINDS: dict[str, type[FilterKind]] = {kind.model_fields["kind"].default: kind for kind in FilterKind.ALL}
