@@ -40,6 +40,8 @@ from stcnn.validation import Fault, validated
 
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
 
+LENGTHS = ("training.epochs", "training.steps")
+"""Keys that may be given anew to a training that goes on."""
 LARGEST = 1e9
 """No number of a configuration is larger; what one was slipped into is told before memory is taken for it."""
 LARGEST_SEED = 2.0**64
@@ -58,7 +60,7 @@ class Config(Recipe):
     experiments_dir: Path | None = None
     """Folder of the run folders; None is ``experiments/`` beside the package, or here if the package is installed."""
     resume: Path | None = None
-    """Run folder whose training goes on, with its own configuration; only ``training.epochs`` may be given with it."""
+    """Run folder whose training goes on, with its own configuration; only its length may be given with it."""
 
     @field_validator("dataset")
     @classmethod
@@ -91,7 +93,7 @@ class Config(Recipe):
 
 
 def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
-    """Return the run in a folder and its own configuration, with more epochs if that is asked for.
+    """Return the run in a folder and its own configuration, with another length if that is asked for.
 
     Args:
         folder: the run folder.
@@ -99,21 +101,29 @@ def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
 
     Raises:
         FileError: the folder is not a run.
-        ConfigError: something other than the number of epochs is to be changed.
+        ConfigError: something other than the length is to be changed.
     """
     run = open_run(folder)
     saved = run.config()
     training = saved.get("training")
     for override in overrides:
         key, _, value = override.lstrip("+").partition("=")
-        if key == "training.epochs" and isinstance(training, dict):
-            training["epochs"] = core_value(value)
+        if key in LENGTHS and isinstance(training, dict):
+            _require_its_own_length(key, training)
+            training[key.removeprefix("training.")] = core_value(value)
         elif key != "resume":
             found = f"'{key}' cannot be changed in a training that is resumed"
             raise ConfigError(found, remedy="leave it out, or start a new training")
     config = validate(saved)
     run.save_config(config.saved())
     return config, run
+
+
+def _require_its_own_length(key: str, training: Mapping[str, Any]) -> None:
+    """Refuse epochs for a training whose length is in steps, and the other way round: its steps would move."""
+    own = "training.steps" if training.get("epochs") is None else "training.epochs"
+    if key != own:
+        raise ConfigError(f"'{key}' cannot be given: the length of this training is in {own}", remedy=f"give {own}")
 
 
 def validate(mapping: Mapping[str, Any]) -> Config:

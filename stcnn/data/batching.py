@@ -135,10 +135,12 @@ class BatchOrder(Sampler[list[int]]):
     ) -> None:
         self.n_frames, self.rate_hz, self.batch_size = np.asarray(n_frames), np.asarray(rate_hz), batch_size
         self.seed, self.shuffle, self.epoch = seed, shuffle, 0
+        self.first = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; Lightning calls this before every epoch."""
+    def set_epoch(self, epoch: int, first: int = 0) -> None:
+        """Choose the pass whose order comes next, and the batch of it to begin with."""
         self.epoch = epoch
+        self.first = first
 
     def __len__(self) -> int:
         return sum(math.ceil(n / self.batch_size) for n in np.unique(self.rate_hz, return_counts=True)[1])
@@ -149,7 +151,7 @@ class BatchOrder(Sampler[list[int]]):
         batches = [b for rate in np.unique(self.rate_hz) for b in self._batches(order[self.rate_hz[order] == rate])]
         if self.shuffle:
             rng.shuffle(batches)
-        yield from batches
+        yield from batches[self.first :]
 
     def _batches(self, order: NDArray[np.int64]) -> list[list[int]]:
         """Cut clips into batches of similar length, sorting them by length within pools."""

@@ -128,6 +128,12 @@ class HiddenStack(nn.ModuleList):
             return "the photoreceptor maps need a gradient"
         return None
 
+    def engine(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> str:
+        """Return the name of the engine that trains with such clips; their values do not matter."""
+        if not self._takes_engine(clips, rate_hz, reading):
+            return "reference"
+        return choose(self._problem(clips, rate_hz, reading), self.compute).name
+
     def is_worth_compiling(self, n_values: int) -> bool:
         """Tell whether compiled code is for layers that read so many values of photoreceptor maps."""
         products = n_values * sum(layer.weight.numel() for layer in self)
@@ -146,13 +152,16 @@ class HiddenStack(nn.ModuleList):
         return self.compute != "auto" or taps is None or taps > SHORT_TAPS  # kernels of few taps are summed
 
     def _run_engine(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> list[Tensor]:
-        problem = Problem([self._tensors(layer, rate_hz) for layer in self], self._activated(clips), reading)
+        problem = self._problem(clips, rate_hz, reading)
         output = choose(problem, self.compute).run(problem)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
             if layer.norm is not None and layer.norm.training:
                 bias = 0 if layer.bias is None else layer.bias.detach()
                 layer.norm.observe(mean + bias, var, output.values)
         return [output.rest] if output.prefix is None else [output.prefix, output.rest]
+
+    def _problem(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> Problem:
+        return Problem([self._tensors(layer, rate_hz) for layer in self], self._activated(clips), reading)
 
     def _activated(self, clips: Clips) -> Clips:
         """Apply the activation of the first layer, which engines do not know."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from stcnn.data.audit.checks import RED
 from stcnn.invocation import train_command
 from stcnn.nn.bounds import Bounds, on_bounds
-from stcnn.report.findings import Findings
+from stcnn.report.findings import Findings, FittedTrace
 
 POOR_CORRELATION = 0.3
 """Held-out correlation below which a neuron without a known ceiling counts as poorly fitted."""
@@ -21,6 +22,13 @@ NEAR_THE_START = 0.9
 """Correlation of weights with their start above which a layer counts as hardly changed."""
 FEW_RECORDINGS = 3
 """Held-out recordings of a neuron below which its correlation says little."""
+
+FEW_STEPS = 200
+"""Steps below which a training is short."""
+FAR_BELOW = 0.5
+"""Share of the ceiling below which a correlation is far below it."""
+FLAT = 0.05
+"""Standard deviation of a flat prediction, as a share of that of the traces."""
 
 
 class Doubt(NamedTuple):
@@ -46,8 +54,11 @@ def doubts(findings: Findings, bounds: Bounds) -> list[Doubt]:
         _poor_neurons,
         _flagged_recordings,
         lambda found: _on_bounds(found, bounds),
+        _short_training,
         _course_of_training,
         _near_the_start,
+        _far_below_ceiling,
+        _flat_predictions,
         _few_recordings,
         _changed_code,
     )
@@ -171,7 +182,7 @@ def _course_of_training(findings: Findings) -> Iterator[Doubt]:
         yield Doubt(
             "The training may not have converged",
             f"The held-out loss was still falling by more than 2 % per epoch when it ended after {last} epochs.",
-            f"Train longer: {train_command(f'resume={findings.run.path}', f'training.epochs={2 * last}')}",
+            f"Train longer: {train_command(f'resume={findings.run.path}', _twice_as_long(findings, last))}",
         )
     rise = trained.loss.iloc[-1] / trained.loss.min() - 1
     if rise > 0.1:
@@ -192,6 +203,57 @@ def _near_the_start(findings: Findings) -> Iterator[Doubt]:
             f"Their spatial weights correlate with the weights they started from: {listed}. Readouts and time "
             "constants did most of the fitting.",
             "Do not read their weights as receptive fields of neurons in between.",
+        )
+
+
+def _twice_as_long(findings: Findings, n_epochs: int) -> str:
+    """Return the key that makes the training twice as long, in the unit of its length."""
+    if (findings.run.config().get("training") or {}).get("epochs") is None:
+        return f"training.steps={2 * int(findings.run.losses().step.max())}"
+    return f"training.epochs={2 * n_epochs}"
+
+
+def _short_training(findings: Findings) -> Iterator[Doubt]:
+    losses = findings.run.losses()
+    n_steps = int(losses.step.max()) if len(losses) else 0
+    if n_steps < FEW_STEPS:
+        yield Doubt(
+            "The training was short",
+            f"It took {n_steps} steps, after which a network has hardly left its first weights.",
+            f"Train longer: {train_command('training.steps=600')}",
+        )
+
+
+def _far_below_ceiling(findings: Findings) -> Iterator[Doubt]:
+    table = findings.cell_types
+    far = table[table.share < FAR_BELOW] if len(table) else table
+    if len(far):
+        listed = ", ".join(f"{row.cell_type} ({row.correlation:.2f} of {row.ceiling:.2f})" for row in far.itertuples())
+        yield Doubt(
+            "The fit is far below its ceiling",
+            f"Held-out correlations are less than half of what the noise of the recordings allows in {listed}.",
+            "Train longer, see whether the indicator and the loss are those of the recordings (model.calcium, "
+            "training.loss), and look at simple models on the same recordings: stcnn compare",
+        )
+
+
+def _flat_predictions(findings: Findings) -> Iterator[Doubt]:
+    of_neuron: dict[str, list[FittedTrace]] = defaultdict(list)
+    for trace in findings.traces:
+        of_neuron[f"{trace.cell_type} {trace.neuron}"].append(trace)
+    flat = []
+    for name, mine in of_neuron.items():
+        predicted, measured = (np.concatenate([getattr(t, what) for t in mine]) for what in ("predicted", "measured"))
+        if predicted.std() < FLAT * measured.std():
+            flat.append(name)
+    if flat:
+        more = f" and {len(flat) - 8} more" if len(flat) > 8 else ""
+        yield Doubt(
+            f"Predictions of {len(flat)} of {len(of_neuron)} neurons are flat",
+            f"They vary by less than {100 * FLAT:g} % of the standard deviation of the traces: "
+            f"{', '.join(flat[:8])}{more}.",
+            "Either these neurons do not answer to these stimuli, or the network has not found what they answer to: "
+            "train longer, or look whether their position and stimuli are right.",
         )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch.utils.data import DataLoader
 
 from stcnn.data.batching import BatchOrder
 from stcnn.data.dataset import Batch
+from stcnn.training.length import Length
 
 
 class EpochBatches:
-    """The batches of one epoch in an order that follows from seed and epoch alone.
+    """The batches of one epoch in an order that follows from seed and step alone.
 
     ``state_dict`` and ``load_state_dict`` are Lightning's protocol for loaders that resume: batches that were already
     learned from are passed over.
@@ -20,25 +22,34 @@ class EpochBatches:
     Args:
         loader: a loader of :func:`stcnn.data.batching.loader`.
         epoch: number of the epoch, from zero.
+        length: of the training; None makes every epoch a pass over the recordings.
     """
 
-    def __init__(self, loader: DataLoader[Batch], epoch: int) -> None:
-        self.loader, self.epoch = loader, epoch
+    def __init__(self, loader: DataLoader[Batch], epoch: int, length: Length | None = None) -> None:
+        self.loader = loader
+        n_batches = len(loader)
+        self.steps = range(epoch * n_batches, (epoch + 1) * n_batches) if length is None else length.steps_of(epoch)
         self._n_passed = self._n_given = 0
 
     def __len__(self) -> int:
-        return len(self.loader)
+        return len(self.steps)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.loader.sampler
-        assert isinstance(order, BatchOrder)
-        order.set_epoch(self.epoch)
-        with torch.random.fork_rng(devices=[]):  # a loader draws from the global generator, and twice when resumed
-            batches = iter(self.loader)
-        n_passed, self._n_passed = self._n_passed, 0
-        for self._n_given, batch in enumerate(batches, start=1):
-            if self._n_given > n_passed:
+        steps = self.steps[self._n_passed :]
+        self._n_given = self._n_passed
+        self._n_passed = 0
+        while steps:
+            number, first = divmod(steps[0], len(self.loader))
+            order = self.loader.sampler
+            assert isinstance(order, BatchOrder)
+            order.set_epoch(number, first)
+            with torch.random.fork_rng(devices=[]):  # a loader draws from the global generator, and twice when resumed
+                batches = iter(self.loader)
+            n_batches = min(len(steps), len(self.loader) - first)
+            for batch in islice(batches, n_batches):
+                self._n_given += 1
                 yield batch
+            steps = steps[n_batches:]
 
     def state_dict(self) -> dict[str, int]:
         """Return how many batches of the epoch were given."""

@@ -23,6 +23,7 @@ from stcnn.run_folder import Run
 from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
 from stcnn.training.checkpoints import WholeCheckpoints, last_whole_checkpoint
+from stcnn.training.early_stop import StopEarly, held_out_losses
 from stcnn.training.environment import environment
 from stcnn.training.from_weights import Weights, read_weights, require_same_network, take
 from stcnn.training.held_out import score_part
@@ -32,6 +33,7 @@ from stcnn.training.places import network_for
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
+from stcnn.training.start_block import start_block
 from stcnn.writing import locked
 
 PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixed"}
@@ -87,6 +89,7 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
     require_no_leak(parts, dataset, recipe.split)
     module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
     if checkpoint is None:
+        _write_length(module, run)
         _start(module, run, weights)
     fit(module, run, checkpoint)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
@@ -139,6 +142,15 @@ def _start(module: TrainingModule, run: Run, weights: Weights | None) -> None:
     module.offsets.keep()
 
 
+def _write_length(module: TrainingModule, run: Run) -> None:
+    """Write out the length that follows from the recordings, so that a training can be resumed with another one."""
+    config = run.config()
+    training = config.get("training")
+    if module.recipe.training.epochs is None and isinstance(training, dict):
+        training |= {"steps": module.length.n_steps, "validate_every": module.length.epoch_steps}
+        run.save_config(config)
+
+
 def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> None:
     """Run the training of a module, with checkpoints and records in the run folder.
 
@@ -154,13 +166,16 @@ def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> Non
     config = module.recipe.training
     history = History(run)
     stop = StopOnSignal(run, history)
+    callbacks = [history, Checkpoints(run), ProgressBar(history), stop]
+    early = StopEarly(history, module.importance, config.patience) if config.patience else None
+    print("\n".join(start_block(module, run, goes_on=checkpoint is not None)))
     with _quiet(), stop.listening():
         trainer = L.Trainer(
-            max_epochs=config.epochs,
+            max_epochs=module.length.n_epochs,
             accelerator=_accelerator(config),
             devices=1,
             precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
-            callbacks=[history, Checkpoints(run), ProgressBar(history), stop],
+            callbacks=callbacks if early is None else [*callbacks, early],
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0 if checkpoint else -1,  # the whole held-out set: the score of the untrained model
             limit_train_batches=config.max_batches,
@@ -173,6 +188,8 @@ def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> Non
             plugins=[WholeCheckpoints()],
         )
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    if early is not None and early.stopped:
+        print(early.stopped)
 
 
 def finished_epoch(scores: pd.DataFrame, config: TrainingConfig, importance: Mapping[str, float]) -> int:
@@ -183,12 +200,10 @@ def finished_epoch(scores: pd.DataFrame, config: TrainingConfig, importance: Map
         config: says whether the best or the last epoch is kept.
         importance: factor on the loss of each cell type, as in training.
     """
-    trained = scores[scores.epoch > 0]
-    if trained.empty or config.keep == "last" or trained.loss.isna().all():
-        return int(config.epochs)
-    weighted = trained.assign(loss=trained.loss * trained.cell_type.map(importance))
-    total = weighted.groupby("epoch", as_index=False).loss.sum()
-    return int(total.epoch[total.loss.argmin()])
+    losses = held_out_losses(scores, importance)
+    if config.keep == "last" or losses.empty:
+        return int(scores.epoch.max())
+    return int(losses.idxmin())
 
 
 def _accelerator(config: TrainingConfig) -> str:

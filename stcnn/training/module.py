@@ -28,6 +28,7 @@ from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
 from stcnn.training.batches import EpochBatches
+from stcnn.training.length import length_of
 from stcnn.training.neurons import NeuronRegression
 from stcnn.training.offsets import LeastOffsets
 from stcnn.training.places import STEP_DEG, PlaceBounds, PlacePrior, displacements
@@ -74,11 +75,12 @@ class TrainingModule(L.LightningModule):
         self.train_loader = loader(
             train, recipe.batching, seed=recipe.seed, shuffle=recipe.training.shuffle, n_workers=workers
         )
+        self.length = length_of(recipe.training, len(self.train_loader))
         self._validation_loader = loader(validation, recipe.batching, n_workers=workers) if len(validation) else None
 
     def train_dataloader(self) -> EpochBatches:
         """Batches of the current epoch; Lightning asks anew before every epoch."""
-        return EpochBatches(self.train_loader, self.current_epoch)
+        return EpochBatches(self.train_loader, self.current_epoch, self.length)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Batch]:
         """Batches of the held-out recordings."""
@@ -137,8 +139,7 @@ class TrainingModule(L.LightningModule):
         if places:
             groups.append({"params": places, "lr": STEP_DEG})
         optimiser = Adam(groups, lr=config.learning_rate, betas=config.betas)
-        n_steps = max(1, config.epochs * len(self.train_loader))
-        schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step, n_steps, config))
+        schedule = LambdaLR(optimiser, lambda step: learning_rate_factor(step, self.length.n_steps, config))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
@@ -223,7 +224,8 @@ def learning_rate_factor(step: int, n_steps: int, config: TrainingConfig) -> flo
         n_steps: steps of the whole training.
         config: kind of schedule and warm-up.
     """
-    warmup = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    warmup_steps = min(config.warmup_steps, n_steps // 10)
+    warmup = min(1.0, (step + 1) / (warmup_steps + 1))
     if config.schedule == "constant":
         return warmup
     return warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, step / n_steps)))

@@ -22,7 +22,15 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 class TrainingConfig(Config):
     """Optimiser, schedule and what is kept; YAML ``training:`` in ``conf/config.yaml``, key by key."""
 
-    epochs: PositiveInt = 20
+    epochs: PositiveInt | None = None
+    """Length in passes over the recordings; None lets ``steps`` say it."""
+    steps: PositiveInt | None = None
+    """Length in optimiser steps, where ``epochs`` is not given; None is 600, and at least five passes."""
+    validate_every: PositiveInt | None = None
+    """Steps from one validation and checkpoint to the next, where ``epochs`` is not given; None divides the training
+    into 20 such epochs."""
+    patience: PositiveInt | None = None
+    """Stop when the held-out loss has not fallen for so many epochs; None goes on to the end."""
     learning_rate: PositiveFloat = 3e-3
     """Step size of Adam at the top of the schedule."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
@@ -30,7 +38,7 @@ class TrainingConfig(Config):
     schedule: Literal["constant", "cosine"] = "cosine"
     """``cosine`` lets the learning rate fall to zero over the whole training."""
     warmup_steps: int = Field(50, ge=0)
-    """Steps over which the learning rate first rises linearly from zero."""
+    """Steps over which the learning rate first rises linearly from zero; at most a tenth of the training."""
     start: Literal["drawn", "scaled"] = "scaled"
     """``scaled``: layers without normalisation start with maps of unit variance on the first batches, neurons at the
     mean of their traces (:mod:`stcnn.training.start`); ``drawn``: as they were drawn."""

@@ -300,3 +300,20 @@ def test_command_names_what_is_not_a_run(tmp_path: Path):
 
     result = CliRunner().invoke(app, [str(tmp_path)])
     assert "is not a run" in str(result.exception)
+
+
+def test_short_trainings_flat_predictions_and_fits_far_below_their_ceiling_are_doubted(findings: Findings):
+    titles = {doubt.title: doubt.found for doubt in doubts(findings, Bounds())}
+    assert "steps, after which a network has hardly left" in titles["The training was short"]
+    first = findings.traces[0]
+    mine = [replace(t, predicted=0 * t.predicted) for t in findings.traces if t.neuron == first.neuron]
+    others = [replace(t, predicted=t.measured) for t in findings.traces if t.neuron != first.neuron]
+    flat = replace(findings, traces=[*mine, *others])
+    n_flat = len({t.cell_type for t in mine})
+    n_neurons = len({(t.cell_type, t.neuron) for t in findings.traces})
+    found = {doubt.title: doubt.found for doubt in doubts(flat, Bounds())}
+    assert f"{first.cell_type} {first.neuron}" in found[f"Predictions of {n_flat} of {n_neurons} neurons are flat"]
+    far = replace(findings)
+    far.__dict__["cell_types"] = findings.cell_types.assign(ceiling=0.9, correlation=0.2, share=0.22)
+    found = {doubt.title: doubt.found for doubt in doubts(far, Bounds())}
+    assert "(0.20 of 0.90)" in found["The fit is far below its ceiling"]
