@@ -2,7 +2,7 @@
 
 A training goes through the recordings in one pass after the other. An *epoch* is what lies between two validations,
 each with a checkpoint: with ``training.epochs`` one pass, with ``training.steps`` a number of steps that may be part of
-a pass or several. Data sets of six and of six thousand movies are thus trained equally long and looked at equally often.
+a pass or several. Data sets of six and of six thousand movies are trained equally long and looked at as often.
 """
 
 from __future__ import annotations
