@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -29,8 +29,9 @@ class TrainingConfig(Config):
     validate_every: PositiveInt | None = None
     """Steps from one validation and checkpoint to the next, where ``epochs`` is not given; None divides the training
     into 20 such epochs."""
-    patience: PositiveInt | None = None
-    """Stop when the held-out loss has not fallen for so many epochs; None goes on to the end."""
+    patience: PositiveInt | None = 8
+    """Stop when the held-out loss has not fallen for so many epochs; None goes on to the end, as did the trainings that
+    were begun when there was no such key: where ``epochs`` is given and this is not, it is None."""
     learning_rate: PositiveFloat = 3e-3
     """Step size of Adam at the top of the schedule."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
@@ -74,6 +75,13 @@ class TrainingConfig(Config):
     """What the hidden layers run in: PyTorch, compiled code, or the kernels of a GPU; the numbers are the same."""
     n_workers: int = Field(0, ge=0, le=256)
     """Processes that prepare batches; 0 prepares them in the training process."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was_begun(cls, given: Any) -> Any:  # noqa: ANN401 - whatever was given
+        if isinstance(given, dict) and given.get("epochs") is not None:
+            return {"patience": None, **given}
+        return given
 
 
 class Recipe(Config):
