@@ -57,7 +57,7 @@ class FoldedEye:
     def drive(self, contrast: Tensor) -> Tensor:
         """Sample contrast ``(B, T, Y, X)``: rows ``(T, B Y X)``."""
         rows, columns = self.matrices(contrast.shape[2:], contrast)
-        return (rows @ (contrast @ columns)).transpose(0, 1).flatten(1)
+        return (rows @ (contrast @ columns)).transpose(0, 1).flatten(1).contiguous()  # one column is a view
 
 
 class FoldedLayer:
