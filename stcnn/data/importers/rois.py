@@ -38,14 +38,16 @@ class Roi:
         return azimuth, elevation
 
 
-def chosen_rois(config: SessionConfig, numbers: Sequence[int], place: str = "", plane: int | None = None) -> list[Roi]:
+def chosen_rois(
+    config: SessionConfig, numbers: Sequence[int], place: str = "", plane: int | str | None = None
+) -> list[Roi]:
     """The neurons to take, out of those in the file.
 
     Args:
         config: names the table of neurons, if there is one.
         numbers: the regions of interest that may be taken.
         place: plane and channel within the file, empty where it has but one; a part of the neurons' names.
-        plane: the plane in which they are, where the table's column ``plane`` tells planes apart.
+        plane: number or name of the plane in which they are, where the table's column ``plane`` tells planes apart.
 
     Raises:
         DataError: the table names a neuron that is not there, names one twice or two alike, or one has no cell type.
@@ -76,13 +78,40 @@ def _planes(table: pd.DataFrame) -> list[int]:
     return whole_numbers(numbered, "plane").tolist()
 
 
-def _listed(config: SessionConfig, path: Path, numbers: Sequence[int], prefix: str, plane: int | None) -> list[Roi]:
+def named_planes(path: Path) -> set[str]:
+    """What a table of neurons has in its column ``plane``; nothing without that column."""
+    table = read_csv(path, ("roi",), WHAT)
+    return set(table["plane"].astype(str)) if "plane" in table else set()
+
+
+def require_planes(path: Path, known: Sequence[str]) -> None:
+    """Refuse a table of neurons that does not say in which of several planes each of them lies.
+
+    Raises:
+        DataError: it has no column ``plane``, or names one that is not known.
+    """
+    table = read_csv(path, ("roi",), WHAT)
+    if "plane" not in table:
+        raise DataError(
+            f"{path} does not say in which of {', '.join(known)} its neurons are",
+            expected="a column 'plane' with these names",
+            remedy="add it, or name one signal with the key 'series', and the others as further 'sessions'",
+        )
+    for row, name in zip(table.index.tolist(), table["plane"].astype(str), strict=True):
+        if name not in known:
+            raise DataError(f"{path} names the plane '{name}' in row {row}", expected=f"one of {', '.join(known)}")
+
+
+def _listed(
+    config: SessionConfig, path: Path, numbers: Sequence[int], prefix: str, plane: int | str | None
+) -> list[Roi]:
     """The neurons of the table that lie in this plane."""
     table = read_csv(path, ("roi",), WHAT)
     refuse_misspelt(table, COLUMNS)
     if plane is not None and "plane" in table:
         file = table.attrs
-        table = table[np.array(_planes(table)) == plane]
+        planes = table["plane"].astype(str).to_numpy() if isinstance(plane, str) else np.array(_planes(table))
+        table = table[planes == plane]
         table.attrs = file
     rois = whole_numbers(table, "roi").tolist()
     rows = table.index.tolist()

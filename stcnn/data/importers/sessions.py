@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from stcnn.data.dataset import Dataset
 from stcnn.data.importers.movies import MovieInfo
 from stcnn.data.importers.presentations import overlap_notes, read_onsets, trials_of
-from stcnn.data.importers.rois import Roi, chosen_rois
+from stcnn.data.importers.rois import Roi, chosen_rois, named_planes, require_planes
 from stcnn.data.importers.session_keys import SessionConfig
 from stcnn.data.importers.survey import Survey
 from stcnn.data.on_demand import RecordingsOnDemand
@@ -26,7 +27,10 @@ from stcnn.data.recordings import RecordingInfo, Samples, evenly_spaced, info_ta
 from stcnn.errors import DataError, RateError
 from stcnn.movie import Movie, require_one_screen
 
-__all__ = ["Roi", "Session", "SessionConfig", "chosen_rois", "read_onsets"]
+KEPT_BYTES = 256 * 2**20
+"""DF/F of a session that stays in memory: what the first look read need not be read and computed again."""
+
+__all__ = ["Roi", "Session", "SessionConfig", "chosen_rois", "named_planes", "read_onsets", "require_planes"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Session:
         rois: the neurons.
         config: the rest.
         nominal_hz: imaging frames per second where the file says so.
-        recent: the traces that were read last.
+        recent: the traces that were read last, at most :data:`KEPT_BYTES` of them.
         notes: sentences about choices that were made before.
         each: columns of the table of recordings that differ from presentation to presentation, ``(presentations,
             neurons)`` by name, in the order of the onsets and of the numbers of the neurons.
@@ -111,7 +115,7 @@ class Session:
         self._require_clock()
         shape_px, deg_per_px = require_one_screen(infos)
         windows, notes = self._windows(onsets, infos)
-        found = Survey.of(self.rois, self.read, len(self.time_s), self.config.path)
+        found = Survey.of(self.rois, self.trace, len(self.time_s), self.config.path)
         every = [(i, k) for i in range(len(found.rois)) for k in range(len(windows))]
         rows = [(i, k) for i, k in every if found.n_samples(i, windows[k].start, windows[k].stop) > 1]
         lost = len(every) - len(rows)
@@ -164,12 +168,17 @@ class Session:
         return windows, overlap_notes(onsets, infos, limits, str(self.config.path))
 
     def trace(self, number: int) -> NDArray[np.float32]:
-        """DF/F of a neuron over the session; the last few stay in memory."""
+        """DF/F of a neuron over the session; what was read last stays in memory, of a small session all."""
         if number not in self.recent:
-            if len(self.recent) >= 16:
-                self.recent.clear()
-            self.recent[number] = self.read(number)
+            trace = self.read(number)
+            while self.recent and (len(self.recent) + 1) * trace.nbytes > KEPT_BYTES:
+                self.recent.pop(next(iter(self.recent)))
+            self.recent[number] = trace
         return self.recent[number]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the traces in memory."""
+        return {**self.__dict__, "recent": {}}
 
 
 @dataclass(frozen=True)

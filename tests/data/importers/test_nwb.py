@@ -1,5 +1,6 @@
 """NWB files of other labs: every value scaled, every cell itself, every picture at its time, or a sentence."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,74 @@ def test_cells_of_two_segmentations_are_different_cells(lab: Written) -> None:
     assert_is(trace(lab, "one/rois/1"), RAW[:, 1] / 300 - 1)
     assert_is(trace(lab, "one/deep/1"), RAW[:, 0] / 300 - 1)
     assert data.table.indicator.unique().tolist() == ["GCaMP6f"]
+
+
+def two_planes(lab: Written) -> None:
+    """Two cells in the segmentation ``rois`` and two in ``deep``, each its own trace."""
+    other = lab.module["ImageSegmentation"].create_plane_segmentation(
+        name="deep", description="d", imaging_plane=lab.file.imaging_planes["plane"]
+    )
+    for _ in range(2):
+        other.add_roi(pixel_mask=[(0, 0, 1.0)])
+    region = other.create_roi_table_region(region=[0, 1], description="both")
+    deep = RoiResponseSeries(name="deep", data=NEUROPIL / 100 - 1, unit="n.a.", rois=region, rate=10.0)
+    lab.module.add(DfOverF(roi_response_series=[series(lab, "top", RAW / 300 - 1), deep]))
+    trials(lab)
+
+
+def test_a_table_of_neurons_names_the_segmentation_of_each(lab: Written, tmp_path: Path) -> None:
+    two_planes(lab)
+    table = tmp_path / "neurons.csv"
+    table.write_text("roi,plane,neuron,cell_type\n1,rois,a,lc4\n0,deep,b,LC11\n1,deep,c,lc11\n")
+    data = lab.opened(stimuli=STIMULI, neurons=str(table))
+    assert data.neurons == {"lc4": ["a"], "lc11": ["b", "c"]}
+    assert data.table.groupby("neuron").plane.first().to_dict() == {"a": "rois", "b": "deep", "c": "deep"}
+    for neuron, true in {"a": RAW[:, 1] / 300, "b": NEUROPIL[:, 0] / 100, "c": NEUROPIL[:, 1] / 100}.items():
+        assert_is(trace(lab, neuron, neurons=str(table)), true - 1)
+    one = lab.opened(stimuli=STIMULI, neurons=str(table), series="top")
+    assert one.neurons == {"lc4": ["a"]}
+    table.write_text("roi,neuron\n1,a\n")
+    with pytest.raises(StcnnError, match=r"does not say in which of deep, rois its neurons are, expected a column"):
+        lab.opened(stimuli=STIMULI, neurons=str(table))
+    table.write_text("roi,plane\n1,rois\n1,Deep\n")
+    with pytest.raises(StcnnError, match=r"names the plane 'Deep' in row 3, expected one of deep, rois"):
+        lab.opened(stimuli=STIMULI, neurons=str(table))
+
+
+@pytest.mark.parametrize("kept", [0, 2**30])
+def test_a_large_file_is_read_by_blocks_and_never_stands_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    n_cells, n_samples = 60, 10_000
+    lab = Written(tmp_path / "large.nwb")
+    for _ in range(n_cells - 2):
+        lab.rois.add_roi(pixel_mask=[(0, 0, 1.0)])
+    raw = np.random.default_rng(0).normal(300, 30, (n_samples, n_cells))
+    lab.module.add(Fluorescence(roi_response_series=[series(lab, "raw", raw, tuple(range(n_cells)))]))
+    trials(lab)
+    lab.write()
+    reads: list[tuple[int, ...]] = []
+    whole = h5py.Dataset.__getitem__
+
+    def counted(self: h5py.Dataset, *key: Any) -> Any:  # noqa: ANN401
+        found = whole(self, *key)
+        if self.shape == raw.shape:
+            reads.append(found.shape)
+        return found
+
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", counted)
+    monkeypatch.setattr("stcnn.data.importers.nwb.series.COLUMNS_BYTES", 2**19)
+    monkeypatch.setattr("stcnn.data.importers.sessions.KEPT_BYTES", kept)
+    tracemalloc.start()
+    data = lab.opened(stimuli=STIMULI)
+    found = [recording.trace for recording in data.recordings]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 2 * n_cells
+    n_blocks = -(-n_cells // (2**19 // (8 * n_samples)))
+    assert len(reads) <= n_blocks * (1 if kept else 2.5)  # a column at a time would pass over the file 120 times
+    assert peak < (1.2 if kept else 0.8) * raw.nbytes
+    assert_is(found[data.table.neuron.tolist().index("one/37")], dff(raw[:, 37], None))
 
 
 def test_a_table_of_another_name_is_found_or_named(lab: Written) -> None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data.importers.nwb.signals import Signal
 from stcnn.data.importers.nwb.tree import Node, child, name_of, numbers, text, text_at, texts
-from stcnn.data.importers.sessions import Roi, SessionConfig, chosen_rois
-from stcnn.errors import DataError
+from stcnn.data.importers.sessions import Roi, SessionConfig, chosen_rois, named_planes, require_planes
 
 _POSITION, _SHIFT = ("azimuth_deg", "elevation_deg"), ("azi_shift_px", "ele_shift_px")
 _ACCEPTED = ("iscell", "is_cell", "Accepted", "accepted")
@@ -32,21 +31,20 @@ def cells_of(root: Node, signals: Sequence[Signal], config: SessionConfig, notes
         DataError: a table names a cell that is not there or may be one of several, or a cell has no type.
     """
     tables = list(dict.fromkeys(signal.table for signal in signals))
+    names = [name_of(table) for table in tables]
+    different = {table: name if names.count(name) == 1 else table for table, name in zip(tables, names, strict=True)}
+    planes = set() if config.neurons is None else named_planes(config.neurons)
     if config.neurons is not None and len(tables) > 1:
-        raise DataError(
-            f"{config.path} has cells in {' and '.join(tables)}, and {config.neurons} does not say in which its rows "
-            "are",
-            expected="one plane segmentation where a CSV names the neurons",
-            remedy="name one signal with the key 'series', and the others as further 'sessions'",
-        )
-    if config.neurons is not None:
-        listed = chosen_rois(config, np.concatenate([signal.rows for signal in signals]).tolist())
-        return [_placed(listed, signal) for signal in signals]
+        require_planes(config.neurons, list(different.values()))
     found = {}
     for table in tables:
         rows = np.unique(np.concatenate([s.rows for s in signals if s.table == table]))
+        place = different[table] if len(tables) > 1 else ""
+        if config.neurons is not None:
+            listed = place or (different[table] if different[table] in planes else None)
+            found[table] = chosen_rois(config, rows.tolist(), place, listed)
+            continue
         named = _named_in(child(root, table) if table else None, rows)
-        place = name_of(table) if len(tables) > 1 else ""
         found[table] = _accepted(root, table, rows, config, place, notes) if named is None else named
     return [_placed(found[signal.table], signal) for signal in signals]
 

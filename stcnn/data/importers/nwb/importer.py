@@ -13,7 +13,7 @@ NWB's Zarr library does not install beside Zarr v3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from stcnn.data.importers.nwb import index as nwb_index
 from stcnn.data.importers.nwb.cells import cells_of, identity_of, indicator_of, plane_and_channel
 from stcnn.data.importers.nwb.keys import NwbConfig
 from stcnn.data.importers.nwb.movies import FileMovie, LoadMovie, movie_at, movie_of_sequence, movie_paths
-from stcnn.data.importers.nwb.series import column_of, note_of, times_of
+from stcnn.data.importers.nwb.series import Columns, column_of, note_of, times_of
 from stcnn.data.importers.nwb.shown import Shown, interval_table, per_neuron, shown_in
 from stcnn.data.importers.nwb.signals import Signal, chosen_signals, neuropil_of, presentations_of, signals_in
 from stcnn.data.importers.nwb.tree import Node, child, opened, place_of, text
@@ -129,14 +129,17 @@ class _Series:
     scale: float
     dff: DffConfig
     time_s: NDArray[np.float64]
+    read: Columns = field(default_factory=Columns)
+    read_neuropil: Columns = field(default_factory=Columns)
 
     def __call__(self, number: int) -> NDArray[np.float32]:
         with opened(self.file) as root:
-            trace = column_of(root[self.signal.path], number, self.signal.by_neuron) * self.scale
+            trace = column_of(root[self.signal.path], number, self.signal.by_neuron, self.read) * self.scale
             neuropil = None
             if self.neuropil is not None:
                 place = int(np.flatnonzero(self.neuropil.rows == self.signal.rows[number])[0])
-                neuropil = column_of(root[self.neuropil.path], place, self.neuropil.by_neuron) * self.scale
+                node = root[self.neuropil.path]
+                neuropil = column_of(node, place, self.neuropil.by_neuron, self.read_neuropil) * self.scale
         rate_hz = float(1 / np.median(np.diff(self.time_s)))
         return delta_f_over_f(trace, neuropil, rate_hz, self.dff, f"{self.file}, neuron {number}")
 

@@ -12,6 +12,11 @@ from stcnn.data.importers.nwb.tree import Node, child, factor, numbers, place_of
 from stcnn.errors import DataError, RateError
 from stcnn.reading import require_room
 
+COLUMNS_BYTES = 16 * 2**20
+"""Columns of a series that are read together, in the type they are stored in."""
+BLOCKS = 4
+"""So many blocks of columns stay in memory: neurons are asked for in the order of their names, 1, 10, 100, 101."""
+
 
 def times_of(series: Node, n_samples: int) -> NDArray[np.float64]:
     """Time stamps of a series, ``(T,)``.
@@ -80,20 +85,50 @@ def scaling_of(series: Node, column: int | None = None) -> tuple[float, float]:
     return conversion, offset
 
 
-def column_of(series: Node, column: int, by_neuron: bool) -> NDArray[np.float64]:
-    """Values of one channel in their unit, ``(T,)``; nothing else is read.
+class Columns:
+    """Columns of one series that were read together, as they are stored; the last few blocks of them stay in memory.
+
+    A row of an array ``(T, channels)`` lies in one piece of the file: to read one column is to pass over all of it.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, NDArray] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: what was read is not handed to other processes."""
+        return {"blocks": {}}
+
+    def column(self, data: Node, column: int) -> NDArray:
+        """One column, ``(T,)``, read with those around it, as far as :data:`COLUMNS_BYTES` go."""
+        width = max(1, COLUMNS_BYTES // max(1, data.shape[0] * data.dtype.itemsize))
+        block = column // width
+        if block not in self.blocks and len(self.blocks) >= BLOCKS:
+            self.blocks.pop(next(iter(self.blocks)))
+        values = self.blocks.pop(block) if block in self.blocks else None
+        if values is None:
+            values = np.asarray(data[:, block * width : (block + 1) * width])
+        self.blocks[block] = values  # the last to be dropped
+        return values[:, column - block * width]
+
+
+def column_of(series: Node, column: int, by_neuron: bool, read: Columns | None = None) -> NDArray[np.float64]:
+    """Values of one channel in their unit, ``(T,)``.
 
     Args:
         series: with data ``(T,)``, ``(T, channels)``, or ``(channels, T)`` if ``by_neuron``.
         column: the channel.
         by_neuron: whether channels come first.
+        read: what was read of this series before.
     """
     data = child(series, "data")
     where = f"series '{place_of(series)}'"
     require_numbers(data, where)
     n_samples = data.shape[-1] if by_neuron else data.shape[0]
     require_room(8 * n_samples, where)
-    values = data[:] if len(data.shape) == 1 else data[column] if by_neuron else data[:, column]
+    if len(data.shape) == 1:
+        values = data[:]
+    else:
+        values = data[column] if by_neuron else (read or Columns()).column(data, column)
     conversion, offset = scaling_of(series, column)
     return np.asarray(values, np.float64) * conversion + offset
 
