@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stcnn.baselines.design import Design, Signals, Spectra
+from stcnn.baselines.design import Design, Signals, Spectra, centred
 from stcnn.baselines.lags import Lags
 from stcnn.baselines.ridge import Root
 from stcnn.data.batching import BatchingConfig, loader
@@ -111,7 +111,7 @@ class Cascade(nn.Module):
         """Predict every recording of a data set."""
         found = []
         with torch.no_grad():
-            for batch in loader(dataset, batching):
+            for batch in loader(dataset, centred(batching)):
                 spectra = Spectra.of(self.signals.of(batch, self.deg_per_px), self.lags, batch.rate_hz)
                 found.append(Predictions.of(self.scaled(batch, self.traces(batch, spectra)), batch))
         return Predictions.joined(found)

@@ -28,6 +28,11 @@ CLIPS = 64
 """Clips whose signals are computed at a time."""
 
 
+def centred(batching: BatchingConfig) -> BatchingConfig:
+    """Return batches in which every picture is shifted so that its neuron sits in the middle, where baselines read."""
+    return batching.model_copy(update={"kind": "presentations"}) if batching.kind == "movies" else batching
+
+
 class Signals(NamedTuple):
     """Principal components of features, from pictures to ``(T, B, C)``.
 

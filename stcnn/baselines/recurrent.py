@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from stcnn.baselines.design import Design, Part, Signals
+from stcnn.baselines.design import Design, Part, Signals, centred
 from stcnn.baselines.fitting import squared_deviation
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Batch, Dataset
@@ -63,7 +63,7 @@ class Recurrent(nn.Module):
         """Predict every recording of a data set."""
         found = []
         with torch.no_grad():
-            for batch in loader(dataset, batching):
+            for batch in loader(dataset, centred(batching)):
                 found.append(Predictions.of(self.traces(batch, self.signals.of(batch, self.deg_per_px)), batch))
         return Predictions.joined(found)
 

@@ -116,6 +116,18 @@ def test_the_cascade_recovers_a_filter_an_indicator_and_gains():
     assert weight.argmax().item() == 5 * 11 + 5  # the middle block
 
 
+def test_a_linear_filter_reads_around_the_neuron_whatever_the_batches():
+    data = one_pixel_a_block(linear_neurons())
+    shifted = {name: np.roll(movie.luminance(), 1, 2) for name, movie in data.movies.items()}
+    movies = {n: Movie.from_luminance(frames, RATE_HZ, background=0.5) for n, frames in shifted.items()}
+    moved = Dataset.of(movies, [replace(r, shift_px=(1, 0)) for r in data.recordings])
+    model = Workbench(moved.subset(range(18)), BATCHING).linear(features.blocks)
+    by_movie = BATCHING.model_copy(update={"kind": "movies"})
+    found = [model.predict(moved.subset(range(18, 24)), batching) for batching in (BATCHING, by_movie)]
+    a, b = (each.prediction[each.item.argsort()] for each in found)
+    torch.testing.assert_close(a, b)
+
+
 def test_features_are_zero_in_grey_and_motion_detectors_know_the_direction():
     frames = np.full((40, 55, 55), 0.5, np.float32)
     for t in range(30):
