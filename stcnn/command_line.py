@@ -7,12 +7,19 @@ from collections.abc import Sequence
 
 from stcnn.config import from_command_line
 from stcnn.shortage import sentence_of
+from stcnn.training_help import print_help
+
+HELP = {"-h", "--help"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train with the given overrides, else those of the command line, and return the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        for config, overrides in from_command_line(sys.argv[1:] if arguments is None else arguments):
+        if HELP & set(words):
+            print_help([word for word in words if not word.startswith("-")])
+            return 0
+        for config, overrides in from_command_line(words):
             from stcnn.product import run_training
 
             run_training(config, overrides)

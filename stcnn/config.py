@@ -150,9 +150,14 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
     Raises:
         ConfigError: as :func:`validate`, or an override that Hydra cannot follow.
     """
-    with explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
-        values = plain(hydra_compose("config", overrides=with_prefix(overrides)))
+    values = composed_values(overrides, folder)
     return _with_its_network(validate(values), values, overrides)
+
+
+def composed_values(overrides: Sequence[str] = (), folder: Path = CONF) -> dict[str, Any]:
+    """Return what Hydra composes, not yet validated; arguments and errors as of :func:`compose`."""
+    with explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+        return plain(hydra_compose("config", overrides=with_prefix(overrides)))
 
 
 def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]]:

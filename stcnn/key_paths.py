@@ -16,6 +16,8 @@ class Place(NamedTuple):
     """Names joined by full stops; a name that the user is free to choose is ``NAME``."""
     kinds: tuple[tuple[str, str], ...] = ()
     """What must be chosen for it to exist: path of a ``kind`` and its value."""
+    owner: type[BaseModel] | None = None
+    """The configuration it is a field of."""
 
 
 def places(model: type[BaseModel], path: tuple[str, ...] = (), kinds: tuple[tuple[str, str], ...] = ()) -> list[Place]:
@@ -23,7 +25,7 @@ def places(model: type[BaseModel], path: tuple[str, ...] = (), kinds: tuple[tupl
     found = []
     for name, field in model.model_fields.items():
         here = (*path, name)
-        found.append(Place(".".join(here), kinds))
+        found.append(Place(".".join(here), kinds, model))
         members = list(members_of(field.annotation))
         for member in members:
             below, at = member, here

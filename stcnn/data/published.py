@@ -38,6 +38,7 @@ class PublishedDataConfig(Config):
     """Where recordings in the published layout lie, and how to take them."""
 
     kind: Literal["published"] = "published"
+    """Recordings in the folders of the published study."""
     ca_path: Path
     """Folder with one folder of ``.pt`` files per cell type."""
     mov_path: Path
@@ -50,6 +51,7 @@ class PublishedDataConfig(Config):
     rate_hz: float = Field(default=180.0, gt=0)
     """Rate of traces and movies; files that say otherwise are refused."""
     deg_per_px: float = Field(default=1.0, gt=0)
+    """Degrees of visual angle per pixel of the movies."""
     background: float = Field(default=BACKGROUND, ge=0, le=1)
     """Luminance of grey in the movies."""
     average_trials: bool = True

@@ -67,6 +67,7 @@ class CalciumConfig(Config):
     """Which time constant filters: one for all types, one per cell type, or one per indicator that the recordings
     name."""
     tau_init_s: Range = (0.4, 0.4)
+    """Range of the initial time constants."""
     indicators: dict[str, IndicatorConfig] = Field(default_factory=dict)
     """With ``tau: per_indicator``, settings of each indicator by its name in the recordings, whatever the case;
     ``default`` serves the others."""

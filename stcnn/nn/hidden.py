@@ -55,8 +55,11 @@ class NormConfig(Config):
     """Batch normalisation over clips, frames and columns, or none (then each layer has a bias)."""
 
     kind: Literal["batch", "none"] = "batch"
+    """``batch`` normalises every channel over clips, frames and columns; ``none`` leaves maps as they are."""
     eps: PositiveFloat = 1e-5
+    """Added to the variance before its root is divided by."""
     momentum: PositiveFloat = Field(0.1, le=1)
+    """Share of a batch in the running mean and variance that evaluation uses."""
 
 
 class HiddenConfig(Config):

@@ -47,6 +47,7 @@ class ReadoutConfig(Config):
     place_sd_deg: float = Field(4.0, gt=0, le=180)
     """Standard deviation of azimuth and elevation of a learned place around the recorded one: its prior."""
     activation: ActivationName = "leaky_relu"
+    """In front of the readout."""
     slope: NonNegativeFloat = LEAKY_SLOPE
     """Slope of the leaky rectifier for negative input."""
     filter: FilterConfig = Field(default_factory=ExponentialConfig)

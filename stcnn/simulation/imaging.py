@@ -27,6 +27,7 @@ class Imaging(Config):
     correlated_fraction: float = Field(default=0.3, ge=0, le=1)
     """Part of the noise variance that lasts from sample to sample (the brain moves, cells are active of themselves)."""
     correlation_tau_s: float = Field(default=0.5, gt=0)
+    """How long the lasting part of the noise lasts."""
     drift_dff_s: float = Field(default=0.005, ge=0)
     """Standard deviation of the slope of a trial's baseline, in dF/F per second."""
     trial_gain_cv: float = Field(default=0.15, ge=0)

@@ -28,10 +28,13 @@ class Indicator(Config):
     """
 
     half_rise_s: float = Field(ge=0)
+    """Time to half of the peak of a brief response."""
     half_decay_s: float = Field(gt=0)
+    """Time from the peak of a brief response to half of it."""
     dff_max: float = Field(default=15.0, gt=0)
     """dF/F of the saturated indicator; 15 is chosen, for those that stay linear over the measured range."""
     source: str = ""
+    """Where the numbers are from."""
 
     @property
     def rise_tau_s(self) -> float:

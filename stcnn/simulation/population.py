@@ -21,6 +21,7 @@ class Population(Config):
     """How many neurons there are, and how they differ."""
 
     n_animals: int = Field(default=5, ge=1, le=1000)
+    """Animals."""
     neurons_per_animal: int = Field(default=2, ge=1, le=1000)
     """Of each cell type."""
     position_sd_deg: float = Field(default=4.0, ge=0)

@@ -33,7 +33,9 @@ class SimulatedDataConfig(Population):
     """What is recorded from whom; the defaults are the embedded data set."""
 
     kind: Literal["simulated"] = "simulated"
+    """Recordings with a known truth, drawn anew from the seed."""
     seed: int = Field(default=0, ge=0)
+    """Seed of neurons, noise and trials."""
     cell_types: tuple[str, ...] = Field(default=("lc11", "lc15", "lplc2"), min_length=1)
     """Names from the table of types: here one each for small objects, long bars and looming."""
     stimuli: str | tuple[str, ...] | Mapping[str, Mapping[str, Any]] = "mixed"
@@ -45,11 +47,15 @@ class SimulatedDataConfig(Population):
     rate_hz: float = Field(default=60.0, ge=1, le=1000)
     """Frames per second of the movies."""
     shape_px: tuple[int, int] = (83, 83)
+    """Rows and columns of the movies."""
     deg_per_px: float = Field(default=1.0, gt=0, le=90)
+    """Degrees of visual angle per pixel."""
     n_trials: int = Field(default=3, ge=1, le=1000)
+    """Trials of every neuron and stimulus."""
     average_trials: bool = True
     """One recording per neuron and stimulus, the mean of its trials; else one per trial."""
     indicator: str | Indicator = "lobula"
+    """Calcium indicator, by name or by its kinetics."""
     imaging: Imaging = Imaging()
     early: EarlyStage = EarlyStage()
     faults: tuple[Fault, ...] = ()

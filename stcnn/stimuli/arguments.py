@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-import typing
-from types import NoneType, UnionType
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from stcnn.stimuli.scene import checked_arguments, kinds
+from stcnn.type_words import type_in_words
 
 
 class Argument(NamedTuple):
@@ -32,7 +31,7 @@ def arguments_of(kind: str) -> list[Argument]:
     """
     meanings = _meanings(kind)
     return [
-        Argument(name, _named(field.annotation), _default(field), meanings.get(name, ""))
+        Argument(name, type_in_words(field.annotation), _default(field), meanings.get(name, ""))
         for name, field in checked_arguments(kind).model_fields.items()
     ]
 
@@ -53,24 +52,6 @@ def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo is not i
     if isinstance(field.default, BaseModel):
         return "{}" if not field.default.model_dump(exclude_defaults=True) else str(field.default)
     return "none" if field.default is None else str(field.default)
-
-
-def _named(annotation: object) -> str:
-    """Name a type in words."""
-    origin, members = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Annotated:
-        return _named(members[0])
-    if origin in (typing.Union, UnionType):
-        return " or ".join(dict.fromkeys(_named(member) for member in members if member is not NoneType))
-    if origin is typing.Literal:
-        return " or ".join(map(str, members))
-    if origin is tuple:
-        return "list" if members and members[-1] is Ellipsis else f"{len(members)} numbers"
-    words = {float: "number", int: "whole number", str: "text", bool: "true or false", list: "list", dict: "mapping"}
-    kind = origin or annotation
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return "{" + ", ".join(kind.model_fields) + "}"
-    return words.get(kind, getattr(kind, "__name__", str(kind)).lower())  # type: ignore[call-overload,no-any-return]
 
 
 def plain(docstring: str | None) -> str:

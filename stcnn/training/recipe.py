@@ -70,7 +70,9 @@ class TrainingConfig(Config):
     """``core``: eye and hidden layers stay as they start, their normalisation included; only readouts, indicator and
     neurons are trained."""
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
+    """Of the numbers in training."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where it trains; ``auto`` takes a GPU that PyTorch finds."""
     compute: Literal["auto", "reference", "torch", "native", "triton"] = "auto"
     """What the hidden layers run in: PyTorch, compiled code, or the kernels of a GPU; the numbers are the same."""
     n_workers: int = Field(0, ge=0, le=256)

@@ -38,6 +38,7 @@ class CaimanConfig(SessionConfig):
     """
 
     kind: Literal["caiman"] = "caiman"
+    """Results of CaImAn."""
     rate_hz: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Imaging frames per second; None takes ``params/data/fr``."""
     start_s: float = Field(default=0.0, allow_inf_nan=False)

@@ -48,6 +48,7 @@ class DffConfig(Config):
     window_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     """Window of minimum and maximum; longer than the longest response."""
     percentile: float = Field(default=10.0, ge=0, le=100)
+    """Of the trace, with ``baseline: percentile``."""
 
 
 def delta_f_over_f(

@@ -28,11 +28,14 @@ class SessionConfig(Config):
     """CSV with a row per presentation: ``stimulus``, ``onset_s`` on the imaging clock; optionally ``trial``, else
     presentations of a stimulus are numbered in the order of their onsets."""
     animal: str = ""
+    """Identifier of the animal."""
     session: str = ""
+    """Identifier of the recording session; cells of other sessions are other cells."""
     field: str = ""
     """What tells the neurons of this file from those of others of the same animal and session; a part of their names
     where no table names them. Of files that are imported together it is the part of the paths in which they differ."""
     indicator: str = ""
+    """Name of the calcium indicator."""
     pre_s: float = Field(default=1.0, ge=0)
     """How much of the trace before stimulus onset belongs to a recording."""
     post_s: float = Field(default=2.0, ge=0)

@@ -40,6 +40,7 @@ class Suite2pConfig(SessionConfig):
     """
 
     kind: Literal["suite2p"] = "suite2p"
+    """Folders of Suite2p."""
     channel: Annotated[int, Field(ge=1, le=2)] = 1
     """The channel to take: 1 (``F.npy``) or 2 (``F_chan2.npy``)."""
     rate_hz: float | None = Field(default=None, gt=0, allow_inf_nan=False)

@@ -24,6 +24,7 @@ class TablesConfig(Config):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     kind: Literal["tables"] = "tables"
+    """Tables of traces, CSV or Parquet."""
     path: Path
     """The table or the file of arrays."""
     columns: dict[str, str] = Field(default_factory=dict)
@@ -37,6 +38,7 @@ class TablesConfig(Config):
     exposure_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Time over which light was collected for a sample, centred on its time stamp."""
     time_unit: Literal["s", "ms"] = "s"
+    """Unit of the times in the tables."""
     trace_unit: Literal["fraction", "percent"] = "fraction"
     """Whether 0.5 or 50 is a dF/F of one half."""
     movies: Path | None = None

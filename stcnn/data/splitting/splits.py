@@ -41,6 +41,7 @@ class SplitConfig(Config):
     test: float = Field(default=0.15, ge=0, lt=1)
     """Share that is only looked at in the end."""
     seed: int = Field(default=0, ge=0)
+    """Seed of the choice."""
     shifted_movies: Literal["together", "apart"] = "together"
     """Whether movies that differ only by a whole-pixel shift count as one stimulus. ``apart`` suits a set whose
     stimulus parameter is the position itself, such as flashed stripes or a receptive-field map."""

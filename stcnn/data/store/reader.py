@@ -42,6 +42,7 @@ class StoreDataConfig(Config):
     """A data set in the project's own format, and which part of it to take."""
 
     kind: Literal["store"] = "store"
+    """A store that ``stcnn data import`` wrote."""
     path: Path
     """The store, a folder."""
     cell_types: tuple[str, ...] | None = None

@@ -32,6 +32,7 @@ class ConductanceConfig(FilterKind):
     """A membrane whose leak grows with its input; reads an excitatory and an inhibitory drive. Of readouts only."""
 
     kind: Literal["conductance"] = "conductance"
+    """What filters in time; the page on the model has the formula of each kind."""
     INPUTS: ClassVar[int] = 2
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {
         "tau_s": FilterParameter("time constant", "s", (0.005, None), "tau_init_s", is_log=True),

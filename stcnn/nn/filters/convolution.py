@@ -23,6 +23,7 @@ class FiniteKernel(FilterKind):
     kernel_s: KernelS = 1.0
     """Length of the kernel."""
     scale: Scale = "area"
+    """Whether a kernel integrates to one (``area``) or its square does (``energy``), times ``gain_hz``."""
     gain_hz: PositiveFloat = 1.0
     """Factor on the output; the published code has its sampling rate here (it omits ``dt``)."""
 

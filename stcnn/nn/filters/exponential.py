@@ -30,6 +30,7 @@ class ExponentialConfig(FilterKind):
     """Kernel ``exp(-t/tau)``, one trained time constant per channel."""
 
     kind: Literal["exponential"] = "exponential"
+    """What filters in time; the page on the model has the formula of each kind."""
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {
         "tau_s": FilterParameter("time constant", "s", (0.005, None), "tau_init_s", is_log=True)
     }
@@ -38,6 +39,7 @@ class ExponentialConfig(FilterKind):
     kernel_s: KernelS | None = None
     """Length of the kernel; None is an infinite kernel."""
     scale: Scale = "area"
+    """Whether a kernel integrates to one (``area``) or its square does (``energy``), times ``gain_hz``."""
     gain_hz: PositiveFloat = 1.0
     """Factor on the output; the published code has its sampling rate here (it omits ``dt``)."""
 

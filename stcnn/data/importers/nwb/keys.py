@@ -13,6 +13,7 @@ class NwbConfig(SessionConfig):
     """An NWB file, and what it does not say."""
 
     kind: Literal["nwb"] = "nwb"
+    """Neurodata Without Borders."""
     series: str | None = None
     """Name or path of the response series, or of the container of some; None takes those of DfOverF, and those of
     Fluorescence for cells without dF/F."""
