@@ -40,11 +40,17 @@ def schema(
 
 
 def _adapter(of: Kind) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter
+    from functools import reduce
+    from operator import or_
+
+    from pydantic import Field, TypeAdapter
 
     from stcnn.config import Config
-    from stcnn.data.importers import ImportConfig
+    from stcnn.data.importers.importer import IMPORTERS
     from stcnn.nn.model import ModelConfig
     from stcnn.stimuli import Protocol
 
-    return TypeAdapter({"training": Config, "model": ModelConfig, "import": ImportConfig, "protocol": Protocol}[of])
+    if of == "import":
+        kinds = reduce(or_, [importer.config for importer in IMPORTERS.values()])
+        return TypeAdapter(Annotated[kinds, Field(discriminator="kind")])
+    return TypeAdapter({"training": Config, "model": ModelConfig, "protocol": Protocol}[of])
