@@ -20,7 +20,7 @@ from stcnn.nn.model import STCNN, ModelConfig
 from tests.support.nn_twin import POPULATION, Case
 
 RATE_HZ = 100.0
-MEMBRANE = ConductanceConfig()
+MEMBRANE = ConductanceConfig(rectifier="softplus")
 
 
 def constants(n_channels: int = 2) -> Constants:
@@ -54,6 +54,14 @@ def test_voltages_are_those_of_the_differential_equation() -> None:
     voltage, _ = MEMBRANE.filtered(drives, constants(), RATE_HZ)
     for channel in range(2):
         np.testing.assert_allclose(voltage[:, channel], solved(drives, constants(), channel), atol=1e-8)
+
+
+def test_a_rectifier_is_straight_above_zero_and_silent_below() -> None:
+    config, of = ConductanceConfig(), Constants({name: torch.zeros_like(v) for name, v in constants().items()})
+    of = Constants({**of, "tau_s": constants()["tau_s"], "excitation_reversal": torch.ones(2, dtype=torch.float64)})
+    drives = torch.tensor([[1.0, -1.0, 0.0, 0.0]], dtype=torch.float64).expand(3000, -1)
+    settled = config.filtered(drives, of, RATE_HZ)[0][-1]
+    torch.testing.assert_close(settled, torch.tensor([0.5, 0.0], dtype=torch.float64))
 
 
 def test_drives_held_for_several_frames_give_the_voltages_of_a_slower_rate() -> None:

@@ -1,9 +1,9 @@
 """A membrane with excitatory and inhibitory conductances, which divide as well as add.
 
-    tau dv/dt = e (E_e - v) + i (E_i - v) - v,      e = softplus(x_e + e_0),  i = softplus(x_i + i_0)
+    tau dv/dt = e (E_e - v) + i (E_i - v) - v,      e = [x_e + e_0],  i = [x_i + i_0]
 
-in units of the leak conductance, the leak's reversal at zero. Drives are held for a frame, during which the equation is
-linear, so that
+in units of the leak conductance, the leak's reversal at zero; [x] is a rectifier. Drives are held for a frame, during
+which the equation is linear, so that
 
     v[t] = v[t-1] + (1 - exp(-g dt/tau)) (u - v[t-1]),   g = 1 + e + i,   u = (e E_e + i E_i) / g
 
@@ -47,16 +47,18 @@ class ConductanceConfig(FilterKind):
     """Range of the initial reversal potential of excitation, above rest, in units of the voltage."""
     inhibition_reversal_init: Interval = (-1.0, -1.0)
     """The same of inhibition."""
-    bias_init: Interval = (-2.0, -2.0)
-    """Range of the initial biases of both drives; softplus(-2) is 0.13 leak conductances at rest."""
+    bias_init: Interval = (0.1, 0.1)
+    """Range of the initial biases of both drives, which are conductances at rest where they are rectified."""
+    rectifier: Literal["relu", "softplus"] = "relu"
+    """What makes conductances of drives. A softplus is exponential for weak drives, so that they multiply."""
 
     def filtered(
         self, x: Tensor, constants: Constants, rate_hz: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:
         """Return voltages ``(T, ..., C)`` to drives ``(T, ..., 2 C)``, excitation of all channels first."""
         x = x if x.dtype == torch.float64 else x.float()
-        target, share = towards(x, constants, 1 / rate_hz)
-        start = resting(constants).to(x).expand(target.shape[1:]) if state is None else state.last
+        target, share = self.towards(x, constants, 1 / rate_hz)
+        start = self.resting(constants).to(x).expand(target.shape[1:]) if state is None else state.last
         v = varying_leak(target, share, start)
         return v, FilterState(v[-1])
 
@@ -64,33 +66,41 @@ class ConductanceConfig(FilterKind):
         self, constants: Constants, rate_hz: float, offset: Tensor, *, places: int, clips: int
     ) -> StatefulFilter:
         """Return the membrane with its voltage in place."""
-        return Membrane(constants.detached(), rate_hz, offset, places=places, clips=clips)
+        return Membrane(self, constants.detached(), rate_hz, offset, places=places, clips=clips)
 
+    def towards(self, x: Tensor, constants: Constants, dt_s: float) -> tuple[Tensor, Tensor]:
+        """Return where drives ``(..., 2 C)`` lead and the share of the way gone in a frame, both ``(..., C)``."""
+        rectified = F.relu if self.rectifier == "relu" else F.softplus
+        e, i = x.chunk(2, -1)
+        e = rectified(e + constants["excitation_bias"].to(x))
+        i = rectified(i + constants["inhibition_bias"].to(x))
+        g = 1 + e + i
+        driven = e * constants["excitation_reversal"].to(x) + i * constants["inhibition_reversal"].to(x)
+        return driven / g, -torch.expm1(-g * dt_s / constants["tau_s"].to(x))
 
-def towards(x: Tensor, constants: Constants, dt_s: float) -> tuple[Tensor, Tensor]:
-    """Return where drives ``(..., 2 C)`` lead and the share of the way that is gone in a frame, both ``(..., C)``."""
-    e, i = x.chunk(2, -1)
-    e = F.softplus(e + constants["excitation_bias"].to(x))
-    i = F.softplus(i + constants["inhibition_bias"].to(x))
-    g = 1 + e + i
-    driven = e * constants["excitation_reversal"].to(x) + i * constants["inhibition_reversal"].to(x)
-    return driven / g, -torch.expm1(-g * dt_s / constants["tau_s"].to(x))
-
-
-def resting(constants: Constants) -> Tensor:
-    """Return the voltage without drive, ``(C,)``."""
-    tau_s = constants["tau_s"]
-    return towards(tau_s.new_zeros(2 * len(tau_s)), constants, 1.0)[0]
+    def resting(self, constants: Constants) -> Tensor:
+        """Return the voltage without drive, ``(C,)``."""
+        tau_s = constants["tau_s"]
+        return self.towards(tau_s.new_zeros(2 * len(tau_s)), constants, 1.0)[0]
 
 
 class Membrane(StatefulFilter):
     """The membrane of some clips; arguments as of :meth:`ConductanceConfig.stateful`."""
 
-    def __init__(self, constants: Constants, rate_hz: float, offset: Tensor, *, places: int, clips: int) -> None:
+    def __init__(
+        self,
+        config: ConductanceConfig,
+        constants: Constants,
+        rate_hz: float,
+        offset: Tensor,
+        *,
+        places: int,
+        clips: int,
+    ) -> None:
         super().__init__(offset, places, clips)
-        self.constants = constants
+        self.config, self.constants = config, constants
         self.dt_s = 1 / rate_hz
-        self.start = resting(constants).repeat(clips * places)
+        self.start = config.resting(constants).repeat(clips * places)
         self.last = self.start
 
     @property
@@ -100,7 +110,7 @@ class Membrane(StatefulFilter):
 
     def _towards(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         drives = rows.view(len(rows), self.clips * self.places, -1)
-        target, share = towards(drives, self.constants, self.dt_s)
+        target, share = self.config.towards(drives, self.constants, self.dt_s)
         return target.flatten(1), share.flatten(1)
 
     def filter(self, rows: Tensor) -> Tensor:
