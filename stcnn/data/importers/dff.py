@@ -85,6 +85,35 @@ def delta_f_over_f(
     return np.where(finite, (corrected - baseline) / baseline, np.nan).astype(np.float32)
 
 
+SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0, 999.0, 9999.0, 99999.0, 1e20, -1e20, 9.969209968386869e36)
+"""Numbers that programs write where a sample is missing; the last is that of netCDF."""
+FAR = 20.0
+"""A sentinel is so many times larger than every other value of its trace."""
+
+
+def require_no_sentinel(trace: NDArray, where: str) -> None:
+    """Refuse a trace with a number that stands for a missing sample: taken for a response, it would be the largest.
+
+    Args:
+        trace: its finite samples.
+        where: what to call the trace in a message.
+
+    Raises:
+        DataError: there is one, far away from all other values.
+    """
+    meant = np.isin(trace, np.array(SENTINELS, trace.dtype))
+    if not meant.any() or meant.all():
+        return
+    largest = float(np.abs(trace[~meant]).max())
+    found = trace[meant]
+    if float(np.abs(found).min()) > FAR * largest:
+        raise DataError(
+            f"{where} has {len(found)} samples of {found[0]:g}, and no other beyond {largest:.3g}",
+            expected="dF/F",
+            remedy="write NaN, or leave the cell empty, where a sample is missing",
+        )
+
+
 def require_signal(finite: NDArray, where: str) -> None:
     """Refuse a trace that holds nothing.
 

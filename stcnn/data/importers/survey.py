@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.importers.dff import NoBaselineError, require_signal
+from stcnn.data.importers.dff import NoBaselineError, require_no_sentinel, require_signal
 from stcnn.data.importers.rois import Roi
 from stcnn.errors import DataError, ShapeError
 
@@ -24,11 +24,13 @@ class Survey:
         rois: the neurons that have dF/F.
         bad: for each, the frames that are not finite, in order.
         left_out: the others, and why.
+        below: for each, how many samples of dF/F are below -1, which is fluorescence below zero.
     """
 
     rois: list[Roi]
     bad: list[NDArray[np.int64]]
     left_out: list[tuple[Roi, str]]
+    below: list[int]
 
     @classmethod
     def of(cls, rois: Sequence[Roi], read: Callable[[int], NDArray[np.float32]], n_frames: int, path: object) -> Survey:
@@ -44,7 +46,7 @@ class Survey:
             DataError: no neuron is left.
             ShapeError: a trace has another length than the clock.
         """
-        found = cls([], [], [])
+        found = cls([], [], [], [])
         for roi in rois:
             where = f"{path}, neuron {roi.number}"
             try:
@@ -53,11 +55,13 @@ class Survey:
                     raise ShapeError(f"{where} has a trace of shape {trace.shape}", expected=f"{(n_frames,)}")
                 finite = np.isfinite(trace)
                 require_signal(trace[finite], where)
+                require_no_sentinel(trace[finite], where)
             except NoBaselineError as error:
                 found.left_out.append((roi, error.found.removeprefix(f"{where} ")))
                 continue
             found.rois.append(roi)
             found.bad.append(np.flatnonzero(~finite))
+            found.below.append(int((trace[finite] < -1).sum()))
         if not found.rois:
             reason = f"; neuron {found.left_out[0][0].number} {found.left_out[0][1]}" if found.left_out else ""
             raise DataError(
@@ -94,6 +98,13 @@ class Survey:
             total = sum(map(len, self.bad))
             notes.append(
                 f"{path}: {total} samples that are not finite were left out, of {len(named)} neurons: {_some(named)}."
+            )
+        named = [f"{roi.neuron} ({n})" for roi, n in zip(self.rois, self.below, strict=True) if n]
+        if named:
+            notes.append(
+                f"{path}: {sum(self.below)} samples have dF/F below -1, which is fluorescence below zero, of "
+                f"{len(named)} neurons: {_some(named)}. Blanked frames should be NaN; or too much neuropil is "
+                "subtracted."
             )
         return notes
 

@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.importers.dff import require_no_sentinel
 from stcnn.data.importers.importer import importer
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs, specs_in_folder
 from stcnn.data.importers.names import names_of
@@ -76,7 +77,9 @@ def _usable(found: Found, rows: Described, config: TablesConfig) -> tuple[_Kept,
     samples: dict[str, int] = {}
     empty: dict[str, int] = {}
     for i, neuron in enumerate(rows.neuron):
-        n_finite = len(found.load(i)[0])
+        trace = found.load(i)[0]
+        require_no_sentinel(trace, f"{config.path}, neuron '{neuron}'")
+        n_finite = len(trace)
         if n_finite > 1:
             kept.append(i)
         else:

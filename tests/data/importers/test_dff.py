@@ -1,11 +1,15 @@
 """The baseline of dF/F where frames are missing: what it is with all of them, as nearly as the others can tell."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
+from stcnn.errors import DataError
+from tests.support.lab_files import SUITE2P, opened, opened_table, plane, samples
 
 RATE_HZ, N_FRAMES = 10.0, 3000
 NOISE = 10.0
@@ -61,3 +65,26 @@ def test_a_gaussian_much_longer_than_what_is_left_of_a_trace() -> None:
     trace[[10, 3900]] = [100.0, 110.0]
     found = delta_f_over_f(trace, None, 500.0, DffConfig(smoothing_s=1.0), "")
     assert np.isfinite(found).sum() == 2
+
+
+@pytest.mark.parametrize("sentinel", [-999, 9999, -32768, 1e20])
+def test_a_number_that_stands_for_a_missing_sample_is_asked_for(sentinel: float, tmp_path: Path) -> None:
+    table = samples("n")
+    table.loc[[5, 7], "trace"] = sentinel
+    with pytest.raises(DataError, match=r"neuron 'n' has 2 samples of .*, and no other beyond 2.*\. Write NaN, or"):
+        opened_table(tmp_path, [table])
+
+
+def test_large_responses_are_no_sentinels(tmp_path: Path) -> None:
+    table = samples("n")
+    table["trace"] = np.linspace(0, 999, len(table))
+    assert opened_table(tmp_path, [table]).recordings[0].trace.max() == 999
+
+
+def test_frames_that_were_blanked_as_zero_are_said(tmp_path: Path) -> None:
+    folder = plane(tmp_path / "suite2p" / "plane0")
+    traces = np.load(folder / "F.npy")
+    traces[1, 100:104] = 0
+    np.save(folder / "F.npy", traces)
+    (said,) = [note for note in opened(tmp_path, SUITE2P | {"path": "suite2p"}).notes if "below -1" in note]
+    assert "4 samples have dF/F below -1, which is fluorescence below zero, of 1 neurons: 1 (4)." in said
