@@ -1,0 +1,215 @@
+"""Planted spiking neurons: does the network reach the LN model that made them, and pass it where it is wrong?
+
+    python benchmarks/spiking.py retina     eight full-field LN neurons, flicker at 75 Hz, 20 minutes
+    python benchmarks/spiking.py cortex     four LN neurons, 9 x 9 probes at 60 Hz, 20 minutes
+    python benchmarks/spiking.py control    eight full-field neurons with contrast gain control, contrast that switches
+
+Scored are twenty repeats of 20 s of frozen noise. Beside the network stand an LN model fitted to the same spikes (ridge
+regression, then the mean count in 25 classes of its output) and the model that made them; differences are means over
+neurons with a 95 % bootstrap interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from record import write
+
+from stcnn.data.dataset import Dataset, select
+from stcnn.evaluate import Evaluation, predict
+from stcnn.metrics.likelihoods import LIKELIHOODS
+from stcnn.run_folder import Run
+from stcnn.simulation.spiking import (
+    GainControl,
+    Noise,
+    SpikingNeuron,
+    cortical_neuron,
+    retinal_neurons,
+    spike_counts,
+)
+from stcnn.training.fit import train
+from stcnn.training.recipe import Recipe
+
+SEGMENT_S = 20.0
+N_REPEATS = 20
+N_LAGS = 24
+RIDGES = (0.1, 1.0, 10.0, 100.0)
+N_CLASSES = 25
+
+
+@dataclass(frozen=True)
+class Case:
+    """A planted experiment and the network for it."""
+
+    noise: Noise
+    neurons: list[SpikingNeuron]
+    model: dict
+
+
+def case_of(name: str, rng: np.random.Generator) -> Case:
+    one_column = {
+        "eye": {"lattice": [1, 1]},
+        "hidden": {"channels": [10, 10, 10, 10], "kernel_columns": 1},
+        "cell_types": {"default": {"window_columns": 1}},
+    }
+    if name == "cortex":
+        noise = Noise((9, 9), 4.0, 60.0)
+        neurons = [cortical_neuron(noise.rate_hz, noise.sd, angle) for angle in (0.2, 0.9, 1.7, 2.5)]
+        model = {
+            "eye": {"lattice": [9, 9]},
+            "hidden": {"channels": [6, 6, 6], "kernel_columns": 1},
+            "cell_types": {"default": {"window_columns": 9}},
+        }
+        return Case(noise, neurons, model)
+    noise = Noise((1, 1), 30.0, 75.0, weak_share=1 / 3 if name == "control" else 1.0)
+    neurons = retinal_neurons(8, noise.rate_hz, noise.sd, rng)
+    if name == "control":
+        neurons = [replace(neuron, control=GainControl()) for neuron in neurons]
+    return Case(noise, neurons, one_column)
+
+
+def recipe(case: Case, steps: int) -> Recipe:
+    filters = {"tau_init_s": [0.01, 0.06]}
+    model = {
+        **case.model,
+        "hidden": {**case.model["hidden"], "filter": {"kind": "exponential", **filters}, "norm": {"kind": "none"}},
+        "readout": {"filter": filters, "weight_init": 0.1, "bias_init": [-1, -1]},
+        "calcium": {"kind": "none", "rectifier": "softplus"},
+    }
+    training = {"steps": steps, "learning_rate": 0.015, "loss": "poisson", "compute": "native", "device": "cpu"}
+    return Recipe.model_validate(
+        {
+            "model": model,
+            "split": {"kind": "stimulus", "validation": 0.1, "test": 0.0},
+            "batching": {"batch_size": 4, "pre_grey_s": 0.5, "loss_start_s": 0.4},
+            "training": {**training, "patience": None},
+        }
+    )
+
+
+def lagged(contrast: np.ndarray) -> np.ndarray:
+    """The last frames before each, ``(T, K Y X)``."""
+    flat = contrast.reshape(len(contrast), -1)
+    padded = np.concatenate([np.zeros((N_LAGS - 1, flat.shape[1])), flat])
+    return np.concatenate([padded[N_LAGS - 1 - k : len(padded) - k] for k in range(N_LAGS)], 1)
+
+
+def fitted_ln(contrasts: list[np.ndarray], counts: np.ndarray, frozen: np.ndarray) -> np.ndarray:
+    """Predictions of LN models for the frozen noise ``(T, N)``; the ridge is chosen on the last tenth of the segments.
+
+    Args:
+        contrasts: of each segment.
+        counts: of each segment, ``(segments, T, N)``.
+        frozen: contrast.
+    """
+    n_fit = round(0.9 * len(contrasts))
+    size = lagged(contrasts[0][:1]).shape[1]
+    products = np.zeros((size, size))
+    covariance = np.zeros((size, counts.shape[2]))
+    mean = counts[:n_fit].mean((0, 1))
+    for contrast, spikes in zip(contrasts[:n_fit], counts[:n_fit], strict=True):
+        x = lagged(contrast)
+        products += x.T @ x
+        covariance += x.T @ (spikes - mean)
+    scale = np.trace(products) / size / 100
+    filters = [np.linalg.solve(products + ridge * scale * np.eye(size), covariance) for ridge in RIDGES]
+    held = np.concatenate([lagged(contrast) for contrast in contrasts[n_fit:]])
+    spikes = counts[n_fit:].reshape(-1, counts.shape[2])
+    columns = []
+    for n in range(counts.shape[2]):
+        chosen = max((f[:, n] for f in filters), key=lambda f, n=n: np.corrcoef(held @ f, spikes[:, n])[0, 1])
+        drive = np.concatenate([lagged(contrast) @ chosen for contrast in contrasts[:n_fit]])
+        edges = np.quantile(drive, np.linspace(0, 1, N_CLASSES + 1)[1:-1])
+        of_class = np.digitize(drive, edges)
+        y = counts[:n_fit, :, n].ravel()
+        x, rate = (np.array([v[of_class == c].mean() for c in range(N_CLASSES)]) for v in (drive, y))
+        columns.append(np.interp(lagged(frozen) @ chosen, x, rate))
+    return np.stack(columns, 1)
+
+
+def measured(name: str, seed: int, steps: int, minutes: float) -> dict:
+    rng = np.random.default_rng(seed)
+    case = case_of(name, rng)
+    segments = {f"noise{i}": case.noise.movie(SEGMENT_S, rng) for i in range(round(60 * minutes / SEGMENT_S))}
+    movies = {**segments, "frozen": case.noise.movie(SEGMENT_S, rng)}
+    data = spike_counts(case.neurons, movies, {m: N_REPEATS if m == "frozen" else 1 for m in movies}, rng)
+    is_frozen = (data.table.stimulus == "frozen").to_numpy()
+    shown = data.subset(np.flatnonzero(~is_frozen).tolist())
+    repeats = select(data.subset(np.flatnonzero(is_frozen).tolist()), average_trials=True)
+    chosen = recipe(case, steps)
+    start_s = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        model = train(shown, chosen, Run.create(Path(folder), name, {}))
+    training_s = time.perf_counter() - start_s
+    contrasts = [movie.contrast().astype(float) for movie in segments.values()]
+    frozen = movies["frozen"].contrast().astype(float)
+    counts = counts_of(shown, list(segments), len(case.neurons))
+    rate_hz = case.noise.rate_hz
+    truth = np.stack([neuron.rate_hz(frozen, rate_hz) / rate_hz for neuron in case.neurons], 1)
+    predictions = {"network": None, "LN fitted": fitted_ln(contrasts, counts, frozen), "LN that made them": truth}
+    if name == "control":
+        predictions["model that made them"] = predictions.pop("LN that made them")
+    network = predict(model, repeats, chosen.batching)
+    tables = {}
+    for label, rates in predictions.items():
+        own = network if rates is None else replace(network, prediction=laid_over(network, rates))
+        tables[label] = Evaluation.of(own, repeats, None, LIKELIHOODS["poisson"]).scores_table(["cell_type"])
+    scores = {}
+    for score in ("single_trial_correlation", "deviance_explained"):
+        scores[score] = {label: table[score].tolist() for label, table in tables.items()}
+    ceilings = {c: tables["network"][c].tolist() for c in ("single_trial_ceiling", "deviance_ceiling")}
+    return {"seed": seed, "steps": steps, "minutes": minutes, "training_s": training_s, "scores": scores} | ceilings
+
+
+def counts_of(shown: Dataset, stimuli: list[str], n_neurons: int) -> np.ndarray:
+    """Counts ``(segments, T, N)``."""
+    found = {(r.stimulus, r.cell_type): r.trace for r in shown.recordings}
+    return np.stack([np.stack([found[s, f"unit{n}"] for n in range(n_neurons)], 1) for s in stimuli]).astype(float)
+
+
+def laid_over(network: object, rates: np.ndarray) -> torch.Tensor:
+    """The rates ``(T, N)`` in place of the predictions at the scored samples, which end with the last but one."""
+    prediction = network.prediction.clone()
+    for row, cell_type in enumerate(network.cell_type.tolist()):
+        scored = network.weight[row] > 0
+        last = len(rates) - 1
+        prediction[row, scored] = torch.from_numpy(rates[last - int(scored.sum()) : last, cell_type]).float()
+    return prediction
+
+
+def difference(a: list[float], b: list[float], n_draws: int = 10_000) -> dict[str, float]:
+    """Mean over neurons of ``a - b``, with a 95 % bootstrap interval."""
+    apart = np.subtract(a, b)
+    drawn = np.random.default_rng(0).choice(apart, (n_draws, len(apart))).mean(1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return {"network_minus": float(apart.mean()), "low": float(low), "high": float(high)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", choices=("retina", "cortex", "control"))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    given = parser.parse_args()
+    found = measured(given.case, given.seed, given.steps, given.minutes)
+    rows = []
+    for score, models in found["scores"].items():
+        for label, values in models.items():
+            apart = {} if label == "network" else difference(models["network"], values)
+            rows.append({"score": score, "model": label, "mean": float(np.mean(values)), **apart})
+    for ceiling in ("single_trial_ceiling", "deviance_ceiling"):
+        rows.append({"score": ceiling, "model": "ceiling", "mean": float(np.mean(found[ceiling]))})
+    notes = {key: found[key] for key in ("seed", "steps", "minutes", "training_s")}
+    write(f"spiking_{given.case}", rows, **notes)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
