@@ -50,6 +50,8 @@ class HiddenStack(nn.ModuleList):
             for i, (n_in, n_out) in enumerate(zip(inputs, config.channels, strict=True))
         )
         self.config = config
+        self.channels = config.channels[-1]
+        """Channels of the last maps."""
         self.compute: Compute = "auto"
         self.frozen = False
         """Whether the layers stay as they are in training: no gradients, and normalised by the running statistics."""

@@ -21,6 +21,7 @@ from stcnn.cell_type_names import by_cell_type
 from stcnn.errors import ConfigError, DataError, RateError, ShapeError
 from stcnn.movie import BACKGROUND, Movie
 from stcnn.nn.calcium import Calcium, CalciumConfig
+from stcnn.nn.core import Core
 from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
 from stcnn.nn.hidden import HiddenConfig
 from stcnn.nn.hidden_stack import HiddenStack
@@ -77,18 +78,21 @@ class STCNN(nn.Module):
         config: the network.
         population: the recorded neurons, which have their own gain and offset.
         deg_per_px: resolution of the movies unless a call says otherwise.
+        core: what stands in place of the hidden layers; None is those of ``config``.
     """
 
-    def __init__(self, config: ModelConfig, population: Population, deg_per_px: float = 1.0) -> None:
+    def __init__(
+        self, config: ModelConfig, population: Population, deg_per_px: float = 1.0, core: Core | None = None
+    ) -> None:
         super().__init__()
         self.config, self.population, self.deg_per_px = config, population, deg_per_px
         self.cell_types = tuple(population.neurons)
         types = {name: config.cell_types.get(name, config.cell_types["default"]) for name in self.cell_types}
         self.eye = Eye(config.eye)
-        self.hidden = HiddenStack(config.hidden)
+        self.hidden: HiddenStack | Core = HiddenStack(config.hidden) if core is None else core
         lattice = self.hidden.lattices(config.eye.lattice)[-1]
         counts = {name: len(neurons) for name, neurons in population.neurons.items()}
-        self.readouts = Readouts(config.hidden.channels[-1], lattice, config.readout, types, counts)
+        self.readouts = Readouts(self.hidden.channels, lattice, config.readout, types, counts)
         self.calcium = Calcium(config.calcium, counts, population.indicators)
         for tau_s in self.calcium.unused:
             tau_s.requires_grad_(False)
@@ -300,14 +304,17 @@ class STCNN(nn.Module):
     def maps(self, contrast: Tensor, rate_hz: float) -> dict[str, Tensor]:
         """Return every intermediate map, named, for contrast ``(B, T, Y, X)``.
 
-        ``eye`` is ``(T, B, Y, X)``; ``hidden.i`` (before) and ``norm.i`` (after normalisation) are ``(T, B, Y, X, C)``;
-        ``voltage`` and ``calcium`` (average neuron) are ``(T, B, N)``. In training mode maps are normalised by the
-        statistics of ``contrast``; the running ones stay as they are.
+        ``eye`` is ``(T, B, Y, X)``; ``hidden.i`` (before) and ``norm.i`` (after normalisation) are ``(T, B, Y, X, C)``,
+        those of another core are ``core``; ``voltage`` and ``calcium`` (average neuron) are ``(T, B, N)``. In training
+        mode maps are normalised by the statistics of ``contrast``; the running ones stay as they are.
         """
         if (fitting := self._fitting(as_clips(contrast))) is not self:
             return fitting.maps(contrast, rate_hz)
         found = {"eye": self.eye(contrast, rate_hz, self.deg_per_px)[0]}
         x = found["eye"].unsqueeze(-1)
+        if isinstance(self.hidden, Core):
+            rest = self.hidden.rest(len(contrast), self.eye.config.lattice, found["eye"])
+            x = found["core"] = self.hidden.advance(found["eye"], rate_hz, rest)[0]
         for i, layer in enumerate(self.hidden):
             found[f"hidden.{i}"] = layer.linear(x, rate_hz)[0]
             x = found[f"norm.{i}"] = layer.normalise(found[f"hidden.{i}"], observe=False)

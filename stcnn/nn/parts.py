@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from stcnn.nn.calcium import Calcium
+from stcnn.nn.core import Core
 from stcnn.nn.eye import Eye
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.population import Population
@@ -18,7 +19,7 @@ class Parts(Protocol):
     """The parts of a network; :class:`stcnn.nn.model.STCNN` is one."""
 
     eye: Eye
-    hidden: HiddenStack
+    hidden: HiddenStack | Core
     readouts: Readouts
     calcium: Calcium
     population: Population

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
+from stcnn.nn.core import Core
 from stcnn.nn.eye import Frames
 from stcnn.nn.hidden import convolve_columns
 from stcnn.nn.model import STCNN
@@ -53,6 +54,11 @@ def spacing_deg(model: STCNN) -> float:
         raise ConfigError(
             f"model.eye.column_spacing_deg is {spacing}, so that columns are not as far apart across as down",
             expected="one distance for both, where a cell type is asked at other columns",
+        )
+    if isinstance(model.hidden, Core):
+        raise ConfigError(
+            "the core of this model is not made of hidden layers, so that it may do something else at every column",
+            expected="hidden layers, where a cell type is asked at other columns",
         )
     if not all(layer.convolution.keeps_size for layer in model.hidden):
         raise ConfigError(

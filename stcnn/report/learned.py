@@ -103,7 +103,10 @@ def parameter_values(model: STCNN, untrained: STCNN, bounds: Bounds) -> list[Par
         return ParameterValues(title, unit, now, (low, high), initial=before, **look)
 
     kinds = [
-        *(kind(f"weights, layer {i}", "weight", f"hidden.{i - 1}.weight") for i in range(1, len(model.hidden) + 1)),
+        *(
+            kind(f"weights, layer {i}", "weight", f"hidden.{i - 1}.weight")
+            for i in range(1, len(list(model.hidden)) + 1)
+        ),
         kind("weights, readouts", "weight", "readouts.*.weight"),
         *(
             kind(

@@ -19,9 +19,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stcnn.errors import ShapeError
+from stcnn.nn.core import Core
 from stcnn.nn.filters.convolution import Convolver
 from stcnn.nn.filters.stateful import State, StatefulFilter
 from stcnn.nn.hidden import HiddenLayer
+from stcnn.nn.inference.carried import CarriedCore
 from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate, use_fourier
 from stcnn.nn.parts import Parts
@@ -147,7 +149,11 @@ class Folded:
     def __init__(self, model: Parts, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> None:
         self.clips = clips
         windows = [model.readouts.window]
-        sizes = model.hidden.lattices(model.eye.config.lattice)
+        rows, columns = model.eye.config.lattice
+        sizes = model.hidden.lattices((rows, columns))
+        if isinstance(model.hidden, Core):
+            windows.insert(0, Window(0, rows, 0, columns))
+            sizes = []
         for layer, size in zip(reversed(list(model.hidden)), reversed(sizes[:-1]), strict=True):
             windows.insert(0, layer.convolution.reads(windows[0]).within(size))
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
@@ -155,12 +161,17 @@ class Folded:
         self.eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
         self.layers = [
             FoldedLayer(layer, rate_hz, clips, reads, makes)
-            for layer, reads, makes in zip(model.hidden, windows[:-1], windows[1:], strict=True)
+            for layer, reads, makes in zip(model.hidden, windows[:-1], windows[1:], strict=False)
         ]
+        self.core: CarriedCore | None = None
+        """What stands in place of the layers, if they are none."""
+        if isinstance(model.hidden, Core):
+            self.core = CarriedCore(model.hidden, rate_hz, clips, (rows, columns), windows[-1], self._like)
         self.readouts = FoldedReadouts(model.readouts, rate_hz, clips)
         self.filters: dict[str, StatefulFilter] = {
             "eye": self.eye.filter,
             **{f"hidden.{i}": layer.filter for i, layer in enumerate(self.layers)},
+            **({} if self.core is None else {"core": self.core}),
             "readouts": self.readouts.filter,
         }
         kernels = [len(f.kernel) for f in self.filters.values() if isinstance(f, Convolver)]
@@ -232,6 +243,8 @@ class Folded:
             return filter.settle(rows[0]) if settle else filter.filter(rows)
 
         x = filtered(self.eye.filter, seen).view(-1, 1, *self.eye.shape)
+        if self.core is not None:
+            x = self.core.pictures(filtered(self.core, x))
         for layer in self.layers:
             x = layer.pictures(filtered(layer.filter, layer.drive(x)))
         voltage = filtered(self.readouts.filter, self.readouts.drive(x))
