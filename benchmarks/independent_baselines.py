@@ -224,15 +224,16 @@ def compared(name: str) -> Iterator[dict[str, float | str]]:
         start = time.perf_counter()
         predictions = fit(features.blocks).predict(data.subset(held_out), config.batching)
         seconds = time.perf_counter() - start
-        place = {held_out[int(i)]: k for k, i in enumerate(predictions.item)}
-
-        def program(item: int, predictions=predictions, place=place) -> Array:  # noqa: ANN001
-            r = data.recordings[item]
-            scored = (r.time_s >= config.batching.loss_start_s - 1e-9) & (np.arange(len(r.time_s)) < len(r.time_s) - 1)
-            return predictions.prediction[place[item]][: len(r.time_s)].double().numpy()[scored]
-
+        scored = predictions.weight > 0  # rows begin with the grey before a recording's first sample
+        numbers = [held_out[int(k)] for k in predictions.item]
+        rows = zip(numbers, predictions.prediction.double(), predictions.target.double(), scored, strict=True)
+        pairs = {n: (row[mine].numpy(), target[mine].numpy()) for n, row, target, mine in rows}
+        said, measured = ({n: pair[k] for n, pair in pairs.items()} for k in (0, 1))
         own = said_by_own[kind].__getitem__
-        scores = [correlations(data, held_out, said, truth.__getitem__) for said in (own, program)]
+        scores = [
+            correlations(data, held_out, own, truth.__getitem__),
+            correlations(data, held_out, said.__getitem__, measured.__getitem__),
+        ]
         print(name, rung, [round(s, 4) for s in scores], f"{independent_s:.0f} s, {seconds:.0f} s", flush=True)
         times = {"independent_s": independent_s, "program_s": seconds}
         yield {"set": name, "rung": rung, "independent": scores[0], "program": scores[1], **times}
