@@ -164,14 +164,14 @@ def t4_edges(to: Path) -> Path:
 SETS = {"t5_voltage": t5_voltage, "t4_edges": t4_edges}
 
 
-def make(name: str) -> Path:
-    """Make the store of a data set; returns its path."""
-    folder = TO / name
+def make(name: str, to: Path) -> Path:
+    """Make the store of a data set in a folder; returns its path."""
+    folder = to / name
     shutil.rmtree(folder, ignore_errors=True)
     config = read_import_config(SETS[name](folder))
     data = open_import(config, specified_movie)
-    store = TO / f"{name}.zarr"
-    TO.mkdir(exist_ok=True)
+    store = to / f"{name}.zarr"
+    to.mkdir(exist_ok=True)
     write_store(data, store, provenance={"import": config.model_dump(mode="json")}, overwrite=store.exists())
     for note in data.notes:
         print("  ", note)
@@ -184,5 +184,7 @@ if __name__ == "__main__":
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=list(SETS))
-    for chosen in parser.parse_args().names:
-        make(chosen)
+    parser.add_argument("--to", type=Path, default=TO, help="folder of the stores")
+    asked = parser.parse_args()
+    for chosen in asked.names:
+        make(chosen, asked.to)

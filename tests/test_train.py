@@ -28,6 +28,9 @@ STIMULI = (
     "edge_speed_deg_s:100},bar:{kind:moving_rectangle,height_deg:60,width_deg:4.5},wide:{kind:moving_rectangle,"
     "height_deg:9,width_deg:30}}"
 )
+BENCHMARKS = CONF.parents[1] / "benchmarks"
+RECORDED = ("t4_edges", "t5_voltage")
+"""Sets whose stores are made of files that are not part of the repository."""
 TWO_STEPS = ["training.epochs=2", "training.max_batches=1", "batching.batch_size=2", "training.device=cpu"]
 SMALL_NETWORK = [
     *("model.eye.lattice=[5,5]", "model.hidden.channels=[2]", "model.hidden.kernel_columns=3"),
@@ -38,6 +41,13 @@ SMALL_NETWORK = [
 @pytest.fixture(scope="module", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["STCNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def recorded_store(name: str, to: Path) -> Path:
+    """Make the store of a recorded set as the benchmark does, from the files beside the checkout."""
+    command = [sys.executable, str(BENCHMARKS / "recorded_sets.py"), name, "--to", str(to)]
+    subprocess.run(command, check=True, capture_output=True)
+    return to / f"{name}.zarr"
 
 
 def the_run(folder: Path) -> Run:
@@ -54,7 +64,9 @@ def folders(data: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, marks=pytest.mark.slow if Path(file).stem in RECORDED else ()) for file in FILES]
+)
 def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: pytest.FixtureRequest):
     choice = [file.removesuffix(".yaml").replace("/", "=")] if "/" in file else []
     if file == "dataset/published.yaml":
@@ -63,6 +75,9 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
     elif file == "dataset/store.yaml":
         store = write_store(dataset(trials=2), tmp_path / "set.zarr")
         choice += [f"dataset.path={store}", "split.validation=0.2", "batching.loss_start_s=-0.2", *SMALL_NETWORK]
+    elif Path(file).stem in RECORDED:
+        request.getfixturevalue("shared")
+        choice += [f"dataset.path={recorded_store(Path(file).stem, tmp_path)}", "model.hidden.channels=[2,2]"]
     elif file == "dataset/t4_stripes.yaml":
         request.getfixturevalue("shared")
         choice += ["dataset.cell_types=[t4_layer1]", "model.hidden.channels=[2,2]"]
