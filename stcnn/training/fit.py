@@ -203,7 +203,7 @@ def finished_epoch(scores: pd.DataFrame, config: TrainingConfig, importance: Map
     losses = held_out_losses(scores, importance)
     if config.keep == "last" or losses.empty:
         return int(scores.epoch.max())
-    return int(losses.idxmin())
+    return int(losses.index[losses.argmin()])
 
 
 def _accelerator(config: TrainingConfig) -> str:
