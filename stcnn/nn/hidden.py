@@ -102,7 +102,8 @@ class HiddenConfig(Config):
             if isinstance(each, tuple) and len(each) != len(self.channels):
                 raise ValueError(f"{name} has {len(each)} entries for {len(self.channels)} layers")
         for i in range(len(self.channels)):
-            kernel, padding = self._kernel(i), self._padding(i)
+            kernel = self._kernel(i)
+            padding = self._padding(i)
             if padding is None:
                 for width in kernel:
                     _is_odd(width)
@@ -112,7 +113,8 @@ class HiddenConfig(Config):
 
     def convolution(self, i: int) -> Convolution:
         """Return size and steps of the spatial convolution of layer ``i``."""
-        kernel, padding = self._kernel(i), self._padding(i)
+        kernel = self._kernel(i)
+        padding = self._padding(i)
         if padding is None:
             padding = (kernel[0] // 2, kernel[1] // 2)
         return Convolution(kernel, _pair(self.stride[i] if isinstance(self.stride, tuple) else self.stride), padding)
@@ -144,7 +146,8 @@ class WeightedBatchNorm(nn.Module):
 
     def __init__(self, channels: int, config: NormConfig) -> None:
         super().__init__()
-        self.eps, self.momentum = config.eps, config.momentum
+        self.eps = config.eps
+        self.momentum = config.momentum
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))

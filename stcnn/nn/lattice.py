@@ -80,7 +80,8 @@ class Convolution(NamedTuple):
     def reads(self, window: Window) -> Window:
         """Return what it reads to make a window; it may reach beyond the lattice."""
         (ky, kx), (sy, sx), (py, px) = self
-        top, left = sy * window.top - py, sx * window.left - px
+        top = sy * window.top - py
+        left = sx * window.left - px
         return Window(top, sy * (window.bottom - 1) - py + ky, left, sx * (window.right - 1) - px + kx)
 
     def middle(self, lattice: Pair) -> Window:

@@ -85,7 +85,9 @@ class STCNN(nn.Module):
         self, config: ModelConfig, population: Population, deg_per_px: float = 1.0, core: Core | None = None
     ) -> None:
         super().__init__()
-        self.config, self.population, self.deg_per_px = config, population, deg_per_px
+        self.config = config
+        self.population = population
+        self.deg_per_px = deg_per_px
         self.cell_types = tuple(population.neurons)
         types = {name: config.cell_types.get(name, config.cell_types["default"]) for name in self.cell_types}
         self.eye = Eye(config.eye)
@@ -444,7 +446,8 @@ def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str
     centre = config.readout.centre or (config.eye.lattice[0] // 2, config.eye.lattice[1] // 2)
     windows = [config.cell_types.get(name, config.cell_types["default"]).window for name in cell_types]
     half = [max(window[axis] for window in windows) // 2 for axis in (0, 1)]
-    before, behind = [], []
+    before = []
+    behind = []
     for axis, size in enumerate(config.eye.lattice):
         first = math.floor(columns[:, axis].min()) + centre[axis] - half[axis]
         last = math.floor(columns[:, axis].max()) + centre[axis] + half[axis] + 1

@@ -93,7 +93,8 @@ class CellTypeConfig(Config):
         """Return what is read of a lattice; it may reach beyond its edge."""
         (rows, columns), (row, column) = self.window, centre
         if self.grid is None:
-            top, left = row - rows // 2, column - columns // 2
+            top = row - rows // 2
+            left = column - columns // 2
             return Window(top, top + rows, left, left + columns)
         return Convolution(self.window, self.grid.stride, self.grid.padding).middle(lattice)
 
@@ -180,7 +181,8 @@ class Readouts(nn.ModuleDict):
         n_neurons: Mapping[str, int],
     ) -> None:
         super().__init__({name: Readout(channels, config, each, n_neurons[name]) for name, each in cell_types.items()})
-        self.config, self.cell_types = config, cell_types
+        self.config = config
+        self.cell_types = cell_types
         self.activation = activation(config.activation, config.slope)
         self.lie_on(lattice)
 
@@ -309,7 +311,8 @@ class Readouts(nn.ModuleDict):
         """
         inputs = self.config.filter.INPUTS
         if inputs > 1:  # each drive is read by a reader of its own
-            n_sites, n_types = len(cell_type), len(self.places)
+            n_sites = len(cell_type)
+            n_types = len(self.places)
             cell_type = torch.cat([cell_type + i * n_types for i in range(inputs)])
             order = _by_clip(clip, inputs)
             site = torch.cat([site + i * n_sites for i in range(inputs)])[order]
@@ -330,7 +333,8 @@ class Readouts(nn.ModuleDict):
 
     def _inside(self) -> Tensor:
         """Return what of :attr:`around`, a column wider, each cell type reads, ``(N, 4)``."""
-        top, left = self.around.top + self.origin[0], self.around.left + self.origin[1]
+        top = self.around.top + self.origin[0]
+        left = self.around.left + self.origin[1]
         return torch.tensor(
             [[p.top - top, p.bottom - top + 1, p.left - left, p.right - left + 1] for p in self.places.values()]
         )

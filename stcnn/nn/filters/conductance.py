@@ -98,7 +98,8 @@ class Membrane(StatefulFilter):
         clips: int,
     ) -> None:
         super().__init__(offset, places, clips)
-        self.config, self.constants = config, constants
+        self.config = config
+        self.constants = constants
         self.dt_s = 1 / rate_hz
         self.start = config.resting(constants).repeat(clips * places)
         self.last = self.start

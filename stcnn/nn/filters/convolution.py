@@ -65,7 +65,8 @@ class FiniteKernel(FilterKind):
 
 def fir_filter(x: Tensor, kernel: Tensor, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
     """Convolve ``x`` ``(T, ..., C)`` causally with ``kernel`` ``(K, C)`` by FFT along time."""
-    taps, steps = kernel.shape[0], x.shape[0]
+    taps = kernel.shape[0]
+    steps = x.shape[0]
     past = x.new_zeros(taps - 1, *x.shape[1:]) if state is None or state.history is None else state.history
     padded = torch.cat([past, x]) if taps > 1 else x
     size = padded.shape[0] + taps - 1
@@ -86,7 +87,8 @@ class Convolver(StatefulFilter):
     def __init__(self, kernel: Tensor, offset: Tensor, *, places: int, clips: int) -> None:
         super().__init__(offset, places, clips)
         self.kernel = kernel
-        self.by_place, self.offset_row = kernel.repeat(1, places).unsqueeze(1), offset.repeat(places)
+        self.by_place = kernel.repeat(1, places).unsqueeze(1)
+        self.offset_row = offset.repeat(places)
         self.to_come = kernel.new_zeros(kernel.shape[0], clips, self.by_place.shape[2])
         """Contributions to the next K - 1 frames, and a last row of zeros."""
         self._spare = torch.zeros_like(self.to_come)
@@ -107,7 +109,8 @@ class Convolver(StatefulFilter):
         return rows
 
     def _by_fourier(self, rows: Tensor) -> Tensor:
-        frames, taps = rows.shape[0], self.kernel.shape[0]
+        frames = rows.shape[0]
+        taps = self.kernel.shape[0]
         size = frames + taps - 1
         spectrum = torch.fft.rfft(rows.view(frames, -1, self.kernel.shape[1]), size, dim=0)
         spectrum *= torch.fft.rfft(self.kernel, size, dim=0).unsqueeze(1)

@@ -156,7 +156,8 @@ def exponential_filter(
 
 def _sum_of_taps(x: Tensor, kernel: Tensor, state: FilterState | None) -> tuple[Tensor, FilterState]:
     """Convolve ``x`` ``(T, ..., C)`` causally with a few taps ``(K, C)``, term by term."""
-    taps, steps = len(kernel), len(x)
+    taps = len(kernel)
+    steps = len(x)
     past = x.new_zeros(taps - 1, *x.shape[1:]) if state is None or state.history is None else state.history
     padded = torch.cat([past, x])
     y = sum(kernel[k] * padded[taps - 1 - k : taps - 1 - k + steps] for k in range(taps))
@@ -237,7 +238,8 @@ class Integrator(StatefulFilter):
 
     def settle(self, row: Tensor) -> Tensor:
         """Remember a constant input: ``q`` is that input."""
-        self.last, settled = row.clone(), row.clone()
+        self.last = row.clone()
+        settled = row.clone()
         if self.is_truncated:
             q = settled.view(self.ring.shape[1], -1)
             self.ring.copy_(self.tail_start - self.tail_weight * q.index_select(1, self.truncated_channels))

@@ -32,7 +32,9 @@ class StatefulFilter(ABC):
     """
 
     def __init__(self, offset: Tensor, places: int, clips: int) -> None:
-        self.offset, self.places, self.clips = offset, places, clips
+        self.offset = offset
+        self.places = places
+        self.clips = clips
 
     @property
     def input_offset(self) -> Tensor | None:

@@ -79,16 +79,22 @@ class FoldedLayer:
         factor = torch.ones_like(offset) if factor is None else factor
         if layer.norm is not None:
             scale, shift = layer.norm.affine()
-            factor, offset = factor * scale, shift + offset * scale
+            factor = factor * scale
+            offset = shift + offset * scale
         self.kernel = channels_last(layer.weight * factor.view(-1, 1, 1, 1))
-        self.activation, self.convolution, self.reads, self.makes = layer.activation, layer.convolution, reads, makes
+        self.activation = layer.activation
+        self.convolution = layer.convolution
+        self.reads = reads
+        self.makes = makes
         self.shape = (makes.bottom - makes.top, makes.right - makes.left)
         places = self.shape[0] * self.shape[1]
         kernel = layer.filter.config
         self.filter = kernel.stateful(layer.filter.constants, rate_hz, offset, places=places, clips=clips)
         wanted = layer.convolution.reads(makes)
-        top, bottom = reads.top - wanted.top, wanted.bottom - reads.bottom
-        left, right = reads.left - wanted.left, wanted.right - reads.right
+        top = reads.top - wanted.top
+        bottom = wanted.bottom - reads.bottom
+        left = reads.left - wanted.left
+        right = wanted.right - reads.right
         # What the convolution cannot pad itself, since it pads both sides alike.
         self.padding = (min(top, bottom), min(left, right))
         self.margins = [p - self.padding[i] for i, p in ((1, left), (1, right), (0, top), (0, bottom))]
@@ -97,7 +103,8 @@ class FoldedLayer:
 
     def drive(self, pictures: Tensor) -> Tensor:
         """Rectify in place and correlate pictures ``(n, C, Y, X)``; return rows ``(n, Y X C)``."""
-        x, offset = self.activation.in_place(pictures), self.filter.input_offset
+        x = self.activation.in_place(pictures)
+        offset = self.filter.input_offset
         if self.uneven:
             x = F.pad(x, self.margins)
         if self.wide:
@@ -131,7 +138,8 @@ class FoldedReadouts:
 
     def drive(self, pictures: Tensor) -> Tensor:
         """Rectify in place and read pictures ``(n, C, Y, X)``; return rows ``(n, N)``."""
-        rows, offset = self.activation.in_place(pictures).permute(0, 2, 3, 1).flatten(1), self.filter.input_offset
+        rows = self.activation.in_place(pictures).permute(0, 2, 3, 1).flatten(1)
+        offset = self.filter.input_offset
         return rows @ self.weights if offset is None else torch.addmm(offset, rows, self.weights)
 
 

@@ -53,7 +53,8 @@ class Indicator:
         type differ in their indicator."""
         tau_s = usual_tau_s
         if config.neurons and calcium.config.tau == "per_indicator":
-            self.columns, self.types = self.types, slice(None)
+            self.columns = self.types
+            self.types = slice(None)
             tau_s = torch.cat(taus)
         constants = Constants(tau_s=tau_s.detach())
         zero = torch.zeros_like(tau_s)

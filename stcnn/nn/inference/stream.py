@@ -108,7 +108,8 @@ class Stream:
     def _samples(self, voltage: NDArray[Any], calcium: NDArray[Any], axes: int) -> dict[str, Sample]:
         """Voltage ``(B, N)`` and calcium ``(B, M)`` by cell type."""
         if axes == 2:
-            voltage, calcium = voltage[0], calcium[0]
+            voltage = voltage[0]
+            calcium = calcium[0]
         if not self.config.neurons:
             return dict(zip(self.cell_types, map(Sample, voltage.T, calcium.T), strict=True))
         places = self._indicator.places
@@ -198,7 +199,8 @@ class Stream:
         if frame.dtype == np.uint8:
             luminance = np.divide(frame, 255, dtype=np.float32)
         elif frame.dtype.kind == "f":
-            low, high = frame.min(), frame.max()
+            low = frame.min()
+            high = frame.max()
             if not (low >= -1e-6 and high <= 1 + 1e-6):  # also where one of them is not a number
                 raise ShapeError(
                     f"luminance of frame {self.n_frames} runs from {low:.4g} to {high:.4g}",

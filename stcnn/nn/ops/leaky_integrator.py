@@ -48,7 +48,8 @@ class Scan:
         return self._run(start, rows, rows, -1)
 
     def _run(self, start: Tensor, u: Tensor, out: Tensor, step: int) -> Tensor:
-        frames, length = len(u), math.isqrt(len(u))
+        frames = len(u)
+        length = math.isqrt(len(u))
         if self.leak.numel() >= WIDE_ROW or length < 4:
             return _row_by_row(start, self.leak, u.unbind(0)[::step], out.unbind(0)[::step])
         whole = frames // length * length
@@ -58,7 +59,8 @@ class Scan:
         previous = torch.zeros_like(v[:, 0])
         for k in order:
             previous = torch.lerp(previous, u_blocks[:, k], self.leak, out=v[:, k])
-        powers, starts = self.powers(length), torch.empty_like(previous)
+        powers = self.powers(length)
+        starts = torch.empty_like(previous)
         for block in range(len(starts))[::step]:
             starts[block] = start
             start = torch.addcmul(previous[block], powers[-1], start)

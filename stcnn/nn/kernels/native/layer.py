@@ -251,7 +251,8 @@ class NativeLayer:
         blocks, last_frames = self._blocks(frames)
         top, bottom, left, right = self._checked(placed.window)
         n_sites, _, rows, columns = placed.weights.shape
-        corner, inside = placed.places[:, :2], placed.places[:, 2:]
+        corner = placed.places[:, :2]
+        inside = placed.places[:, 2:]
         fits = (corner >= torch.tensor([top, left])).all() and (
             corner + torch.tensor([rows, columns]) <= torch.tensor([bottom, right])
         ).all()

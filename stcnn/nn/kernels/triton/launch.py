@@ -21,7 +21,8 @@ BATCH = 16
 """Rows a thread asks for before it uses the first: enough requests under way to hide the latency of memory."""
 LANES = 128
 """Lanes of a program, one per thread: four warps, so that few clips still make many programs."""
-INTERPRETED_BATCH, INTERPRETED_LANES = 4, 4096
+INTERPRETED_BATCH = 4
+INTERPRETED_LANES = 4096
 """The same for the interpreter, which takes as long for many lanes as for few and computes rows behind the last."""
 PIECE = 8
 """Batches of frames that one program of a plain sum walks through."""
@@ -133,7 +134,8 @@ def integrate(u: Tensor, maps: Maps, moments: bool = False) -> Tensor:
     """
     from stcnn.nn.kernels.triton.kernels import integrate as kernel
 
-    v, sums = maps.v, maps.v.new_empty(2, maps.v.shape[1], dtype=torch.float64)
+    v = maps.v
+    sums = maps.v.new_empty(2, maps.v.shape[1], dtype=torch.float64)
     with _on_device(v):
         kernel[(_programs(v),)](
             u, v, maps.start, _or(maps.earlier, v), maps.leak, _or(maps.rest, v), sums, **maps.sizes,
@@ -171,7 +173,8 @@ def sum_adjoint(d: Tensor, maps: Maps, norm: Normalisation) -> Tensor:
     """
     from stcnn.nn.kernels.triton.kernels import sum_adjoint as kernel
 
-    v, options = maps.v, maps.options
+    v = maps.v
+    options = maps.options
     pieces = -(-len(d) // (options["BATCH"] * PIECE))
     sums = v.new_empty(pieces, 2, v.shape[1])
     with _on_device(v):
@@ -214,7 +217,8 @@ def integrate_backward(
     from stcnn.nn.kernels.triton.kernels import integrate_backward as kernel
 
     v, (where, lanes) = maps.v, _window(maps, window)
-    du, sums = v.new_empty(v.shape, dtype=dtype), v.new_empty(2, v.shape[1], dtype=torch.float64)
+    du = v.new_empty(v.shape, dtype=dtype)
+    sums = v.new_empty(2, v.shape[1], dtype=torch.float64)
     h = v.new_empty(v.shape if maps.rest is not None else 0)
     later = 0 if behind.later is None else len(behind.later)
     given = (*norm[0][:3], *norm[1]) if norm else (v,) * 5
@@ -259,7 +263,8 @@ def _window(maps: Maps, window: tuple[Window, int] | None) -> tuple[dict[str, in
     if window is None:
         return dict.fromkeys(("columns", "top", "left", "height", "width"), 0), maps.v.shape[1]
     (top, bottom, left, right), columns = window
-    height, width = bottom - top, right - left
+    height = bottom - top
+    width = right - left
     place = {"columns": columns, "top": top, "left": left, "height": height, "width": width}
     return place, maps.clips * height * width * maps.channels
 
