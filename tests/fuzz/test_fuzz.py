@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SAMPLE = ("protocol", "published", "store", "csv", "movie_npz")
+SAMPLE = ("protocol", "published", "csv")
 """Kinds of the quick part: every way of damage, and inputs that are opened in a moment."""
 
 
@@ -25,7 +25,7 @@ def _unjust(folder: Path, *options: str) -> tuple[list[dict[str, Any]], list[dic
 
 
 def test_a_sample_of_damaged_inputs(tmp_path: Path) -> None:
-    verdicts, unjust = _unjust(tmp_path, "--count", "30", "--seed", "3", "--kinds", *SAMPLE)
+    verdicts, unjust = _unjust(tmp_path, "--count", "15", "--seed", "3", "--kinds", *SAMPLE)
     assert unjust == []
     assert {verdict["outcome"] for verdict in verdicts} == {"accepted", "sentence"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,12 @@ def largest_error(found: np.ndarray | Tensor, right: np.ndarray | Tensor) -> flo
     return float(np.abs(found - right).max() / np.abs(right).max())
 
 
-@pytest.mark.parametrize("shape_px", SHAPES_PX)
+def slow(values: Iterable[Any]) -> list[Any]:
+    """Parameters of tests that are left out unless asked for."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
+@pytest.mark.parametrize("shape_px", [SHAPES_PX[0], *slow(SHAPES_PX[1:])])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_network_of_any_form_answers_as_the_formulas_say(form: str, shape_px: tuple[int, int]) -> None:
     network = Network(FORMS[form], shape_px)
@@ -152,7 +158,7 @@ GRADIENTS = ("tanh in hidden layers and readouts", "elu in front of the first la
              "power-exponential readouts", "rectangular windows", "even kernels")  # fmt: skip
 
 
-@pytest.mark.parametrize("form", GRADIENTS)
+@pytest.mark.parametrize("form", [*GRADIENTS[:2], *slow(GRADIENTS[2:])])
 def test_gradients_are_those_of_the_formulas(form: str) -> None:
     network = Network(FORMS[form], frames=40)
     model = network.model().double()
@@ -195,7 +201,7 @@ def test_finite_differences_agree_with_the_gradient_of_an_exponent() -> None:
 STREAMED = ("strides", "power-exponential readouts", "even kernels", "tanh in front of the first layer")
 
 
-@pytest.mark.parametrize("form", STREAMED)
+@pytest.mark.parametrize("form", [*STREAMED[:2], *slow(STREAMED[2:])])
 def test_a_stream_answers_as_the_whole_clip(form: str) -> None:
     network = Network(FORMS[form])
     model = network.model()
@@ -213,7 +219,11 @@ def test_a_stream_answers_as_the_whole_clip(form: str) -> None:
 
 @pytest.mark.parametrize("compute", ["torch", "native"])
 @pytest.mark.parametrize(
-    "form", ["relu in front of the first layer", "identity in hidden layers and readouts", "rectangular kernels"]
+    "form",
+    [
+        "relu in front of the first layer",
+        *slow(["identity in hidden layers and readouts", "rectangular kernels"]),
+    ],
 )
 def test_the_engines_train_what_they_can_as_layer_by_layer(form: str, compute: str) -> None:
     network = Network(FORMS[form])
@@ -257,7 +267,7 @@ def test_what_a_type_says_elsewhere_is_asked_only_where_places_are_columns() -> 
         drives(several.model().for_picture(SHAPES_PX[0]), Whole(several.contrast), 180.0, 1)
 
 
-SLOW_FIELDS = [pytest.param(form, marks=pytest.mark.slow) for form in GRADIENTS[1:3]]
+SLOW_FIELDS = slow(GRADIENTS[1:3])
 
 
 @pytest.mark.parametrize("form", ["strides", *SLOW_FIELDS])
