@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stcnn.nn.bounds import Bounds
     from stcnn.nn.model import STCNN, ModelConfig
     from stcnn.nn.population import Population
-    from stcnn.product import Run, latest_run, open_recordings, open_run, runs, simulate, train
+    from stcnn.product import Run, compare, latest_run, open_recordings, open_run, runs, simulate, train
     from stcnn.published import open_published
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "StcnnError",
     "TrainingError",
     "__version__",
+    "compare",
     "latest_run",
     "open_published",
     "open_recordings",
@@ -59,7 +60,7 @@ _HOMES = {
     "stcnn.nn.model": ("STCNN", "ModelConfig"),
     "stcnn.nn.population": ("Population",),
     "stcnn.published": ("open_published",),
-    "stcnn.product": ("Run", "latest_run", "open_recordings", "open_run", "runs", "simulate", "train"),
+    "stcnn.product": ("Run", "compare", "latest_run", "open_recordings", "open_run", "runs", "simulate", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,11 +20,13 @@ from stcnn.folders import experiments_folder
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder
+from stcnn.run_summary import summary
 from stcnn.validation import Fault, validated
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stcnn.comparison import Comparison
     from stcnn.nn.model import STCNN, Response
     from stcnn.simulation import SimulatedDataConfig, Simulation
 
@@ -32,6 +35,19 @@ Part = Literal["validation", "test"]
 
 class Run(RunFolder):
     """A run folder, and what one asks of a finished run."""
+
+    def __repr__(self) -> str:
+        """Name the folder, how far the training came and how well it scores."""
+        found = summary(self)
+        scores = f", correlation {found['by_cell_type']}" if found["by_cell_type"] else ""
+        return f"Run('{self.path}': {found['state']}, {found['epochs']} epochs{scores})"
+
+    def _repr_html_(self) -> str:
+        """Show the same as a small table in a notebook."""
+        found = summary(self)
+        cells = {"data": "dataset", "state": "state", "epochs": "epochs", "validation correlation": "by_cell_type"}
+        rows = "".join(f"<tr><th>{title}</th><td>{escape(str(found[key]))}</td></tr>" for title, key in cells.items())
+        return f"<table><caption>{escape(str(self.path))}</caption>{rows}</table>"
 
     def settings(self) -> Config:
         """Return the configuration it was trained with, judged."""
@@ -71,19 +87,27 @@ class Run(RunFolder):
 
         return respond_together(self._opened, movies.items())
 
-    def evaluate(self, part: Part = "validation", *, again: bool = False) -> pd.DataFrame:
+    def evaluate(
+        self, part: Part = "validation", *, dataset: str | Path | None = None, again: bool = False
+    ) -> pd.DataFrame:
         """Score the run on a held-out part, write the scores into its folder, and return them.
 
         Args:
             part: of the recordings it was trained on.
+            dataset: other recordings instead, all of them: a store, or the name of a choice of ``conf/dataset``.
             again: look at the test part although someone did before; every look is recorded.
 
         Raises:
-            DataError: a second look at the test part was not asked for.
+            DataError: a second look at the test part was not asked for, or the run was trained on other recordings
+                of the name that are not new to it.
         """
-        from stcnn.training.held_out import look_at_test, score_part, sealed_scores
+        from stcnn.training.held_out import look_at_test, score_other, score_part, sealed_scores, write_scores
 
         settings = self.settings()
+        if dataset is not None:
+            table = score_other(self, _named_recordings(dataset), settings)
+            write_scores(self, f"{Path(dataset).stem}_scores", table)
+            return table
         if part == "test":
             look_at_test([self], again)
             return sealed_scores(self, settings.open_dataset(), settings)
@@ -173,6 +197,51 @@ def run_training(config: Config, overrides: Sequence[str]) -> Run:
             print(report_or_reason(member, dataset, config.batching, config.bounds))
         print(write_ensemble_report(run, dataset, config))
     return Run(run.path)
+
+
+def compare(
+    runs: Sequence[RunFolder | str | Path],
+    baselines: str = "",
+    part: Part = "validation",
+    *,
+    score: str = "",
+    folder: str | Path | None = None,
+    again: bool = False,
+) -> Comparison:
+    """Set runs side by side on the recordings that they hold out, as ``stcnn compare`` does.
+
+    Args:
+        runs: run folders; the others are held against the first.
+        baselines: simple models that are fitted and compared too: ``"all"``, or names with commas between them.
+        part: which recordings.
+        score: the score that is drawn; the table has all of them.
+        folder: to write tables and figures to; None is one in the first run.
+        again: look at the test part although someone did before; every look is recorded.
+
+    Returns:
+        The comparison: its ``table``, and what was ``left_out``.
+
+    Raises:
+        StcnnError: a run, a name or the folder cannot be used, or the runs do not hold out the same recordings.
+    """
+    from stcnn.baselines import named
+    from stcnn.comparison import Comparison
+
+    wanted = named(baselines) if baselines else []
+    opened = [run if isinstance(run, RunFolder) else open_run_folder(run) for run in runs]
+    where = None if folder is None else Path(folder).expanduser()
+    found = Comparison.of_runs(opened, part, score=score, folder=where, again=again)
+    for _ in found.fit(wanted):
+        pass
+    return found
+
+
+def _named_recordings(name: str | Path) -> Dataset:
+    """A store, or the recordings of a choice of ``conf/dataset``."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return compose(["dataset=store", f"dataset.path={folder.absolute()}"]).open_dataset()
+    return compose([f"dataset={name}"]).open_dataset()
 
 
 def open_recordings(path: str | Path) -> Dataset:

@@ -25,15 +25,16 @@ def summaries(folder: Path | None = None) -> pd.DataFrame:
         ``by_cell_type`` as text, ``path``. ``attrs["folder"]`` is the folder.
     """
     parent = experiments_folder() if folder is None else folder.expanduser()
-    rows = [_summary(Run(path.parent)) for path in sorted(parent.glob("*/config.yaml"))]
+    rows = [summary(Run(path.parent)) for path in sorted(parent.glob("*/config.yaml"))]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs["folder"] = str(parent)
     return table
 
 
-def _summary(run: Run) -> dict[str, object]:
-    row: dict[str, object] = {"run": run.path.name, "dataset": "", "epochs": 0, "correlation": float("nan")}
-    row |= {"by_cell_type": "", "path": str(run.path)}
+def summary(run: Run) -> dict[str, object]:
+    """One row of :func:`summaries`."""
+    row: dict[str, object] = {"run": run.path.name, "dataset": "", "state": "", "epochs": 0}
+    row |= {"correlation": float("nan"), "by_cell_type": "", "path": str(run.path)}
     try:
         row["dataset"] = _dataset_name(run)
         row |= _scores(run)

@@ -1,5 +1,6 @@
 """The names that ``import stcnn`` offers: what the commands do, as functions."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import stcnn
+from stcnn.commands.compare import app as command
 from stcnn.errors import FileError
+from stcnn.run_summary import summary
 
 SMALL = [
     "dataset.n_animals=1",
@@ -35,6 +39,30 @@ def test_a_trained_run_answers_what_one_asks_of_it(run: "stcnn.Run"):
     table = run.predict({name: movie})
     assert set(table.cell_type) == set(dataset.cell_types)
     assert len(table) == len(movie.time_s) * len(dataset.cell_types)
+
+
+def test_a_run_says_what_it_is_in_a_line(run: "stcnn.Run"):
+    correlation = re.escape(str(summary(run)["by_cell_type"]))
+    assert re.fullmatch(
+        rf"Run\('{re.escape(str(run.path))}': finished, 1 epochs, correlation {correlation}\)", repr(run)
+    )
+    shown = run._repr_html_()
+    assert shown.startswith("<table><caption>")
+    assert "<th>state</th><td>finished</td>" in shown
+
+
+def test_compare_does_what_the_command_does(run: "stcnn.Run", tmp_path: Path):
+    found = stcnn.compare([run], "grand mean of the type", folder=tmp_path / "function")
+    assert list(found.table.model.unique())[1:] == ["grand mean of the type"]
+    done = CliRunner().invoke(
+        command, [str(run.path), "--baselines", "grand mean of the type", "--to", str(tmp_path / "command")]
+    )
+    assert done.exit_code == 0, done.output
+    for name in ("ladder.csv", "ladder.svg"):
+        assert (tmp_path / "function" / name).is_file()
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "function" / "ladder.csv"), pd.read_csv(tmp_path / "command" / "ladder.csv")
+    )
 
 
 def test_scores_are_those_that_the_command_writes(run: "stcnn.Run"):

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from stcnn.baselines import features
 from stcnn.baselines.averages import GrandMean, Population
 from stcnn.baselines.workbench import Workbench as Workbench
-from stcnn.data.batching import BatchingConfig
-from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError, nearest
-from stcnn.evaluate import Predictions
+from stcnn.evaluate import Predictor
 
-
-class Baseline(Protocol):
-    """Anything that predicts recordings."""
-
-    def predict(self, dataset: Dataset, batching: BatchingConfig) -> Predictions:
-        """Predict every recording of a data set; scored as ``batching`` says."""
-
-
-Fit = Callable[[Workbench], Baseline]
+Fit = Callable[[Workbench], Predictor]
 
 BASELINES: Mapping[str, Fit] = {
     "grand mean of the type": lambda bench: GrandMean(bench.train),

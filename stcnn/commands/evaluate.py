@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from stcnn.config import Config
-    from stcnn.run_folder import Run
-
 app = typer.Typer(help="Score a trained model on held-out recordings.")
 
 Part = Literal["validation", "test"]
@@ -50,38 +47,19 @@ def evaluate(
     """
     from rich.console import Console
 
-    from stcnn.config import validate
-    from stcnn.run_folder import open_run
-    from stcnn.training.held_out import look_at_test, score_part, sealed_scores
+    from stcnn.product import open_run
+    from stcnn.training.held_out import looks
 
     opened = open_run(run)
-    config = validate(opened.config())
+    table = opened.evaluate(split, dataset=dataset, again=again)
     title = f"{split} part of {opened.path.name}"
     if dataset is not None:
-        name, table = f"{Path(dataset).stem}_scores", _other_data(opened, config, dataset)
         title = f"{opened.path.name} on {dataset}"
     elif split == "test":
-        n_looks = look_at_test([opened], again)
-        name, table = "test_scores", sealed_scores(opened, config.open_dataset(), config)
-        title += f" (look {n_looks} at it)"
-    else:
-        name, table = f"{split}_scores", score_part(opened, config.open_dataset(), config, split)
-    if config.training.loss == "squared":  # FEVE says it, and more
-        table = table.drop(columns=[name for name in table if name.startswith("deviance")])
+        title += f" (look {len(looks([opened]))} at it)"
+    name = f"{split if dataset is None else Path(dataset).stem}_scores"
     Console().print(printed(table, title))
     typer.echo(f"scores of all cell types, families and neurons in {opened.path / name}.csv and .parquet")
-
-
-def _other_data(run: Run, config: Config, named: str) -> pd.DataFrame:
-    """Score a run on recordings it was not trained on, and write the scores."""
-    from stcnn.config import compose
-    from stcnn.training.held_out import score_other, write_scores
-
-    folder = Path(named).expanduser()
-    overrides = ["dataset=store", f"dataset.path={folder.absolute()}"] if folder.is_dir() else [f"dataset={named}"]
-    table = score_other(run, compose(overrides).open_dataset(), config)
-    write_scores(run, f"{folder.stem}_scores", table)
-    return table
 
 
 def printed(table: pd.DataFrame, title: str) -> Table:

@@ -6,6 +6,7 @@
 from stcnn.evaluate.predictions import Predictions as Predictions
 from stcnn.evaluate.predictions import predict as predict
 from stcnn.evaluate.predictions import predict_batch as predict_batch
+from stcnn.evaluate.predictor import Predictor as Predictor
 from stcnn.evaluate.responses import Response as Response
 from stcnn.evaluate.responses import responses as responses
 from stcnn.evaluate.tables import Evaluation as Evaluation

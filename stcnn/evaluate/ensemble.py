@@ -53,6 +53,21 @@ def predict_together(models: Sequence[STCNN], dataset: Dataset, batching: Batchi
     return EnsemblePredictions(replace(each[0], prediction=members.mean(0)), members)
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """Finished models of one kind, one or several, as a :class:`~stcnn.evaluate.predictor.Predictor`: their mean.
+
+    Args:
+        models: the members.
+    """
+
+    models: Sequence[STCNN]
+
+    def predict(self, dataset: Dataset, batching: BatchingConfig) -> Predictions:
+        """Predict every recording of a data set; arguments as of :func:`predict_together`."""
+        return predict_together(self.models, dataset, batching).mean
+
+
 def calibration(predictions: EnsemblePredictions, noise_variance: Tensor | None = None) -> pd.DataFrame:
     """Hold the spread of the members against the error of their mean.
 

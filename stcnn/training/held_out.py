@@ -24,7 +24,7 @@ from stcnn.data.splitting.leaks import known_again
 from stcnn.data.splitting.splits import Split, recording_keys, require_no_leak
 from stcnn.errors import DataError, FileError, ShapeError, nearest
 from stcnn.evaluate import Evaluation
-from stcnn.evaluate.ensemble import predict_together
+from stcnn.evaluate.ensemble import Ensemble
 from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
@@ -66,7 +66,7 @@ def score_part(run: Run, dataset: Dataset, recipe: Recipe, part: Part) -> pd.Dat
     table = pd.DataFrame(columns=["level"])
     if items:
         held_out = dataset.subset(items)
-        predictions = predict_together(run.models(), held_out, recipe.batching).mean
+        predictions = Ensemble(run.models()).predict(held_out, recipe.batching)
         likelihood = LIKELIHOODS[recipe.training.loss]
         table = Evaluation.of(predictions, held_out, recipe.split.families, likelihood).scores_table()
     if part == "test":
@@ -199,7 +199,7 @@ def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
         )
     indicators = indicators_of(others.table, others.neurons) if models[0].calcium.indicators else {}
     transferred = [with_neurons(model, others.neurons, indicators) for model in models]
-    predictions = predict_together(transferred, others, recipe.batching).mean
+    predictions = Ensemble(transferred).predict(others, recipe.batching)
     likelihood = LIKELIHOODS[recipe.training.loss]
     return Evaluation.of(predictions, others, recipe.split.families, likelihood).scores_table()
 

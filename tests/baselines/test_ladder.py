@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from stcnn.baselines import BASELINES, Workbench, features, named
 from stcnn.baselines.averages import GrandMean, Population
 from stcnn.baselines.ladder import ALL_TYPES, evaluation, ladder
-from stcnn.commands.compare import app, names_of
+from stcnn.commands.compare import app
+from stcnn.comparison import names_of
 from stcnn.data import Dataset, Recording
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.splitting.splits import SplitConfig, split_recordings
