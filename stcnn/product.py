@@ -40,7 +40,8 @@ class Run(RunFolder):
         """Name the folder, how far the training came and how well it scores."""
         found = summary(self)
         scores = f", correlation {found['by_cell_type']}" if found["by_cell_type"] else ""
-        return f"Run('{self.path}': {found['state']}, {found['epochs']} epochs{scores})"
+        epochs = f"{found['epochs']} epoch{'' if found['epochs'] == 1 else 's'}"
+        return f"Run('{self.path}': {found['state']} after {epochs}{scores})"
 
     def _repr_html_(self) -> str:
         """Show the same as a small table in a notebook."""
