@@ -39,8 +39,12 @@ class Weights:
     """The `stcnn.data.splitting.leaks.footprints` of what it learned from; none if not recorded."""
 
 
+_RECENT: dict[tuple[object, ...], Weights] = {}
+"""What was read last: a configuration is composed with it, and each training of the same process begins with it."""
+
+
 def read_weights(folder: Path, epoch: int | None = None) -> Weights:
-    """Open the folder that a training starts from.
+    """Open the folder that a training starts from; read once as long as its files stay the same.
 
     Args:
         folder: a run folder, or one with published checkpoints.
@@ -49,6 +53,22 @@ def read_weights(folder: Path, epoch: int | None = None) -> Weights:
     Raises:
         FileError: it is neither, an ensemble, or has no such epoch.
     """
+    key = (folder, epoch, _files(folder))
+    if key not in _RECENT:
+        weights = _read(folder, epoch)
+        _RECENT.clear()
+        _RECENT[key] = weights
+    return _RECENT[key]
+
+
+def _files(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of the last change and size of every file that weights may be read from."""
+    found = [*folder.glob("*"), *(folder / "checkpoints").glob("*"), *(folder / "members").glob("*/config.yaml")]
+    stats = [(str(path), path.stat()) for path in found if path.is_file()]
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+
+
+def _read(folder: Path, epoch: int | None) -> Weights:
     if epochs := published_epochs(folder):
         number = epochs[-1] if epoch is None else epoch
         model = read_published(folder, number).model

@@ -330,3 +330,19 @@ def test_weights_bring_no_windows_of_their_own_for_new_types():
     assert found["lc4"].window_columns == 3
     assert found["lplc2"].window_columns == 15
     assert found["default"] == chosen.cell_types["default"]
+
+
+def test_weights_are_read_once_until_their_files_change(source: Run, tmp_path: Path):
+    folder = tmp_path / "copy"
+    shutil.copytree(source.path, folder)
+    first = read_weights(folder)
+    assert read_weights(folder) is first
+    taken_from = {name: value.clone() for name, value in first.model.state_dict().items()}
+    train(dataset(), starting_from(folder, model=NORMALISED), new_run(tmp_path))
+    assert all(torch.equal(value, taken_from[name]) for name, value in read_weights(folder).model.state_dict().items())
+    changed = read_weights(folder, epoch=1)
+    assert changed is not first
+    (folder / "model.safetensors").write_bytes((source.path / "model.safetensors").read_bytes())
+    again = read_weights(folder)
+    assert again is not first
+    assert again.sha256 == first.sha256
