@@ -181,7 +181,8 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
     def collect(values: DictConfig) -> None:
         composed.append((plain(values), list(HydraConfig.get().overrides.task)))
 
-    argv, sys.argv = sys.argv, [sys.argv[0], *with_prefix(arguments)]
+    argv = sys.argv
+    sys.argv = [sys.argv[0], *with_prefix(arguments)]
     full_error, os.environ["HYDRA_FULL_ERROR"] = os.environ.get("HYDRA_FULL_ERROR"), "1"  # raise instead of leaving
     try:
         with explaining_hydra(), loggers_kept():
@@ -248,7 +249,8 @@ def _explained(fault: Fault) -> ConfigError:
         case "union_tag_not_found":
             return ConfigError(f"the key '{name}.kind' is missing", remedy=remedy)
         case "union_tag_invalid":
-            tag, kinds = fault.context["tag"], re.findall(r"'([^']*)'", fault.context["expected_tags"])
+            tag = fault.context["tag"]
+            kinds = re.findall(r"'([^']*)'", fault.context["expected_tags"])
             return ConfigError(f"'{name}.kind' is '{tag}' ({nearest(tag, kinds)})", remedy=remedy)
         case "value_error":
             return ConfigError(f"'{name}' cannot be used: {fault.context['error']}", remedy=remedy)

@@ -157,7 +157,8 @@ class Run:
         with reading(
             self.path / "model.json", "the network of these weights", remedy="open an undamaged copy of the run"
         ):
-            config, population = ModelConfig(**facts["config"]), Population(**facts["population"])
+            config = ModelConfig(**facts["config"])
+            population = Population(**facts["population"])
             model = STCNN(config, population, float(facts["deg_per_px"]))
             model.load_state_dict(weights)
         return model.eval()

@@ -135,8 +135,12 @@ class BatchOrder(Sampler[list[int]]):
     def __init__(
         self, n_frames: Sequence[int], rate_hz: Sequence[float], batch_size: int, *, seed: int, shuffle: bool
     ) -> None:
-        self.n_frames, self.rate_hz, self.batch_size = np.asarray(n_frames), np.asarray(rate_hz), batch_size
-        self.seed, self.shuffle, self.epoch = seed, shuffle, 0
+        self.n_frames = np.asarray(n_frames)
+        self.rate_hz = np.asarray(rate_hz)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
         self.first = 0
 
     def set_epoch(self, epoch: int, first: int = 0) -> None:
@@ -167,7 +171,9 @@ class ClipBatches(TorchDataset[Batch]):
     """Makes the batch of a list of clips; indexed by such lists."""
 
     def __init__(self, dataset: Dataset, clips: Sequence[Clip], config: BatchingConfig) -> None:
-        self.dataset, self.clips, self.config = dataset, clips, config
+        self.dataset = dataset
+        self.clips = clips
+        self.config = config
         self.type_index = {cell_type: i for i, cell_type in enumerate(dataset.cell_types)}
         self.neuron_index = {(t, uid): i for t, uids in dataset.neurons.items() for i, uid in enumerate(uids)}
         self.at_frames = bool(sampled_at_frames(dataset.table).all())
@@ -260,9 +266,12 @@ def _place(out: NDArray, frames: NDArray, start: int, shift_px: tuple[int, int])
     """Write the shifted movie ``(T, Y, X)`` into ``out`` from frame ``start`` on; what lies outside is cut off."""
     azi, ele = shift_px
     rows, columns = frames.shape[1:]
-    t0, t1 = max(0, start), min(len(out), start + len(frames))
-    y0, y1 = max(0, ele), min(rows, rows + ele)
-    x0, x1 = max(0, -azi), min(columns, columns - azi)
+    t0 = max(0, start)
+    t1 = min(len(out), start + len(frames))
+    y0 = max(0, ele)
+    y1 = min(rows, rows + ele)
+    x0 = max(0, -azi)
+    x1 = min(columns, columns - azi)
     if t0 < t1 and y0 < y1 and x0 < x1:
         out[t0:t1, y0:y1, x0:x1] = frames[t0 - start : t1 - start, y0 - ele : y1 - ele, x0 + azi : x1 + azi]
 

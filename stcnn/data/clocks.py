@@ -42,7 +42,8 @@ def sample_prediction(prediction: Tensor, start: Tensor, stop: Tensor) -> Tensor
     first_knot = torch.floor(start)
     n_knots = int((torch.ceil(stop) - first_knot).max()) + 1 if start.numel() else 1
     knots = first_knot.unsqueeze(-1) + torch.arange(n_knots, device=start.device)
-    a, b = start.unsqueeze(-1) - knots, stop.unsqueeze(-1) - knots
+    a = start.unsqueeze(-1) - knots
+    b = stop.unsqueeze(-1) - knots
     width = b - a
     mean = (_hat_integral(b) - _hat_integral(a)) / width.clamp(min=SHORTEST_EXPOSURE)
     instant = (1 - ((a + b) / 2).abs()).clamp(min=0)
@@ -68,8 +69,10 @@ def sampled_at_frames(table: pd.DataFrame) -> NDArray[np.bool_]:
 
 def frame_extents(table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First frame and the one after the last that each recording needs, counted from stimulus onset."""
-    rate_hz, half_s = table.movie_rate_hz.to_numpy(), table.exposure_s.to_numpy() / 2
-    start, end = table.start_s.to_numpy(), table.end_s.to_numpy()
+    rate_hz = table.movie_rate_hz.to_numpy()
+    half_s = table.exposure_s.to_numpy() / 2
+    start = table.start_s.to_numpy()
+    end = table.end_s.to_numpy()
     at_frames = sampled_at_frames(table)
     first = np.where(at_frames, np.rint(start * rate_hz), np.floor((start - half_s) * rate_hz)).astype(int)
     last = np.where(at_frames, first + table.n_samples, np.ceil((end + half_s) * rate_hz) + 1).astype(int)
@@ -86,9 +89,12 @@ def traces_at_frames(
         length: frames of a clip.
         loss_start_s: time from which on, up to the last but one sample, the weight is 1.
     """
-    targets, weights = np.empty((len(rows), length), np.float32), np.zeros((len(rows), length), np.float32)
+    targets = np.empty((len(rows), length), np.float32)
+    weights = np.zeros((len(rows), length), np.float32)
     for target, weight, (recording, first_frame) in zip(targets, weights, rows, strict=True):
-        trace, rate_hz, start_s = recording.trace, recording.rate_hz, float(recording.time_s[0])
+        trace = recording.trace
+        rate_hz = recording.rate_hz
+        start_s = float(recording.time_s[0])
         before = round(start_s * rate_hz) - first_frame
         target[:before] = trace[:PAD_SAMPLES].mean()
         target[before : before + len(trace)] = trace

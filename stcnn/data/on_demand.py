@@ -37,7 +37,8 @@ class SelectedRecordings(_Lazy):
     """Some recordings of a larger sequence, looked up when asked for."""
 
     def __init__(self, recordings: Sequence[Recording], indices: Sequence[int]) -> None:
-        self.recordings, self.indices = recordings, indices
+        self.recordings = recordings
+        self.indices = indices
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -56,7 +57,8 @@ class RecordingsOnDemand(_Lazy):
     """
 
     def __init__(self, table: pd.DataFrame, load: Callable[[int], Samples]) -> None:
-        self.table, self.load = table, load
+        self.table = table
+        self.load = load
 
     def __len__(self) -> int:
         return len(self.table)
@@ -88,7 +90,9 @@ class MoviesOnDemand(Mapping[str, Movie]):
         keep_bytes: float = 100e6,
         notes: Iterable[str] = (),
     ) -> None:
-        self.names, self.load, self.keep_bytes = dict.fromkeys(names), load, keep_bytes
+        self.names = dict.fromkeys(names)
+        self.load = load
+        self.keep_bytes = keep_bytes
         self.notes = tuple(dict.fromkeys(notes))
         self.recent: OrderedDict[str, Movie] = OrderedDict()
 
@@ -156,7 +160,8 @@ class AveragedTrials(_Lazy):
     """
 
     def __init__(self, recordings: Sequence[Recording], trials: Sequence[Sequence[int]]) -> None:
-        self.recordings, self.trials = recordings, trials
+        self.recordings = recordings
+        self.trials = trials
 
     def __len__(self) -> int:
         return len(self.trials)

@@ -152,7 +152,8 @@ class Summary:
 
     def movies_in_words(self) -> str:
         """Number, size and rate of the movies, one sentence."""
-        (rows, columns), rates = self.shape_px, ", ".join(f"{rate:g}" for rate in self.movie_rates_hz)
+        rows, columns = self.shape_px
+        rates = ", ".join(f"{rate:g}" for rate in self.movie_rates_hz)
         size = f"{columns * self.deg_per_px:.4g} x {rows * self.deg_per_px:.4g} deg"
         return (
             f"Movies: {self.n_movies} of {rows} x {columns} px (rows x columns) at {self.deg_per_px:g} deg, "

@@ -122,7 +122,8 @@ def predict(model: STCNN, dataset: Dataset, batching: BatchingConfig) -> Predict
         dataset: recordings whose neurons the model knows.
         batching: padding and scored window, as in training.
     """
-    device, training = next(model.parameters()).device, model.training
+    device = next(model.parameters()).device
+    training = model.training
     model.eval()
     try:
         with torch.no_grad():

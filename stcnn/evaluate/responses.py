@@ -58,7 +58,8 @@ def responses(predictions: Predictions, dataset: Dataset) -> list[Response]:
     at_frames = sampled_at_frames(dataset.table)
     single: list[Response] = []
     for row, item in enumerate(predictions.item.tolist()):
-        weight, recording = predictions.weight[row].numpy() > 0, dataset.recordings[item]
+        weight = predictions.weight[row].numpy() > 0
+        recording = dataset.recordings[item]
         scored = scored_samples(recording, weight, bool(at_frames[item]))
         single.append(_alone(item, recording, scored, predictions.prediction[row].numpy()[weight]))
     table = dataset.table.iloc[[response.item for response in single]]

@@ -147,7 +147,8 @@ class Evaluation(ResponseSums):
 
     def _with_intervals(self, group: Group, n_draws: int) -> dict[str, float]:
         found: dict[str, float] = {}
-        score, draws = self.scores(group), self.scores(group, bootstrap_counts(group.n_units, n_draws))
+        score = self.scores(group)
+        draws = self.scores(group, bootstrap_counts(group.n_units, n_draws))
         for name, metric in METRICS.items():
             ends = interval(float(score[name][0]), draws[name], group.n_units, metric.scale)
             found |= {name: float(score[name][0]), f"{name}_low": ends.low, f"{name}_high": ends.high}

@@ -79,7 +79,9 @@ def interval(score: float, draws: Values, n_units: int, scale: Scale = "plain", 
         return Interval(float(back(centre - reach)), float(back(centre + reach)))
 
 
-NEARLY_ONE, NEARLY_NONE, KNEE = 1 - 1e-9, 1e-300, 0.1
+NEARLY_ONE = 1 - 1e-9
+NEARLY_NONE = 1e-300
+KNEE = 0.1
 MIDDLE = stats.norm.cdf((-1, 1))
 SCALES: dict[Scale, tuple[Callable[[Values], Values], Callable[[Values], Values]]] = {
     "plain": (lambda x: x, lambda z: z),

@@ -86,15 +86,18 @@ class Moments(Additive):
         if n_trials > 1:
             noise = trials.var(0, ddof=1).sum() / n_trials
             level_noise = trials.sum(1).var(ddof=1) / n_trials
-        x, y = predicted.astype(float), trials.mean(0, dtype=float)
+        x = predicted.astype(float)
+        y = trials.mean(0, dtype=float)
         return cls._of(len(x), x.sum(), x @ x, y.sum(), y @ y, x @ y, noise, level_noise)
 
     @classmethod
     def of_single_trials(cls, predicted: Values, trials: Values) -> Self:
         """Sums of a prediction ``(S,)`` and each of the trials ``(K, S)``, over all K S samples."""
-        n, mean = len(trials), cls.of_trial_mean(predicted, trials)
+        n = len(trials)
+        mean = cls.of_trial_mean(predicted, trials)
         yy = np.einsum("ks,ks->", trials, trials, dtype=float)
-        noise, level_noise = n**2 * mean.noise, n**2 * mean.level_noise
+        noise = n**2 * mean.noise
+        level_noise = n**2 * mean.level_noise
         return cls._of(n * mean.n, n * mean.x, n * mean.xx, n * mean.y, yy, n * mean.xy, noise, level_noise)
 
     @classmethod

@@ -47,8 +47,11 @@ class Sums(NamedTuple):
             target: ``(..., S)``, broadcast against the prediction; finite where it counts.
             weight: how often each sample counts, mostly 0 or 1.
         """
-        x, y, w = prediction.double(), target.double(), weight.double()
-        wx, wy = w * x, w * y
+        x = prediction.double()
+        y = target.double()
+        w = weight.double()
+        wx = w * x
+        wy = w * y
         each = (w, wx, wy, wx * x, wx * y, wy * y)
         return cls(*torch.stack(torch.broadcast_tensors(*(values.sum(-1) for values in each))))
 

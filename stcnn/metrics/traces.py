@@ -54,5 +54,6 @@ def correlation(prediction: Tensor, target: Tensor, weight: Tensor, group: Tenso
         constant = total(deviations.square()) <= 1e-24 * total(samples.square())  # nothing but rounding
         return torch.where(constant[group, None], torch.nan, deviations)
 
-    x, y = deviation(prediction), deviation(target)
+    x = deviation(prediction)
+    y = deviation(target)
     return (total(x * y) / (total(x * x) * total(y * y)).sqrt()).clamp(-1, 1)

@@ -99,7 +99,9 @@ class Archive(Mapping[str, NDArray]):
     """The arrays of an open npz file by name, each read when asked for; made by :func:`open_npz`."""
 
     def __init__(self, path: str | Path, members: zipfile.ZipFile, what: str) -> None:
-        self.path, self.members, self.what = path, members, what
+        self.path = path
+        self.members = members
+        self.what = what
         infos = [info for info in members.infolist() if not info.is_dir()]
         self.infos = {info.filename.removesuffix(".npy"): info for info in infos}
         if len(self.infos) != len(infos):

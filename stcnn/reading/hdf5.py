@@ -55,7 +55,8 @@ def hdf5_array(
             raise FileError(
                 f"{where} keeps its values in another file", expected=what, remedy="copy them into the file"
             )
-        shape, dtype = found.shape, found.dtype
+        shape = found.shape
+        dtype = found.dtype
     if shape is None:
         raise ShapeError(f"{where} is empty", expected=what)
     if dtype.kind not in kinds or (dtype.kind == "O" and h5py.check_string_dtype(dtype) is None):
@@ -70,10 +71,13 @@ def hdf5_array(
 
 def _require_inside(file: h5py.Group, name: str, where: str, what: str) -> None:
     """Follow a name step by step, soft links included, and refuse a step into another file."""
-    group, waiting, steps = file, [part for part in name.split("/") if part], 0
+    group = file
+    waiting = [part for part in name.split("/") if part]
+    steps = 0
     with reading(where, what, remedy="correct its name or the file"):
         while waiting:
-            part, steps = waiting.pop(0), steps + 1
+            part = waiting.pop(0)
+            steps += 1
             link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
             if link is None or steps > _STEPS:
                 raise FileError(f"there is no {where}", expected=what)

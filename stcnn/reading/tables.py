@@ -110,7 +110,8 @@ def _without_empty_end(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     filled = np.flatnonzero(~empty.astype(bool))
     if len(filled) == 0:
         raise DataError(f"{path} has no rows", expected="a row for each entry under the names of the columns")
-    table, empty = table.iloc[: filled[-1] + 1], empty[: filled[-1] + 1]
+    table = table.iloc[: filled[-1] + 1]
+    empty = empty[: filled[-1] + 1]
     if empty.any():
         raise DataError(
             f"{path} has nothing in row {table.index[int(empty.argmax())]}", remedy="remove the row or fill it"

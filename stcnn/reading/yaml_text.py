@@ -113,7 +113,8 @@ def _value(text: str, where: str, what: str, building: _Building) -> Any:  # noq
 
 
 def _place_of(error: yaml.YAMLError) -> str:
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None)
     said = readable(str(problem or error).splitlines()[0])
     return f"line {mark.line + 1}: {said}" if mark is not None else said
 
@@ -159,7 +160,8 @@ class _Building:
     """
 
     def __init__(self, typing: Typing, typed_under: frozenset[str] = frozenset()) -> None:
-        self.typing, self.typed_under = typing, typed_under
+        self.typing = typing
+        self.typed_under = typed_under
         self.open: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.n_values = 0

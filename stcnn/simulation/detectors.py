@@ -188,8 +188,10 @@ def _radial(cell: Detector, radial: Radial, lattice: Lattice, positions_deg: Ten
     for name, horizontal in (("rightward", True), ("upward", False)):
         x = _between(lattice.azimuth_deg) if horizontal else lattice.azimuth_deg
         y = lattice.elevation_deg if horizontal else _between(lattice.elevation_deg)
-        x, y = x - azimuth[:, None], y - elevation[:, None]
-        rows, cols = gaussian(y, cell.pool.elevation_deg), gaussian(x, cell.pool.azimuth_deg)
+        x = x - azimuth[:, None]
+        y = y - elevation[:, None]
+        rows = gaussian(y, cell.pool.elevation_deg)
+        cols = gaussian(x, cell.pool.azimuth_deg)
         for sign in (1, -1):
             sector = torch.relu(sign * (x if horizontal else y)) / 20  # 1 at 20 deg
             weights = (rows, cols * sector) if horizontal else (rows * sector, cols)

@@ -126,7 +126,8 @@ def _signals(changes: Array, stage: EarlyStage, rate_hz: float) -> dict[str, Arr
         return np.maximum(x - recent, 0) / (stage.adaptation_contrast + recent)
 
     dark = np.maximum(-changes, 0)
-    off, on = onset(dark), onset(np.maximum(changes, 0))
+    off = onset(dark)
+    on = onset(np.maximum(changes, 0))
     thin = np.sqrt(low_pass(off, stage.coincidence_tau_s, rate_hz) * on)
     delayed = low_pass(off, stage.motion_tau_s, rate_hz)
     rightward = _correlate(off[..., :-1], off[..., 1:], delayed[..., :-1], delayed[..., 1:])
@@ -152,7 +153,8 @@ def low_pass(x: Array, tau_s: float, rate_hz: float) -> Array:
         rate_hz: samples per second.
     """
     d = 1 / (rate_hz * tau_s)
-    a, b = math.exp(-d), -math.expm1(-d) / d
+    a = math.exp(-d)
+    b = -math.expm1(-d) / d
     out = (1 - b) * x
     out[1:] += (b - a) * x[:-1]
     for t in range(1, len(out)):

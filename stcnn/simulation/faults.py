@@ -79,8 +79,10 @@ def _swap(recordings: list[Recording], touched: Sequence[int], stimuli: tuple[st
         for name in stimuli
     )
     for key in first.keys() & second.keys():
-        i, k = first[key], second[key]
-        a, b = recordings[i], recordings[k]
+        i = first[key]
+        k = second[key]
+        a = recordings[i]
+        b = recordings[k]
         recordings[i] = replace(a, trace=_fitted(b.trace, len(a.trace)))
         recordings[k] = replace(b, trace=_fitted(a.trace, len(b.trace)))
 

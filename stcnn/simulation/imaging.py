@@ -44,7 +44,8 @@ def sample_times(start_s: float, stop_s: float, imaging: Imaging, phase: float) 
         imaging: the rate and exposure.
         phase: when the first sample comes, as a share 0..1 of the time between samples.
     """
-    step_s, half_s = 1 / imaging.volume_rate_hz, imaging.exposure_s / 2
+    step_s = 1 / imaging.volume_rate_hz
+    half_s = imaging.exposure_s / 2
     first_s = start_s + half_s + phase * step_s
     return first_s + step_s * np.arange(1 + int((stop_s - half_s - first_s) / step_s))
 

@@ -141,7 +141,9 @@ class Simulation:
         return [(row, name, trials) for row in range(len(self.neurons)) for name in self.movies for trials in taken]
 
     def _recording(self, row: int, stimulus: str, trials: tuple[int, ...]) -> Recording:
-        neuron, imaging, named = self.neurons[row], self.config.imaging, self.config.indicator
+        neuron = self.neurons[row]
+        imaging = self.config.imaging
+        named = self.config.indicator
         responses = self.responses[stimulus]
         own_clock = imaging.clock == "imaging"
         repeats = np.stack([responses.trials[trial][row] for trial in trials])
@@ -246,7 +248,8 @@ def voltages(
 ) -> NDArray[np.float64]:
     """Voltage ``(N, T)`` of neurons that see a movie, in units of dF/F; the neurons stand in the order of ``types``."""
     columns = early_stage(movie, early)
-    lattice, n_steps = Lattice.of(columns), round(columns.rate_hz / movie.rate_hz)
+    lattice = Lattice.of(columns)
+    n_steps = round(columns.rate_hz / movie.rate_hz)
     parts = []
     for name, cell in types.items():
         positions = torch.tensor([n.position_deg for n in neurons if n.cell_type == name], dtype=torch.float64)
@@ -263,10 +266,12 @@ def _record(
     rng: np.random.Generator,
 ) -> Responses:
     """Record all trials of all neurons to one movie."""
-    imaging, time_s = config.imaging, movie.time_s
+    imaging = config.imaging
+    time_s = movie.time_s
     gain, offset, sigma = np.array([(n.gain, n.offset_dff, n.noise_dff) for n in neurons]).T[:, :, None]
     evoked = gain * fluorescence(volts.T, find_indicator(config.indicator), movie.rate_hz).T
-    trials, times = [], []
+    trials = []
+    times = []
     for _ in range(config.n_trials):
         shared = {name: log_normal(rng, imaging.trial_gain_cv) for name in dict.fromkeys(n.animal for n in neurons)}
         at_s = sample_times(time_s[0], time_s[-1] + 1 / movie.rate_hz, imaging, rng.uniform())
@@ -274,7 +279,8 @@ def _record(
         seen = expose(trial_gain * evoked + offset, time_s, at_s, imaging.exposure_s)
         seen = seen + noise(seen, sigma[:, 0], at_s, imaging, rng)
         if imaging.clock == "movie":
-            seen, at_s = expose(seen, at_s, time_s, 0.0), time_s
+            seen = expose(seen, at_s, time_s, 0.0)
+            at_s = time_s
         trials.append(seen.astype(np.float32))
         times.append(at_s)
     return Responses(volts.astype(np.float32), (evoked + offset).astype(np.float32), trials, times)

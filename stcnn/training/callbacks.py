@@ -135,7 +135,8 @@ class StopOnSignal(Callback):
     """
 
     def __init__(self, run: Run, history: History) -> None:
-        self.run, self.history = run, history
+        self.run = run
+        self.history = history
         self.received: int | None = None
 
     @contextmanager

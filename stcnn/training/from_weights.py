@@ -101,7 +101,8 @@ def require_same_network(config: ModelConfig, weights: Weights) -> None:
     Raises:
         ConfigError: a key differs; the message names the first.
     """
-    ours, theirs = _settings(config), _settings(weights.model.config)
+    ours = _settings(config)
+    theirs = _settings(weights.model.config)
     differing = [key for key in [*ours, *theirs] if ours.get(key) != theirs.get(key)]
     if differing:
         key = differing[0]
@@ -256,7 +257,8 @@ def _of_indicators(theirs: Tensor, drawn: Tensor, model: STCNN, weights: STCNN) 
 
 
 def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None:
-    ours, theirs = model.readouts, weights.model.readouts
+    ours = model.readouts
+    theirs = weights.model.readouts
     mine, right = (readouts.cell_types[cell_type].window for readouts in (ours, theirs))
     if mine != right:
         raise ConfigError(

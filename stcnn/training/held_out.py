@@ -206,7 +206,8 @@ def score_other(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
 
 def _require_new(run: Run, others: Dataset, recipe: Recipe) -> None:
     """Refuse recordings that the run was trained on, under these names or others."""
-    keys, named = recording_keys(others.table), {_without_trials(key) for key in run.split()["train"]}
+    keys = recording_keys(others.table)
+    named = {_without_trials(key) for key in run.split()["train"]}
     again = set(known_again(others, run.trained_on(), recipe.split))
     trained = [key for place, key in enumerate(keys) if place in again or _without_trials(key) in named]
     if trained:

@@ -54,7 +54,10 @@ class TrainingModule(L.LightningModule):
         model.hidden.compute = recipe.training.compute
         if recipe.training.freeze == "core":
             model.hidden.freeze()
-        self.model, self.recipe, self.train_data, self.validation_data = model, recipe, train, validation
+        self.model = model
+        self.recipe = recipe
+        self.train_data = train
+        self.validation_data = validation
         self.likelihood = LIKELIHOODS[recipe.training.loss]
         self.offsets = LeastOffsets(model, train, self.likelihood)
         self.importance = importances(train, recipe.training)

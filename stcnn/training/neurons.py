@@ -81,7 +81,8 @@ class NeuronRegression:
             if not usual > 0:
                 continue
             fit = regress(sums, seconds / CORRELATION_S, usual, GAIN_SD * usual)
-            seen, former = sums.n > 0, F.softplus(neurons.gain.double().cpu())
+            seen = sums.n > 0
+            former = F.softplus(neurons.gain.double().cpu())
             gain = fit.gain.clamp(min=LEAST_GAIN * usual)
             gain = gain * (former[seen].mean() / gain[seen].mean())
             offset = (sums.y - gain * sums.x) / sums.n.clamp(min=1)

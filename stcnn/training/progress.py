@@ -22,7 +22,8 @@ class ProgressBar(Callback):
     """
 
     def __init__(self, history: History, console: Console | None = None) -> None:
-        self.history, self.console = history, console or Console()
+        self.history = history
+        self.console = console or Console()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -35,7 +35,8 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
     if model.config.hidden.norm.kind != "none":
         return
     device = next(model.parameters()).device
-    maps, rates = [], []
+    maps = []
+    rates = []
     for batch in first_clips(batches):
         maps.append(model.eye(batch.to(device).contrast()[:N_CLIPS], batch.rate_hz, model.deg_per_px)[0][..., None])
         rates.append(batch.rate_hz)

@@ -40,7 +40,8 @@ class Samples(NamedTuple):
 
     def and_of(self, other: Samples) -> Samples:
         """Those of both, by the formula of Chan, Golub and LeVeque (1983), which loses no digits to large means."""
-        n, apart = self.n + other.n, other.mean - self.mean
+        n = self.n + other.n
+        apart = other.mean - self.mean
         share = other.n / n if n else 0.0
         return Samples(n, self.mean + apart * share, self.squares + other.squares + apart**2 * share * self.n)
 

@@ -76,8 +76,10 @@ def stimulus_changes(movie: Movie, shifts: Sequence[Shift]) -> list[StimulusChan
 
 def _window(movie: Movie, shift: Shift) -> NDArray[np.float32]:
     """Gaussian about the pixel that the shift brings to the middle, ``(Y, X)``, of sum 1."""
-    (rows, columns), (azi, ele) = movie.shape_px, shift
-    y, x = np.arange(rows) - (rows - 1) / 2 + ele, np.arange(columns) - (columns - 1) / 2 - azi
+    rows, columns = movie.shape_px
+    azi, ele = shift
+    y = np.arange(rows) - (rows - 1) / 2 + ele
+    x = np.arange(columns) - (columns - 1) / 2 - azi
     sd_px = WINDOW_SD_DEG / movie.deg_per_px
     window = np.exp(-(y[:, None] ** 2 + x**2) / (2 * sd_px**2)) + 1e-12  # a place beyond the picture sees its edge
     return (window / window.sum()).astype(np.float32)

@@ -21,7 +21,9 @@ from stcnn.data.audit.responses import is_usable, mean_responses, on_clock, resp
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
 
-GREEN, AMBER, RED = "green", "amber", "red"
+GREEN = "green"
+AMBER = "amber"
+RED = "red"
 SATURATED = 0.02
 """Share of samples at the very maximum from which on a trace counts as clipped."""
 LEAST_RELIABILITY = 0.05
@@ -141,7 +143,9 @@ def _movie_flags(data: Dataset) -> Iterator[Flag]:
 
 def _recording_flags(recording: Recording, change: StimulusChange) -> Iterator[Flag]:
     what = f"{recording.cell_type}, neuron {recording.neuron}, {recording.stimulus}, trial {recording.trials[0]}"
-    trace, time_s, rate_hz = recording.trace, recording.time_s, recording.rate_hz
+    trace = recording.trace
+    time_s = recording.time_s
+    rate_hz = recording.rate_hz
     bad = np.flatnonzero(~np.isfinite(trace))
     if len(bad):
         yield Flag(RED, "NaN", what, f"{len(bad)} samples are not finite, the first is sample {bad[0]}")
@@ -193,7 +197,8 @@ def _neuron_row(
 ) -> dict[str, object]:
     """What is said of one neuron, whose recordings have some flags already; adds its own."""
     what = f"{cell_type}, neuron {neuron}"
-    reliability, drift = repeat_reliability(recordings), baseline_drift(recordings)
+    reliability = repeat_reliability(recordings)
+    drift = baseline_drift(recordings)
     follows, latency_s = polarity_and_latency(recordings, changes)
     if reliability < LEAST_RELIABILITY:
         flags.append(Flag(AMBER, "reliability", what, f"repeats correlate by {reliability:.2f} only"))
@@ -249,7 +254,9 @@ def polarity_and_latency(recordings: list[Recording], changes: Changes) -> tuple
     """
     rate_hz = min(r.rate_hz for r in recordings)
     lags = np.arange(-round(0.5 * rate_hz), round(rate_hz) + 1)
-    gram, products, power = np.zeros((len(lags), 2, 2)), np.zeros((len(lags), 2)), 0.0
+    gram = np.zeros((len(lags), 2, 2))
+    products = np.zeros((len(lags), 2))
+    power = 0.0
     for first, trials in repeats(recordings):
         mean = trials.mean(0) - trials.mean()
         change = changes[first.stimulus, first.shift_px]

@@ -91,8 +91,10 @@ class Compared:
         lag = self.lag(group)
         if np.isnan(lag) or abs(lag) <= max(LEAST_LAG_SAMPLES, self.margin(self.lags, group)):
             return None
-        names, witnesses = self.responses.names, self.responses.witnesses[group]
-        late, rate_hz = "later" if lag > 0 else "earlier", self.responses.rate_hz
+        names = self.responses.names
+        witnesses = self.responses.witnesses[group]
+        late = "later" if lag > 0 else "earlier"
+        rate_hz = self.responses.rate_hz
         by = f"{abs(lag):.1f} samples ({abs(lag) / rate_hz:.3f} s) {late}"
         if self.responses.by != "neuron" and len(witnesses) < LEAST_WITNESSES:
             reason = f"responses of {names[group]} come {by} than those of {names[witnesses[0]]}"
@@ -126,7 +128,8 @@ class Compared:
             known = np.concatenate(list(inside.values()))
             freedom = max(1, len(known) - 1)
             spread = 1.4826 * float(np.median(np.abs(known - np.median(known))))
-        n_own, n_all = len(inside[group]), sum(map(len, inside.values()))
+        n_own = len(inside[group])
+        n_all = sum(map(len, inside.values()))
         if not n_own:
             return float("inf")  # nothing is known of the group
         error = spread * np.sqrt(1 / n_own + 1 / max(1, n_all - n_own))
@@ -137,7 +140,8 @@ def lags_and_matches(responses: Responses) -> tuple[Array, Array]:
     """For each neuron the lag in samples at which it resembles the others best, and the correlation at no lag."""
     largest = round(LARGEST_LAG_S * responses.rate_hz)
     n_neurons = len(responses.group)
-    total, weight = np.zeros((n_neurons, 2 * largest + 1)), np.zeros(n_neurons)
+    total = np.zeros((n_neurons, 2 * largest + 1))
+    weight = np.zeros(n_neurons)
     for stimulus, means in responses.means.items():
         expected = np.nan_to_num(np.where(np.isnan(means), np.nan, responses.expected[stimulus]))
         own = np.where(expected.any(1, keepdims=True), np.nan_to_num(means), 0)

@@ -46,7 +46,8 @@ def exchanged_labels(responses: Responses) -> Iterator[Deviation]:
         if not lowest:
             return
         group = min(lowest, key=lambda group: lowest[group])
-        exchanged, without = pairs[group], responses
+        exchanged = pairs[group]
+        without = responses
         if len(responses.witnesses[group]) >= LEAST_WITNESSES:
             without = responses_without(responses, [group])  # the others must agree once it is left out
             beyond = beyond_others({**likenesses(without), group: found[group]}, group)
@@ -118,10 +119,12 @@ class Likeness:
         """Add a neuron; one that answers upside down says nothing about labels."""
         x, r = np.zeros((2, len(responses.means), max(means.shape[1] for means in responses.means.values())))
         for row, (stimulus, means) in enumerate(responses.means.items()):
-            mean, expected = means[neuron], responses.expected[stimulus][neuron]
+            mean = means[neuron]
+            expected = responses.expected[stimulus][neuron]
             if not (np.isnan(mean).any() or np.isnan(expected).any()):
                 x[row, : len(mean)], r[row, : len(mean)] = mean, expected
-        power, product = r @ r.T, x @ r.T
+        power = r @ r.T
+        product = x @ r.T
         gain = np.trace(product) / max(np.trace(power), 1e-30)
         if gain <= 0:
             return
@@ -200,7 +203,8 @@ def scatter(found: Mapping[int, Likeness]) -> Array:
 
 def noise_variance(squares: Array, scales: Array, strengths: Array, gain_variance: float) -> float:
     """Variance along a difference of unit length with which the median deviation is as in a normal distribution."""
-    low, high = 0.0, float((squares / scales).max()) / MEDIAN_SQUARE + 1e-30
+    low = 0.0
+    high = float((squares / scales).max()) / MEDIAN_SQUARE + 1e-30
     for _ in range(60):
         middle = (low + high) / 2
         if np.median(squares / (middle * scales + gain_variance * strengths + 1e-300)) > MEDIAN_SQUARE:

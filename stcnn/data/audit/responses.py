@@ -106,7 +106,8 @@ class Responses:
             red = False
         elif len(self.witnesses[group]) < LEAST_WITNESSES:
             concerned = tuple(sorted([group, *self.witnesses[group]]))
-            reason, red = f"{reason}; two {self.by}s do not tell which of them is at fault", False
+            reason = f"{reason}; two {self.by}s do not tell which of them is at fault"
+            red = False
         return Deviation(check, " and ".join(self.names[g] for g in concerned), reason, red, concerned)
 
 

@@ -83,9 +83,11 @@ class _Names:
         """The name as it may be written: no slash or colon, no dot in front, not too long."""
         allowed = re.sub(r"[/:\\\x00-\x1f]", "-", name).encode()[:120].decode(errors="ignore")
         first = f"_{allowed[1:]}" if allowed.startswith(".") else allowed or "unnamed"
-        number, free = 2, first
+        number = 2
+        free = first
         while free.casefold() in self.taken:
-            free, number = f"{first}_{number}", number + 1
+            free = f"{first}_{number}"
+            number = number + 1
         self.taken.add(free.casefold())
         return free
 

@@ -150,14 +150,17 @@ def _add_series(
         ("trial", "number of the repeat"),
     ):
         intervals.add_column(column, what)
-    data, stamps, start_s = [], [], 0.0
+    data = []
+    stamps = []
+    start_s = 0.0
     for presentation in shown:
         recordings = [source.recordings[presentation.recordings[neuron]] for neuron in members]
         first = recordings[0]
         onset_s = start_s - float(first.time_s[0])
         stamps.append(first.time_s + onset_s)
         data.append(np.stack([r.trace for r in recordings], axis=1))
-        start, stop = float(stamps[-1][0]), float(stamps[-1][-1])
+        start = float(stamps[-1][0])
+        stop = float(stamps[-1][-1])
         shown_as = {"stimulus": presentation.stimulus, "onset_time": onset_s, "trial": presentation.trial}
         intervals.add_row(start_time=start, stop_time=stop, **shown_as)
         start_s = stop + GAP_S

@@ -110,9 +110,11 @@ def _stem(name: str, taken: set[str]) -> str:
     """Name of a movie's file; the movie's own name stands in it."""
     allowed = re.sub(r"[/\x00]", "-", name).encode()[:120].decode(errors="ignore")
     first = allowed if allowed.startswith("vstim_") else f"vstim_{allowed}"
-    number, stem = 2, first
+    number = 2
+    stem = first
     while stem.casefold() in taken:
-        stem, number = f"{first}_{number}", number + 1
+        stem = f"{first}_{number}"
+        number = number + 1
     taken.add(stem.casefold())
     return stem
 

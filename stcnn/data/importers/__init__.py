@@ -72,7 +72,8 @@ def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] |
         if "*" not in path:
             return None
         return [{**values, "path": file} for file in _fitting(folder, path)]
-    listed, shared = values["sessions"], {key: value for key, value in values.items() if key != "sessions"}
+    listed = values["sessions"]
+    shared = {key: value for key, value in values.items() if key != "sessions"}
     if not isinstance(listed, list) or not listed or not all(isinstance(session, Mapping) for session in listed):
         raise ConfigError("sessions holds no list of keys", expected="the keys in which each session differs")
     given = [{**shared, **session} for session in listed]

@@ -281,7 +281,9 @@ def numbers_in(value: object) -> NDArray[Any] | None:
     """The numbers of a numpy scalar or array of numbers in a pickle, flat; None if it is neither."""
     if not isinstance(value, Opaque):
         return None
-    kind, given, state = value.name.rpartition(" ")[2], value.arguments, value.state
+    kind = value.name.rpartition(" ")[2]
+    given = value.arguments
+    state = value.state
     if kind == "scalar" and len(given) == 2:
         return _from_bytes(given[0], given[1])
     if kind == "_frombuffer" and len(given) == 4:  # protocol 5

@@ -209,7 +209,8 @@ class _Cut:
         facts: dict[int, _Sampling] = {}
         records = []
         for neuron, number in self.rows:
-            roi, window = self.found.rois[neuron], self.windows[number]
+            roi = self.found.rois[neuron]
+            window = self.windows[number]
             if self.found.kept(neuron, window.start, window.stop) is not None:
                 sampled = self._sampled(neuron, window)
             else:

@@ -141,7 +141,8 @@ class _Plane:
     """One folder with traces, and what they are."""
 
     def __init__(self, folder: Path, config: Suite2pConfig, *, several: bool) -> None:
-        self.folder, self.config = folder, config.model_copy(update={"path": folder})
+        self.folder = folder
+        self.config = config.model_copy(update={"path": folder})
         second = "_chan2" if config.channel == 2 else ""
         self.place = "/".join([folder.name] * several + ["channel2"] * bool(second))
         self.traces = folder / f"F{second}.npy"
@@ -188,7 +189,8 @@ class _Plane:
         return Session(time_s, read, rois, config, rate_hz, notes=notes, plane=plane, channel=str(config.channel))
 
     def _notes(self, rate_hz: float) -> list[str]:
-        folder, factor = self.folder, self.config.dff.neuropil_factor
+        folder = self.folder
+        factor = self.config.dff.neuropil_factor
         notes = []
         if self.config.dff.baseline == "none":
             notes.append(f"{folder}: {self.traces.name} is taken as dF/F, without subtraction of neuropil.")

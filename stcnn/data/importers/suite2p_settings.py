@@ -54,7 +54,8 @@ def _settings(path: Path) -> dict[Any, Any]:
     Raises:
         FileError: it is damaged, too large, or holds something else.
     """
-    what, remedy = "settings written by Suite2p", "copy the folder again, or take the file away and set rate_hz"
+    what = "settings written by Suite2p"
+    remedy = "copy the folder again, or take the file away and set rate_hz"
     if require_file(path, what) > LARGEST_PICKLE_BYTES:
         raise FileError(f"{path} is larger than {LARGEST_PICKLE_BYTES // 2**20} MiB", expected=what, remedy=remedy)
     with reading(path, what, remedy):

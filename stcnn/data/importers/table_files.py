@@ -93,7 +93,8 @@ class _InHdf5:
     def __call__(self, index: int) -> Samples:
         with open_hdf5(self.config.path, ARRAYS) as file:
             times = file[self.time]
-            trace, time = file[self.trace][index], times[:] if times.ndim == 1 else times[index]
+            trace = file[self.trace][index]
+            time = times[:] if times.ndim == 1 else times[index]
         return _finite(trace, time, self.config)
 
     def n_samples(self, index: int) -> int:
@@ -133,7 +134,8 @@ def _in_rows(rows: pd.DataFrame, config: TablesConfig) -> Found:
     other = rows.drop(columns=[name for name in rows if name in named])
     other.attrs = rows.attrs
     refuse_misspelt(other, [key for key in KEYS if key not in config.columns and key not in config.constants])
-    time_s, trace = numbers(rows, theirs["time_s"]), _samples(rows, theirs["trace"])
+    time_s = numbers(rows, theirs["time_s"])
+    trace = _samples(rows, theirs["trace"])
     keys = [name for key in KEYS if (name := config.columns.get(key, key)) in rows]
     groups = [np.asarray(places) for places in rows.groupby(keys, sort=False, dropna=False).indices.values()]
     groups.sort(key=lambda places: places[0])
@@ -194,7 +196,8 @@ def _in_npz(config: TablesConfig) -> Found:
     with open_npz(config.path, ARRAYS) as file:
         _require_arrays(file, (trace, time), config)
         held = {name: file[name] for name in _describing(file, config)}
-        traces, times = file.read(trace, ndim=2), file.read(time, ndim=(1, 2))
+        traces = file.read(trace, ndim=2)
+        times = file.read(time, ndim=(1, 2))
     _require_same_shape(traces.shape, times.shape, config)
     load = _InMemory(list(traces), list(np.broadcast_to(times, traces.shape)), config)
     return _found(held, load, load.n_samples, len(traces), config)

@@ -138,7 +138,8 @@ def _table(
     """One row per recording."""
     records: list[RecordingInfo] = []
     for place, i in enumerate(kept):
-        neuron, stimulus = rows.neuron[i], rows.stimulus[i]
+        neuron = rows.neuron[i]
+        stimulus = rows.stimulus[i]
         _, time_s = load(place)
         _require_clock(time_s, config, f"{config.path}, neuron '{neuron}', stimulus '{stimulus}'")
         azi_shift_px, ele_shift_px = rows.shift_px[i]

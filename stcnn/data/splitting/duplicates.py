@@ -34,10 +34,12 @@ def fingerprint(movie: Movie) -> NDArray[np.uint64]:
     Leading grey frames do not count, so that a later onset does not hide a copy; nor do trailing ones.
     """
     if movie.levels is None:
-        pictures, numbers = movie.contrast(), None
+        pictures = movie.contrast()
+        numbers = None
     else:
         contrast, _ = codes_with_grey(movie)
-        pictures, numbers = movie.frames, _scrambled(contrast)
+        pictures = movie.frames
+        numbers = _scrambled(contrast)
     total = np.zeros(movie.shape_px, np.uint64)
     since_onset = 0
     for picture in pictures:
@@ -104,7 +106,8 @@ def _canonical(print_: NDArray[np.uint64], shifted: bool) -> bytes:
 
 def _window(print_: NDArray[np.uint64]) -> tuple[slice, slice]:
     """Smallest rectangle that holds everything that is not grey."""
-    rows, columns = np.flatnonzero(print_.any(1)), np.flatnonzero(print_.any(0))
+    rows = np.flatnonzero(print_.any(1))
+    columns = np.flatnonzero(print_.any(0))
     if not len(rows):
         return slice(0), slice(0)
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

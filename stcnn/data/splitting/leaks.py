@@ -24,7 +24,8 @@ def footprints(dataset: Dataset, config: SplitConfig) -> list[set[str]]:
     Returns:
         One set for each of the R recordings.
     """
-    table, shifted = dataset.table, config.shifted_movies == "together"
+    table = dataset.table
+    shifted = config.shifted_movies == "together"
     known = dataset.known_prints
     content = {
         name: content_name(known[name] if name in known else fingerprint(dataset.movies[name]), shifted=shifted)

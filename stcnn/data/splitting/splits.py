@@ -95,7 +95,8 @@ def require_no_leak(split: Split, dataset: Dataset, config: SplitConfig) -> None
     Raises:
         DataError: a recording is on two sides, or two that belong together are on different ones.
     """
-    groups, keys = _groups(dataset, config), recording_keys(dataset.table)
+    groups = _groups(dataset, config)
+    keys = recording_keys(dataset.table)
     seen: dict[int, tuple[str, int]] = {}
     for side in SIDES:
         for item in getattr(split, side):
@@ -146,7 +147,8 @@ def _with_copies(units: np.ndarray, dataset: Dataset, config: SplitConfig) -> np
         return units
     content = dataset.table.stimulus.map(_contents(dataset, config))
     shown = pd.factorize(pd.Series([(content[row], number) for row, number in copies]))[0]
-    n_units, n_shown = units.max() + 1, shown.max() + 1
+    n_units = units.max() + 1
+    n_shown = shown.max() + 1
     ends = units[[row for row, _ in copies]], n_units + shown
     links = coo_array((np.ones(len(copies)), ends), shape=(n_units + n_shown,) * 2)
     return _numbers(pd.Series(connected_components(links, directed=False)[1][units]))

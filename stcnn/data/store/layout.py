@@ -1,7 +1,9 @@
 """Names and numbers of the store's format, which :mod:`stcnn.data.store` specifies."""
 
-FORMAT, VERSION = "stcnn", 1
-MOVIE_CHUNK, SAMPLE_CHUNK = 64, 2**20
+FORMAT = "stcnn"
+VERSION = 1
+MOVIE_CHUNK = 64
+SAMPLE_CHUNK = 2**20
 CATEGORIES = ("cell_type", "neuron", "animal", "session", "stimulus", "indicator")
 OPTIONAL_CATEGORIES = ("plane", "channel")
 OPTIONAL_NUMBERS = {"onset_s": "float64"}

@@ -160,7 +160,8 @@ class _Opened:
     def array(self, name: str) -> zarr.Array:
         """The array of this name."""
         if self._group is None or self._pid != os.getpid():
-            self._group, self._pid = zarr.open_group(self.path, mode="r", use_consolidated=False), os.getpid()
+            self._group = zarr.open_group(self.path, mode="r", use_consolidated=False)
+            self._pid = os.getpid()
         array = self._group[name]
         assert isinstance(array, zarr.Array), name
         return array
@@ -171,7 +172,8 @@ class _Opened:
         Raises:
             FileError: the file is damaged.
         """
-        where, remedy = self.path / name, RESTORE
+        where = self.path / name
+        remedy = RESTORE
         with reading(where, "an undamaged store", remedy):
             array = self.array(name)
             require_room(array.nbytes, str(where))
@@ -186,7 +188,8 @@ class StoredMovies(_Opened):
 
     def __init__(self, path: Path, infos: Mapping[str, Mapping[str, Any]], deg_per_px: float) -> None:
         super().__init__(path)
-        self.infos, self.deg_per_px = infos, deg_per_px
+        self.infos = infos
+        self.deg_per_px = deg_per_px
 
     def __call__(self, name: str) -> Movie:
         """Read one movie.
@@ -238,7 +241,8 @@ class StoredTraces(_Opened):
     def __init__(self, path: Path, n_samples: NDArray[np.int64]) -> None:
         super().__init__(path)
         self.first = _starts(n_samples)
-        self.traces, self.stamps = _Mapped(path / "traces", "<f4"), _Mapped(path / "clocks" / "time_s", "<f8")
+        self.traces = _Mapped(path / "traces", "<f4")
+        self.stamps = _Mapped(path / "clocks" / "time_s", "<f8")
 
     @cached_property
     def clocks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -261,7 +265,8 @@ class _Mapped:
     """A one-dimensional array in plain chunks, mapped into memory chunk by chunk."""
 
     def __init__(self, path: Path, dtype: str) -> None:
-        self.path, self.dtype = path, dtype
+        self.path = path
+        self.dtype = dtype
         self.chunks: dict[int, NDArray[Any]] = {}
 
     def read(self, start: int, stop: int) -> NDArray[Any]:

@@ -177,7 +177,10 @@ def _write_traces(group: zarr.Group, data: Dataset, digest: ContentDigest, progr
     traces = _ragged(group, "traces", total, "float32")
     clocks: dict[bytes, int] = {}
     stamps: list[NDArray[np.float64]] = []
-    clock_of, prints, buffer, written = np.empty(len(data), np.int32), np.empty(len(data), np.uint64), [], 0
+    clock_of = np.empty(len(data), np.int32)
+    prints = np.empty(len(data), np.uint64)
+    buffer = []
+    written = 0
     for i, recording in enumerate(data.recordings):
         digest.add_recording(i, recording.trace)
         prints[i] = trace_print(recording.trace)

@@ -13,7 +13,8 @@ from stcnn.metrics.moments import Values
 @metric("neuron_correlation", "fisher")
 def neuron_correlation(drawn: Drawn) -> Values:
     """Mean over neurons of the correlation with the mean of their trials."""
-    group, counts = drawn.group, drawn.counts
+    group = drawn.group
+    counts = drawn.counts
     if group.unit == "stimulus":
         return np.full(len(counts), np.nan)
     mean = drawn.n_trials > 1

@@ -75,7 +75,9 @@ class Likelihood(ABC):
 
     def null_deviance(self, traces: Sequence[NDArray[np.floating]]) -> float:
         """Return the mean deviance of the samples of some traces from their common mean; NaN samples do not count."""
-        n, total, potential = 0, 0.0, 0.0
+        n = 0
+        total = 0.0
+        potential = 0.0
         for trace in traces:
             values = torch.from_numpy(trace[~np.isnan(trace)].astype(np.float64))
             n += len(values)

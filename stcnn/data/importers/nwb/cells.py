@@ -13,7 +13,8 @@ from stcnn.data.importers.nwb.signals import Signal
 from stcnn.data.importers.nwb.tree import Node, child, name_of, numbers, text, text_at, texts
 from stcnn.data.importers.sessions import Roi, SessionConfig, chosen_rois, named_planes, require_planes
 
-_POSITION, _SHIFT = ("azimuth_deg", "elevation_deg"), ("azi_shift_px", "ele_shift_px")
+_POSITION = ("azimuth_deg", "elevation_deg")
+_SHIFT = ("azi_shift_px", "ele_shift_px")
 _ACCEPTED = ("iscell", "is_cell", "Accepted", "accepted")
 """Columns that say whether a region is a cell: Suite2p's, and those of NeuroConv."""
 

@@ -120,7 +120,8 @@ def sequences_of(root: Node, path: str, config: NwbConfig, taken: set[str], note
 
 
 def _picture_set(root: Node, node: Node, path: str, config: NwbConfig, notes: list[str]) -> PictureSet:
-    images, series = child(node, "indexed_images"), child(node, "indexed_timeseries")
+    images = child(node, "indexed_images")
+    series = child(node, "indexed_timeseries")
     if images is not None:
         where = place_of(images)
         pictures = pictures_of_images(root, _ordered(root, images, where, notes), where, config, notes)
@@ -129,7 +130,8 @@ def _picture_set(root: Node, node: Node, path: str, config: NwbConfig, notes: li
         raise DataError(
             f"'{path}' does not say which pictures it shows", expected="indexed_images or indexed_timeseries"
         )
-    where, data = place_of(series), child(series, "data")
+    where = place_of(series)
+    data = child(series, "data")
     if "external_file" in series and (data is None or 0 in data.shape):
         raise DataError(
             f"'{path}' shows frames of '{where}', which lie in another file",
@@ -227,8 +229,10 @@ def _name(run: Run, shown: PictureSet, config: NwbConfig) -> str:
 
 def _free(name: str, taken: set[str]) -> str:
     """The name, with a number behind it where it is taken; it is taken from now on."""
-    number, free = 2, name
+    number = 2
+    free = name
     while free in taken:
-        free, number = f"{name}_{number}", number + 1
+        free = f"{name}_{number}"
+        number += 1
     taken.add(free)
     return free

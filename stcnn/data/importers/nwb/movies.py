@@ -177,7 +177,8 @@ def movie_at(root: Node, path: str, config: NwbConfig, notes: list[str]) -> File
     }
     require_said(units, f"movie '{note.get('name', name_of(path))}' of {config.path}")
     frame = clock.frame if clock is not None else np.arange(pictures.count)
-    rate_hz, deg_per_px = float(units["rate_hz"] or 0), float(units["deg_per_px"] or 0)
+    rate_hz = float(units["rate_hz"] or 0)
+    deg_per_px = float(units["deg_per_px"] or 0)
     info = MovieInfo(len(frame), rate_hz, pictures.shape_px, deg_per_px, float(note.get("onset_s", 0)))
     return StoredMovie(config.path, pictures, frame, info, float(background or 0))
 
@@ -188,7 +189,8 @@ def movie_of_sequence(sequence: Sequence, config: NwbConfig) -> StoredMovie:
     Raises:
         DataError: degrees per pixel or grey are not known.
     """
-    shown, clock = sequence.shown, sequence.clock
+    shown = sequence.shown
+    clock = sequence.clock
     require_said(
         {"deg_per_px": shown.deg_per_px, "background": config.background}, f"movie '{sequence.name}' of {config.path}"
     )

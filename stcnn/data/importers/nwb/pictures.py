@@ -65,7 +65,8 @@ class Pictures:
         if not self.stacked:
             return np.stack([np.asarray(child(root, self.paths[i])[()]) for i in used.tolist()])
         data = child(root, self.paths[0])
-        first, last = int(used[0]), int(used[-1]) + 1
+        first = int(used[0])
+        last = int(used[-1]) + 1
         require_room((last - first) * math.prod(data.shape[1:]) * max(4, data.dtype.itemsize), f"the movie of {where}")
         return np.asarray(data[first:last])[used - first]
 
@@ -143,7 +144,8 @@ def pictures_of_images(root: Node, paths: Sequence[str], where: str, config: Nwb
 
 def _white(data: Node, scaling: tuple[float, float], said: float | None, n_bits: int | None, what: str) -> float | None:
     """The value that is white after scaling; None where 8-bit values are to be taken as they are."""
-    kind, size = data.dtype.kind, data.dtype.itemsize
+    kind = data.dtype.kind
+    size = data.dtype.itemsize
     if said is not None:
         return said
     if scaling != (1.0, 0.0) or kind in "fb":
@@ -202,8 +204,10 @@ def _by_aspect(shape: tuple[int, ...], field_of_view: tuple[float, ...] | None) 
     """Whether the first axis is the width, by a field of view (width, height); None where that does not decide."""
     if field_of_view is None or min(field_of_view) <= 0:
         return None
-    wanted, stored = math.log(field_of_view[0] / field_of_view[1]), math.log(shape[0] / shape[1])
-    as_schema, as_rows = abs(wanted - stored), abs(wanted + stored)
+    wanted = math.log(field_of_view[0] / field_of_view[1])
+    stored = math.log(shape[0] / shape[1])
+    as_schema = abs(wanted - stored)
+    as_rows = abs(wanted + stored)
     return as_schema < as_rows if abs(as_schema - as_rows) > 0.02 else None
 
 
@@ -234,7 +238,8 @@ def deg_per_px_of(node: Node, pictures: Pictures, given: float | None) -> float 
     rows, columns = pictures.shape_px
     if not distance_m > 0 or min(size_m) <= 0:
         return None
-    width_m, height_m = size_m[0] / columns, size_m[1] / rows
+    width_m = size_m[0] / columns
+    height_m = size_m[1] / rows
     if not 0.95 < width_m / height_m < 1.05:
         raise DataError(
             f"'{place_of(node)}' has {rows} x {columns} pixels (rows x columns) on a field of view {size_m[0]:g} m "

@@ -72,7 +72,8 @@ def scaling_of(series: Node, column: int | None = None) -> tuple[float, float]:
         DataError: one is no finite number.
     """
     data = child(series, "data")
-    conversion, offset = factor(data, "conversion", 1.0), factor(data, "offset", 0.0)
+    conversion = factor(data, "conversion", 1.0)
+    offset = factor(data, "offset", 0.0)
     each = child(series, "channel_conversion")
     if each is not None and column is not None:
         values = numbers(each, f"channel_conversion of series '{place_of(series)}'", ndim=1)

@@ -83,7 +83,8 @@ def interval_table(root: Node, path: str, config: NwbConfig, notes: list[str]) -
     Raises:
         DataError: a column is missing, or of another kind.
     """
-    node, where = root[path], f"{config.path}, {path}"
+    node = root[path]
+    where = f"{config.path}, {path}"
     wanted = (config.stimulus_column,) if config.stimulus_column else STIMULUS_COLUMNS
     stimulus = next((name for name in wanted if name in node), None)
     onset = next((name for name in ONSET_COLUMNS if name in node), None)

@@ -37,7 +37,9 @@ class ZarrNode:
     def __init__(self, root: Path, path: str = "", steps: int = 0) -> None:
         if steps > _LINKS or ".." in path.split("/"):
             raise KeyError(path)
-        self.root, self.path, self.steps = root, path, steps
+        self.root = root
+        self.path = path
+        self.steps = steps
         self.attrs = _json(root / path / ".zattrs")
 
     def keys(self) -> list[str]:
@@ -82,7 +84,8 @@ class ZarrNode:
 
     def _resolved(self, path: str, steps: int) -> list[str]:
         """Where a path leads that has links on its way."""
-        node, parts = ZarrNode(self.root, "", steps), path.split("/")
+        node = ZarrNode(self.root, "", steps)
+        parts = path.split("/")
         for i, name in enumerate(parts):
             if name in node.links:
                 rest = [node.links[name], *parts[i + 1 :]]
@@ -122,7 +125,10 @@ class _WithAttributes:
     """An array of texts or references in memory, that is asked like one of zarr."""
 
     def __init__(self, values: NDArray[Any], attrs: dict[str, Any]) -> None:
-        self.values, self.attrs, self.shape, self.dtype = values, attrs, values.shape, values.dtype
+        self.values = values
+        self.attrs = attrs
+        self.shape = values.shape
+        self.dtype = values.dtype
         self.name = ""
 
     def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 - as numpy
@@ -130,7 +136,8 @@ class _WithAttributes:
 
 
 def _objects(path: Path, declared: dict[str, Any]) -> NDArray[Any]:
-    shape, chunks = tuple(map(int, declared["shape"])), tuple(map(int, declared["chunks"]))
+    shape = tuple(map(int, declared["shape"]))
+    chunks = tuple(map(int, declared["chunks"]))
     if len(shape) != len(chunks) or any(n < 1 for n in chunks) or any(n < 0 for n in shape):
         raise FileError(f"{path} says its shape is {shape} in chunks of {chunks}", expected="an array")
     require_room(100 * math.prod(shape), f"{path}")
