@@ -1,25 +1,12 @@
 """A metric is added as its page says: one file and one line, and its own test passes."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from stcnn.evaluate.metric import METRICS
 from tests.support.developing_page import page_run
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Take away what the page registers."""
-    before = dict(METRICS)
-    yield
-    METRICS.clear()
-    METRICS.update(before)
-
-
 def test_the_page_adds_a_metric_with_its_interval():
     assert "concordance" not in METRICS
-    with page_run("metric") as page:
+    with page_run("metric", METRICS) as page:
         page["test_an_offset_costs_what_the_formula_says"]()
 
 

@@ -14,16 +14,18 @@ PAGES = Path(__file__).resolve().parents[2] / "docs" / "developing"
 
 
 @contextmanager
-def page_run(name: str) -> Iterator[dict[str, Any]]:
+def page_run(name: str, *registries: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Run the fenced Python code of a page, one block after the other in one module; yield its names.
 
     Args:
         name: of the page, without ``.md``.
+        registries: to which the page adds; they are as before when the block ends.
     """
     path = PAGES / f"{name}.md"
     text = path.read_text(encoding="utf-8")
     module = ModuleType(f"page_on_{name}")
     sys.modules[module.__name__] = module
+    before = [dict(registry) for registry in registries]
     try:
         for block in re.finditer(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
             line = text.count("\n", 0, block.start(1))
@@ -32,3 +34,6 @@ def page_run(name: str) -> Iterator[dict[str, Any]]:
         yield module.__dict__
     finally:
         del sys.modules[module.__name__]
+        for registry, entries in zip(registries, before, strict=True):
+            registry.clear()
+            registry.update(entries)

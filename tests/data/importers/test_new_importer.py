@@ -1,7 +1,6 @@
 """An importer is added as its page says: one file and one line, and its own tests pass."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,19 +18,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Take away what the page registers."""
-    before = dict(IMPORTERS)
-    yield
-    IMPORTERS.clear()
-    IMPORTERS.update(before)
-
-
 @pytest.mark.parametrize(
     "test", ["test_a_recording_starts_a_second_before_its_stimulus", "test_a_file_that_lacks_its_traces_is_a_sentence"]
 )
 def test_the_page_adds_an_importer(test: str, folder: Path):
     assert "matlab" not in IMPORTERS
-    with page_run("importer") as page:
+    with page_run("importer", IMPORTERS) as page:
         page[test](folder)
