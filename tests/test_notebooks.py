@@ -26,13 +26,11 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def executed(run_folder: Path) -> Iterator[dict[str, Future[nbformat.NotebookNode]]]:
-    """Every notebook, and those of a run folder once more with one; two at a time, each on one thread."""
-    wanted: dict[str, tuple[Path, dict[str, object]]] = {path.stem: (path, {}) for path in NOTEBOOKS}
-    wanted |= {f"{name} of a run": (ROOT / "notebooks" / f"{name}.py", {"RUN": str(run_folder)}) for name in ON_A_RUN}
+def executed() -> Iterator[dict[str, Future[nbformat.NotebookNode]]]:
+    """Every notebook; two at a time, each on one thread."""
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setenv("OMP_NUM_THREADS", "1")
-        yield {name: pool.submit(execute, path, **given) for name, (path, given) in wanted.items()}
+        yield {path.stem: pool.submit(execute, path) for path in NOTEBOOKS}
 
 
 def execute(path: Path, **parameters: object) -> nbformat.NotebookNode:
@@ -61,9 +59,10 @@ def test_notebook_runs_and_draws(path: Path, executed: dict[str, Future[nbformat
         nbformat.write(notebook, path.with_suffix(".ipynb"))
 
 
+@pytest.mark.slow  # half a minute for other values of one cell
 @pytest.mark.parametrize("name", ON_A_RUN)
-def test_notebook_runs_on_a_run_folder(name: str, executed: dict[str, Future[nbformat.NotebookNode]]):
-    assert outputs(executed[f"{name} of a run"].result(), "image/png")
+def test_notebook_runs_on_a_run_folder(name: str, run_folder: Path):
+    assert outputs(execute(ROOT / "notebooks" / f"{name}.py", RUN=str(run_folder)), "image/png")
 
 
 def test_every_notebook_lies_there_executed():
