@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from stcnn.baselines import BASELINES, Workbench
+from stcnn import baselines
+from stcnn.baselines import Workbench
 from stcnn.baselines.ladder import Ladder, evaluation
 from stcnn.config import Config, validate
 from stcnn.data.dataset import Dataset
@@ -105,18 +106,18 @@ class Comparison:
         made.write()
         return made
 
-    def fit(self, baselines: Sequence[str]) -> Iterator[str]:
+    def fit(self, names: Sequence[str]) -> Iterator[str]:
         """Fit simple models to the training part, one after the other, and add and write each as it is done.
 
         Args:
-            baselines: names, of :data:`stcnn.baselines.BASELINES`.
+            names: of :data:`stcnn.baselines.BASELINES`.
 
         Yields:
             What is done, in pieces of lines.
         """
         bench = Workbench(self.train, self.config.batching)
-        for number, name in enumerate(baselines, 1):
-            yield f"fitting {number} of {len(baselines)}: {name}"
+        for number, name in enumerate(names, 1):
+            yield f"fitting {number} of {len(names)}: {name}"
             start_s = perf_counter()
             found = self._fitted(name, bench)
             yield f" ({perf_counter() - start_s:.0f} s)" + (f": {found}\n" if isinstance(found, StcnnError) else "\n")
@@ -126,7 +127,7 @@ class Comparison:
     def _fitted(self, name: str, bench: Workbench) -> Evaluation | StcnnError:
         """A simple model, or the reason why there is none."""
         try:
-            baseline: Predictor = BASELINES[name](bench)
+            baseline: Predictor = baselines.BASELINES[name](bench)
             predictions = baseline.predict(self.held_out, self.config.batching)
             if not predictions.prediction.isfinite().all():
                 return TrainingError("its prediction is not finite")
