@@ -82,7 +82,7 @@ def test_the_report_of_an_ensemble_is_written_again(ensemble: Run):
 
 def command(app: Typer, *arguments: object) -> str:
     """What a command prints; its errors are raised."""
-    return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False).output
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, list(map(str, arguments)), catch_exceptions=False).output
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
