@@ -222,7 +222,8 @@ def _with_its_network(config: Config, values: Mapping[str, Any], overrides: Sequ
         require_same_network(config.model, weights)
         return config
     network = network_of(weights, config.model)
-    for name in {of_cell_type(override) for override in overrides} & weights.model.readouts.cell_types.keys():
+    known = weights.model.readouts.cell_types
+    for name in [given for override in overrides if (given := of_cell_type(override)) in known and given is not None]:
         require_same_cell_type(name, config.model, weights)
     return config.model_copy(update={"model": network})
 
