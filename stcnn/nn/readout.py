@@ -46,6 +46,8 @@ class ReadoutConfig(Config):
     """Where every neuron reads: where the recordings say, or at a place that is learned from there on."""
     place_sd_deg: float = Field(4.0, gt=0, le=180)
     """Standard deviation of azimuth and elevation of a learned place around the recorded one: its prior."""
+    place_start: Literal["recorded", "searched"] = "recorded"
+    """Where a learned place starts: as recorded, or at the most probable of all columns (for wide priors)."""
     activation: ActivationName = "leaky_relu"
     """In front of the readout."""
     slope: NonNegativeFloat = LEAKY_SLOPE

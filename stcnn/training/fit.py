@@ -29,6 +29,7 @@ from stcnn.training.from_weights import Weights, read_weights, require_same_netw
 from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.offsets import require_possible
+from stcnn.training.place_search import light_and_dark
 from stcnn.training.places import network_for
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
@@ -134,6 +135,9 @@ def _start(module: TrainingModule, run: Run, weights: Weights | None) -> None:
         taken = take(module.model, weights)
         run.write_json("init_from.json", taken.to_json())
         print("\n".join(taken.sentences()))
+    if module.place_search is not None and weights is None:
+        moved = module.place_search.move(EpochBatches(module.train_loader, epoch=0), light_and_dark)
+        print(f"places: {moved} neurons start at the column whose light or dark their traces follow best")
     if module.recipe.training.start == "scaled":
         if taken is None:
             scale_to_movies(module.model, EpochBatches(module.train_loader, epoch=0))

@@ -31,6 +31,7 @@ from stcnn.training.batches import EpochBatches
 from stcnn.training.length import length_of
 from stcnn.training.neurons import NeuronRegression
 from stcnn.training.offsets import LeastOffsets
+from stcnn.training.place_search import AWAY_COLUMNS, SEARCHED_EPOCHS, PlaceSearch, of_cell_types
 from stcnn.training.places import STEP_DEG, PlaceBounds, PlacePrior, displacements
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.smoothness import roughness
@@ -69,6 +70,9 @@ class TrainingModule(L.LightningModule):
         self.place_prior = PlacePrior(model, train) if learned else None
         """Prior of the places of neurons, where they are learned."""
         self.place_bounds = PlaceBounds(model, (train, validation)) if learned else None
+        searched = learned and model.config.readout.place_start == "searched"
+        self.place_search = PlaceSearch(model, train) if searched else None
+        """Search of the places of neurons of which nothing is known."""
         self.step_losses: dict[str, tuple[float, int]] = {}
         """Loss and number of recordings of each cell type in the last training step."""
         self.held_out: pd.DataFrame | None = None
@@ -173,6 +177,8 @@ class TrainingModule(L.LightningModule):
         if self.neurons and self.trainer.is_last_batch:
             self.neurons.fit()
             self.neurons.forget()
+        if self.place_search is not None and self.trainer.is_last_batch and self.current_epoch < SEARCHED_EPOCHS:
+            self.place_search.move(loader(self.train_data, self.recipe.batching), of_cell_types, AWAY_COLUMNS)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Predict a batch of held-out recordings, in full precision as everywhere outside of training."""
