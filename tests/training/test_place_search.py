@@ -38,8 +38,10 @@ def network(place_sd_deg: float) -> STCNN:
     neurons = tuple(map(str, range(PER_TYPE)))
     model = STCNN(config, Population(neurons=dict.fromkeys(TYPES, neurons)))
     with torch.no_grad():
+        for layer in model.hidden:  # of one sign, so that what a neuron sees falls off smoothly
+            layer.weight.abs_()
         for readout in model.readouts.each:
-            readout.weight.mul_(20)
+            readout.weight.abs_().mul_(5)
             readout.bias.zero_()
         for neurons_of_type in model.calcium.each:
             neurons_of_type.gain.fill_(0.5)
