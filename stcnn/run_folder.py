@@ -10,6 +10,7 @@
       losses.csv           training loss of every step and cell type
       scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type
       model.json           the network and its neurons; model.safetensors its weights
+      places.csv           where neurons were recorded and found to sit, where places are learned
       test_scores.csv      scores of the test part (and .parquet), not to be chosen by; test_looks.json who looked when
       report.html          what a person should know of it; loss.png, predictions.png
       members/K/           of an ensemble: one such folder per model, and only the first four files above

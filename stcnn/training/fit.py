@@ -30,7 +30,7 @@ from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.offsets import require_possible
 from stcnn.training.place_search import light_and_dark
-from stcnn.training.places import network_for
+from stcnn.training.places import network_for, places_table
 from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
@@ -94,6 +94,8 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
         _start(module, run, weights)
     fit(module, run, checkpoint)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
+    if model.config.readout.place == "learned":
+        run.write_table("places.csv", places_table(run.model(), dataset))
     score_part(run, dataset, recipe, "test")
 
 

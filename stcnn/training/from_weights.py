@@ -142,7 +142,13 @@ def _settings(config: ModelConfig) -> dict[str, Any]:
     hidden["activation"] = [function.name for function in functions]
     if all(function.name != "leaky_relu" for function in functions):
         del hidden["slope"]
-    for key in ("centre", *(["slope"] if config.readout.activation != "leaky_relu" else [])):
+    for key in (
+        "centre",
+        "place",
+        "place_sd_deg",
+        "place_start",
+        *(["slope"] if config.readout.activation != "leaky_relu" else []),
+    ):
         del written["readout"][key]  # where the types read is compared place by place
     return dict(_keys(written))
 
@@ -257,16 +263,21 @@ def _of_indicators(theirs: Tensor, drawn: Tensor, model: STCNN, weights: STCNN) 
 
 
 def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None:
+<<<<<<< HEAD
     ours = model.readouts
     theirs = weights.model.readouts
     mine, right = (readouts.cell_types[cell_type].window for readouts in (ours, theirs))
+=======
+    both = (model.readouts, weights.model.readouts)
+    mine, right = (readouts.cell_types[cell_type].window for readouts in both)
+>>>>>>> 164df8b (places: a table in the run; keys in the files; windows are compared in the picture, whatever the lattice)
     if mine != right:
         raise ConfigError(
             f"model.cell_types.{cell_type}.window_columns is {_size(mine)}, but the weights in {weights.source} have "
             f"{_size(right)}",
             remedy=f"give model.cell_types.{cell_type}.window_columns={_size(right)}, or leave it out",
         )
-    mine, right = ((each.places[cell_type].top, each.places[cell_type].left) for each in (ours, theirs))
+    mine, right = (_columns_from_the_middle(cell_type, each) for each in (model, weights.model))
     if mine != right:
         raise ConfigError(
             f"model.readout.centre (or the grid of '{cell_type}') lets it read from column {mine} on, but the weights "
@@ -274,6 +285,17 @@ def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None
             expected="the network that the weights are of",
             remedy="leave model and its keys out: then the network comes with the weights",
         )
+
+
+def _columns_from_the_middle(cell_type: str, model: STCNN) -> tuple[float, float]:
+    """Return rows and columns from the middle of the picture to where a window begins, whatever lies around it."""
+    eye = model.config.eye
+    down_deg, right_deg = eye.spacing_deg
+    azimuth_deg, elevation_deg = eye.centre_deg
+    place = model.readouts.places[cell_type]
+    rows, columns = model.readouts.lattice
+    row = place.top - (rows - 1) / 2 - elevation_deg / down_deg
+    return round(row, 6), round(place.left - (columns - 1) / 2 + azimuth_deg / right_deg, 6)
 
 
 def _size(window: tuple[int, int]) -> str:

@@ -91,6 +91,25 @@ def displacements(model: STCNN) -> list[torch.nn.Parameter]:
     return [readout.displacement_deg for readout in model.readouts.each]
 
 
+def places_table(model: STCNN, dataset: Dataset) -> pd.DataFrame:
+    """Return where every neuron was recorded and where it was found to sit, in degrees from the middle.
+
+    Returns:
+        ``cell_type``, ``neuron``, ``azimuth_deg`` and ``elevation_deg`` as learned, ``recorded_azimuth_deg`` and
+        ``recorded_elevation_deg``, the mean where a neuron was recorded at several places.
+    """
+    recorded = _recorded_deg([dataset], "mean")
+    rows = []
+    for name, readout in zip(model.cell_types, model.readouts.each, strict=True):
+        found = recorded[name] + readout.displacement_deg.detach().cpu().double()
+        for neuron, place, before in zip(
+            model.population.neurons[name], found.tolist(), recorded[name].tolist(), strict=True
+        ):
+            rows.append((name, neuron, *place, *before))
+    names = ("azimuth_deg", "elevation_deg", "recorded_azimuth_deg", "recorded_elevation_deg")
+    return pd.DataFrame(rows, columns=["cell_type", "neuron", *names])
+
+
 class PlaceBounds:
     """How far every neuron may move so that it reads on the lattice.
 
@@ -121,14 +140,14 @@ def bounds_deg(model: STCNN, parts: Sequence[Dataset]) -> list[tuple[Tensor, Ten
     low = torch.tensor([-(column + around.left) * right_deg, -(rows - 1 - row - around.bottom) * down_deg])
     high = torch.tensor([(columns - 1 - column - around.right) * right_deg, (row + around.top) * down_deg])
     rounding_deg = 1e-4
-    lowest, highest = (_ends_deg(parts, end) for end in ("min", "max"))
+    lowest, highest = (_recorded_deg(parts, end) for end in ("min", "max"))
     return [(low - lowest[name] + rounding_deg, high - highest[name] - rounding_deg) for name in parts[0].neurons]
 
 
-def _ends_deg(parts: Sequence[Dataset], end: str) -> dict[str, Tensor]:
-    """Return lowest or highest azimuth and elevation ``(n, 2)`` at which the neurons of each type were recorded."""
+def _recorded_deg(parts: Sequence[Dataset], which: str) -> dict[str, Tensor]:
+    """Return ``min``, ``max`` or ``mean`` azimuth and elevation ``(n, 2)`` at which the neurons of each type were."""
     tables = [part.table[["cell_type", "neuron"]].assign(**_named(recorded_places(part))) for part in parts]
-    by_neuron = pd.concat(tables).groupby(["cell_type", "neuron"])[["azimuth", "elevation"]].agg(end)
+    by_neuron = pd.concat(tables).groupby(["cell_type", "neuron"])[["azimuth", "elevation"]].agg(which)
     found = {}
     for name, neurons in parts[0].neurons.items():
         mine = by_neuron.reindex(pd.MultiIndex.from_tuples([(name, neuron) for neuron in neurons])).fillna(0.0)

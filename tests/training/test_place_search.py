@@ -37,6 +37,7 @@ def network(place_sd_deg: float) -> STCNN:
     )
     neurons = tuple(map(str, range(PER_TYPE)))
     model = STCNN(config, Population(neurons=dict.fromkeys(TYPES, neurons)))
+    model.hidden.compute = "torch"  # too small to be worth compiling
     with torch.no_grad():
         for layer in model.hidden:  # of one sign, so that what a neuron sees falls off smoothly
             layer.weight.abs_()

@@ -16,7 +16,7 @@ from stcnn.movie import Movie
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population
 from stcnn.nn.sites import Neurons
-from stcnn.training.places import PlaceBounds, PlacePrior, network_for
+from stcnn.training.places import PlaceBounds, PlacePrior, network_for, places_table
 from stcnn.training.recipe import Recipe
 from tests.support import made_up_data
 
@@ -104,6 +104,20 @@ def test_bounds_keep_every_neuron_on_the_lattice() -> None:
         who = Neurons(batch.clip, batch.cell_type, batch.neuron, batch.place_deg)
         assert model.reaching(model.place_deg(who)) is model
         assert model.dff_at(batch, who, batch.rate_hz).isfinite().all()
+
+
+def test_the_table_says_where_neurons_were_found() -> None:
+    data = made_up_data.dataset()
+    model = STCNN(
+        network_for(data, recipe(model={**CONFIG, "readout": {"place": "learned"}})),
+        Population(neurons={name: tuple(neurons) for name, neurons in data.neurons.items()}),
+    )
+    with torch.no_grad():
+        model.readouts.each[1].displacement_deg[2] = torch.tensor([0.5, -1.5])
+    table = places_table(model, data)
+    assert len(table) == 6
+    row = table[(table.cell_type == "lc4") & (table.neuron == "2")].iloc[0]
+    assert row.tolist() == ["lc4", "2", 0.5, -3.5, 0.0, -2.0]  # the third neuron was shown pictures shifted by (0, -2)
 
 
 def test_recorded_places_are_azimuth_and_elevation() -> None:
