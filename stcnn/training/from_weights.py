@@ -234,6 +234,8 @@ def take(model: STCNN, weights: Weights) -> Taken:
         found = theirs[name]
         if name.endswith((".gain", ".offset")):
             found = _of_neurons(name, found, model, taken)
+        elif name.endswith(".displacement_deg"):
+            found = _displacements(name, found, model, weights)
         elif name == "calcium.indicator_tau_s":
             found = _of_indicators(found, value, model, weights.model)
         value.copy_(found)
@@ -262,6 +264,15 @@ def _of_indicators(theirs: Tensor, drawn: Tensor, model: STCNN, weights: STCNN) 
     return torch.stack([known.get(name.lower(), value) for name, value in ours])
 
 
+def _displacements(name: str, theirs: Tensor, model: STCNN, weights: Weights) -> Tensor:
+    """Return learned displacements ``(N, 2)`` of the neurons of a cell type by their names; of others none."""
+    cell_type = name.removeprefix("readouts.").rpartition(".")[0]
+    index = {neuron: i for i, neuron in enumerate(weights.model.population.neurons[cell_type])}
+    none = torch.zeros_like(theirs[0])
+    wanted = model.population.neurons[cell_type]
+    return torch.stack([theirs[index[neuron]] if neuron in index else none for neuron in wanted])
+
+
 def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None:
 <<<<<<< HEAD
     ours = model.readouts
@@ -277,8 +288,8 @@ def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None
             f"{_size(right)}",
             remedy=f"give model.cell_types.{cell_type}.window_columns={_size(right)}, or leave it out",
         )
-    mine, right = (_columns_from_the_middle(cell_type, each) for each in (model, weights.model))
-    if mine != right:
+    if _columns_from_the_middle(cell_type, model) != _columns_from_the_middle(cell_type, weights.model):
+        mine, right = ((each.places[cell_type].top, each.places[cell_type].left) for each in both)
         raise ConfigError(
             f"model.readout.centre (or the grid of '{cell_type}') lets it read from column {mine} on, but the weights "
             f"in {weights.source} from {right} on",
