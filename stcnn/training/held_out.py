@@ -244,13 +244,13 @@ def with_neurons(
         for key in (f"calcium.types.{name}.gain", f"calcium.types.{name}.offset"):
             own = state[key]
             state[key] = torch.stack([own[index[neuron]] if neuron in index else own.mean() for neuron in places])
-    if model.calcium.indicators:
-        state["calcium.indicator_tau_s"] = _of_indicators(model, other)
         if model.config.readout.place == "learned":  # of others only the recorded place is known
             moved = state[f"readouts.{name}.displacement_deg"]
             state[f"readouts.{name}.displacement_deg"] = torch.stack(
                 [moved[index[neuron]] if neuron in index else torch.zeros_like(moved[0]) for neuron in places]
             )
+    if model.calcium.indicators:
+        state["calcium.indicator_tau_s"] = _of_indicators(model, other)
     other.load_state_dict(state)
     return other.eval()
 
