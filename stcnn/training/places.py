@@ -6,7 +6,7 @@ one plus a displacement, whose prior is a Gaussian of ``model.readout.place_sd_d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,6 @@ STEP_DEG = 0.1
 """Step of Adam on a displacement where that of everything else is at the top of its schedule."""
 REACH_SD = 2.0
 """Standard deviations of the prior around the outermost recorded place that the lattice holds."""
-NOISE_SHARE = 0.5
-"""Share of the variance of a trace that its prediction leaves, in the weight of the prior."""
 
 
 def network_for(dataset: Dataset, recipe: Recipe) -> ModelConfig:
@@ -54,9 +52,9 @@ def network_for(dataset: Dataset, recipe: Recipe) -> ModelConfig:
 class PlacePrior:
     """Minus the logarithm of the prior of all learned places, in units of the loss.
 
-    The loss is a mean squared error as a share of the variance of the traces, averaged over the neurons of a type and
-    summed over types. Of ``n`` independent samples (one in each correlation time) the likelihood of a neuron is
-    ``n / (2 noise share)`` times its share of the loss, so the prior ``|d|^2 / (2 sd^2)`` counts with the reciprocal.
+    The likelihood of a neuron whose errors have an unknown variance is ``n/2 log(mse)`` with ``n`` independent samples,
+    one in each correlation time; its derivative is that of the mean squared error times ``n / (2 mse)``. So the prior
+    ``|d|^2 / (2 sd^2)`` counts with ``mse / n``: what a type's loss is now, over its neurons, beside the loss.
 
     Args:
         model: whose places are learned.
@@ -66,21 +64,22 @@ class PlacePrior:
     def __init__(self, model: STCNN, train: Dataset) -> None:
         self.model = model
         seconds = train.table.assign(s=train.table.end_s - train.table.start_s).groupby(["cell_type", "neuron"]).s.sum()
-        self.weights = [
-            torch.tensor(
-                [NOISE_SHARE * CORRELATION_S / max(seconds.get((name, n), 0.0), CORRELATION_S) for n in neurons]
-            )
-            / len(neurons)
-            for name, neurons in train.neurons.items()
-        ]
+        self.weights = []
+        for name, neurons in train.neurons.items():
+            shown_s = [max(seconds.get((name, neuron), 0.0), CORRELATION_S) for neuron in neurons]
+            self.weights.append(CORRELATION_S / torch.tensor(shown_s) / len(neurons))
 
-    def penalty(self) -> Tensor:
-        """Return what is added to the loss of a step."""
+    def penalty(self, losses: Mapping[int, float]) -> Tensor:
+        """Return what is added to the loss of a step.
+
+        Args:
+            losses: loss of each cell type in the step by its index, as it counts; types without one are left out.
+        """
         sd_deg = self.model.config.readout.place_sd_deg
         total = self.model.calcium.tau_s.new_zeros(())
-        for readout, weight in zip(self.model.readouts.each, self.weights, strict=True):
-            distance = readout.displacement_deg.square().sum(1) / sd_deg**2
-            total = total + (weight.to(distance) * distance).sum()
+        for i, loss in losses.items():
+            distance = self.model.readouts.each[i].displacement_deg.square().sum(1) / sd_deg**2
+            total = total + loss * (self.weights[i].to(distance) * distance).sum()
         return total
 
 

@@ -93,13 +93,13 @@ def test_bounds_keep_every_neuron_on_the_lattice() -> None:
     )
     bounds = PlaceBounds(model, [data])
     prior = PlacePrior(model, data)
-    assert prior.penalty() == 0
+    assert prior.penalty({0: 1.0, 1: 1.0}) == 0
     batch = next(iter(loader(data, MOVIES)))
     for away in (-50.0, 50.0):
         with torch.no_grad():
             for readout in model.readouts.each:
                 readout.displacement_deg.fill_(away)
-        assert prior.penalty() > 0
+        assert prior.penalty({0: 1.0, 1: 1.0}) > prior.penalty({0: 1.0}) > 0
         bounds.project()
         who = Neurons(batch.clip, batch.cell_type, batch.neuron, batch.place_deg)
         assert model.reaching(model.place_deg(who)) is model
