@@ -111,10 +111,13 @@ class TrainingModule(L.LightningModule):
             raise self._not_finite(batch, error, batch_idx)
         if self.neurons:
             self.neurons.observe(batch, prediction)
-        loss = (total * total.new_tensor([self.importance[name] for name in self.step_losses])).sum()
+        weighted = total * total.new_tensor([self.importance[name] for name in self.step_losses])
+        loss = weighted.sum()
+        if self.place_prior is not None:
+            loss = loss + self.place_prior.penalty(dict(zip(losses, weighted.tolist(), strict=True)))
         if weight := self.recipe.training.smoothness:
             loss = loss + weight * roughness(self.model, self.recipe.training.smoothness_deg)
-        return loss if self.place_prior is None else loss + self.place_prior.penalty()
+        return loss
 
     def _not_finite(self, batch: Batch, error: Tensor, batch_idx: int) -> TrainingError:
         name, value = next((name, value) for name, (value, _) in self.step_losses.items() if not math.isfinite(value))

@@ -228,15 +228,15 @@ def test_the_answer_at_a_place_is_that_of_a_neuron_there() -> None:
     place = (3.5, -1.2)
     sole = Neurons(*torch.tensor([[0], [1], [0]]), torch.tensor([place]))
     luminance = contrast[0].numpy() / 8 + BACKGROUND
-    found = model.respond(luminance, RATE_HZ, at=place).calcium["lc4"]
-    again = model.respond(luminance, RATE_HZ, at=(0, 0)).calcium["lc4"]
+    found = model.respond(luminance, RATE_HZ, "rest", at=place).calcium["lc4"]
+    again = model.respond(luminance, RATE_HZ, "rest", at=(0, 0)).calcium["lc4"]
     stream = model.stream(at=place, rate_hz=RATE_HZ, start="rest")
     streamed = [stream.step(frame)["lc4"].calcium for frame in luminance]
     with torch.no_grad():
         eighth = model.dff_at(contrast / 8, sole, RATE_HZ)[0].numpy()
     assert np.abs(found - eighth).max() < 1e-5 * np.abs(eighth).max()
     assert np.abs(np.array(streamed).ravel() - eighth).max() < 1e-5 * np.abs(eighth).max()
-    assert np.abs(again - model.respond(luminance, RATE_HZ).calcium["lc4"]).max() < 1e-6
+    assert np.abs(again - model.respond(luminance, RATE_HZ, "rest").calcium["lc4"]).max() < 1e-6
     assert np.abs(again - found).max() > 100 * np.abs(found - eighth).max()
 
 
