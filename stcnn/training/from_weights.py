@@ -274,14 +274,8 @@ def _displacements(name: str, theirs: Tensor, model: STCNN, weights: Weights) ->
 
 
 def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None:
-<<<<<<< HEAD
-    ours = model.readouts
-    theirs = weights.model.readouts
-    mine, right = (readouts.cell_types[cell_type].window for readouts in (ours, theirs))
-=======
     both = (model.readouts, weights.model.readouts)
     mine, right = (readouts.cell_types[cell_type].window for readouts in both)
->>>>>>> 164df8b (places: a table in the run; keys in the files; windows are compared in the picture, whatever the lattice)
     if mine != right:
         raise ConfigError(
             f"model.cell_types.{cell_type}.window_columns is {_size(mine)}, but the weights in {weights.source} have "
