@@ -87,7 +87,7 @@ def test_every_key_of_every_file_is_missed_when_misspelt(file: str, path: tuple[
             "unknown key 'model.cell_types.lc9.window' (did you mean 'window_columns'?).",
         ),
         ("dataset.kind=publishd", "'dataset.kind' is 'publishd' (did you mean 'published'?)."),
-        ("batching.kind=clips", "'batching.kind' is 'clips', expected 'presentations' or 'recordings'."),
+        ("batching.kind=clips", "'batching.kind' is 'clips', expected 'movies', 'presentations' or 'recordings'."),
         ("training.learning_rate=-1", "'training.learning_rate' is -1, expected greater than 0."),
         ("training=fast", "'training' is 'fast', expected a valid dictionary."),
         ("split.validation=1.5", "'split.validation' is 1.5, expected less than 1."),

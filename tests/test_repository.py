@@ -18,7 +18,10 @@ DISTRIBUTIONS = packages_distributions()
 OWN = {"stcnn", "tests", *(path.stem for path in (ROOT / "benchmarks").glob("*.py"))}
 PARTS = {
     "cycler": "matplotlib",
+    "griffelib": "mkdocstrings",
     "hdmf": "pynwb",
+    "jsonschema": "nbclient",
+    "mkdocs": "mkdocs-material",
     "markupsafe": "jinja2",
     "nbformat": "nbclient",
     "numcodecs": "zarr",

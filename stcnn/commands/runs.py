@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,9 +38,9 @@ def runs(
         with atomic_write(csv) as draft:
             found.to_csv(draft, index=False)
     table = Table("run", "data set", "state", "epochs", "correlation", "by cell type", box=None)
-    for row in found.itertuples():
-        score = "" if row.correlation != row.correlation else f"{row.correlation:.3f}"
-        table.add_row(row.run, row.dataset, row.state, str(row.epochs), score, row.by_cell_type)
+    for row in found.to_dict("records"):
+        score = "" if math.isnan(row["correlation"]) else f"{row['correlation']:.3f}"
+        table.add_row(row["run"], row["dataset"], row["state"], str(row["epochs"]), score, row["by_cell_type"])
     if len(found):
         Console().print(table)
     typer.echo(f"{len(found)} runs in {found.attrs['folder']}")

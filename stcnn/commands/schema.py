@@ -51,6 +51,7 @@ def _adapter(of: Kind) -> TypeAdapter[Any]:
     from stcnn.stimuli import Protocol
 
     if of == "import":
-        kinds = reduce(or_, [importer.config for importer in IMPORTERS.values()])
-        return TypeAdapter(Annotated[kinds, Field(discriminator="kind")])
+        kinds: Any = reduce(or_, [importer.config for importer in IMPORTERS.values()])
+        union: Any = Annotated[kinds, Field(discriminator="kind")]
+        return TypeAdapter(union)
     return TypeAdapter({"training": Config, "model": ModelConfig, "protocol": Protocol}[of])

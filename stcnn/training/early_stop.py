@@ -46,7 +46,7 @@ class StopEarly(Callback):
         losses = held_out_losses(pd.DataFrame(self.history.scores), self.importance)
         if losses.empty or trainer.current_epoch + 1 >= int(trainer.max_epochs or 0):
             return
-        best = int(losses.index[losses.argmin()])
+        best = int(losses.index.to_numpy()[losses.to_numpy().argmin()])
         last = int(losses.index[-1])
         if last - best >= self.patience:
             trainer.should_stop = True

@@ -209,7 +209,7 @@ def finished_epoch(scores: pd.DataFrame, config: TrainingConfig, importance: Map
     losses = held_out_losses(scores, importance)
     if config.keep == "last" or losses.empty:
         return int(scores.epoch.max())
-    return int(losses.index[losses.argmin()])
+    return int(losses.index.to_numpy()[losses.to_numpy().argmin()])
 
 
 def _accelerator(config: TrainingConfig) -> str:

@@ -8,6 +8,7 @@ import torch
 
 from stcnn.data.batching import ClipBatches
 from stcnn.data.dataset import Dataset
+from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.stack.problem import Clips
 from stcnn.run_folder import Run
 from stcnn.training.module import TrainingModule
@@ -74,6 +75,8 @@ def _engine(module: TrainingModule) -> str:
     parameter = next(model.parameters())
     seen = parameter.new_zeros(1, n_clips, *model.eye.config.lattice).expand(longest.n_frames, -1, -1, -1)
     clips = Clips(None, seen, parameter.new_ones(n_clips))
+    if not isinstance(model.hidden, HiddenStack):
+        return "PyTorch"  # a core of one's own
     return model.hidden.engine(clips, longest.rate_hz, model.readouts.reading(longest.rate_hz))
 
 

@@ -87,7 +87,7 @@ def test_streams_give_the_numbers_of_the_offline_pass(
     if compute == "native" and (reason := why_unavailable()):
         pytest.skip(f"the native core cannot be compiled here: {reason}")
     model = network(calcium, indicators).eval()
-    model.hidden.compute = compute  # type: ignore[assignment]
+    model.hidden.compute = compute
     with torch.no_grad():
         stream = model.stream(rate_hz=RATE_HZ, neurons=neurons, background=0.0, start="rest")
         shown = contrast()[:1].clamp(0, 1)

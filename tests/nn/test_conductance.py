@@ -115,7 +115,7 @@ def network(compute: str = "auto", **hidden: Any) -> STCNN:
     described = Case(hidden=hidden).config()
     readout = described.readout.model_copy(update={"filter": MEMBRANE})
     model = STCNN(ModelConfig.model_validate({**dict(described), "readout": readout}), POPULATION).double()
-    model.hidden.compute = compute  # type: ignore[assignment]
+    model.hidden.compute = compute
     return model.eval()
 
 

@@ -220,7 +220,7 @@ def test_it_is_taken_where_the_hidden_layers_are_compiled(
     compute: str, worth: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, frames = small_model("reference"), Whole(noise())
-    model.hidden.compute = compute  # type: ignore[assignment]
+    model.hidden.compute = compute
     products = 67 * 2 * 30 * sum(layer.weight.numel() for layer in model.hidden)
     monkeypatch.setattr(hidden_stack, "WORTH_COMPILING", products if worth else products + 1)
     found, right = seen(model, frames)

@@ -50,7 +50,9 @@ def small_model(dtype: torch.dtype, norm: str = "none", **readout: object) -> ST
     model = STCNN(config, POPULATION).to(dtype)
     with torch.no_grad():
         for layer in model.hidden:  # without a bias grey is the very point where the rectifier bends
-            (layer.norm or layer).bias.uniform_(0.1, 0.3)
+            bias = (layer.norm or layer).bias
+            assert bias is not None
+            bias.uniform_(0.1, 0.3)
     return model
 
 
@@ -68,10 +70,12 @@ def shifted(contrast: Tensor, azimuth_px: int, elevation_px: int) -> Tensor:
 
 def neurons(clip: Tensor, dtype: torch.dtype) -> Neurons:
     """Every neuron in each of these clips, the first of them twice, as for two trials."""
-    who = torch.tensor([[0, 0], [0, 1], [0, 2], [1, 0], [0, 0]])
+    cell_type = torch.tensor([0, 0, 0, 1, 0])
+    neuron = torch.tensor([0, 1, 2, 0, 0])
     place_deg = torch.tensor([*SHIFTS, SHIFTS[0]], dtype=dtype)
     n = len(clip)
-    return Neurons(clip.repeat_interleave(len(who)), *who.repeat(n, 1).T, place_deg.repeat(n, 1))
+    clips = clip.repeat_interleave(len(neuron))
+    return Neurons(clips, cell_type.repeat(n), neuron.repeat(n), place_deg.repeat(n, 1))
 
 
 def by_presentation(model: STCNN, contrast: Tensor, who: Neurons, n_grey: int) -> Tensor:
@@ -208,7 +212,8 @@ def test_a_network_grows_to_where_its_neurons_sit() -> None:
 
 def test_a_place_beyond_the_lattice_is_refused() -> None:
     model = small_model(torch.float32).eval()
-    far = Neurons(*torch.zeros(3, 1, dtype=torch.long), torch.tensor([[14.0, 0.0]]))
+    first = torch.zeros(1, dtype=torch.long)
+    far = Neurons(first, first, first, torch.tensor([[14.0, 0.0]]))
     with pytest.raises(ShapeError, match="beyond the lattice of"):
         model.dff_at(movies(torch.float32), far, RATE_HZ)
     assert model.reaching(far.place_deg).dff_at(movies(torch.float32), far, RATE_HZ).isfinite().all()
@@ -226,7 +231,8 @@ def test_the_answer_at_a_place_is_that_of_a_neuron_there() -> None:
     model = small_model(torch.float32, weight_init=30.0).eval()
     contrast = movies(torch.float32)[:1]
     place = (3.5, -1.2)
-    sole = Neurons(*torch.tensor([[0], [1], [0]]), torch.tensor([place]))
+    first = torch.tensor([0])
+    sole = Neurons(first, torch.tensor([1]), first, torch.tensor([place]))
     luminance = contrast[0].numpy() / 8 + BACKGROUND
     found = model.respond(luminance, RATE_HZ, "rest", at=place).calcium["lc4"]
     again = model.respond(luminance, RATE_HZ, "rest", at=(0, 0)).calcium["lc4"]

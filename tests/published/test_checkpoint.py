@@ -88,9 +88,8 @@ def test_trained_and_per_type_time_constants_differ_in_calcium_alone(
     assert trained.calcium.time_constants().tolist() == pytest.approx([0.45] * 5)
     assert per_type.calcium.time_constants().tolist() == pytest.approx([0.4] * 5)
     assert np.array_equal(trained.voltages(frames, 180)["lc11"], per_type.voltages(frames, 180)["lc11"])
-    assert not np.allclose(
-        *(each.predict(frames, 180, start="rest")["lc11"] for each in (trained, per_type)), rtol=1e-3
-    )
+    first, second = (each.predict(frames, 180, start="rest")["lc11"] for each in (trained, per_type))
+    assert not np.allclose(first, second, rtol=1e-3)
 
 
 def test_adam_goes_on_where_it_stopped(published: Path) -> None:

@@ -20,8 +20,8 @@ from stcnn.report.audit_page import write_audit_page
 from stcnn.report.contact_sheet import MOST_MOVIES, contact_sheet, movie_card
 from stcnn.report.import_page import folded, write_import_page
 from stcnn.report.mean_responses import SHOWN_NEURONS, mean_responses
-from tests.report.test_report import browse
 from tests.support import made_up_data
+from tests.support.browser import browse
 
 NASTY = '<img src=x onerror="alert(1)"> $x_{y & "z"'
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.eye import axes
+from stcnn.nn.filters.convolution import FiniteKernel
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, n_taps
 from stcnn.nn.hidden_stack import Compute
@@ -200,7 +201,7 @@ def twin_geometry(model: STCNN, rate_hz: float) -> direct.Geometry:
     config = model.config
 
     def kernel(given: FilterKind) -> direct.Filter:
-        if not isinstance(given, ExponentialConfig):
+        if not isinstance(given, ExponentialConfig | FiniteKernel):
             return direct.Filter()
         return direct.Filter(n_taps(given.kernel_s, 1 / rate_hz), given.scale, given.gain_hz)
 

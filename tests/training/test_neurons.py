@@ -14,7 +14,8 @@ from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 from stcnn.training.fit import train
-from stcnn.training.neurons import NeuronRegression, inverse_softplus
+from stcnn.training.neurons import NeuronRegression
+from stcnn.training.offsets import inverse_softplus
 from tests.support.made_up_training import dataset, new_run, recipe
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from stcnn.training.places import PlaceBounds, PlacePrior, network_for, places_t
 from stcnn.training.recipe import Recipe
 from tests.support import made_up_data
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "eye": {"column_spacing_deg": 2.0, "lattice": (9, 9), "acceptance_fwhm_deg": 3.0, "window_deg": 9.0},
     "hidden": {"channels": (3, 3), "kernel_columns": 3, "norm": {"kind": "none"}},
     "cell_types": {"default": {"window_columns": 3}},
@@ -78,6 +79,7 @@ def test_predictions_by_movie_are_those_by_presentation_where_nothing_is_cut_off
     model = STCNN(config, Population(neurons={"lc11": ("0", "1", "2")})).eval()
     with torch.no_grad():
         for layer in model.hidden:
+            assert layer.bias is not None
             layer.bias.uniform_(0.1, 0.3)
     found = predict(model, data, MOVIES)
     right = predict(model, data, MOVIES.model_copy(update={"kind": "presentations"}))

@@ -17,8 +17,14 @@ def network(sd_columns: float, scale: float = 1.0) -> STCNN:
     model = STCNN(ModelConfig.model_validate(config), Population(neurons={"t5": ("1",)}))
     bell = torch.exp(-0.5 * ((torch.arange(41) - 20) / sd_columns) ** 2)
     with torch.no_grad():
-        model.readouts["t5"].weight.copy_(scale * bell.expand(2, 1, 41))
+        weight_of(model).copy_(scale * bell.expand(2, 1, 41))
     return model
+
+
+def weight_of(model: STCNN) -> torch.nn.Parameter:
+    weight = model.readouts["t5"].weight
+    assert isinstance(weight, torch.nn.Parameter)
+    return weight
 
 
 @pytest.mark.parametrize("sd_columns", [3.0, 5.0])
@@ -32,7 +38,7 @@ def test_roughness_of_a_gaussian_is_three_quarters_where_it_is_as_wide_as_asked(
 def test_following_its_gradient_makes_weights_smooth():
     torch.manual_seed(0)
     model = network(4.0)
-    weight = model.readouts["t5"].weight
+    weight = weight_of(model)
     with torch.no_grad():
         weight.add_(0.3 * torch.randn_like(weight))
     before = roughness(model, 8.0).item()

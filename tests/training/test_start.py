@@ -29,7 +29,7 @@ def test_every_hidden_map_has_mean_zero_and_variance_one() -> None:
     model, shown = network("none"), batches()
     scale_to_movies(model, shown)
     maps = [model.maps(batch.contrast(), batch.rate_hz) for batch in shown]
-    for i in range(len(model.hidden)):
+    for i in range(len(list(model.hidden))):
         samples = torch.cat([found[f"hidden.{i}"].flatten(0, -2) for found in maps])
         torch.testing.assert_close(samples.mean(0), torch.zeros(samples.shape[1]), atol=1e-4, rtol=0)
         torch.testing.assert_close(samples.var(0), torch.ones(samples.shape[1]), atol=1e-3, rtol=0)
@@ -39,7 +39,7 @@ def test_only_hidden_weights_and_biases_change() -> None:
     model, untouched = network("none"), network("none").state_dict()
     scale_to_movies(model, batches())
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, untouched[name])}
-    assert changed == {f"hidden.{i}.{part}" for i in range(len(model.hidden)) for part in ("weight", "bias")}
+    assert changed == {f"hidden.{i}.{part}" for i in range(len(list(model.hidden))) for part in ("weight", "bias")}
 
 
 def test_layers_with_normalisation_stay_as_they_were_drawn() -> None:

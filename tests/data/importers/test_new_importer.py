@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stcnn.data.importers import IMPORTERS
+from stcnn.data.importers.importer import IMPORTERS
 from tests.support.developing_page import PAGES, page_run
 
 
