@@ -26,7 +26,7 @@ try:
     from direct_form import direct_calls
     from torch import Tensor
 
-    from stcnn.nn.kernels.triton.launch import interpreted, missing
+    from stcnn.nn.kernels.triton.launch import interpreted, why_unavailable
     from stcnn.nn.model import STCNN, ModelConfig
     from stcnn.nn.population import Population
     from stcnn.writing import atomic_write
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10, help="timed calls, of which the median counts")
     parser.add_argument("--to", type=Path, default=ROOT / "benchmarks/results/gpu.json", help="where the table goes")
     options = parser.parse_args()
-    reason = missing() or ("Triton runs in its interpreter (TRITON_INTERPRET)" if interpreted() else None)
+    reason = why_unavailable() or ("Triton runs in its interpreter (TRITON_INTERPRET)" if interpreted() else None)
     if reason:
         print(f"benchmarks/gpu.py measured nothing: {reason}; benchmarks/roofline.py prints what is computed")
         return

@@ -37,7 +37,10 @@ def runs(
     if csv is not None:
         with atomic_write(csv) as draft:
             found.to_csv(draft, index=False)
-    table = Table("run", "data set", "state", "epochs", "correlation", "by cell type", box=None)
+    table = Table(box=None)
+    for heading in ("run", "data set", "state", "epochs", "correlation"):
+        table.add_column(heading, no_wrap=True, overflow="fold")
+    table.add_column("by cell type")
     for row in found.to_dict("records"):
         score = "" if math.isnan(row["correlation"]) else f"{row['correlation']:.3f}"
         table.add_row(row["run"], row["dataset"], row["state"], str(row["epochs"]), score, row["by_cell_type"])
