@@ -27,8 +27,8 @@ def start_block(module: TrainingModule, run: Run, goes_on: bool = False) -> list
     """
     config = module.recipe.training
     rows = {
-        "data": _data(module.train_data),
-        "held out": _data(module.validation_data) if len(module.validation_data) else "nothing for validation",
+        "training": _data(module.train_data),
+        "validation": _data(module.validation_data) if len(module.validation_data) else "no recordings",
         "network": f"{sum(p.numel() for p in module.model.parameters() if p.requires_grad):,} trained parameters, "
         f"loss {config.loss}",
         "device": _device(module),
@@ -36,7 +36,7 @@ def start_block(module: TrainingModule, run: Run, goes_on: bool = False) -> list
         "length": _length(module),
         "run": f"{run.path}{', which goes on' if goes_on else ''}",
     }
-    return [*(f"{name:<10}{text}" for name, text in rows.items()), *_cautions(module)]
+    return [*(f"{name:<12}{text}" for name, text in rows.items()), *_cautions(module)]
 
 
 def _data(data: Dataset) -> str:

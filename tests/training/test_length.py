@@ -99,11 +99,13 @@ def test_the_start_says_what_is_trained_on_and_how_long(tmp_path: Path, capsys: 
     run = new_run(tmp_path)
     train(made_up_data.dataset(), recipe(epochs=2, warmup_steps=50), run)
     said = capsys.readouterr().out
-    lines = dict(line.split(maxsplit=1) for line in said.splitlines() if line.split()[0] in {"data", "length", "run"})
-    assert "recordings of 6 neurons of 2 cell types, 3 movies" in lines["data"]
+    lines = dict(
+        line.split(maxsplit=1) for line in said.splitlines() if line.split()[0] in {"training", "length", "run"}
+    )
+    assert "recordings of 6 neurons of 2 cell types, 3 movies" in lines["training"]
     assert "steps, which are 2 passes over the recordings; validation every" in lines["length"]
     assert lines["run"] == str(run.path)
-    assert "device    CPU, " in said
+    assert "device      CPU, " in said
     assert "engine    torch" in said
     assert "a tenth of the training, instead of training.warmup_steps=50" in said
     assert "steps are few" in said
