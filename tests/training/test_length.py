@@ -106,7 +106,7 @@ def test_the_start_says_what_is_trained_on_and_how_long(tmp_path: Path, capsys: 
     assert "steps, which are 2 passes over the recordings; validation every" in lines["length"]
     assert lines["run"] == str(run.path)
     assert "device      CPU, " in said
-    assert "engine    torch" in said
+    assert "engine      torch" in said
     assert "a tenth of the training, instead of training.warmup_steps=50" in said
     assert "steps are few" in said
 
