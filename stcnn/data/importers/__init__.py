@@ -99,10 +99,10 @@ def _fitting(folder: Path, pattern: str) -> list[Path]:
 
 def _import_config(values: Mapping[str, Any], folder: Path | None) -> Config:
     kind = values.get("kind")
-    if kind not in IMPORTERS:
+    if not isinstance(kind, str) or kind not in IMPORTERS:
         remedy = nearest(str(kind), IMPORTERS)
         raise ConfigError(f"kind is '{kind}'", expected=f"one of {', '.join(IMPORTERS)}", remedy=remedy)
-    model = IMPORTERS[str(kind)].config
+    model = IMPORTERS[kind].config
 
     def explained(fault: Fault) -> ConfigError:
         if fault.is_unknown:

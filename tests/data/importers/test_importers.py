@@ -294,6 +294,12 @@ def test_a_missing_key_is_a_sentence(
         _opened(values)
 
 
+@pytest.mark.parametrize("kind", [["tables"], [[[]]], {"tables": 1}, None])
+def test_a_kind_that_is_no_name_is_refused(kind: object) -> None:
+    with pytest.raises(StcnnError, match=r"kind is .*, expected one of caiman, nwb, published"):
+        import_config({"kind": kind, "path": "traces.csv"})
+
+
 def test_a_misspelt_key_and_kind_name_the_nearest(tmp_path: Path) -> None:
     values = csv(Truth.lasting(), tmp_path)
     with pytest.raises(StcnnError, match=r"'rate_hs' is no key of kind tables. Did you mean 'rate_hz'"):
