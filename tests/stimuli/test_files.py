@@ -282,3 +282,14 @@ def test_any_file_is_a_stimulus(movie: Movie, tmp_path: Path) -> None:
     np.testing.assert_allclose(moved.luminance()[:, :, 5:], movie.luminance()[:, :, :-5], atol=1e-6)
     with pytest.raises(DataError, match="deg_per_px"):
         s.recorded(SCREEN, path=str(write_movie(movie, tmp_path / "movie.npy")), rate_hz=10)
+
+
+def test_a_gif_whose_header_asks_for_a_huge_picture_is_refused_before_it_is_decoded(
+    movie: Movie, tmp_path: Path
+) -> None:
+    path = write_movie(movie, tmp_path / "movie.gif")
+    damaged = bytearray(path.read_bytes())
+    damaged[6:8] = b"\xff\xff"
+    path.write_bytes(damaged)
+    with pytest.raises(FileError, match=r"says that its pictures are 65535 x .*expected sides of at most 16,384 px"):
+        read_movie(path, deg_per_px=1, background=0.5)

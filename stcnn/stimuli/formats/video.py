@@ -27,6 +27,8 @@ from stcnn.stimuli.formats.video_checks import CONTAINERS, refusals, require_who
 from stcnn.stimuli.formats.video_clock import Clock, clock_of, shown_times_s
 
 WHAT = "a video"
+MOST_SIDE_PX = 16_384
+"""Rows and columns of the largest picture; a damaged header can ask for 65,535, which takes gigabytes a frame."""
 FRAMES_HELD = 8
 """So many pictures a decoder may hold at once."""
 
@@ -203,6 +205,12 @@ def _opened(path: Path, choices: Choices) -> Iterator[tuple[Any, Any]]:
             found = f"'{path}' holds {len(streams)} videos, and number {choices.series} is asked for"
             raise DataError(found, expected=f"a number from 0 to {len(streams) - 1}")
         stream = streams[choices.series or 0]
+        if max(stream.width, stream.height) > MOST_SIDE_PX:
+            raise FileError(
+                f"'{path}' says that its pictures are {stream.width} x {stream.height} px",
+                expected=f"sides of at most {MOST_SIDE_PX:,} px",
+                remedy="copy it again if it is damaged, or make it smaller",
+            )
         require_room(FRAMES_HELD * 4 * stream.width * stream.height, f"'{path}'", WHAT)
         stream.thread_type = "AUTO"
         yield container, stream
