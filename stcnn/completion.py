@@ -11,10 +11,10 @@ from pathlib import Path
 
 def run_folders(incomplete: str) -> Iterator[str]:
     """Yield the paths of runs that begin so, seen from here, the newest first; folders on the way to others."""
-    from stcnn.folders import experiments_folder
+    from stcnn import folders
 
     here = Path.cwd()
-    runs = sorted((path.parent for path in experiments_folder().glob("*/config.yaml")), reverse=True)
+    runs = reversed(folders.run_folders(folders.experiments_folder()))
     names = [str(run.relative_to(here)) if run.is_relative_to(here) else str(run) for run in runs]
     yield from (name for name in names if name.startswith(incomplete))
     yield from (path for path in _paths(incomplete) if path.removesuffix("/") not in names)
@@ -35,15 +35,14 @@ def stimuli(incomplete: str) -> Iterator[str]:
 def training_keys(incomplete: str) -> Iterator[str]:
     """Yield the keys of a training and the choices of its groups that begin so."""
     from stcnn.config import Config
-    from stcnn.key_paths import places
+    from stcnn.key_table import key_table
     from stcnn.overrides import choices
 
     groups = choices()
     for group, names in groups.items():
         yield from (word for name in names if (word := f"{group}={name}").startswith(incomplete))
-    paths = dict.fromkeys(place.path for place in places(Config) if "NAME" not in place.path)
-    leaves = [path for path in paths if not any(other.startswith(f"{path}.") for other in paths)]
-    yield from (word for path in leaves if path not in groups and (word := f"{path}=").startswith(incomplete))
+    paths = (key.path for key in key_table(Config) if "NAME" not in key.path)
+    yield from (word for path in paths if (word := f"{path}=").startswith(incomplete))
 
 
 def _paths(incomplete: str) -> Iterator[str]:

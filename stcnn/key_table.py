@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from stcnn.docstrings import argument_meanings, in_one_line
 from stcnn.key_paths import Place, places
 from stcnn.type_words import type_in_words
 
@@ -68,15 +67,11 @@ def _key(place: Place, values: Mapping[str, Any] | None) -> Key:
 
 def meaning_of(owner: type[BaseModel], name: str) -> str:
     """Return what is said of a field below it, or in the ``Args`` of its class or of one it is derived from."""
-    field = owner.model_fields[name]
-    said = field.description or next(filter(None, (_argument(base, name) for base in owner.__mro__)), "")
-    return re.sub(r":\w+:`~?([^`]+)`|``", lambda match: match[1] or "", re.sub(r"\s+", " ", said)).strip()
-
-
-def _argument(owner: type, name: str) -> str:
-    text = inspect.cleandoc(owner.__dict__.get("__doc__") or "")
-    found = re.search(rf"^ {{4}}{name}: (.*(?:\n {{5,}}.*)*)", text, re.MULTILINE)
-    return found[1] if found else ""
+    said = owner.model_fields[name].description
+    if said:
+        return in_one_line(said)
+    by_class = [argument_meanings(base.__dict__.get("__doc__")) for base in owner.__mro__]
+    return next((meanings[name] for meanings in by_class if name in meanings), "")
 
 
 def _at(values: Mapping[str, Any], path: str) -> object:

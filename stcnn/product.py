@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from stcnn.config import Config, compose, resumed, validate
 from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError, FileError
-from stcnn.folders import experiments_folder
+from stcnn.folders import experiments_folder, run_folders
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder
@@ -149,7 +149,7 @@ def runs(folder: str | Path | None = None) -> list[Run]:
         folder: of the run folders; None is where a training puts them.
     """
     parent = experiments_folder() if folder is None else Path(folder).expanduser()
-    return [Run(path.parent) for path in sorted(parent.glob("*/config.yaml"))]
+    return [Run(path) for path in run_folders(parent)]
 
 
 def latest_run(folder: str | Path | None = None) -> Run:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from stcnn.errors import StcnnError
-from stcnn.folders import experiments_folder
+from stcnn.folders import experiments_folder, run_folders
 from stcnn.run_folder import Run
 
 COLUMNS = ("run", "dataset", "state", "epochs", "correlation", "by_cell_type", "path")
@@ -25,7 +25,7 @@ def summaries(folder: Path | None = None) -> pd.DataFrame:
         ``by_cell_type`` as text, ``path``. ``attrs["folder"]`` is the folder.
     """
     parent = experiments_folder() if folder is None else folder.expanduser()
-    rows = [summary(Run(path.parent)) for path in sorted(parent.glob("*/config.yaml"))]
+    rows = [summary(Run(path)) for path in run_folders(parent)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs["folder"] = str(parent)
     return table

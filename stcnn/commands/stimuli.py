@@ -24,8 +24,8 @@ def list_all() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from stcnn.docstrings import plain
     from stcnn.stimuli import kinds, load_protocol, protocol_names
-    from stcnn.stimuli.arguments import plain
 
     protocols = Table("protocol", "stimuli", "what", title="Protocols", title_justify="left", box=None)
     for name in protocol_names():
@@ -106,8 +106,9 @@ def _print_kind(console: Console, name: str) -> None:
     """Print what a kind of stimulus is, its arguments as a table, and one way to ask for it."""
     from rich.table import Table
 
+    from stcnn.docstrings import plain
     from stcnn.stimuli import kinds
-    from stcnn.stimuli.arguments import arguments_of, plain
+    from stcnn.stimuli.arguments import arguments_of
 
     what = re.split(r"\n\n?(?:Args|Raises|Returns):", plain(kinds()[name].__doc__))[0]
     console.print(re.sub(r"(?<!\n)\n(?!\n)", " ", what), highlight=False, markup=False)

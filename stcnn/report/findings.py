@@ -113,7 +113,12 @@ class Findings:
     @cached_property
     def likeness_to_start(self) -> dict[str, float]:
         """Correlation of the spatial weights of each layer with those it started from."""
-        return likeness_to_start(self.model, self.run.model(0))
+        return likeness_to_start(self.model, self.untrained)
+
+    @cached_property
+    def untrained(self) -> STCNN:
+        """The network as it was before the first step."""
+        return self.run.model(0)
 
     @cached_property
     def cell_types(self) -> pd.DataFrame:

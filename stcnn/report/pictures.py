@@ -102,7 +102,7 @@ def _of_the_fit(findings: Findings) -> Drawn:
 
 
 def _of_the_network(findings: Findings, bounds: Bounds) -> Drawn:
-    model, untrained, rate_hz = findings.model, findings.run.model(0), findings.dataset.rate_hz
+    model, untrained, rate_hz = findings.model, findings.untrained, findings.dataset.rate_hz
     before, after = spatial_weights(untrained), spatial_weights(model)
     drawn: Drawn = {
         name: (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from stcnn.docstrings import argument_meanings
 from stcnn.stimuli.scene import checked_arguments, kinds
 from stcnn.type_words import type_in_words
 
@@ -38,12 +38,10 @@ def arguments_of(kind: str) -> list[Argument]:
 
 def _meanings(kind: str) -> dict[str, str]:
     """What the docstring says of each argument; of those it does not name, what the function it refers to says."""
-    text = inspect.cleandoc(kinds()[kind].__doc__ or "")
+    text = kinds()[kind].__doc__ or ""
     others = [name for name in re.findall(r":func:`~?([\w.]+)`", text) if name in kinds() and name != kind]
     found = {name: meaning for other in others for name, meaning in _meanings(other).items()}
-    block = re.search(r"^Args:\n((?:[ ]{4}.*\n?)+)", text, re.MULTILINE)
-    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", block[1] if block else "", re.MULTILINE)
-    return found | {name: plain(re.sub(r"\s+", " ", meaning)) for name, meaning in entries}
+    return found | argument_meanings(text)
 
 
 def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo is not in its public names
@@ -52,8 +50,3 @@ def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo is not i
     if isinstance(field.default, BaseModel):
         return "{}" if not field.default.model_dump(exclude_defaults=True) else str(field.default)
     return "none" if field.default is None else str(field.default)
-
-
-def plain(docstring: str | None) -> str:
-    """Return a docstring without its markup."""
-    return re.sub(r":\w+:`~?([^`]+)`|``", lambda match: match[1] or "", inspect.cleandoc(docstring or ""))
