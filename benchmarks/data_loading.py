@@ -23,7 +23,8 @@ import record
 import torch
 
 from stcnn.data import BatchingConfig, PublishedDataConfig, loader, open_store, read_published
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.batch import Batch
+from stcnn.data.dataset import Dataset
 from stcnn.data.exporters import export_published
 from stcnn.data.on_demand import MoviesOnDemand, RecordingsOnDemand
 from stcnn.data.recordings import RecordingInfo, Samples, info_table, neurons_of

@@ -27,7 +27,8 @@ try:
     from torch import Tensor
 
     from stcnn.nn.kernels.triton.launch import interpreted, why_unavailable
-    from stcnn.nn.model import STCNN, ModelConfig
+    from stcnn.nn.model import STCNN
+    from stcnn.nn.model_config import ModelConfig
     from stcnn.nn.population import Population
     from stcnn.writing import atomic_write
 except ModuleNotFoundError as error:

@@ -17,7 +17,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from stcnn.nn.model import STCNN, ModelConfig, Population  # noqa: E402
+from stcnn.nn.model import STCNN, Population  # noqa: E402
+from stcnn.nn.model_config import ModelConfig  # noqa: E402
 from stcnn.training.environment import environment  # noqa: E402
 from stcnn.writing import atomic_write  # noqa: E402
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from stcnn.errors import ConfigError, DataError, FileError, RateError, ShapeError, StcnnError, TrainingError
     from stcnn.movie import Movie
     from stcnn.nn.bounds import Bounds
-    from stcnn.nn.model import STCNN, ModelConfig
+    from stcnn.nn.model import STCNN
+    from stcnn.nn.model_config import ModelConfig
     from stcnn.nn.population import Population
     from stcnn.product import Run, compare, latest_run, open_recordings, open_run, runs, simulate, train
     from stcnn.published import open_published

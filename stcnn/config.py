@@ -34,8 +34,9 @@ from stcnn.overrides import CONF, explaining_hydra, of_cell_type, plain, require
 from stcnn.reading import core_value
 from stcnn.run_folder import Run, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
-from stcnn.training.from_weights import network_of, read_weights, require_same_cell_type, require_same_network
+from stcnn.training.from_weights import network_of, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
+from stcnn.training.weights_files import read_weights
 from stcnn.validation import Fault, validated
 
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files

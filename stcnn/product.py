@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stcnn.comparison import Comparison
-    from stcnn.nn.model import STCNN, Response
+    from stcnn.nn.model import STCNN
+    from stcnn.nn.response import Response
     from stcnn.simulation import SimulatedDataConfig, Simulation
 
 Part = Literal["validation", "test"]

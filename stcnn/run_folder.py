@@ -36,7 +36,8 @@ from torch import Tensor
 
 from stcnn.errors import FileError
 from stcnn.invocation import train_command
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.reading import (
     load_tensors,

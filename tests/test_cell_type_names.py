@@ -15,7 +15,8 @@ from stcnn.data.dataset import select
 from stcnn.data.published import read_published
 from stcnn.errors import ConfigError, DataError
 from stcnn.experiments.new_neuron import show
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.simulation.recordings import SimulatedDataConfig
 from tests.support.made_up_data import dataset, write_published

@@ -7,7 +7,8 @@ import torch
 
 import stcnn
 from stcnn.errors import FileError
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run, open_run
 from tests.support.made_up_training import SMALL_MODEL

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from stcnn.baselines.design import Design, Signals, Spectra, centred
 from stcnn.baselines.lags import Lags
 from stcnn.baselines.ridge import Root
+from stcnn.data.batch import Batch
 from stcnn.data.batching import BatchingConfig, loader
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.evaluate import Predictions
 from stcnn.nn.filters.exponential import exponential_filter
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from stcnn.baselines.features import Features
 from stcnn.baselines.lags import Lags
+from stcnn.data.batch import Batch
 from stcnn.data.batching import BatchingConfig, loader
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError
 
 VARIANCE = 0.9999

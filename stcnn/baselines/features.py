@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.eye import EYE_FRAMES, Eye, EyeConfig, Frames
+from stcnn.nn.eye import Eye, EyeConfig
 from stcnn.nn.filters.exponential import exponential_filter
+from stcnn.nn.frames import EYE_FRAMES, Frames
 
 SPACING_DEG = 5.0
 """Between columns; the interommatidial angle of the fly is 4.9 degrees in the median (Zhao et al. 2025)."""

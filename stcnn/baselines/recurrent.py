@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from stcnn.baselines.design import Design, Part, Signals, centred
 from stcnn.baselines.fitting import squared_deviation
+from stcnn.data.batch import Batch
 from stcnn.data.batching import BatchingConfig, loader
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.errors import TrainingError
 from stcnn.evaluate import Predictions
 

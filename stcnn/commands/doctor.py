@@ -126,7 +126,8 @@ def table(found: list[Way]) -> list[str]:
 
 def gains() -> list[str]:
     """Measure training, evaluation and a stream in PyTorch and as ``compute=auto`` chooses; return sentences."""
-    from stcnn.nn.model import STCNN, ModelConfig
+    from stcnn.nn.model import STCNN
+    from stcnn.nn.model_config import ModelConfig
     from stcnn.nn.population import Population
 
     model = STCNN(ModelConfig(), Population(neurons={"average": ("neuron",)}))

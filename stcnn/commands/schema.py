@@ -47,7 +47,7 @@ def _adapter(of: Kind) -> TypeAdapter[Any]:
 
     from stcnn.config import Config
     from stcnn.data.importers.importer import IMPORTERS
-    from stcnn.nn.model import ModelConfig
+    from stcnn.nn.model_config import ModelConfig
     from stcnn.stimuli import Protocol
 
     if of == "import":

@@ -1,8 +1,8 @@
 """Recordings and movies: read from files, split, and made into batches."""
 
+from stcnn.data.batch import Batch as Batch
 from stcnn.data.batching import BatchingConfig as BatchingConfig
 from stcnn.data.batching import loader as loader
-from stcnn.data.dataset import Batch as Batch
 from stcnn.data.dataset import Dataset as Dataset
 from stcnn.data.published import PublishedDataConfig as PublishedDataConfig
 from stcnn.data.published import read_published as read_published

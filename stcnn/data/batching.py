@@ -10,7 +10,7 @@ stay 8-bit; a clip is cut, shifted and padded with grey when its batch is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,19 +20,18 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from stcnn.data.batch import Batch
+from stcnn.data.batch_order import BatchOrder
 from stcnn.data.clocks import frame_extents, sampled_at_frames, traces_at_frames, traces_at_samples
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError
 from stcnn.movie import PRE_GREY_S, Movie
 from stcnn.reading import require_room
 from stcnn.shortage import require_open_files
 from stcnn.validation import Config
-
-POOL_BATCHES = 32
-"""A shuffled epoch is cut into pools of this many batches, and clips are sorted by length within a pool."""
 
 
 class BatchingConfig(Config):
@@ -119,52 +118,6 @@ def _require_room(dataset: Dataset, clips: Sequence[Clip], batch_size: int) -> N
     n_bytes = 1 if all(movie.levels is not None for movie in dataset.movies.values()) else 4
     pictures = f"a batch of {n_clips} clips of up to {longest} frames of {'x'.join(map(str, dataset.shape_px))} pixels"
     require_room(n_clips * longest * math.prod(dataset.shape_px) * n_bytes, pictures, "batch (batch_size, pre_grey_s)")
-
-
-class BatchOrder(Sampler[list[int]]):
-    """Which clips form each batch of an epoch; the same seed and epoch always give the same batches.
-
-    Args:
-        n_frames: length of each clip.
-        rate_hz: frames per second of each clip; a batch holds one rate.
-        batch_size: clips per batch.
-        seed: seed of the order.
-        shuffle: new order each epoch, else shortest clips first (or as they are, where all have one length).
-    """
-
-    def __init__(
-        self, n_frames: Sequence[int], rate_hz: Sequence[float], batch_size: int, *, seed: int, shuffle: bool
-    ) -> None:
-        self.n_frames = np.asarray(n_frames)
-        self.rate_hz = np.asarray(rate_hz)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0
-        self.first = 0
-
-    def set_epoch(self, epoch: int, first: int = 0) -> None:
-        """Choose the pass whose order comes next, and the batch of it to begin with."""
-        self.epoch = epoch
-        self.first = first
-
-    def __len__(self) -> int:
-        return sum(math.ceil(n / self.batch_size) for n in np.unique(self.rate_hz, return_counts=True)[1])
-
-    def __iter__(self) -> Iterator[list[int]]:
-        rng = np.random.default_rng([self.seed, self.epoch])
-        order = rng.permutation(len(self.n_frames)) if self.shuffle else np.arange(len(self.n_frames))
-        batches = [b for rate in np.unique(self.rate_hz) for b in self._batches(order[self.rate_hz[order] == rate])]
-        if self.shuffle:
-            rng.shuffle(batches)
-        yield from batches[self.first :]
-
-    def _batches(self, order: NDArray[np.int64]) -> list[list[int]]:
-        """Cut clips into batches of similar length, sorting them by length within pools."""
-        pool = POOL_BATCHES * self.batch_size if self.shuffle else len(order)
-        pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        by_length = np.concatenate([p[np.argsort(self.n_frames[p], kind="stable")] for p in pools])
-        return [by_length[s : s + self.batch_size].tolist() for s in range(0, len(order), self.batch_size)]
 
 
 class ClipBatches(TorchDataset[Batch]):

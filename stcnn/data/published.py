@@ -9,8 +9,7 @@ numbers the neurons of a cell type. All faults of a folder are collected and rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -20,6 +19,7 @@ from pydantic import Field
 
 from stcnn.cell_type_names import by_cell_type
 from stcnn.data.dataset import Dataset
+from stcnn.data.published_faults import Faults
 from stcnn.data.published_neurons import RepeatedUids, told_apart
 from stcnn.data.recordings import Recording
 from stcnn.errors import ConfigError, DataError, FileError, StcnnError, nearest
@@ -28,7 +28,6 @@ from stcnn.reading import load_tensors, plain_numbers, readable
 from stcnn.validation import Config
 
 MOVIE_KEYS = ("rect_mov", "hex_mov")
-SHOWN_FAULTS = 5
 
 
 T = TypeVar("T")
@@ -70,7 +69,7 @@ def read_published(config: PublishedDataConfig) -> Dataset:
         FileError: a folder is missing or empty, or a file cannot be read.
         DataError: what the files hold is not usable; the message lists the first faults and their number.
     """
-    faults = _Faults()
+    faults = Faults()
     movies = _read_movies(config, faults)
     recordings: list[Recording] = []
     neurons: dict[str, list[str]] = {}
@@ -91,36 +90,6 @@ def read_published(config: PublishedDataConfig) -> Dataset:
             )
     faults.raise_any(f"{config.ca_path} and {config.mov_path}")
     return Dataset.of({name: movies[name] for name in used}, recordings, neurons)
-
-
-class _Faults:
-    """Collects what is wrong with a folder, so that one message can report it all."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def add(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    @contextmanager
-    def collected(self, where: str) -> Iterator[None]:
-        """Collect a fault that is raised in the block."""
-        try:
-            yield
-        except StcnnError as error:
-            sentence = str(error).rstrip(".")
-            self.add(f"{where} {sentence}" if sentence.startswith("has ") else f"{where}: {sentence}")
-
-    def raise_any(self, where: str) -> None:
-        if not self.sentences:
-            return
-        if len(self.sentences) == 1:
-            raise DataError(self.sentences[0])
-        shown = "; ".join(f"({i}) {s}" for i, s in enumerate(self.sentences[:SHOWN_FAULTS], 1))
-        more = len(self.sentences) - SHOWN_FAULTS
-        raise DataError(
-            f"{len(self.sentences)} faults in {where}: {shown}" + (f"; and {more} more" if more > 0 else "")
-        )
 
 
 def _folder(path: Path, what: str, pattern: str) -> list[Path]:
@@ -173,7 +142,7 @@ def _in_order(files: list[Path], names: Sequence[str] | None) -> list[Path]:
     return [by_name[name] for name in names]
 
 
-def _read_recordings(file: Path, cell_type: str, config: PublishedDataConfig, faults: _Faults) -> list[Recording]:
+def _read_recordings(file: Path, cell_type: str, config: PublishedDataConfig, faults: Faults) -> list[Recording]:
     recordings: list[Recording] = []
     for stimulus, entry in _entries(file, faults, ("t_axis", "neuron")):
         where = f"{file}, stimulus '{stimulus}'"
@@ -215,7 +184,7 @@ def _dictionary(value: object, name: str) -> Mapping[Any, Any]:
     return value
 
 
-def _entries(file: Path, faults: _Faults, keys: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+def _entries(file: Path, faults: Faults, keys: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
     """The usable stimuli of a file: dictionaries that have all keys."""
     try:
         content = load_tensors(file, "a complete file of stimuli, written by torch.save")
@@ -234,7 +203,7 @@ def _entries(file: Path, faults: _Faults, keys: Iterable[str]) -> list[tuple[str
     return usable
 
 
-def _rate_agrees(where: str, file_hz: float, time_s: NDArray, rate_hz: float, faults: _Faults) -> bool:
+def _rate_agrees(where: str, file_hz: float, time_s: NDArray, rate_hz: float, faults: Faults) -> bool:
     if not np.isclose(file_hz, rate_hz):
         faults.add(f"{where} was sampled at {file_hz:g} Hz, expected rate_hz = {rate_hz:g} Hz of the configuration")
         return False
@@ -282,7 +251,7 @@ def _taken(trials: NDArray[np.float32], average: bool) -> list[tuple[tuple[int, 
     return [((number,), trace) for number, trace in enumerate(trials)]
 
 
-def _read_movies(config: PublishedDataConfig, faults: _Faults) -> dict[str, Movie]:
+def _read_movies(config: PublishedDataConfig, faults: Faults) -> dict[str, Movie]:
     movies: dict[str, Movie] = {}
     files: dict[str, Path] = {}
     for file in _folder(config.mov_path, "movies", "vstim_*.pt"):

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stcnn.data.batch import Batch
 from stcnn.data.batching import BatchingConfig, loader, recorded_places
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.metrics import correlation
 from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
 from stcnn.nn.model import STCNN

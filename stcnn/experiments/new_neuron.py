@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from stcnn.cell_type_names import cell_type_name
+from stcnn.data.batch import Batch
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.clocks import sample_prediction
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError, nearest
 from stcnn.evaluate import Predictions
 from stcnn.metrics import correlation

@@ -16,8 +16,9 @@ from stcnn.nn.eye import Axis, axes
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, n_taps
 from stcnn.nn.filters.power_exponential import PowerExponentialConfig
-from stcnn.nn.lattice import Convolution
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.windows import Convolution
 
 ACTIVATIONS = {0.01: "leaky_relu", 0.0: "relu", 1.0: "identity"}
 """Names of the published activations by the slope they have for negative values."""

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from stcnn.nn.hidden import HiddenLayer
-from stcnn.nn.lattice import Pair
-from stcnn.nn.readout import Reading
-from stcnn.nn.sites import PlacedReading
+from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.stack.problem import Clips
+from stcnn.nn.windows import Pair
 
 CoreState = dict[str, Tensor]
 """What a core remembers of the frames so far: name to ``(B, ...)``, clips first."""

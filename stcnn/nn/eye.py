@@ -10,7 +10,7 @@ matrices, whatever the resolution of the movie.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from pydantic import Field, PositiveFloat, field_validator
@@ -20,11 +20,9 @@ from stcnn.errors import ShapeError
 from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import Constants, FilterKind, FilterState, require_one_drive
-from stcnn.nn.lattice import Columns, Degrees, Pair
+from stcnn.nn.frames import EYE_FRAMES, Frames
+from stcnn.nn.windows import Columns, Degrees, Pair
 from stcnn.validation import Config
-
-EYE_FRAMES = 64
-"""Frames expanded to contrast at a time: a few megabytes."""
 
 MOST_COLUMNS = 100_000
 """Columns of a lattice; three times those of the largest compound eyes (dragonflies, 30,000: Land & Nilsson 2012)."""
@@ -167,33 +165,6 @@ def acceptance_matrix(n_px: int, deg_per_px: float, axis: Axis, fwhm_deg: float)
     total = weight(grid_deg).sum(1, keepdim=True)
     nearest = lies_on(away_deg) / lies_on(grid_deg).sum(1, keepdim=True)  # on an edge, both pixels alike
     return torch.where(total > 0, weight(away_deg) / total, nearest)
-
-
-class Frames(Protocol):
-    """A batch of movies that is expanded to contrast piece by piece; a batch of the data set is one."""
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames T."""
-
-    def contrast(self, start: int, stop: int) -> Tensor:
-        """Contrast ``(B, stop - start, Y, X)`` of frames ``start..stop``."""
-
-
-class Whole(NamedTuple):
-    """Contrast that is already expanded."""
-
-    whole: Tensor
-    """``(B, T, Y, X)``."""
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames T."""
-        return self.whole.shape[1]
-
-    def contrast(self, start: int, stop: int) -> Tensor:
-        """Contrast ``(B, stop - start, Y, X)``."""
-        return self.whole[:, start:stop]
 
 
 class Eye(nn.Module):

@@ -27,8 +27,8 @@ from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, FilterState, require_one_drive
 from stcnn.nn.filters.temporal_filter import TemporalFilter
-from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair
 from stcnn.nn.ops.correlate import correlate
+from stcnn.nn.windows import ONE_OR_EACH, Columns, Convolution, Pair
 from stcnn.validation import Config
 
 

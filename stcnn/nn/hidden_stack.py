@@ -18,12 +18,11 @@ from stcnn.errors import ConfigError
 from stcnn.nn.filters.exponential import SHORT_TAPS, ExponentialConfig, leak, truncation_matters
 from stcnn.nn.filters.kind import n_taps
 from stcnn.nn.hidden import HiddenConfig, HiddenLayer
-from stcnn.nn.lattice import Pair
-from stcnn.nn.readout import Reading
-from stcnn.nn.sites import PlacedReading
+from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.stack import choose
 from stcnn.nn.stack.native import WORTH_COMPILING
 from stcnn.nn.stack.problem import Clips, LayerTensors, Problem
+from stcnn.nn.windows import Pair
 
 Compute = Literal["auto", "reference", "torch", "native", "triton"]
 """What computes a network, in training and in evaluation:
@@ -102,7 +101,7 @@ class HiddenStack(nn.ModuleList):
 
         Returns:
             What they find, ``(T, B, N)``: of the shared frames (B = 1, only if there are any), then of the rest; of a
-            :class:`~stcnn.nn.sites.PlacedReading` each is ``(T, P)``.
+            :class:`~stcnn.nn.readout.reading.PlacedReading` each is ``(T, P)``.
         """
         if self._takes_engine(clips, rate_hz, reading):
             return self._run_engine(clips, rate_hz, reading)

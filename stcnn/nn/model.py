@@ -7,68 +7,33 @@ is ``(B, T, N)`` with one entry per cell type, in the order of :attr:`STCNN.cell
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable
-from typing import Any, NamedTuple, Self
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, field_validator, model_validator
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from stcnn.cell_type_names import by_cell_type
-from stcnn.errors import ConfigError, DataError, RateError, ShapeError
-from stcnn.movie import BACKGROUND, Movie
-from stcnn.nn.calcium import Calcium, CalciumConfig
+from stcnn.errors import ShapeError
+from stcnn.movie import Movie
+from stcnn.nn.calcium import Calcium
 from stcnn.nn.core import Core
-from stcnn.nn.eye import Eye, EyeConfig, Frames, Whole
-from stcnn.nn.hidden import HiddenConfig
+from stcnn.nn.eye import Eye
+from stcnn.nn.frames import Frames, Whole, as_clips, as_movie, as_source
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.inference.grey import GreyStates, evaluate
 from stcnn.nn.inference.reused import ReusedStreams
 from stcnn.nn.inference.stream import Stream
 from stcnn.nn.inference.stream_config import START, Start, stream_config
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
-from stcnn.nn.readout import CellTypeConfig, ReadoutConfig, Readouts
+from stcnn.nn.readout.readouts import Readouts
+from stcnn.nn.response import NetworkOutput, Response, Traces
 from stcnn.nn.sites import Neurons, in_columns
 from stcnn.nn.stack.column_sampling import sample_columns
 from stcnn.nn.stack.problem import Clips
-from stcnn.validation import Config
+from stcnn.nn.wide_lattice import require_places, wide_enough
 
 PUBLISHED_RATE_HZ = 180.0
-
-Traces = dict[str, NDArray[Any]]
-
-
-class ModelConfig(Config):
-    """Everything that defines the network but the recorded neurons; YAML ``conf/model/*.yaml``, key by key."""
-
-    eye: EyeConfig = Field(default_factory=EyeConfig)
-    hidden: HiddenConfig = Field(default_factory=HiddenConfig)
-    readout: ReadoutConfig = Field(default_factory=ReadoutConfig)
-    cell_types: dict[str, CellTypeConfig] = Field(default_factory=lambda: {"default": CellTypeConfig()})
-    """Settings of each cell type by name; ``default`` serves every other name."""
-    calcium: CalciumConfig = Field(default_factory=CalciumConfig)
-
-    @field_validator("cell_types")
-    @classmethod
-    def _whatever_case(cls, given: dict[str, CellTypeConfig]) -> dict[str, CellTypeConfig]:
-        return by_cell_type(given)
-
-    @model_validator(mode="after")
-    def _has_default(self) -> Self:
-        if "default" not in self.cell_types:
-            raise ValueError("cell_types has no entry 'default' for the types that are not named")
-        return self
-
-
-class NetworkOutput(NamedTuple):
-    """Output of the network for every cell type, each ``(B, T, N)``."""
-
-    voltage: Tensor
-    calcium: Tensor
-    """dF/F of the average neuron of each cell type."""
 
 
 class STCNN(nn.Module):
@@ -392,113 +357,3 @@ class STCNN(nn.Module):
     ) -> Traces:
         """Return the voltage ``(T,)`` of each cell type; arguments as in :meth:`respond`."""
         return self.respond(frames, rate_hz, start).voltage
-
-
-class Response(NamedTuple):
-    """Voltage and dF/F of the average neuron by cell type, and the time of each frame; each array is ``(T,)``."""
-
-    voltage: Traces
-    calcium: Traces
-    time_s: NDArray[Any]
-    """Zero at stimulus onset."""
-
-
-def require_places(config: ModelConfig) -> None:
-    """Require a network in which a neuron may sit anywhere.
-
-    Raises:
-        ConfigError: it is of another form; the message says which.
-    """
-    reason = ""
-    layers = range(len(config.hidden.channels))
-    if not all(config.hidden.convolution(i).keeps_size for i in layers):
-        reason = (
-            "a hidden layer has a stride, a padding or an even kernel, so that its places are not the eye's columns"
-        )
-    if any(cell_type.grid is not None for cell_type in config.cell_types.values()):
-        reason = "the windows of its readouts lie on a grid"
-    if config.eye.first_column_deg is not None:
-        reason = "its lattice follows the size of the picture"
-    if reason:
-        raise ConfigError(
-            f"neurons of this network cannot read where they sit: {reason}",
-            expected="layers that keep the size of their maps, readouts around one column, and one lattice",
-            remedy="choose batching.kind=presentations, or 'recordings' for the published network",
-        )
-
-
-def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str]) -> ModelConfig:
-    """Return a network with rows and columns added so that neurons at some places read on its lattice.
-
-    Columns stay where they are. The lattice then holds the widest window of any cell type around the outermost places,
-    and the column behind it that is read between columns; it never reaches less far than it did.
-
-    Args:
-        config: the network.
-        place_deg: azimuth and elevation of each neuron from the readouts' place, ``(N, 2)``.
-        cell_types: names of the types that are read.
-
-    Raises:
-        ConfigError: see :func:`require_places`.
-    """
-    require_places(config)
-    columns = in_columns(place_deg.detach().double().cpu(), config.eye.spacing_deg)
-    centre = config.readout.centre or (config.eye.lattice[0] // 2, config.eye.lattice[1] // 2)
-    windows = [config.cell_types.get(name, config.cell_types["default"]).window for name in cell_types]
-    half = [max(window[axis] for window in windows) // 2 for axis in (0, 1)]
-    before = []
-    behind = []
-    for axis, size in enumerate(config.eye.lattice):
-        first = math.floor(columns[:, axis].min()) + centre[axis] - half[axis]
-        last = math.floor(columns[:, axis].max()) + centre[axis] + half[axis] + 1
-        before.append(max(0, -first))
-        behind.append(max(0, last + 1 - size))
-    if not any((*before, *behind)):
-        return config
-    down_deg, right_deg = config.eye.spacing_deg
-    azimuth_deg, elevation_deg = config.eye.centre_deg
-    eye = config.eye.model_copy(
-        update={
-            "lattice": tuple(n + a + b for n, a, b in zip(config.eye.lattice, before, behind, strict=True)),
-            "centre_deg": (
-                azimuth_deg + right_deg * (behind[1] - before[1]) / 2,
-                elevation_deg - down_deg * (behind[0] - before[0]) / 2,
-            ),
-        }
-    )
-    centred = config.readout.model_copy(update={"centre": (centre[0] + before[0], centre[1] + before[1])})
-    return config.model_copy(update={"eye": eye, "readout": centred})
-
-
-def as_source(frames: Tensor | Frames) -> Frames:
-    """Return contrast ``(B, T, Y, X)`` as a batch, and a batch as it is; raises as :func:`as_clips`."""
-    return as_clips(frames) if isinstance(frames, Tensor) else frames
-
-
-def as_clips(contrast: Tensor) -> Whole:
-    """Return contrast ``(B, T, Y, X)`` as a batch; raises ShapeError where it is none."""
-    if contrast.dim() != 4 or not contrast.numel() or contrast.is_complex():
-        raise ShapeError(
-            f"the contrast is of type {contrast.dtype} and shape {tuple(contrast.shape)}",
-            expected="real numbers (B, T, Y, X), at least one clip, frame and pixel",
-        )
-    return Whole(contrast)
-
-
-def as_movie(frames: Movie | ArrayLike | Tensor, rate_hz: float | None, deg_per_px: float) -> Movie:
-    """Return a movie from a movie or from luminance ``(T, Y, X)`` in 0..1 (uint8: 0..255)."""
-    if isinstance(frames, Movie):
-        return frames
-    if rate_hz is None:
-        raise RateError(
-            "the frame rate of plain frames is not given",
-            expected="frames per second",
-            remedy="give rate_hz, or a stcnn.Movie, which knows it",
-        )
-    try:
-        array = frames.detach().cpu().numpy() if isinstance(frames, Tensor) else np.asarray(frames)
-    except ValueError as error:  # a list of frames of unequal size
-        raise ShapeError(f"the frames are no array: {error}", expected="luminance (T, Y, X)") from error
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"the frames are of type {array.dtype}", expected="numbers: luminance (T, Y, X) in 0..1")
-    return Movie(array, rate_hz, deg_per_px=deg_per_px, background=BACKGROUND)

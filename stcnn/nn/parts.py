@@ -12,7 +12,7 @@ from stcnn.nn.core import Core
 from stcnn.nn.eye import Eye
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.population import Population
-from stcnn.nn.readout import Readouts
+from stcnn.nn.readout.readouts import Readouts
 
 
 class Parts(Protocol):

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import nn
 
 from stcnn.cell_type_names import by_cell_type
-from stcnn.nn.readout import Readouts
+from stcnn.nn.readout.readouts import Readouts
 from stcnn.validation import Config
 
 RESERVED = frozenset({*dir(nn.ModuleDict()), *dir(Readouts), *Readouts.__annotations__})

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError
 from stcnn.nn.core import Core
-from stcnn.nn.eye import Frames
+from stcnn.nn.frames import Frames
 from stcnn.nn.hidden import convolve_columns
 from stcnn.nn.model import STCNN
 

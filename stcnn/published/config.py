@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from stcnn.errors import FileError, StcnnError
 from stcnn.nn.eye import EyeConfig
-from stcnn.nn.lattice import Convolution
-from stcnn.nn.model import ModelConfig
+from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.windows import Convolution
 from stcnn.published.schema import Described, Indicator, Lobula, Network, Photoreceptor, validate
 
 CalciumTau = Literal["trained", "per_type"]

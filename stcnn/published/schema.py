@@ -14,64 +14,24 @@ from stcnn.cell_type_names import cell_type_name
 from stcnn.errors import FileError, nearest
 from stcnn.movie import BACKGROUND
 from stcnn.nn.activation import ActivationName
-from stcnn.nn.lattice import Convolution
+from stcnn.nn.windows import Convolution
+from stcnn.published.values import (
+    Count,
+    Counts,
+    Ends,
+    Exponent,
+    Margins,
+    Number,
+    Padding,
+    Positive,
+    Taps,
+    first_of_list,
+    listed,
+    lowered,
+    ordered,
+)
 from stcnn.reading import readable
 from stcnn.validation import Config, Fault, validated
-
-LONGEST_KERNEL = 100_000
-"""Samples of a temporal kernel; at 180 Hz nine minutes."""
-TAU_EXPONENTS = (-6.0, 3.0)
-"""Powers of ten between which time constants may start, in seconds."""
-
-Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]
-Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1e9)]
-Taps = Annotated[int, Field(strict=True, ge=2, le=LONGEST_KERNEL)]
-"""Two at least: of a kernel of one sample the published program keeps no answer at all."""
-
-
-def _pair(value: object) -> object:
-    """One number is for rows and columns."""
-    return value if isinstance(value, list | tuple) else (value, value)
-
-
-def _of_readout(value: object) -> object:
-    """Return what the published program takes of the entry of a cell type: its first element alone."""
-    if not isinstance(value, list) or not value:
-        raise ValueError("the published program takes the first element of a list, and this is none")
-    return _padding(value[0])
-
-
-def _padding(value: object) -> object:
-    return value if isinstance(value, str) else _pair(value)
-
-
-def _lowered(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _ordered(ends: object) -> object:
-    if (
-        isinstance(ends, list | tuple)
-        and all(isinstance(end, int | float) for end in ends)
-        and list(ends) != sorted(ends)
-    ):
-        raise ValueError("its lower end lies above its upper end")
-    return ends
-
-
-def _listed(value: object) -> object:
-    """Return one name as a list."""
-    return [value] if isinstance(value, str) else value
-
-
-Counts = Annotated[tuple[Count, Count], BeforeValidator(_pair)]
-Margins = tuple[
-    Annotated[int, Field(strict=True, ge=0, le=1_000_000)], Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
-]
-Padding = Annotated[Literal["valid", "same"] | Margins, BeforeValidator(_padding)]
-Ends = Annotated[tuple[Number, Number], BeforeValidator(_ordered)]
-Exponent = Annotated[Number, Field(ge=TAU_EXPONENTS[0], le=TAU_EXPONENTS[1])]
 
 
 class _Section(Config):
@@ -81,7 +41,7 @@ class _Section(Config):
 class Photoreceptor(_Section):
     """``pr_config``: the eye."""
 
-    config_type: Annotated[Literal["photoreceptor"], BeforeValidator(_lowered)]
+    config_type: Annotated[Literal["photoreceptor"], BeforeValidator(lowered)]
     layer_name: Any = None
     in_channels: tuple[Literal[1]]
     out_channels: tuple[Literal[1]]
@@ -108,13 +68,13 @@ class Photoreceptor(_Section):
 
 
 class _Layers(_Section):
-    config_type: Annotated[Literal["spatiotemporal_exp", "spatiotemporal_pwrexp"], BeforeValidator(_lowered)]
+    config_type: Annotated[Literal["spatiotemporal_exp", "spatiotemporal_pwrexp"], BeforeValidator(lowered)]
     layer_name: Any = None
-    tau_init: Annotated[tuple[Exponent, Exponent], BeforeValidator(_ordered)]
+    tau_init: Annotated[tuple[Exponent, Exponent], BeforeValidator(ordered)]
     t_kernel_size: Taps
     init_amplitude_scale: Positive
     bias_init: Ends = (0.0, 0.0)
-    n_power_init: Annotated[tuple[Positive, Positive], BeforeValidator(_ordered)] | None = None
+    n_power_init: Annotated[tuple[Positive, Positive], BeforeValidator(ordered)] | None = None
 
     @model_validator(mode="after")
     def _has_exponents(self) -> Self:
@@ -159,10 +119,10 @@ class Lobula(_Layers):
     out_channels: tuple[Literal[1]]
     lc_types: Annotated[tuple[str, ...], Field(min_length=1)]
     lc_count: Any = None
-    x_kernel_size: tuple[Annotated[tuple[Count, Count], BeforeValidator(_of_readout)], ...]
-    x_stride: tuple[Annotated[tuple[Count, Count], BeforeValidator(_of_readout)], ...]
-    x_padding: tuple[Annotated[Literal["valid", "same"] | Margins, BeforeValidator(_of_readout)], ...]
-    activation: Annotated[tuple[ActivationName, ...], Field(min_length=1), BeforeValidator(_listed)]
+    x_kernel_size: tuple[Annotated[tuple[Count, Count], BeforeValidator(first_of_list)], ...]
+    x_stride: tuple[Annotated[tuple[Count, Count], BeforeValidator(first_of_list)], ...]
+    x_padding: tuple[Annotated[Literal["valid", "same"] | Margins, BeforeValidator(first_of_list)], ...]
+    activation: Annotated[tuple[ActivationName, ...], Field(min_length=1), BeforeValidator(listed)]
 
     @model_validator(mode="after")
     def _describes_each_type(self) -> Self:
@@ -181,9 +141,9 @@ class Lobula(_Layers):
 class Indicator(_Section):
     """``ca_config``: from voltage to calcium."""
 
-    config_type: Annotated[Literal["gcamp"], BeforeValidator(_lowered)]
+    config_type: Annotated[Literal["gcamp"], BeforeValidator(lowered)]
     layer_name: Any = None
-    gcamp_tau: Annotated[tuple[Positive, Positive], BeforeValidator(_ordered)]
+    gcamp_tau: Annotated[tuple[Positive, Positive], BeforeValidator(ordered)]
     alpha_init: Ends
     beta_init: Ends
     activation: ActivationName

@@ -8,8 +8,8 @@ from itertools import islice
 import torch
 from torch.utils.data import DataLoader
 
-from stcnn.data.batching import BatchOrder
-from stcnn.data.dataset import Batch
+from stcnn.data.batch import Batch
+from stcnn.data.batch_order import BatchOrder
 from stcnn.training.length import Length
 
 

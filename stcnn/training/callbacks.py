@@ -14,7 +14,7 @@ import lightning.pytorch as L
 import pandas as pd
 from lightning.pytorch.callbacks import Callback
 
-from stcnn.data.dataset import Batch
+from stcnn.data.batch import Batch
 from stcnn.errors import FileError, StcnnError
 from stcnn.invocation import train_command
 from stcnn.run_folder import INTERRUPTED, Run

@@ -17,7 +17,8 @@ from stcnn.data.recordings import indicators_of
 from stcnn.data.splitting.leaks import footprints, known_again
 from stcnn.data.splitting.splits import Split, require_no_leak, split_recordings
 from stcnn.errors import ConfigError, DataError
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 from stcnn.training.batches import EpochBatches
@@ -25,7 +26,7 @@ from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
 from stcnn.training.checkpoints import WholeCheckpoints, last_whole_checkpoint
 from stcnn.training.early_stop import StopEarly, held_out_losses
 from stcnn.training.environment import environment
-from stcnn.training.from_weights import Weights, read_weights, require_same_network, take
+from stcnn.training.from_weights import require_same_network, take
 from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
 from stcnn.training.offsets import require_possible
@@ -35,6 +36,7 @@ from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
 from stcnn.training.start_block import start_block
+from stcnn.training.weights_files import Weights, read_weights
 from stcnn.writing import locked
 
 PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixed"}

@@ -20,8 +20,9 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 
+from stcnn.data.batch import Batch
 from stcnn.data.batching import loader
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.errors import TrainingError
 from stcnn.evaluate import Predictions, predict_batch
 from stcnn.metrics.likelihoods import LIKELIHOODS

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.batch import Batch
+from stcnn.data.dataset import Dataset
 from stcnn.metrics.regression import CORRELATION_S, Sums, regress
 from stcnn.nn.model import STCNN
 from stcnn.training.offsets import LeastOffsets, inverse_softplus

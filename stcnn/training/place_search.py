@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from stcnn.data.batch import Batch
 from stcnn.data.clocks import sample_prediction
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.metrics.regression import CORRELATION_S
 from stcnn.nn.hidden import convolve_columns
 from stcnn.nn.model import STCNN

@@ -18,7 +18,9 @@ from stcnn.data.batching import recorded_places
 from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError
 from stcnn.metrics.regression import CORRELATION_S
-from stcnn.nn.model import STCNN, ModelConfig, wide_enough
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.wide_lattice import wide_enough
 from stcnn.training.recipe import Recipe
 
 STEP_DEG = 0.1

@@ -13,7 +13,7 @@ from stcnn.data.splitting.splits import SplitConfig
 from stcnn.metrics.likelihoods import LIKELIHOODS, LikelihoodName
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.calcium import POSITIVE
-from stcnn.nn.model import ModelConfig
+from stcnn.nn.model_config import ModelConfig
 from stcnn.validation import Config
 
 Decay = Annotated[float, Field(ge=0, lt=1)]

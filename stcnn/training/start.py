@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 import torch
 
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.batch import Batch
+from stcnn.data.dataset import Dataset
 from stcnn.nn.model import STCNN
 from stcnn.training.offsets import LeastOffsets, inverse_softplus
 from stcnn.training.traces import Samples, all_samples, samples_of_neurons

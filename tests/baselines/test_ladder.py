@@ -134,7 +134,7 @@ def test_features_are_zero_in_grey_and_motion_detectors_know_the_direction():
     for t in range(30):
         frames[5 + t, :, 2 * t : 2 * t + 5] = 0.0  # a dark bar that moves right by 2 deg per frame
     moving = torch.from_numpy(frames - 0.5)[None]
-    from stcnn.nn.eye import Whole
+    from stcnn.nn.frames import Whole
 
     for compute in (features.blocks, features.seen, features.energy, features.motion):
         assert not compute(Whole(moving * 0), RATE_HZ, 1.0).any()

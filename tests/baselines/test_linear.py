@@ -141,7 +141,7 @@ def test_a_filter_is_nearly_the_same_at_every_frame_rate(rate_hz: float):
 
 
 def test_small_pictures_are_not_blurred():
-    from stcnn.nn.eye import Whole
+    from stcnn.nn.frames import Whole
 
     picture = torch.zeros(1, 1, 9, 9)
     picture[0, 0, 3, 6] = 1.0

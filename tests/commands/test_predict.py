@@ -13,7 +13,8 @@ from stcnn.commands.predict import app, write_responses
 from stcnn.errors import ConfigError, FileError
 from stcnn.experiments import between_grey, receptive_fields, respond
 from stcnn.movie import Movie
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 from stcnn.stimuli import write_movie

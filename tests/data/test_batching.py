@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stcnn.data import Batch, BatchingConfig, Dataset, loader
-from stcnn.data.batching import BatchOrder, plan_clips
+from stcnn.data.batch_order import BatchOrder
+from stcnn.data.batching import plan_clips
 from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.movie import Movie
 from tests.support.made_up_data import GREY, MOVIE_FRAMES, RATE_HZ, dataset, movie

@@ -11,7 +11,8 @@ from stcnn.data import Dataset
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.errors import DataError
 from stcnn.experiments.new_neuron import NeuronFit, fit_neurons, fit_table, predict_new, show
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.nn.readout_map import drives
 from tests.support import made_up_data

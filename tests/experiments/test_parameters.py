@@ -11,7 +11,8 @@ from scipy import stats
 
 from stcnn.experiments.parameters import field_size_deg, parameter_table, per_neuron
 from stcnn.nn.bounds import Bounds
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from tests.support.made_up_training import SMALL_MODEL
 

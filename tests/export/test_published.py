@@ -19,7 +19,8 @@ from stcnn.export.published import export_published
 from stcnn.export.sources import exported_from
 from stcnn.export.tensors import Exported
 from stcnn.movie import BACKGROUND
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.published import open_published, read_published
 from tests.reference import direct

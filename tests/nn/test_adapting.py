@@ -12,7 +12,8 @@ from stcnn.nn.filters.adapting import AdaptingConfig
 from stcnn.nn.filters.exponential import exponential_filter
 from stcnn.nn.filters.kind import Constants
 from stcnn.nn.inference.folded import Folded
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from tests.support.nn_twin import POPULATION, Case
 
 RATE_HZ = 100.0

@@ -15,7 +15,8 @@ from stcnn.export.layout import described
 from stcnn.nn.bounds import Bounds, project
 from stcnn.nn.calcium import CalciumConfig
 from stcnn.nn.kernels.native.compile import why_unavailable
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from tests.support.nn_twin import Case
 

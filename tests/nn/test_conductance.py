@@ -16,7 +16,8 @@ from stcnn.nn.filters.conductance import ConductanceConfig
 from stcnn.nn.filters.kind import Constants
 from stcnn.nn.hidden import HiddenConfig
 from stcnn.nn.inference.folded import Folded
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from tests.support.nn_twin import POPULATION, Case
 
 RATE_HZ = 100.0

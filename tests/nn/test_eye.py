@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stcnn.data.dataset import Batch
+from stcnn.data.batch import Batch
 from stcnn.nn.eye import Axis, Eye, EyeConfig, acceptance_matrix
 from stcnn.nn.stack.column_sampling import NativeEye
 from tests.nn.test_native import needs_core

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import ShapeError
-from stcnn.nn.eye import EYE_FRAMES
+from stcnn.nn.frames import EYE_FRAMES
 from stcnn.nn.inference.folded import Folded
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.published import open_published
 from tests.support.nn_twin import POPULATION, Case, largest_error, recordings, theirs
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from stcnn.errors import ConfigError, DataError, RateError, ShapeError
 from stcnn.movie import Movie
 from stcnn.nn.inference.folded import Folded
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from tests.reference import direct
 from tests.support.nn_twin import POPULATION, Case, twin_geometry

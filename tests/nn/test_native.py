@@ -15,11 +15,11 @@ from stcnn.errors import ConfigError
 from stcnn.nn.activation import activation
 from stcnn.nn.kernels.native import compile as native_library
 from stcnn.nn.kernels.native.compile import Geometry, NotCompiled, why_unavailable
-from stcnn.nn.lattice import Window
-from stcnn.nn.readout import Reading
+from stcnn.nn.readout.reading import Reading
 from stcnn.nn.stack import ENGINES, choose, native
 from stcnn.nn.stack.chunked_forward import ChunkedForward
 from stcnn.nn.stack.problem import Clips, LayerTensors, Problem, StackOutput
+from stcnn.nn.windows import Window
 from tests.support.nn_compiler import compiled_by
 from tests.support.nn_twin import Case, choose_implementation, gradient_errors, largest_error, ours, recordings, theirs
 

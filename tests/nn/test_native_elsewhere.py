@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stcnn.nn.eye import Whole
+from stcnn.nn.frames import Whole
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.native import NativeEvaluation
 from stcnn.nn.kernels.native import compile as native_library

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError
 from stcnn.nn import hidden_stack
-from stcnn.nn.eye import EYE_FRAMES, Eye, EyeConfig, Frames, Whole
+from stcnn.nn.eye import Eye, EyeConfig
+from stcnn.nn.frames import EYE_FRAMES, Frames, Whole
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.native import NativeEvaluation
 from stcnn.nn.kernels.native.compile import NotCompiled

@@ -20,14 +20,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.errors import RateError, ShapeError
-from stcnn.nn.eye import Whole
+from stcnn.nn.frames import Whole
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.native import NativeEvaluation
 from stcnn.nn.inference.stream import Stream
-from stcnn.nn.kernels.native import interface as native_structs
+from stcnn.nn.kernels.native import pointers
 from stcnn.nn.kernels.native import workspace as arena
 from stcnn.nn.kernels.native.compile import compiler
-from stcnn.nn.kernels.native.layer import BackwardArgs, NativeLayer, ReadoutArgs
+from stcnn.nn.kernels.native.layer import NativeLayer
+from stcnn.nn.kernels.native.layer_args import BackwardArgs, ReadoutArgs
 from stcnn.nn.stack.column_sampling import NativeEye
 from tests.nn import test_native as training
 from tests.nn import test_native_evaluation as evaluation
@@ -95,8 +96,8 @@ def test_the_eye_reads_no_memory_before_it_is_written() -> None:
 
 
 def test_every_address_of_an_array_comes_from_the_function_that_judges_it() -> None:
-    judging = inspect.getsource(native_structs.address_of)
-    for file in Path(native_structs.__file__).parent.glob("*.py"):
+    judging = inspect.getsource(pointers.address_of)
+    for file in Path(pointers.__file__).parent.glob("*.py"):
         code = file.read_text().replace(judging, "")
         assert not re.search(r"data_ptr|\.ctypes\.|__array_interface__", code), file.name
 

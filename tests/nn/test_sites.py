@@ -9,10 +9,12 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError, ShapeError
 from stcnn.movie import BACKGROUND
-from stcnn.nn.lattice import Window
-from stcnn.nn.model import STCNN, ModelConfig, wide_enough
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.nn.sites import Neurons, between_columns
+from stcnn.nn.wide_lattice import wide_enough
+from stcnn.nn.windows import Window
 from tests.support.nn_twin import (
     FINEST,
     GRADIENT_TOLERANCE,

@@ -23,12 +23,12 @@ from stcnn.nn.filters import exponential
 from stcnn.nn.filters.exponential import exponential_filter, leak
 from stcnn.nn.kernels.triton import launch as triton_rows
 from stcnn.nn.kernels.triton.launch import AdjointBoundary, Maps, Normalisation, interpreted, why_unavailable
-from stcnn.nn.lattice import Window
 from stcnn.nn.log import log_once
 from stcnn.nn.ops import leaky_integrator as scan
-from stcnn.nn.readout import Reading
+from stcnn.nn.readout.reading import Reading
 from stcnn.nn.stack import ENGINES, choose
 from stcnn.nn.stack.problem import Clips, LayerTensors, Problem, StackOutput
+from stcnn.nn.windows import Window
 from tests.nn.test_native import Network, network, trained
 from tests.reference import direct
 from tests.support.nn_twin import Case, choose_implementation, largest_error, ours, recordings, theirs

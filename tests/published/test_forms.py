@@ -16,7 +16,7 @@ from stcnn.errors import ConfigError, FileError, ShapeError
 from stcnn.experiments.receptive_field import receptive_fields
 from stcnn.export.published import export_published
 from stcnn.export.tensors import Exported
-from stcnn.nn.eye import Whole
+from stcnn.nn.frames import Whole
 from stcnn.nn.model import STCNN
 from stcnn.nn.readout_map import drives
 from stcnn.published import convert, open_published

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from stcnn.nn.inference import native_clips
 from stcnn.nn.kernels.native import compile as native_library
-from stcnn.nn.kernels.native import interface as native_structs
 from stcnn.nn.kernels.native import layer as native_layer
-from stcnn.nn.kernels.native.interface import PointerOwner
+from stcnn.nn.kernels.native import pointers as native_pointers
+from stcnn.nn.kernels.native.pointers import PointerOwner
 from stcnn.nn.stack import column_sampling
 from tests.support.nn_compiler import compiled_by
 
@@ -215,7 +215,7 @@ def text(s: str) -> bytes:
 @contextmanager
 def elsewhere(machine: Machine, compiler: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the native core be compiled for, and run on, another machine."""
-    address_of, struct_, pointers = native_structs.address_of, PointerOwner.struct, PointerOwner.pointers
+    address_of, struct_, pointers = native_pointers.address_of, PointerOwner.struct, PointerOwner.pointers
 
     def remembered(tensor: Tensor, *arguments: Any, **options: Any) -> int:
         machine.memory.tensor(tensor)
@@ -232,7 +232,7 @@ def elsewhere(machine: Machine, compiler: str, patch: pytest.MonkeyPatch) -> Ite
 
     threads = torch.get_num_threads()
     with patch.context() as patched, compiled_by(compiler):
-        for module in (native_layer, native_clips, column_sampling, native_structs):
+        for module in (native_layer, native_clips, column_sampling, native_pointers):
             patched.setattr(module, "address_of", remembered)
         patched.setattr(PointerOwner, "struct", remembered_struct)
         patched.setattr(PointerOwner, "pointers", remembered_pointers)

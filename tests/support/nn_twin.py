@@ -19,7 +19,8 @@ from stcnn.nn.hidden_stack import Compute
 from stcnn.nn.kernels.native.compile import why_unavailable as why_no_native
 from stcnn.nn.kernels.triton.launch import interpreted
 from stcnn.nn.kernels.triton.launch import why_unavailable as why_no_triton
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from tests.reference import direct
 

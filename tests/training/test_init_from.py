@@ -25,9 +25,10 @@ from stcnn.nn.population import Population
 from stcnn.published import open_published, read_published
 from stcnn.run_folder import Run
 from stcnn.training.fit import train
-from stcnn.training.from_weights import Weights, network_of, read_weights, require_same_network
+from stcnn.training.from_weights import network_of, require_same_network
 from stcnn.training.recipe import Recipe
 from stcnn.training.traces import samples_of_neurons
+from stcnn.training.weights_files import Weights, read_weights
 from tests.support import made_up_data
 from tests.support.made_up_training import SMALL_MODEL, dataset, new_run, recipe, same_weights
 from tests.support.nn_twin import choose_implementation

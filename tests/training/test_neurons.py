@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from stcnn.data.batch import Batch
 from stcnn.data.batching import loader
-from stcnn.data.dataset import Batch
 from stcnn.evaluate import predict_batch
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population

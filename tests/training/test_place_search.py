@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from stcnn.data import BatchingConfig, Dataset, Recording, loader
-from stcnn.data.dataset import Batch
+from stcnn.data.batch import Batch
 from stcnn.evaluate import predict_batch
 from stcnn.movie import Movie
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.training.module import TrainingModule
 from stcnn.training.place_search import PlaceSearch, columns_deg, light_and_dark, of_cell_types

@@ -14,7 +14,8 @@ from stcnn.data.batching import plan_clips, recorded_places
 from stcnn.errors import ConfigError
 from stcnn.evaluate import predict
 from stcnn.movie import Movie
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.nn.sites import Neurons
 from stcnn.training.places import PlaceBounds, PlacePrior, network_for, places_table

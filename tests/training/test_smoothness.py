@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.training.smoothness import roughness
 

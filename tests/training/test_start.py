@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from stcnn.data.batch import Batch
 from stcnn.data.batching import loader
-from stcnn.data.dataset import Batch, Dataset
+from stcnn.data.dataset import Dataset
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
 from stcnn.training.start import first_clips, fit_neurons_to_traces, scale_to_movies

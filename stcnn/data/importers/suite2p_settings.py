@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.lib import format as npy_format
 
-from stcnn.data.importers.pickled import LARGEST_PICKLE_BYTES, array_items, number_in, plain_value
+from stcnn.data.importers.pickled import LARGEST_PICKLE_BYTES, plain_value
+from stcnn.data.importers.pickled_arrays import array_items, number_in
 from stcnn.errors import DataError, FileError
 from stcnn.reading import reading, require_file
 

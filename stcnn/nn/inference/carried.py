@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stcnn.nn.core import Core, CoreState
 from stcnn.nn.filters.stateful import State, StatefulFilter
-from stcnn.nn.lattice import Pair, Window
+from stcnn.nn.windows import Pair, Window
 
 SETTLE_S = 60.0
 """A core that is shown one frame forever has settled by then."""

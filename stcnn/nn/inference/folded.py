@@ -24,11 +24,11 @@ from stcnn.nn.filters.convolution import Convolver
 from stcnn.nn.filters.stateful import State, StatefulFilter
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.inference.carried import CarriedCore
-from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate, use_fourier
 from stcnn.nn.parts import Parts
-from stcnn.nn.readout import Readouts
+from stcnn.nn.readout.readouts import Readouts
 from stcnn.nn.stack.chunked_rows import chunk_pictures
+from stcnn.nn.windows import Window
 
 
 class FoldedEye:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stcnn.nn.eye import EYE_FRAMES, Frames
 from stcnn.nn.filters.stateful import State
+from stcnn.nn.frames import EYE_FRAMES, Frames
 from stcnn.nn.inference.evaluator import Evaluator, evaluator
 from stcnn.nn.inference.weights_watch import WeightsWatch
 from stcnn.nn.parts import Parts

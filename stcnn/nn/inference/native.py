@@ -25,7 +25,7 @@ from stcnn.nn.inference.native_clip import Form
 from stcnn.nn.inference.native_clips import Clips, LiveClips, frozen_geometry
 from stcnn.nn.kernels.native.compile import NetworkCode, NotCompiled, libraries, library
 from stcnn.nn.kernels.native.filter_state import FilterState
-from stcnn.nn.kernels.native.interface import PointerOwner
+from stcnn.nn.kernels.native.pointers import PointerOwner
 
 BLOCKS_AT_ONCE = 32
 """Blocks of a clip whose contrast is made at a time: 14 MB in the published size."""

@@ -12,10 +12,11 @@ from torch import Tensor
 from stcnn.nn.inference.folded import Folded, FoldedLayer
 from stcnn.nn.inference.indicator import Indicator
 from stcnn.nn.kernels.native.compile import FrozenGeometry
+from stcnn.nn.kernels.native.evaluation_structs import Calcium, Clip, Readouts
+from stcnn.nn.kernels.native.evaluation_structs import FoldedLayer as FoldedLayerStruct
 from stcnn.nn.kernels.native.eye import Optics
 from stcnn.nn.kernels.native.filter_state import FilterState, whole_vectors
-from stcnn.nn.kernels.native.interface import Calcium, Clip, PointerOwner, Readouts
-from stcnn.nn.kernels.native.interface import FoldedLayer as FoldedLayerStruct
+from stcnn.nn.kernels.native.pointers import PointerOwner
 from stcnn.nn.kernels.native.spectra import for_row_products, for_three_products, grid
 
 Form = Literal["blocks", "frame"]

@@ -15,8 +15,9 @@ from stcnn.nn.inference.folded import Folded, FoldedLayer
 from stcnn.nn.inference.indicator import Indicator
 from stcnn.nn.inference.native_clip import ClipBuilder, Form
 from stcnn.nn.kernels.native.compile import FrozenGeometry, libraries
+from stcnn.nn.kernels.native.evaluation_structs import Clip, ClipRun
 from stcnn.nn.kernels.native.filter_state import FilterState
-from stcnn.nn.kernels.native.interface import Clip, ClipRun, address_of
+from stcnn.nn.kernels.native.pointers import address_of
 
 
 def frozen_geometry(layer: FoldedLayer, form: Form) -> FrozenGeometry:

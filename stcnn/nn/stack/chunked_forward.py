@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate
 from stcnn.nn.ops.leaky_integrator import Scan
 from stcnn.nn.stack.algorithm import affine, moments_of
 from stcnn.nn.stack.chunked_rows import IntegratorRows, spans_of
 from stcnn.nn.stack.problem import Clips, LayerTensors, Moments
+from stcnn.nn.windows import Window
 
 
 class ChunkedForward:

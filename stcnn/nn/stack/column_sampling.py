@@ -9,12 +9,14 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from stcnn.nn.eye import EYE_FRAMES, Eye, Frames
+from stcnn.nn.eye import Eye
 from stcnn.nn.filters.exponential import Integrator
+from stcnn.nn.frames import EYE_FRAMES, Frames
 from stcnn.nn.kernels.native.compile import NetworkCode, NotCompiled, library
+from stcnn.nn.kernels.native.evaluation_structs import View
 from stcnn.nn.kernels.native.eye import Optics
 from stcnn.nn.kernels.native.filter_state import FilterState
-from stcnn.nn.kernels.native.interface import PointerOwner, View, address_of
+from stcnn.nn.kernels.native.pointers import PointerOwner, address_of
 from stcnn.nn.kernels.native.threads import ParallelFor, parallel_for
 
 

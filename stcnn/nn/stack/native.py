@@ -19,8 +19,7 @@ from stcnn.nn.kernels.native import compile
 from stcnn.nn.kernels.native.compile import Geometry, NotCompiled, compiler, libraries, library
 from stcnn.nn.kernels.native.layer import NativeLayer
 from stcnn.nn.kernels.native.threads import ParallelFor, parallel_for
-from stcnn.nn.readout import Reading
-from stcnn.nn.sites import PlacedReading
+from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.stack.algorithm import moments_of
 from stcnn.nn.stack.engine import Engine, as_function, stack_output
 from stcnn.nn.stack.native_backward import LayerBackward

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stcnn.nn.kernels.native.layer import BackwardArgs
+from stcnn.nn.kernels.native.layer_args import BackwardArgs
 from stcnn.nn.kernels.native.threads import ParallelFor
 from stcnn.nn.stack.algorithm import AdjointSums, FilterAdjoint, layer_gradients, normalisation_adjoint
 from stcnn.nn.stack.native_saved import Saved

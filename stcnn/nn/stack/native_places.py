@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.kernels.native.layer import PlacedArgs, ReadoutAdjointArgs
+from stcnn.nn.kernels.native.layer_args import PlacedArgs, ReadoutAdjointArgs
 from stcnn.nn.kernels.native.threads import ParallelFor
-from stcnn.nn.sites import PlacedReading
+from stcnn.nn.readout.reading import PlacedReading
 from stcnn.nn.stack.native_backward import LayerAdjoint
 from stcnn.nn.stack.native_saved import Saved
 

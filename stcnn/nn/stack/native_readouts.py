@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.kernels.native.layer import ReadoutAdjointArgs, ReadoutArgs
+from stcnn.nn.kernels.native.layer_args import ReadoutAdjointArgs, ReadoutArgs
 from stcnn.nn.kernels.native.threads import ParallelFor
-from stcnn.nn.readout import Reading
+from stcnn.nn.readout.reading import Reading
 from stcnn.nn.stack.native_backward import LayerAdjoint
 from stcnn.nn.stack.native_saved import Saved
 

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stcnn.nn.kernels.native.layer import Input, Maps, NativeLayer
+from stcnn.nn.kernels.native.layer import NativeLayer
+from stcnn.nn.kernels.native.layer_args import Input, Maps
 from stcnn.nn.kernels.native.workspace import Workspace
 from stcnn.nn.stack.algorithm import affine
 from stcnn.nn.stack.problem import Clips, LayerTensors, Moments

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from stcnn.nn.readout import Reading
-from stcnn.nn.sites import PlacedReading
+from stcnn.nn.readout.reading import PlacedReading, Reading
 
 Moments = tuple[Tensor, Tensor]
 """Mean and biased variance of a layer's maps before normalisation, ``(C,)`` each."""

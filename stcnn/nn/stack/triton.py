@@ -27,7 +27,6 @@ from torch import Tensor
 
 from stcnn.nn.kernels.triton import launch
 from stcnn.nn.kernels.triton.launch import AdjointBoundary, AdjointTerms, Maps, Normalisation
-from stcnn.nn.lattice import Window
 from stcnn.nn.ops.correlate import correlate, correlate_adjoint
 from stcnn.nn.stack.algorithm import affine, moments_of, normalisation_adjoint
 from stcnn.nn.stack.chunked import run_and_read
@@ -35,6 +34,7 @@ from stcnn.nn.stack.chunked_backward import Adjoint, LastAdjoint, LayerBackward
 from stcnn.nn.stack.chunked_forward import ChunkedForward
 from stcnn.nn.stack.engine import Engine
 from stcnn.nn.stack.problem import Clips, LayerTensors, Moments, Problem, StackOutput
+from stcnn.nn.windows import Window
 
 LARGEST_MAP = 2**31 - 1
 """Values of one layer's maps that cuDNN takes in one call."""

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stcnn.data.importers.pickled import NotReadableError, Opaque, array_items, number_in, numbers_in, plain_value
+from stcnn.data.importers.pickled import NotReadableError, Opaque, plain_value
+from stcnn.data.importers.pickled_arrays import array_items, number_in, numbers_in
 
 PLAIN = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary()),

@@ -15,7 +15,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from stcnn.data.importers.pickled import array_items, plain_value
+from stcnn.data.importers.pickled import plain_value
+from stcnn.data.importers.pickled_arrays import array_items
 from stcnn.errors import FileError
 from stcnn.reading import read_json, require_file, require_room
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stcnn.nn.kernels.native.evaluation_structs import Band, Eye, Filter
 from stcnn.nn.kernels.native.filter_state import whole_vectors
-from stcnn.nn.kernels.native.interface import Band, Eye, Filter, PointerOwner
+from stcnn.nn.kernels.native.pointers import PointerOwner
 
 NEGLIGIBLE = 1e-9
 """What a pixel far from a column contributes, relative to the middle, may be left out below this (float32: 6e-8)."""

@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from stcnn.nn.kernels.native.interface import Filter, PointerOwner, TruncationBuffer
+from stcnn.nn.kernels.native.evaluation_structs import Filter, TruncationBuffer
+from stcnn.nn.kernels.native.pointers import PointerOwner
 
 
 class LeakyIntegrator(Protocol):

@@ -10,91 +10,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from stcnn.nn.kernels.native import interface
+from stcnn.nn.kernels.native import training_structs
 from stcnn.nn.kernels.native.compile import Geometry
-from stcnn.nn.kernels.native.interface import address_of
+from stcnn.nn.kernels.native.layer_args import BackwardArgs, Input, Maps, PlacedArgs, ReadoutAdjointArgs, ReadoutArgs
+from stcnn.nn.kernels.native.pointers import address_of
 from stcnn.nn.kernels.native.spectra import for_three_products, grid
-
-
-class Maps(NamedTuple):
-    """Integrators of one layer for one clip, and the filter behind them."""
-
-    v: Tensor
-    """``(blocks, C, Y, X, LANES)``."""
-    earlier: Tensor | None
-    """Blocks in front of these, ``(blocks, C, Y, X, LANES)``; None where time begins here."""
-    rest: Tensor | None
-    """``exp(-K dt/tau)``, ``(C,)``; None for endless kernels."""
-    taps: int
-
-
-class Input(NamedTuple):
-    """Input of a layer: ``rectifier(scale y + shift)``, or plain maps where ``scale`` is None."""
-
-    maps: Maps
-    scale: Tensor | None
-    shift: Tensor | None
-    slope: float
-
-
-class ReadoutArgs(NamedTuple):
-    """The readouts of a layer and its normalisation; names as in ``reading.h``."""
-
-    window: tuple[int, ...]
-    weights: Tensor
-    """``(O, h, w, N)``."""
-    slope: float
-    scale: Tensor
-    shift: Tensor
-
-
-class ReadoutAdjointArgs(NamedTuple):
-    """Arrays of the adjoint of reading, for one clip; names as in ``reading.h``."""
-
-    d: Tensor
-    """``(blocks, N, LANES)``."""
-    mean: Tensor
-    dz: Tensor
-    """``(blocks, O, h, w, LANES)``."""
-    d_weights: Tensor
-    """``(O, h, w, N, LANES)``."""
-    sums: Tensor
-
-
-class PlacedArgs(NamedTuple):
-    """Neurons that read a layer where they sit, and its normalisation; names as in ``places.h``."""
-
-    window: tuple[int, ...]
-    places: Tensor
-    """int32 ``(N, 6)``: row and column where the weights begin, and what of them is not zero."""
-    weights: Tensor
-    """``(N, O, h, w)``."""
-    slope: float
-    scale: Tensor
-    shift: Tensor
-
-
-class BackwardArgs(NamedTuple):
-    """Arrays of the backward pass of one clip; names as in ``backward.h``."""
-
-    normalisation: Tensor
-    dz: Tensor
-    """On ``window``."""
-    window: tuple[int, ...]
-    after: Tensor
-    p: Tensor | None
-    later: Tensor | None
-    d_weights: Tensor
-    d_leak: Tensor
-    d_rest: Tensor
-    dz_below: Tensor | None
-    mean_below: Tensor | None
-    sums_below: Tensor | None
 
 
 class NativeLayer:
@@ -137,7 +61,7 @@ class NativeLayer:
         """Fill ``written.v`` and add to ``sums`` ``(2, O)``; see ``struct Forward``."""
         outputs = self.geometry.outputs
         blocks, last_frames = self._blocks(frames)
-        call = interface.Forward(
+        call = training_structs.Forward(
             blocks=blocks,
             last_frames=last_frames,
             input=self._input(read, frames),
@@ -162,7 +86,7 @@ class NativeLayer:
         blocks, last_frames = self._blocks(frames)
         later_blocks = 0 if args.later is None else args.later.shape[0]
         top, bottom, left, right = self._checked(args.window)
-        call = interface.Backward(
+        call = training_structs.Backward(
             blocks=blocks,
             last_frames=last_frames,
             input=self._input(read, frames),
@@ -203,13 +127,13 @@ class NativeLayer:
         call.d_weights = self._vectors(args.d_weights, *shape)
         self._library.adjoint_of_reading(ctypes.byref(call))
 
-    def _reading(self, frames: int, maps: Maps, readouts: ReadoutArgs, drive: Tensor) -> interface.Reading:
+    def _reading(self, frames: int, maps: Maps, readouts: ReadoutArgs, drive: Tensor) -> training_structs.Reading:
         """Return what both directions of reading have in common."""
         outputs = self.geometry.outputs
         types = readouts.weights.shape[-1]
         blocks, last_frames = self._blocks(frames)
         top, bottom, left, right = self._checked(readouts.window)
-        return interface.Reading(
+        return training_structs.Reading(
             blocks=blocks,
             last_frames=last_frames,
             output=self._maps(maps, frames, outputs),
@@ -245,7 +169,7 @@ class NativeLayer:
 
     def _placed(
         self, frames: int, maps: Maps, placed: PlacedArgs, site: Tensor, drive: Tensor
-    ) -> interface.PlacedReading:
+    ) -> training_structs.PlacedReading:
         """Return what both directions of reading at places have in common."""
         outputs = self.geometry.outputs
         blocks, last_frames = self._blocks(frames)
@@ -259,7 +183,7 @@ class NativeLayer:
         inner = (inside >= 0).all() and (inside <= torch.tensor([rows, rows, columns, columns])).all()
         if not fits or not inner or not ((site >= 0) & (site < n_sites)).all():
             raise ValueError("a place lies beyond the window that is read")
-        return interface.PlacedReading(
+        return training_structs.PlacedReading(
             blocks=blocks,
             last_frames=last_frames,
             output=self._maps(maps, frames, outputs),
@@ -296,21 +220,21 @@ class NativeLayer:
     def _weights(self, weights: Tensor) -> int | None:
         return _address(weights, (len(self.grid), 3, self.geometry.outputs, self.geometry.inputs))
 
-    def _input(self, read: Input, frames: int) -> interface.Input:
+    def _input(self, read: Input, frames: int) -> training_structs.Input:
         inputs = self.geometry.inputs
-        return interface.Input(
+        return training_structs.Input(
             maps=self._maps(read.maps, frames, inputs),
             scale=_address(read.scale, (inputs,)),
             shift=_address(read.shift, (inputs,), required=read.scale is not None),
             slope=read.slope,
         )
 
-    def _maps(self, maps: Maps, frames: int, channels: int) -> interface.Maps:
+    def _maps(self, maps: Maps, frames: int, channels: int) -> training_structs.Maps:
         block = (channels, self.geometry.rows, self.geometry.columns)
         earlier_blocks = 0 if maps.earlier is None else maps.earlier.shape[0]
         if maps.rest is not None and not 0 < maps.taps < 2**30:
             raise ValueError(f"a kernel of {maps.taps} taps")
-        return interface.Maps(
+        return training_structs.Maps(
             v=self._vectors(maps.v, -(-frames // self.lanes), *block),
             earlier=self._vectors(maps.earlier, earlier_blocks, *block),
             rest=_address(maps.rest, (channels,)),

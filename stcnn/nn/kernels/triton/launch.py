@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from stcnn.nn.lattice import Window
+from stcnn.nn.windows import Window
 
 BATCH = 16
 """Rows a thread asks for before it uses the first: enough requests under way to hide the latency of memory."""

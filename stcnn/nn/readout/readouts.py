@@ -5,100 +5,21 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple, Self, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    Tag,
-    model_validator,
-)
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
-from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
-from stcnn.nn.filters import FilterConfig
-from stcnn.nn.filters.exponential import ExponentialConfig
+from stcnn.nn.activation import Activation, activation
 from stcnn.nn.filters.kind import Constants, FilterState
 from stcnn.nn.filters.temporal_filter import TemporalFilter
-from stcnn.nn.hidden import Odd, draw_weights
-from stcnn.nn.lattice import ONE_OR_EACH, Columns, Convolution, Pair, Window
-from stcnn.nn.sites import PlacedReading, between_columns, require_on_lattice
-from stcnn.validation import Config
-
-Width = Annotated[
-    Annotated[Odd, Tag("one")] | Annotated[tuple[Columns, Columns], Tag("each")],
-    ONE_OR_EACH,
-]
-
-Margin = Annotated[int, Field(ge=0, le=1000)]
-
-
-class ReadoutConfig(Config):
-    """What the readouts of all cell types share."""
-
-    centre: tuple[int, int] | None = None
-    """Row and column of the lattice where the neuron sits; None is the middle (the published code reads (9, 9))."""
-    place: Literal["fixed", "learned"] = "fixed"
-    """Where every neuron reads: where the recordings say, or at a place that is learned from there on."""
-    place_sd_deg: float = Field(4.0, gt=0, le=180)
-    """Standard deviation of azimuth and elevation of a learned place around the recorded one: its prior."""
-    place_start: Literal["recorded", "searched"] = "recorded"
-    """Where a learned place starts: as recorded, or at the most probable of all columns (for wide priors)."""
-    activation: ActivationName = "leaky_relu"
-    """In front of the readout."""
-    slope: NonNegativeFloat = LEAKY_SLOPE
-    """Slope of the leaky rectifier for negative input."""
-    filter: FilterConfig = Field(default_factory=ExponentialConfig)
-    weight_init: PositiveFloat = 1.0
-    """Standard deviation of the initial spatial weights times the square root of the number of inputs."""
-    bias_init: tuple[float, float] = (-1.0, -1.0)
-    """Initial biases are drawn uniformly from this range; they set the resting voltage."""
-
-
-class GridConfig(Config):
-    """Windows laid over the lattice side by side, of which the middle one is read, number ``n // 2`` along each axis.
-
-    So the published program finds the place of a readout.
-    """
-
-    stride: tuple[Columns, Columns]
-    """Rows and columns from one window to the next."""
-    padding: tuple[Margin, Margin]
-    """Rows and columns by which the first window begins before the lattice."""
-
-
-class CellTypeConfig(Config):
-    """What differs between cell types."""
-
-    window_columns: Width = 9
-    """Width of the square window of columns the type reads, odd; or its rows and columns."""
-    grid: GridConfig | None = None
-    """Where the window lies; None is around ``readout.centre``."""
-
-    @model_validator(mode="after")
-    def _has_a_middle(self) -> Self:
-        if self.grid is None and any(width % 2 == 0 for width in self.window):
-            raise ValueError(f"a window of {self.window} columns has no middle one; choose odd numbers, or give a grid")
-        return self
-
-    @property
-    def window(self) -> Pair:
-        """Rows and columns of the window."""
-        width = self.window_columns
-        return width if isinstance(width, tuple) else (width, width)
-
-    def place(self, lattice: Pair, centre: Pair) -> Window:
-        """Return what is read of a lattice; it may reach beyond its edge."""
-        (rows, columns), (row, column) = self.window, centre
-        if self.grid is None:
-            top = row - rows // 2
-            left = column - columns // 2
-            return Window(top, top + rows, left, left + columns)
-        return Convolution(self.window, self.grid.stride, self.grid.padding).middle(lattice)
+from stcnn.nn.hidden import draw_weights
+from stcnn.nn.readout.config import CellTypeConfig, ReadoutConfig
+from stcnn.nn.readout.reading import PlacedReading, Reading
+from stcnn.nn.sites import between_columns, require_on_lattice
+from stcnn.nn.windows import Pair, Window
 
 
 class Readout(nn.Module):
@@ -128,24 +49,6 @@ class Readout(nn.Module):
     def weights(self) -> list[Tensor]:
         """The weights ``(C, k, k)`` of each drive."""
         return [self.weight] if self.inhibition is None else [self.weight, self.inhibition]
-
-
-class Reading(NamedTuple):
-    """What the readouts take from the last layer: a weighted sum over a window of its normalised maps, rectified."""
-
-    window: Window
-    weights: Tensor
-    """``(N, h, w, C)``, with the gain of the filter behind them; of filters with two drives ``(2 N, h, w, C)``."""
-    activation: Activation
-
-    @property
-    def slope(self) -> float:
-        """Slope of the activation for negative values; of a curved one it says nothing."""
-        return self.activation.slope
-
-    def drive(self, maps: Tensor) -> Tensor:
-        """Read normalised maps ``(T, B, h, w, C)`` on the window; return ``(T, B, N)``."""
-        return self.activation(maps).flatten(2) @ self.weights.flatten(1).T
 
 
 class Readouts(nn.ModuleDict):

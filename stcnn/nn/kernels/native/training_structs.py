@@ -1,0 +1,136 @@
+"""Structs of the training of a layer as the headers have them: maps.h, forward.h, backward.h, reading.h, places.h."""
+
+from __future__ import annotations
+
+from ctypes import Structure, c_float, c_int32, c_void_p
+
+
+class Maps(Structure):
+    """Integrators of a layer for one clip."""
+
+    _fields_ = (
+        ("v", c_void_p),
+        ("earlier", c_void_p),
+        ("rest", c_void_p),
+        ("earlier_blocks", c_int32),
+        ("taps", c_int32),
+    )
+
+
+class Input(Structure):
+    """What a layer reads."""
+
+    _fields_ = (
+        ("maps", Maps),
+        ("scale", c_void_p),
+        ("shift", c_void_p),
+        ("slope", c_float),
+    )
+
+
+class Forward(Structure):
+    """A forward pass of one clip."""
+
+    _fields_ = (
+        ("blocks", c_int32),
+        ("last_frames", c_int32),
+        ("input", Input),
+        ("output", Maps),
+        ("weights", c_void_p),
+        ("decay", c_void_p),
+        ("sums", c_void_p),
+    )
+
+
+class Backward(Structure):
+    """A backward pass of one clip."""
+
+    _fields_ = (
+        ("blocks", c_int32),
+        ("last_frames", c_int32),
+        ("input", Input),
+        ("output", Maps),
+        ("weights", c_void_p),
+        ("decay", c_void_p),
+        ("normalisation", c_void_p),
+        ("dz", c_void_p),
+        ("top", c_int32),
+        ("bottom", c_int32),
+        ("left", c_int32),
+        ("right", c_int32),
+        ("after", c_void_p),
+        ("p", c_void_p),
+        ("later", c_void_p),
+        ("later_blocks", c_int32),
+        ("d_weights", c_void_p),
+        ("d_leak", c_void_p),
+        ("d_rest", c_void_p),
+        ("dz_below", c_void_p),
+        ("mean_below", c_void_p),
+        ("sums_below", c_void_p),
+    )
+
+
+class Reading(Structure):
+    """What the readouts take from one clip, or its adjoint."""
+
+    _fields_ = (
+        ("blocks", c_int32),
+        ("last_frames", c_int32),
+        ("output", Maps),
+        ("scale", c_void_p),
+        ("shift", c_void_p),
+        ("mean", c_void_p),
+        ("slope", c_float),
+        ("top", c_int32),
+        ("bottom", c_int32),
+        ("left", c_int32),
+        ("right", c_int32),
+        ("types", c_int32),
+        ("weights", c_void_p),
+        ("drive", c_void_p),
+        ("dz", c_void_p),
+        ("d_weights", c_void_p),
+        ("sums", c_void_p),
+    )
+
+
+class Place(Structure):
+    """Where the weights of a site lie."""
+
+    _fields_ = (
+        ("row", c_int32),
+        ("column", c_int32),
+        ("top", c_int32),
+        ("bottom", c_int32),
+        ("left", c_int32),
+        ("right", c_int32),
+    )
+
+
+class PlacedReading(Structure):
+    """What neurons take from one clip where they sit, or its adjoint."""
+
+    _fields_ = (
+        ("blocks", c_int32),
+        ("last_frames", c_int32),
+        ("output", Maps),
+        ("scale", c_void_p),
+        ("shift", c_void_p),
+        ("mean", c_void_p),
+        ("slope", c_float),
+        ("top", c_int32),
+        ("bottom", c_int32),
+        ("left", c_int32),
+        ("right", c_int32),
+        ("readers", c_int32),
+        ("rows", c_int32),
+        ("columns", c_int32),
+        ("site", c_void_p),
+        ("places", c_void_p),
+        ("weights", c_void_p),
+        ("drive", c_void_p),
+        ("dz", c_void_p),
+        ("d_weights", c_void_p),
+        ("sums", c_void_p),
+    )

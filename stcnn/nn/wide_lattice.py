@@ -1,0 +1,79 @@
+"""Lattices wide enough for neurons that read where they sit, and networks in which they may."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from torch import Tensor
+
+from stcnn.errors import ConfigError
+from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.sites import in_columns
+
+
+def require_places(config: ModelConfig) -> None:
+    """Require a network in which a neuron may sit anywhere.
+
+    Raises:
+        ConfigError: it is of another form; the message says which.
+    """
+    reason = ""
+    layers = range(len(config.hidden.channels))
+    if not all(config.hidden.convolution(i).keeps_size for i in layers):
+        reason = (
+            "a hidden layer has a stride, a padding or an even kernel, so that its places are not the eye's columns"
+        )
+    if any(cell_type.grid is not None for cell_type in config.cell_types.values()):
+        reason = "the windows of its readouts lie on a grid"
+    if config.eye.first_column_deg is not None:
+        reason = "its lattice follows the size of the picture"
+    if reason:
+        raise ConfigError(
+            f"neurons of this network cannot read where they sit: {reason}",
+            expected="layers that keep the size of their maps, readouts around one column, and one lattice",
+            remedy="choose batching.kind=presentations, or 'recordings' for the published network",
+        )
+
+
+def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str]) -> ModelConfig:
+    """Return a network with rows and columns added so that neurons at some places read on its lattice.
+
+    Columns stay where they are. The lattice then holds the widest window of any cell type around the outermost places,
+    and the column behind it that is read between columns; it never reaches less far than it did.
+
+    Args:
+        config: the network.
+        place_deg: azimuth and elevation of each neuron from the readouts' place, ``(N, 2)``.
+        cell_types: names of the types that are read.
+
+    Raises:
+        ConfigError: see :func:`require_places`.
+    """
+    require_places(config)
+    columns = in_columns(place_deg.detach().double().cpu(), config.eye.spacing_deg)
+    centre = config.readout.centre or (config.eye.lattice[0] // 2, config.eye.lattice[1] // 2)
+    windows = [config.cell_types.get(name, config.cell_types["default"]).window for name in cell_types]
+    half = [max(window[axis] for window in windows) // 2 for axis in (0, 1)]
+    before = []
+    behind = []
+    for axis, size in enumerate(config.eye.lattice):
+        first = math.floor(columns[:, axis].min()) + centre[axis] - half[axis]
+        last = math.floor(columns[:, axis].max()) + centre[axis] + half[axis] + 1
+        before.append(max(0, -first))
+        behind.append(max(0, last + 1 - size))
+    if not any((*before, *behind)):
+        return config
+    down_deg, right_deg = config.eye.spacing_deg
+    azimuth_deg, elevation_deg = config.eye.centre_deg
+    eye = config.eye.model_copy(
+        update={
+            "lattice": tuple(n + a + b for n, a, b in zip(config.eye.lattice, before, behind, strict=True)),
+            "centre_deg": (
+                azimuth_deg + right_deg * (behind[1] - before[1]) / 2,
+                elevation_deg - down_deg * (behind[0] - before[0]) / 2,
+            ),
+        }
+    )
+    centred = config.readout.model_copy(update={"centre": (centre[0] + before[0], centre[1] + before[1])})
+    return config.model_copy(update={"eye": eye, "readout": centred})
