@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from stcnn.errors import FileError
 from stcnn.export.layout import described
+from stcnn.export.request import Request
+from stcnn.export.sources import exported_from
 from stcnn.export.tensors import CalciumTaus, Exported, PublishedForm
 from stcnn.writing import atomic_folder
+
+
+def export(request: Request) -> Iterator[str]:
+    """Write the folder, of an ensemble one for each member; yield what is otherwise than in our network."""
+    request.require_no_places("published")
+    found = exported_from(request.source, request.epoch, request.rate_hz)
+    folder = request.folder("published")
+    for number, each in enumerate(found, 1):
+        place = folder / str(number) if len(found) > 1 else folder
+        for note in export_published(each, place, request.movie_px, request.calcium_tau):
+            yield f"note: {note}"
+        yield f"published form of epoch {each.epoch} at {each.rate_hz:g} Hz in {place}"
 
 
 def export_published(
