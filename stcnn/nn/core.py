@@ -53,12 +53,18 @@ class Core(nn.Module):
 
     def forward(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> list[Tensor]:
         """Return what the readouts take of all frames; arguments as of :class:`HiddenStack`."""
+        return self.go_on(clips, rate_hz, reading)[0]
+
+    def go_on(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> tuple[list[Tensor], CoreState]:
+        """Return the same from ``clips.before`` on, and the state after the last frame, without gradients."""
         eye = clips.rest
         if clips.prefix is not None:
             eye = torch.cat([clips.prefix.expand(-1, eye.shape[1], -1, -1), eye])
         rows, columns = eye.shape[2:]
-        maps, _ = self.advance(eye, rate_hz, self.rest(eye.shape[1], (rows, columns), eye))
-        return [reading.drive(reading.window.crop(maps))]
+        start = clips.before or self.rest(eye.shape[1], (rows, columns), eye)
+        maps, state = self.advance(eye, rate_hz, start)
+        after = {name: each.detach() for name, each in state.items()}
+        return [reading.drive(reading.window.crop(maps))], after
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         """Yield its hidden layers: none."""

@@ -219,11 +219,15 @@ class Eye(nn.Module):
 
         The movie is expanded to contrast in pieces, so it never stands whole in memory.
         """
+        return self.low_pass(self.sample_frames(frames, deg_per_px, start), rate_hz)[0]
+
+    def sample_frames(self, frames: Frames, deg_per_px: float, start: int = 0) -> Tensor:
+        """Return the contrast ``(T - start, B, Yc, Xc)`` seen by each column, expanded in pieces."""
         pieces = [
             self.sample(frames.contrast(first, min(first + EYE_FRAMES, frames.n_frames)), deg_per_px)
             for first in range(start, frames.n_frames, EYE_FRAMES)
         ]
-        return self.low_pass(torch.cat(pieces), rate_hz)[0]
+        return torch.cat(pieces)
 
     def forward(
         self, contrast: Tensor, rate_hz: float, deg_per_px: float, state: FilterState | None = None

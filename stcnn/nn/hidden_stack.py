@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from stcnn.errors import ConfigError
 from stcnn.nn.filters.exponential import SHORT_TAPS, ExponentialConfig, leak, truncation_matters
-from stcnn.nn.filters.kind import n_taps
+from stcnn.nn.filters.kind import FilterState, n_taps
 from stcnn.nn.hidden import HiddenConfig, HiddenLayer
 from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.stack import choose
@@ -103,16 +103,27 @@ class HiddenStack(nn.ModuleList):
             What they find, ``(T, B, N)``: of the shared frames (B = 1, only if there are any), then of the rest; of a
             :class:`~stcnn.nn.readout.reading.PlacedReading` each is ``(T, P)``.
         """
+        return self.go_on(clips, rate_hz, reading)[0]
+
+    def go_on(
+        self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading
+    ) -> tuple[list[Tensor], list[FilterState]]:
+        """Run the layers from ``clips.before`` on, as :meth:`forward`; return the states after the last frame too.
+
+        The states are empty unless ``clips.goes_on``; no gradient flows into them.
+        """
         if self._takes_engine(clips, rate_hz, reading):
             return self._run_engine(clips, rate_hz, reading)
         eye = clips.rest
         if clips.prefix is not None:
             eye = torch.cat([clips.prefix.expand(-1, eye.shape[1], -1, -1), eye])
         x = eye.unsqueeze(-1)
-        for layer in self:
-            y, _ = layer.linear(x, rate_hz)
+        states = []
+        for i, layer in enumerate(self):
+            y, state = layer.linear(x, rate_hz, None if clips.before is None else clips.before[i])
             x = layer.normalise(y, clips.multiplicity)
-        return [reading.drive(reading.window.crop(x))]
+            states.append(state.detached())
+        return [reading.drive(reading.window.crop(x))], states if clips.goes_on else []
 
     def why_no_engine(self, clips: Clips, reading: Reading | PlacedReading) -> str | None:
         """Return why only the reference can compute this; None if engines can."""
@@ -125,6 +136,8 @@ class HiddenStack(nn.ModuleList):
             return "a hidden layer has a stride, a padding or an even kernel, so that maps differ in size"
         if not isinstance(self.config.filter, ExponentialConfig):
             return f"the hidden layers have a kernel of kind '{self.config.filter.kind}'"
+        if clips.goes_on and self.config.filter.kernel_s is not None:
+            return "kernels that end need more of the piece of a movie before than its last frame"
         if clips.rest.requires_grad:
             return "the photoreceptor maps need a gradient"
         return None
@@ -152,14 +165,17 @@ class HiddenStack(nn.ModuleList):
         taps = n_taps(self.config.filter.kernel_s, 1 / rate_hz)
         return self.compute != "auto" or taps is None or taps > SHORT_TAPS  # kernels of few taps are summed
 
-    def _run_engine(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> list[Tensor]:
+    def _run_engine(
+        self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading
+    ) -> tuple[list[Tensor], list[FilterState]]:
         problem = self._problem(clips, rate_hz, reading)
         output = choose(problem, self.compute).run(problem)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
             if layer.norm is not None and layer.norm.training:
                 bias = 0 if layer.bias is None else layer.bias.detach()
                 layer.norm.observe(mean + bias, var, output.values)
-        return [output.rest] if output.prefix is None else [output.prefix, output.rest]
+        drives = [output.rest] if output.prefix is None else [output.prefix, output.rest]
+        return drives, list(output.after or [])
 
     def _problem(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> Problem:
         return Problem([self._tensors(layer, rate_hz) for layer in self], self._activated(clips), reading)

@@ -18,6 +18,7 @@ from stcnn.movie import Movie
 from stcnn.nn.calcium import Calcium
 from stcnn.nn.core import Core
 from stcnn.nn.eye import Eye
+from stcnn.nn.filters.kind import FilterState
 from stcnn.nn.frames import Frames, Whole, as_clips, as_movie, as_source
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.inference.grey import GreyStates, evaluate
@@ -25,6 +26,7 @@ from stcnn.nn.inference.reused import ReusedStreams
 from stcnn.nn.inference.stream import Stream
 from stcnn.nn.inference.stream_config import START, Start, stream_config
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.pieces import Carried
 from stcnn.nn.population import Population
 from stcnn.nn.readout.readouts import Readouts
 from stcnn.nn.response import NetworkOutput, Response, Traces
@@ -34,6 +36,9 @@ from stcnn.nn.stack.problem import Clips
 from stcnn.nn.wide_lattice import require_places, wide_enough
 
 PUBLISHED_RATE_HZ = 180.0
+
+
+NOTHING = FilterState(torch.empty(0))
 
 
 class STCNN(nn.Module):
@@ -135,7 +140,9 @@ class STCNN(nn.Module):
             ConfigError: there is no place between columns in this network.
         """
         distinct, found = neurons.distinct()
-        return self._distinct_voltages(as_source(frames), distinct, rate_hz, multiplicity, n_grey).T[found]
+        source = as_source(frames)
+        clips = self._clips(source, rate_hz, multiplicity, min(n_grey, source.n_frames - 1))
+        return self._distinct_voltages(clips, distinct, rate_hz)[0].T[found]
 
     def dff_at(
         self,
@@ -146,19 +153,53 @@ class STCNN(nn.Module):
         n_grey: int = 0,
     ) -> Tensor:
         """Return dF/F ``(R, T)`` of neurons that read where they sit; arguments as in :meth:`voltage_at`."""
+        source = as_source(frames)
+        clips = self._clips(source, rate_hz, multiplicity, min(n_grey, source.n_frames - 1))
+        return self._distinct_dff(clips, neurons, rate_hz)[0]
+
+    def piece_at(
+        self, frames: Tensor | Frames, neurons: Neurons, rate_hz: float, before: Carried | None = None, n_grey: int = 0
+    ) -> tuple[Tensor, Carried]:
+        """Return dF/F ``(R, T)`` to the next piece of some movies, and the state that the piece after it starts from.
+
+        The pieces of a movie one after the other give what :meth:`dff_at` gives of the whole. Gradients end at the
+        start of the piece.
+
+        Args:
+            frames: contrast ``(B, T, Y, X)``, or a batch that expands itself to contrast.
+            neurons: who looks at which clip, and from where: the same in all pieces.
+            rate_hz: frames per second.
+            before: what the piece before returned; None where the movies start.
+            n_grey: number of leading frames that are grey in all clips, in the first piece.
+
+        Raises:
+            ShapeError, ConfigError: as :meth:`voltage_at`.
+        """
+        source = as_source(frames)
+        n_grey = min(n_grey, source.n_frames - 1) if before is None else 0
+        sampled = self.eye.sample_frames(source, self.deg_per_px, n_grey)
+        eye, eye_state = self.eye.low_pass(sampled, rate_hz, before and before.eye)
+        prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
+        clips = Clips(prefix, eye, eye.new_ones(eye.shape[1]), before and before.hidden, goes_on=True)
+        dff, state = self._distinct_dff(clips, neurons, rate_hz, before)
+        return dff, state._replace(eye=eye_state.detached())
+
+    def _distinct_dff(
+        self, clips: Clips, neurons: Neurons, rate_hz: float, before: Carried | None = None
+    ) -> tuple[Tensor, Carried]:
+        """Return dF/F ``(R, T)`` of neurons in any order, and the state but for the eye's."""
         distinct, found = neurons.distinct()
-        voltage = self._distinct_voltages(as_source(frames), distinct, rate_hz, multiplicity, n_grey)
+        voltage, state = self._distinct_voltages(clips, distinct, rate_hz, before)
         tau_s = self.calcium.neuron_time_constants(distinct.cell_type, distinct.neuron)
-        filtered, _ = self.calcium.filtered(voltage, tau_s, rate_hz)
+        filtered, calcium = self.calcium.filtered(voltage, tau_s, rate_hz, before and before.calcium)
         gain, offset = self.calcium.neuron(distinct.cell_type, distinct.neuron)
-        return (offset + gain * filtered).T[found]
+        return (offset + gain * filtered).T[found], state._replace(calcium=calcium.detached())
 
     def _distinct_voltages(
-        self, source: Frames, neurons: Neurons, rate_hz: float, multiplicity: Tensor | None, n_grey: int
-    ) -> Tensor:
-        """Return voltages ``(T, P)`` of neurons sorted by clip."""
+        self, clips: Clips, neurons: Neurons, rate_hz: float, before: Carried | None = None
+    ) -> tuple[Tensor, Carried]:
+        """Return voltages ``(T, P)`` of neurons sorted by clip, and the state of hidden layers and readouts."""
         require_places(self.config)
-        clips = self._clips(source, rate_hz, multiplicity, min(n_grey, source.n_frames - 1))
         columns = in_columns(self.place_deg(neurons), self.config.eye.spacing_deg)
         own = neurons.neuron if self.config.readout.place == "learned" else torch.zeros_like(neurons.neuron)
         named = torch.stack([neurons.cell_type.double(), own.double(), *columns.detach().double().T], 1)
@@ -166,8 +207,11 @@ class STCNN(nn.Module):
         first = torch.full((int(site.max()) + 1,), len(site), device=site.device)
         first = first.scatter_reduce(0, site, torch.arange(len(site), device=site.device), "amin")
         reading = self.readouts.reading_at(columns[first], neurons.cell_type[first], site, neurons.clip, rate_hz)
-        drive = torch.cat(self.hidden(clips, rate_hz, reading))
-        return self.readouts.voltage_at(drive, neurons.cell_type, neurons.clip, rate_hz)
+        drives, hidden = self.hidden.go_on(clips, rate_hz, reading)
+        voltage, readout = self.readouts.voltage_at(
+            torch.cat(drives), neurons.cell_type, neurons.clip, rate_hz, before and before.readout
+        )
+        return voltage, Carried(NOTHING, hidden, readout.detached(), NOTHING)
 
     def place_deg(self, neurons: Neurons) -> Tensor:
         """Return azimuth and elevation ``(R, 2)`` of the places where neurons read, as learned where they are."""

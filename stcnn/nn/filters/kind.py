@@ -42,6 +42,10 @@ class FilterState(NamedTuple):
     last: Tensor
     history: Tensor | None = None
 
+    def detached(self) -> FilterState:
+        """Return it without gradients."""
+        return FilterState(self.last.detach(), None if self.history is None else self.history.detach())
+
 
 class Constants(dict[str, Tensor]):
     """Constants of a filter by name, one value per channel, ``(C,)``."""

@@ -263,20 +263,23 @@ class Readouts(nn.ModuleDict):
         voltage, state = self.config.filter.filtered(drive, self.constants, rate_hz, state)
         return voltage + bias, state
 
-    def voltage_at(self, drive: Tensor, cell_type: Tensor, clip: Tensor, rate_hz: float) -> Tensor:
-        """Filter what neurons read, and return their voltages ``(T, P)``.
+    def voltage_at(
+        self, drive: Tensor, cell_type: Tensor, clip: Tensor, rate_hz: float, state: FilterState | None = None
+    ) -> tuple[Tensor, FilterState]:
+        """Filter what neurons read, and return their voltages ``(T, P)`` and the state.
 
         Args:
             drive: of :meth:`reading_at`, ``(T, P)`` or, where the filter has two drives, ``(T, 2 P)``.
             cell_type: index of the cell type of each neuron, ``(P,)``.
             clip: clip of each neuron, ``(P,)``, rising.
             rate_hz: frames per second.
+            state: state of the filters, None at the start.
         """
         if self.config.filter.INPUTS > 1:
             drive = drive[:, _by_clip(clip, self.config.filter.INPUTS).argsort()]
         bias = torch.cat([readout.bias for readout in self.each])[cell_type]
-        voltage, _ = self.config.filter.filtered(drive, self.constants.of(cell_type), rate_hz)
-        return voltage + bias
+        voltage, state = self.config.filter.filtered(drive, self.constants.of(cell_type), rate_hz, state)
+        return voltage + bias, state
 
 
 def _by_clip(clip: Tensor, inputs: int) -> Tensor:

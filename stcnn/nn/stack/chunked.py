@@ -42,4 +42,4 @@ class ChunkedRun(ChunkedForward):
 def run_and_read(run: TrainingRun, problem: Problem) -> StackOutput:
     """Run forward, with exact gradients through the run's backward pass, and read the normalised maps it returns."""
     maps = as_function(run, *all_tensors(problem.layers))
-    return stack_output([problem.reading.drive(part) for part in maps], run)
+    return stack_output([problem.reading.drive(part) for part in maps], run, problem.clips)

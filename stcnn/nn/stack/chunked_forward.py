@@ -30,7 +30,7 @@ class ChunkedForward:
         per_frame = self.lattice[0] * self.lattice[1]
         self.values = float(sum(span.weight.sum() * span.frames for span in self.spans)) * per_frame
         """Values per channel behind the moments."""
-        self.memory = IntegratorRows(self.layers, self.spans)
+        self.memory = IntegratorRows(self.layers, self.spans, clips.before)
         self.last: list[Tensor] = []
         """Maps ``y`` of the last layer on the window, by span."""
         self.moments: list[Moments] = []
@@ -94,6 +94,11 @@ class ChunkedForward:
         self.last = [self.last_window(s) for s in range(len(self.spans))]
         scale, shift = affine(self.layers[-1], self.moments[-1])
         return tuple(torch.addcmul(shift, y, scale) for y in self.last)
+
+    def last_integrators(self) -> list[Tensor]:
+        """Return a copy of the integrators of all layers after the last frame, ``(B, Y, X, C)``."""
+        clips = self.spans[-1].clips
+        return [v[-1][-1].view(clips, *self.lattice, -1).clone() for v in self.memory.v]
 
     def last_window(self, s: int) -> Tensor:
         """Return maps ``y`` of the last layer on the window, ``(T, B, h, w, C)``, in memory of their own."""

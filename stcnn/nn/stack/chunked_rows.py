@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stcnn.nn.filters.kind import FilterState
 from stcnn.nn.kernels.native.workspace import Workspace
 from stcnn.nn.stack.problem import Clips, LayerTensors
 
@@ -65,11 +66,20 @@ def spans_of(clips: Clips) -> list[Span]:
 
 
 class IntegratorRows:
-    """All integrators ``v``, one array of frames per layer and span."""
+    """All integrators ``v``, one array of frames per layer and span.
 
-    def __init__(self, layers: Sequence[LayerTensors], spans: Sequence[Span]) -> None:
+    Args:
+        layers: the hidden layers.
+        spans: the frames.
+        start: states of all layers before the first frame; None is zero.
+    """
+
+    def __init__(
+        self, layers: Sequence[LayerTensors], spans: Sequence[Span], start: Sequence[FilterState] | None = None
+    ) -> None:
         self.layers = layers
         self.spans = spans
+        self.start = start
         self.v: list[list[Tensor]] = [[] for _ in layers]
         self.workspace = Workspace()
 
@@ -98,6 +108,8 @@ class IntegratorRows:
         """Return row ``v`` before frame ``start`` of span ``s``."""
         if start:
             return self.v[i][s][start - 1]
+        if s == 0 and self.start is not None:
+            return self.start[i].last.to(self.v[i][0]).flatten()
         if s == 0:
             return self.v[i][0].new_zeros(self.row_size(i, 0))
         return self.v[i][s - 1][-1].repeat(self.spans[s].clips)

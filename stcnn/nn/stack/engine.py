@@ -13,7 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from stcnn.nn.stack.problem import Moments, Problem, StackOutput
+from stcnn.nn.filters.kind import FilterState
+from stcnn.nn.stack.problem import Clips, Moments, Problem, StackOutput
 
 
 class Engine(ABC):
@@ -60,16 +61,22 @@ class TrainingRun(Protocol):
     def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
         """Return the gradient of every tensor that went in, in order."""
 
+    def last_integrators(self) -> list[Tensor]:
+        """Return a copy of the integrators of all layers after the last frame, ``(B, Y, X, C)``; before the backward
+        pass, which uses them up.
+        """
+
 
 def as_function(run: TrainingRun, *tensors: Tensor | None) -> tuple[Tensor, ...]:
     """Run forward as a function of ``tensors``, whose gradients are those of the run's backward pass."""
     return _Step.apply(run, *tensors)
 
 
-def stack_output(drives: Sequence[Tensor], run: TrainingRun) -> StackOutput:
+def stack_output(drives: Sequence[Tensor], run: TrainingRun, clips: Clips) -> StackOutput:
     """Return the output of a run from what was read of the frames all clips share, if any, and of the rest."""
     prefix = drives[0] if len(drives) > 1 else None
-    return StackOutput(prefix, drives[-1], run.moments, run.values)
+    after = [FilterState(v) for v in run.last_integrators()] if clips.goes_on else None
+    return StackOutput(prefix, drives[-1], run.moments, run.values, after)
 
 
 class _Step(torch.autograd.Function):

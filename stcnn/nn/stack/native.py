@@ -75,7 +75,7 @@ class NativeEngine(Engine):
         """Run the stack with exact gradients."""
         run = NativeRun(problem.layers, problem.clips, problem.reading)
         drives = as_function(run, problem.reading.weights, *all_tensors(problem.layers))
-        return stack_output(drives, run)
+        return stack_output(drives, run, problem.clips)
 
 
 def compiled_layers(layers: Sequence[LayerTensors], clips: Clips) -> list[NativeLayer]:
@@ -127,6 +127,11 @@ class NativeRun:
             return tuple(drives)
         first = drives[-1][:tail] if self.placed else drives[-1][:tail, :1]
         return torch.cat([*drives[:-1], first]), drives[-1][tail:]
+
+    def last_integrators(self) -> list[Tensor]:
+        """Return a copy of the integrators of all layers after the last frame, ``(B, Y, X, C)``."""
+        lane = (self.saved.spans[-1].frames - 1) % self.saved.lanes
+        return [v[-1][:, -1, ..., lane].permute(0, 2, 3, 1).contiguous() for v in self.saved.v]
 
     @property
     def placed(self) -> bool:

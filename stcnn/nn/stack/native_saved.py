@@ -49,6 +49,8 @@ class Saved:
         self.n_whole = self.n_shared - self.n_shared % self.lanes
         """Those of them that fill whole blocks and are computed once."""
         self.spans = self._spans(clips)
+        self.start = None if clips.before is None else [self._block_of(state.last) for state in clips.before]
+        """Integrators of all layers before the first frame, ``(B, 1, C, Y, X, LANES)``, in the last lane."""
         places = self.spans[0].eye.shape[3] * self.spans[0].eye.shape[4]
         self.values = float(sum(span.weight.sum() * span.frames for span in self.spans)) * places
         """Values per channel behind the moments."""
@@ -81,6 +83,12 @@ class Saved:
         padded = F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 0, 0, -maps.shape[0] % self.lanes))
         return padded.unflatten(0, (-1, self.lanes)).permute(2, 0, 5, 3, 4, 1).contiguous()
 
+    def _block_of(self, integrators: Tensor) -> Tensor:
+        """Return integrators ``(B, Y, X, C)`` as the block in front of the first."""
+        block = integrators.detach().float().permute(0, 3, 1, 2)[:, None, ..., None]
+        start = torch.empty(*block.shape[:-1], self.lanes)
+        return start.copy_(block)
+
     def affine(self, i: int) -> tuple[Tensor, Tensor]:
         """Return scale and shift per channel of the normalisation of layer ``i``."""
         return affine(self.layers[i], self.moments[i])
@@ -89,6 +97,8 @@ class Saved:
         """Return the integrators of layer ``i`` for clip ``b`` of span ``s``."""
         layer = self.layers[i]
         earlier = self.v[i][s - 1][0] if s else None
+        if s == 0 and self.start is not None:
+            earlier = self.start[i][b]
         return Maps(self.v[i][s][b], earlier, layer.rest, layer.taps)
 
     def input(self, i: int, s: int, b: int) -> Input:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from stcnn.nn.filters.kind import FilterState
 from stcnn.nn.readout.reading import PlacedReading, Reading
 
 Moments = tuple[Tensor, Tensor]
@@ -44,6 +45,12 @@ class Clips(NamedTuple):
     """``(T1, B, Y, X)``."""
     multiplicity: Tensor
     """``(B,)``."""
+    before: Any = None
+    """States of the hidden layers after the frames before these, in a piece of a movie that is no first one: for each
+    layer a FilterState of ``(B, Y, X, C)``, or whatever a core of one's own returned. There is no prefix then, and no
+    gradient flows into them. None: clips start here."""
+    goes_on: bool = False
+    """Whether the states after the last frame are wanted, for the piece that comes next."""
 
 
 class Problem(NamedTuple):
@@ -69,6 +76,8 @@ class StackOutput(NamedTuple):
     """Weighted mean and biased variance of each layer's maps before normalisation."""
     values: float
     """Number of values per channel behind the moments."""
+    after: Sequence[FilterState] | None = None
+    """States of all layers after the last frame, where the problem asks for them."""
 
 
 def all_tensors(layers: Sequence[LayerTensors]) -> list[Tensor | None]:

@@ -54,6 +54,8 @@ class TritonEngine(Engine):
         eye = problem.clips.rest
         if reason := launch.why_unavailable():
             return reason
+        if problem.clips.before is not None:
+            return "a piece of a movie starts from the state of the piece before, which the kernels do not"
         if not eye.is_cuda and not launch.interpreted():
             return f"the maps are on the {eye.device.type}, and the kernels are compiled for a GPU"
         if eye.dtype not in (torch.float32, torch.float64):
