@@ -36,8 +36,6 @@ from stcnn.nn.stack.problem import Clips
 from stcnn.nn.wide_lattice import require_places, wide_enough
 
 PUBLISHED_RATE_HZ = 180.0
-
-
 NOTHING = FilterState(torch.empty(0))
 
 

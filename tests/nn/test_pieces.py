@@ -1,6 +1,8 @@
-"""Long movies in pieces that start from the state of the piece before: the numbers of the whole, gradients of a piece."""
+"""Long movies in pieces that start from the state of the piece before: the numbers of the whole, gradients of one."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ def pieces(model: STCNN, contrast: Tensor, who: Neurons) -> list[Tensor]:
     """What the network answers to each piece in turn."""
     before = None
     found = []
-    for start, stop in zip(ENDS, ENDS[1:], strict=False):
+    for start, stop in pairwise(ENDS):
         dff, before = model.piece_at(contrast[:, start:stop], who, RATE_HZ, before, 0 if start else 3)
         found.append(dff)
     return found

@@ -62,8 +62,9 @@ class TrainingRun(Protocol):
         """Return the gradient of every tensor that went in, in order."""
 
     def last_integrators(self) -> list[Tensor]:
-        """Return a copy of the integrators of all layers after the last frame, ``(B, Y, X, C)``; before the backward
-        pass, which uses them up.
+        """Return a copy of the integrators of all layers after the last frame, ``(B, Y, X, C)``.
+
+        The backward pass uses them up.
         """
 
 
