@@ -12,15 +12,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.splitting.drawing import FIRST_FOLD, Drawing
 from stcnn.data.splitting.duplicates import fingerprint, same_content
 from stcnn.errors import ConfigError, DataError, nearest
 from stcnn.validation import Config
@@ -42,6 +43,11 @@ class SplitConfig(Config):
     """Share that is only looked at in the end."""
     seed: int = Field(default=0, ge=0)
     """Seed of the choice."""
+    folds: int | None = Field(default=None, ge=2, le=1000)
+    """Cross-validation: what is not the test part is divided into so many parts, and ``fold`` says which of them is the
+    validation part; ``validation`` is then not looked at. The test part is the same in all folds."""
+    fold: int | None = Field(default=None, ge=0)
+    """Which of the ``folds`` is the validation part, from 0."""
     shifted_movies: Literal["together", "apart"] = "together"
     """Whether movies that differ only by a whole-pixel shift count as one stimulus. ``apart`` suits a set whose
     stimulus parameter is the position itself, such as flashed stripes or a receptive-field map."""
@@ -52,6 +58,15 @@ class SplitConfig(Config):
     """For ``family`` and ``test_families``: name of a family to patterns of stimulus names, such as
     ``loom: [vstim_32?]``. A stimulus that no pattern fits belongs to the family of its generator, or where there was
     none to its own."""
+
+    @model_validator(mode="after")
+    def _has_its_fold(self) -> Self:
+        if (self.folds is None) != (self.fold is None):
+            given, missing = ("fold", "folds") if self.folds is None else ("folds", "fold")
+            raise ValueError(f"{given} is given without {missing}: give both, or neither")
+        if self.folds is not None and self.fold is not None and self.fold >= self.folds:
+            raise ValueError(f"there is no fold {self.fold} of {self.folds}: they are counted from 0")
+        return self
 
 
 @dataclass(frozen=True)
@@ -123,7 +138,7 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
         ConfigError: validation and test leave nothing to train on.
         DataError: a cell type has too few groups to be held out.
     """
-    if config.validation + config.test >= 1:
+    if config.folds is None and config.validation + config.test >= 1:
         raise ConfigError(
             f"split.validation + split.test = {config.validation + config.test:g}",
             expected="less than 1, so that something is left to train on",
@@ -230,30 +245,29 @@ def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig, name
     Nobody is left without training data: a cell type keeps a group, and with pairs held out so does each neuron.
     Groups with a recording that is ``named`` for the test part are there from the start.
     """
-    sizes = _counts(groups, table.cell_type)
     keepers = table.cell_type
     if config.kind in ("stimulus_x_neuron", "repeat"):
         keepers = keepers + "/" + table.neuron + ("/" + table.stimulus if config.kind == "repeat" else "")
-    shared_by = _counts(groups, keepers) > 0
-    left = shared_by.sum(0)
-    side_of_group = np.zeros(len(sizes), int)
-    side_of_group[groups[named]] = 2
-    left = left - shared_by[side_of_group == 2].sum(0)
-    sizes_left = np.where((side_of_group == 0)[:, None], sizes, 0)
-    order = np.random.default_rng(config.seed).permutation(len(sizes))
-    for side, share in ((2, config.test), (1, config.validation)):
-        lacking = share * sizes_left.sum(0)
-        without = lacking > 0
-        for group in order:
-            wanted = (sizes[group] > 0) & (lacking > 0) & (without | (lacking >= sizes[group] / 2))
-            if side_of_group[group] == 0 and wanted.any() and (left[shared_by[group]] > 1).all():
-                side_of_group[group] = side
-                left = left - shared_by[group]
-                lacking = lacking - sizes[group]
-                without = without & (sizes[group] == 0)
-        for cell_type in np.unique(table.cell_type)[without]:
+    drawing = Drawing(
+        sizes=_counts(groups, table.cell_type),
+        shared_by=_counts(groups, keepers) > 0,
+        side_of_group=np.zeros(groups.max() + 1, int),
+        order=np.random.default_rng(config.seed).permutation(groups.max() + 1),
+    )
+    drawing.side_of_group[groups[named]] = 2
+    cell_types = np.unique(table.cell_type)
+    left = drawing.sizes_left().sum(0)  # of what is not named, whatever the test part takes
+    shares = [(2, config.test * left)]
+    shares += [(1, config.validation * left)] if config.folds is None else []
+    for side, wanted in shares:
+        for cell_type in cell_types[drawing.hold_out(side, wanted)]:
             raise _too_few_groups(str(cell_type), SIDES[side], config)
-    return side_of_group[groups]
+    if config.folds is None:
+        return drawing.side_of_group[groups]
+    for cell_type in cell_types[drawing.divide(config.folds)]:
+        raise _too_few_groups(str(cell_type), f"each of {config.folds} folds", config)
+    sides = np.where(drawing.side_of_group == 2, 2, drawing.side_of_group == FIRST_FOLD + (config.fold or 0))
+    return sides.astype(int)[groups]
 
 
 def _counts(groups: np.ndarray, label: pd.Series) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stcnn.data import Dataset, Split, SplitConfig, open_store, split_recordings, write_store
@@ -278,3 +278,48 @@ def test_too_little_to_hold_out_is_a_sentence() -> None:
         split_recordings(dataset(1), SplitConfig(kind="neuron"))
     with pytest.raises(ConfigError, match=r"split.validation \+ split.test = 1.2, expected less than 1"):
         split_recordings(data, SplitConfig(validation=0.6, test=0.6))
+
+
+@pytest.mark.parametrize("kind", ["stimulus_x_neuron", "stimulus", "neuron"])
+@settings(max_examples=8)
+@given(seed=st.integers(0, 1000), folds=st.integers(2, 5))
+def test_every_recording_that_is_not_tested_is_validated_in_one_fold(kind: str, seed: int, folds: int) -> None:
+    data = _many_stimuli(neurons_per_type=8, trials=1)
+    shared = {"kind": kind, "seed": seed, "folds": folds, "test": 0.2}
+    splits = [split_recordings(data, SplitConfig.model_validate({**shared, "fold": fold})) for fold in range(folds)]
+    test = set(splits[0].test)
+    assert all(set(split.test) == test for split in splits)
+    assert sorted(item for split in splits for item in split.validation) == sorted(set(range(len(data))) - test)
+    for split in splits:
+        assert sorted([*split.train, *split.validation, *split.test]) == list(range(len(data)))
+        require_no_leak(split, data, SplitConfig.model_validate({**shared, "fold": 0}))
+        shares = data.subset(split.validation).table.cell_type.value_counts() / (len(data) - len(test)) * 2
+        assert shares.to_numpy() == pytest.approx(1 / folds, abs=1 / 6)  # six neurons are left
+
+
+def test_who_has_one_group_only_is_trained_on_in_every_fold() -> None:
+    data = _many_stimuli(6)
+    keep = [i for i, r in enumerate(data.recordings) if r.neuron != "0" or r.stimulus == "square_1"]
+    chosen = data.subset(keep)
+    alone = [i for i, r in enumerate(chosen.recordings) if r.neuron == "0"]
+    for fold in range(3):
+        split = split_recordings(chosen, SplitConfig(folds=3, fold=fold, test=0))
+        assert set(alone) <= set(split.train)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"folds": 5}, "folds is given without fold: give both, or neither"),
+        ({"fold": 0}, "fold is given without folds: give both, or neither"),
+        ({"folds": 3, "fold": 3}, "there is no fold 3 of 3: they are counted from 0"),
+    ],
+)
+def test_a_fold_that_cannot_be_is_refused(values: dict[str, int], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        SplitConfig.model_validate(values)
+
+
+def test_too_few_groups_for_the_folds_are_told() -> None:
+    with pytest.raises(DataError, match="too few stimuli to hold some out for each of 5 folds"):
+        split_recordings(_many_stimuli(4), SplitConfig(kind="stimulus", folds=5, fold=0, test=0))
