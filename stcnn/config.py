@@ -6,6 +6,8 @@ that is misspelt or a value out of range is reported with its full path before a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import re
@@ -13,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from hydra import compose as hydra_compose
@@ -21,7 +23,7 @@ from hydra import initialize_config_dir
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
@@ -32,7 +34,7 @@ from stcnn.foreign_keys import foreign_key
 from stcnn.key_paths import locate, numbers, places
 from stcnn.overrides import CONF, explaining_hydra, of_cell_type, plain, require_no_foreign_option, with_prefix
 from stcnn.reading import core_value
-from stcnn.run_folder import Run, open_run
+from stcnn.run_folder import Run, folder_name, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.training.from_weights import network_of, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
@@ -43,6 +45,8 @@ OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)
 
 LENGTHS = ("training.epochs", "training.steps")
 """Keys that may be given anew to a training that goes on."""
+OF_THE_CALL = ("resume", "time_limit_s", "report")
+"""Keys that say how a training is run and are no part of what it is; they may be given anew whenever it goes on."""
 LARGEST = 1e9
 """No number of a configuration is larger; what one was slipped into is told before memory is taken for it."""
 LARGEST_SEED = 2.0**64
@@ -60,8 +64,15 @@ class Config(Recipe):
     """Models to train one after the other with the seeds ``seed``, ``seed + 1``, ...: an ensemble in one run folder."""
     experiments_dir: Path | None = None
     """Folder of the run folders; None is ``experiments/`` beside the package, or here if the package is installed."""
-    resume: Path | None = None
-    """Run folder whose training goes on, with its own configuration; only its length may be given with it."""
+    resume: Literal["auto"] | Path | None = None
+    """Run folder whose training goes on, with its own configuration; only its length may be given with it. ``auto``
+    gives the run a name that follows from its configuration, by which the same command finds it again: it begins, goes
+    on, or says that the training is finished."""
+    time_limit_s: PositiveFloat | None = None
+    """Seconds after which the training leaves a checkpoint and ends with exit status 75, counted from when the
+    recordings are read; leave room for a step, a validation and a checkpoint. None is no limit."""
+    report: bool = True
+    """Write the report and its pictures when the training is finished; ``stcnn report`` writes them later."""
 
     @field_validator("dataset")
     @classmethod
@@ -85,12 +96,29 @@ class Config(Recipe):
                 return read_published(self.dataset)
 
     def new_run(self) -> Run:
-        """Make the run folder."""
-        return Run.create(self.experiments_dir or experiments_folder(), self.name, self.saved())
+        """Make the run folder, with a date in its name or, with ``resume=auto``, a hash of the configuration."""
+        if self.resume == "auto":
+            return Run.named(self._parent, self.task_name(), self.saved())
+        return Run.create(self._parent, self.name, self.saved())
+
+    @property
+    def _parent(self) -> Path:
+        return (self.experiments_dir or experiments_folder()).expanduser()
+
+    def begun(self) -> Run | None:
+        """Return the run that a training of this configuration with ``resume=auto`` began, if there is one."""
+        folder = self._parent / self.task_name()
+        return open_run(folder) if folder.exists() else None
+
+    def task_name(self) -> str:
+        """Return ``name`` and a hash of all that makes the training what it is."""
+        made_of = {key: value for key, value in self.saved().items() if key not in ("name", "experiments_dir")}
+        sha256 = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+        return f"{folder_name(self.name)}_{sha256[:12]}"
 
     def saved(self) -> dict[str, Any]:
         """Return the configuration as a run keeps it: plain values, every default written out."""
-        return self.model_dump(mode="json", exclude={"resume"})
+        return self.model_dump(mode="json", exclude=set(OF_THE_CALL))
 
 
 def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
@@ -112,7 +140,9 @@ def resumed(folder: Path, overrides: Sequence[str]) -> tuple[Config, Run]:
         if key in LENGTHS and isinstance(training, dict):
             _require_its_own_length(key, training)
             training[key.removeprefix("training.")] = core_value(value)
-        elif key != "resume":
+        elif key in OF_THE_CALL:
+            saved[key] = core_value(value)
+        else:
             found = f"'{key}' cannot be changed in a training that is resumed"
             raise ConfigError(found, remedy="leave it out, or start a new training")
     config = validate(saved)

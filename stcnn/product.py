@@ -5,6 +5,7 @@ The commands call these, so both do the same.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from html import escape
@@ -180,25 +181,43 @@ def train(*overrides: str) -> Run:
 
 def run_training(config: Config, overrides: Sequence[str]) -> Run:
     """Train as configured, or go on with a run, which accepts few of the overrides, and print a summary."""
+    deadline_s = None if config.time_limit_s is None else time.monotonic() + config.time_limit_s
     begun = None
-    if config.resume is not None:
+    if isinstance(config.resume, Path):
         config, begun = resumed(config.resume, overrides)
+    elif config.resume == "auto":
+        begun = config.begun()
+        if begun is not None and begun.is_finished() and not (config.report and _lacks_report(begun)):
+            print(f"finished before: {begun.path}")
+            return Run(begun.path)
     dataset = config.open_dataset()
-    from stcnn.report import report_or_reason
-    from stcnn.report.ensemble import write_ensemble_report
     from stcnn.training.ensemble import train_members  # Lightning takes seconds that --help need not wait for
     from stcnn.training.fit import train as fit
 
     run = begun or config.new_run()
     resume = begun is not None
     if config.n_models == 1:
-        fit(dataset, config, run, resume=resume)
-        print(report_or_reason(run, dataset, config.batching, config.bounds))
+        fit(dataset, config, run, resume=resume, deadline_s=deadline_s)
+        _tell(run, dataset, config)
     else:
-        for member in train_members(dataset, config, run, config.n_models, resume):
-            print(report_or_reason(member, dataset, config.batching, config.bounds))
-        print(write_ensemble_report(run, dataset, config))
+        for member in train_members(dataset, config, run, config.n_models, resume, deadline_s):
+            _tell(member, dataset, config)
+        if config.report:
+            from stcnn.report.ensemble import write_ensemble_report
+
+            print(write_ensemble_report(run, dataset, config))
     return Run(run.path)
+
+
+def _lacks_report(run: RunFolder) -> bool:
+    return not (run.path / "report.html").is_file()
+
+
+def _tell(run: RunFolder, dataset: Dataset, config: Config) -> None:
+    """Print what came of a training, with its report if that is wanted."""
+    from stcnn.report import report_or_reason
+
+    print(report_or_reason(run, dataset, config.batching, config.bounds) if config.report else str(run.path))
 
 
 def compare(

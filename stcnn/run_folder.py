@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -81,13 +82,26 @@ class Run:
         Raises:
             FileError: the folder cannot be made.
         """
-        stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{re.sub(r'[^A-Za-z0-9.-]+', '-', name).strip('-') or 'run'}"
+        stem = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{folder_name(name)}"
         names = (stem if number == 1 else f"{stem}_{number}" for number in count(1))
-        try:
+        with _naming_the_key():
             return next(run for name in names if (run := cls._made(parent / name, config)) is not None)
-        except FileError as error:
-            found = f"the run folder cannot be made: {error.found}"
-            raise FileError(found, remedy=f"{error.remedy}; experiments_dir names the folder") from error
+
+    @classmethod
+    def named(cls, parent: Path, name: str, config: Mapping[str, Any]) -> Run:
+        """Make a folder of a fixed name, or open the run that has it.
+
+        Args:
+            parent: folder of all runs; made if need be.
+            name: of the folder.
+            config: the whole configuration of a new run, plain values only.
+
+        Raises:
+            FileError: the folder cannot be made, or something else has its name.
+        """
+        with _naming_the_key():
+            made = cls._made(parent / name, config)
+        return made or open_run(parent / name)
 
     @classmethod
     def _made(cls, path: Path, config: Mapping[str, Any]) -> Run | None:
@@ -217,6 +231,19 @@ class Run:
             raise FileError(found, remedy=f"go on with: {train_command(f'resume={self.path}')}")
         return int(epoch)
 
+    def is_finished(self) -> bool:
+        """Whether the training came to its very end, of an ensemble that of every member.
+
+        Raises:
+            FileError: the configuration or the network of the run is damaged.
+        """
+        if members := self.members():
+            whole = (self.path / "trained_on.json").is_file()  # the last thing that the training of an ensemble writes
+            return whole and len(members) == self.config().get("n_models") and all(m.is_finished() for m in members)
+        if not (self.path / "model.json").is_file() or self._read_json("model.json").get("epoch") is None:
+            return False
+        return (self.path / "test_scores.parquet").is_file()  # the last thing that a training writes
+
     def save_network(self, model: STCNN, epoch: int | None = None) -> None:
         """Write ``model.json``, from which the model is rebuilt, and which epoch the finished run opens with."""
         facts = {
@@ -277,6 +304,21 @@ class Run:
         if not path.is_file():
             raise FileError(f"the run {self.path} has no {name}", remedy=remedy)
         return path
+
+
+def folder_name(name: str) -> str:
+    """Return a name as part of that of a folder: letters, digits, full stops and hyphens."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-") or "run"
+
+
+@contextmanager
+def _naming_the_key() -> Iterator[None]:
+    """Say of a run folder that cannot be made which key chooses another place."""
+    try:
+        yield
+    except FileError as error:
+        found = f"the run folder cannot be made: {error.found}"
+        raise FileError(found, remedy=f"{error.remedy}; experiments_dir names the folder") from error
 
 
 def _yaml(values: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ import torch
 from matplotlib import image
 
 from stcnn import command_line
+from stcnn.config import compose
 from stcnn.data import write_store
 from stcnn.overrides import CONF
 from stcnn.run_folder import Run, open_run
@@ -248,3 +249,34 @@ def test_sigterm_leaves_a_run_that_can_be_resumed(tmp_path: Path):
     assert command_line.main([f"resume={run.path}", f"training.epochs={done + 1}"]) == 0
     assert max(run.checkpoints()) == done + 1
     assert sorted(run.losses().step.unique()) == list(range(1, run.losses().step.max() + 1))
+
+
+def test_resume_auto_finds_the_run_of_its_configuration_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_published(tmp_path / "data")
+    task = [*folders(tmp_path / "data"), "training.epochs=3", "report=false", "resume=auto", "name=task"]
+    here = [*task, f"experiments_dir={tmp_path / 'runs'}"]
+    assert command_line.main([*task, f"experiments_dir={tmp_path / 'whole'}"]) == 0
+    stops = 0
+    while (status := command_line.main([*here, "time_limit_s=1e-3"])) == 75:
+        stops += 1
+    assert (status, stops > 1) == (0, True)
+    run = the_run(tmp_path / "runs")
+    assert re.fullmatch("task_[0-9a-f]{12}", run.path.name)
+    assert (run.path / "scores.csv").read_text() == (the_run(tmp_path / "whole").path / "scores.csv").read_text()
+    assert capsys.readouterr().err.count("training stopped by its time limit after epoch") == stops
+    written = (run.path / "model.safetensors").stat().st_mtime_ns
+    assert command_line.main(here) == 0
+    assert capsys.readouterr().out == f"finished before: {run.path}\n"
+    assert (run.path / "model.safetensors").stat().st_mtime_ns == written
+    assert not {"resume", "time_limit_s", "report"} & set(run.config())
+    assert command_line.main([*here, "seed=2"]) == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_resume_auto_does_not_take_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_published(tmp_path / "data")
+    task = [*folders(tmp_path / "data"), "resume=auto", f"experiments_dir={tmp_path / 'runs'}"]
+    name = compose(task).task_name()
+    (tmp_path / "runs" / name).mkdir(parents=True)
+    assert command_line.main(task) == 2
+    assert f"{name} is not a run: it has no config.yaml" in capsys.readouterr().err

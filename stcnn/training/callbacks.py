@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,10 @@ from stcnn.invocation import train_command
 from stcnn.run_folder import INTERRUPTED, Run
 from stcnn.training.module import TrainingModule
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1, signal.SIGUSR2] if os.name == "posix" else []))
+"""Ctrl-C, and what schedulers send before they end a job."""
+TIME_LIMIT_EXIT_CODE = 75
+"""Exit status at the time limit: EX_TEMPFAIL of sysexits.h, to be tried again."""
 LOSS_COLUMNS = ["epoch", "step", "cell_type", "n_recordings", "loss"]
 SCORE_COLUMNS = ["epoch", "cell_type", "training_loss", "loss", "correlation", "neuron_correlation"]
 SCORE_COLUMNS += ["n_neurons", "n_recordings"]
@@ -29,9 +34,9 @@ SCORE_COLUMNS += ["n_neurons", "n_recordings"]
 class TrainingStopped(StcnnError):
     """The training was stopped from outside and can be resumed; not a fault, but the run is not finished."""
 
-    def __init__(self, stopped: str, remedy: str, signal_number: int) -> None:
+    def __init__(self, stopped: str, remedy: str, exit_code: int) -> None:
         super().__init__(stopped, remedy=remedy)
-        self.exit_code = 128 + signal_number  # what a shell reports of a program that a signal ended
+        self.exit_code = exit_code
 
 
 class Checkpoints(Callback):
@@ -124,20 +129,27 @@ class History(Callback):
         self.run.write_table("scores.csv", pd.DataFrame(self.scores, columns=SCORE_COLUMNS))
 
 
-class StopOnSignal(Callback):
-    """Ends the training after the running step on Ctrl-C or SIGTERM, leaving a checkpoint from which it goes on.
+class Stop(Callback):
+    """Ends the training after the running step on a signal or at a deadline, leaving a checkpoint to go on from.
 
-    A second signal ends it at once; then it goes on from the last whole epoch.
+    A second Ctrl-C ends it at once; then it goes on from the last whole epoch. A scheduler may repeat its signals.
 
     Args:
         run: the run folder.
         history: the record to write before the end.
+        deadline_s: time, as of ``time.monotonic()``; None is none.
     """
 
-    def __init__(self, run: Run, history: History) -> None:
+    def __init__(self, run: Run, history: History, deadline_s: float | None = None) -> None:
         self.run = run
         self.history = history
+        self.deadline_s = deadline_s
         self.received: int | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to stop."""
+        return self.received is not None or (self.deadline_s is not None and time.monotonic() >= self.deadline_s)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -161,7 +173,7 @@ class StopOnSignal(Callback):
     on_train_start = on_sanity_check_start
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = number
 
@@ -169,21 +181,20 @@ class StopOnSignal(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Stop within an epoch; the end of its last batch waits for the checkpoint of the epoch."""
-        if self.received is not None and batch_idx + 1 < int(trainer.num_training_batches):
+        if self.is_due and batch_idx + 1 < int(trainer.num_training_batches):
             self.history.write()  # first: a checkpoint counts on the rows that were recorded before it
             trainer.save_checkpoint(self.run.path / "checkpoints" / INTERRUPTED)
             self._stop(f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop between epochs."""
-        if self.received is not None and trainer.current_epoch + 1 < int(trainer.max_epochs or 0):
+        if self.is_due and trainer.current_epoch + 1 < int(trainer.max_epochs or 0) and not trainer.should_stop:
             self._stop(f"epoch {trainer.current_epoch + 1}")
 
     def _stop(self, place: str) -> None:
-        assert self.received is not None
-        name = signal.Signals(self.received).name
+        by = "its time limit" if self.received is None else signal.Signals(self.received).name
         raise TrainingStopped(
-            f"training stopped by {name} after {place}",
+            f"training stopped by {by} after {place}",
             f"go on with: {train_command(f'resume={self.run.path}')}",
-            self.received,
+            TIME_LIMIT_EXIT_CODE if self.received is None else 128 + self.received,  # as a shell reports a signal
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stcnn.data.dataset import Dataset
-from stcnn.errors import FileError
 from stcnn.invocation import train_command
 from stcnn.run_folder import Run
 from stcnn.training.callbacks import TrainingStopped
@@ -13,7 +12,9 @@ from stcnn.training.fit import train
 from stcnn.training.recipe import Recipe
 
 
-def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, resume: bool = False) -> Iterator[Run]:
+def train_members(
+    dataset: Dataset, recipe: Recipe, run: Run, n_models: int, resume: bool = False, deadline_s: float | None = None
+) -> Iterator[Run]:
     """Train the members of an ensemble one after the other, each an ordinary run inside the run folder.
 
     Member K has the seed ``recipe.seed + K - 1``; the split is the same for all.
@@ -24,6 +25,7 @@ def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, res
         run: folder of the ensemble.
         n_models: number of members.
         resume: pass over members that are finished and go on with the one that was stopped.
+        deadline_s: as of :func:`stcnn.training.fit.train`.
 
     Yields:
         The run of each member that was trained, when it is finished.
@@ -34,14 +36,15 @@ def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, res
     for number in range(1, n_models + 1):
         seed = recipe.seed + number - 1
         member = run.member(number, seed)
-        if resume and _is_finished(member):
+        if resume and member.is_finished():
             continue
         try:
-            train(dataset, recipe.model_copy(update={"seed": seed}), member, resume=resume and _has_begun(member))
+            own = recipe.model_copy(update={"seed": seed})
+            train(dataset, own, member, resume=resume and _has_begun(member), deadline_s=deadline_s)
         except TrainingStopped as stopped:
             found = f"member {number} of {n_models}: {stopped.found}"
             remedy = f"go on with: {train_command(f'resume={run.path}')}"
-            raise TrainingStopped(found, remedy, stopped.exit_code - 128) from stopped
+            raise TrainingStopped(found, remedy, stopped.exit_code) from stopped
         yield member
     run.write_json("environment.json", member.environment())
     run.write_json("split.json", member.split())
@@ -50,11 +53,3 @@ def train_members(dataset: Dataset, recipe: Recipe, run: Run, n_models: int, res
 
 def _has_begun(run: Run) -> bool:
     return (run.path / "environment.json").is_file()
-
-
-def _is_finished(run: Run) -> bool:
-    try:
-        run.finished_epoch()
-    except FileError:
-        return False
-    return (run.path / "test_scores.parquet").is_file()  # the last thing that a training writes

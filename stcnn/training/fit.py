@@ -11,6 +11,7 @@ from pathlib import Path
 import lightning.pytorch as L
 import pandas as pd
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import indicators_of
@@ -22,7 +23,7 @@ from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 from stcnn.training.batches import EpochBatches
-from stcnn.training.callbacks import Checkpoints, History, StopOnSignal
+from stcnn.training.callbacks import Checkpoints, History, Stop
 from stcnn.training.checkpoints import WholeCheckpoints, last_whole_checkpoint
 from stcnn.training.early_stop import StopEarly, held_out_losses
 from stcnn.training.environment import environment
@@ -42,7 +43,7 @@ from stcnn.writing import locked
 PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixed"}
 
 
-def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> STCNN:
+def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False, deadline_s: float | None = None) -> STCNN:
     """Train a model and leave everything worth keeping in the run folder.
 
     The test part is scored once, with the finished model, and its scores are sealed (:mod:`stcnn.training.held_out`).
@@ -52,23 +53,24 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False) -> S
         recipe: model, split, batching, optimiser, bounds and seed.
         run: a new run folder, or one whose training goes on.
         resume: go on from the latest whole checkpoint of the run; one that has none yet begins anew.
+        deadline_s: time, as of ``time.monotonic()``, after which it leaves a checkpoint and stops.
 
     Returns:
         The finished model, as ``run.model()`` opens it.
 
     Raises:
         TrainingError: a loss or gradient is not finite.
-        TrainingStopped: Ctrl-C or SIGTERM; the run can be resumed.
+        TrainingStopped: Ctrl-C, a signal of a scheduler or the deadline; the run can be resumed.
         DataError: the data changed since the run was begun, cannot be divided, or were learned from before.
         FileError: another process trains this run, something cannot be written, or the weights to start from be read.
         ConfigError: the weights to start from are of another network.
     """
     with locked(run.path, "training", "trains"):
-        _train(dataset, recipe, run, resume)
+        _train(dataset, recipe, run, resume, deadline_s)
     return run.model()
 
 
-def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
+def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool, deadline_s: float | None) -> None:
     data_sha256 = dataset.content_hash()
     if resume and (run.path / "environment.json").is_file() and run.environment()["data_sha256"] != data_sha256:
         raise DataError(
@@ -94,7 +96,7 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool) -> None:
     if checkpoint is None:
         _write_length(module, run)
         _start(module, run, weights)
-    fit(module, run, checkpoint)
+    fit(module, run, checkpoint, deadline_s)
     run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
     if model.config.readout.place == "learned":
         run.write_table("places.csv", places_table(run.model(), dataset))
@@ -159,13 +161,14 @@ def _write_length(module: TrainingModule, run: Run) -> None:
         run.save_config(config)
 
 
-def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> None:
+def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None, deadline_s: float | None = None) -> None:
     """Run the training of a module, with checkpoints and records in the run folder.
 
     Args:
         module: what is trained.
         run: where it is recorded.
         checkpoint: to go on from.
+        deadline_s: as of :func:`train`.
 
     Raises:
         TrainingError, TrainingStopped: as :func:`train`.
@@ -173,7 +176,7 @@ def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> Non
     """
     config = module.recipe.training
     history = History(run)
-    stop = StopOnSignal(run, history)
+    stop = Stop(run, history, deadline_s)
     callbacks = [history, Checkpoints(run), ProgressBar(history), stop]
     early = StopEarly(history, module.importance, config.patience) if config.patience else None
     print("\n".join(start_block(module, run, goes_on=checkpoint is not None)))
@@ -193,7 +196,7 @@ def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None) -> Non
             enable_progress_bar=False,
             enable_model_summary=False,
             default_root_dir=run.path,
-            plugins=[WholeCheckpoints()],
+            plugins=[WholeCheckpoints(), LightningEnvironment()],  # not that of Slurm, which would requeue by itself
         )
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if early is not None and early.stopped:

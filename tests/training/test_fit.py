@@ -3,13 +3,16 @@
 import math
 import shutil
 import signal
+import time
 from itertools import pairwise
 from pathlib import Path
 
+import lightning.pytorch as L
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from stcnn.data.batching import loader
 from stcnn.data.splitting.splits import split_recordings
@@ -20,7 +23,7 @@ from stcnn.nn.kernels.native.compile import why_unavailable
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
-from stcnn.training.callbacks import TrainingStopped
+from stcnn.training.callbacks import History, Stop, TrainingStopped
 from stcnn.training.checkpoints import last_whole_checkpoint
 from stcnn.training.fit import finished_epoch, fit, train
 from stcnn.training.module import TrainingModule, learning_rate_factor
@@ -174,6 +177,40 @@ def test_a_stopped_run_gives_the_signals_back_and_says_so_in_its_exit_status(tmp
         fit(module(recipe(), StoppedIn2Of2), new_run(tmp_path))
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     assert stopped.value.exit_code == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"])
+def test_every_signal_of_a_scheduler_stops_with_its_own_exit_status(name: str, tmp_path: Path):
+    number = signal.Signals[name]
+    stop = Stop(new_run(tmp_path), History(new_run(tmp_path)))
+    with stop.listening():
+        stop.on_sanity_check_start(L.Trainer(logger=False, plugins=[LightningEnvironment()]), module(recipe()))
+        signal.raise_signal(number)
+        if name != "SIGINT":  # a scheduler may repeat its signals
+            signal.raise_signal(number)
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+    with pytest.raises(TrainingStopped, match=f"training stopped by {name} after here") as stopped:
+        stop._stop("here")
+    assert stopped.value.exit_code == 128 + number
+
+
+def test_a_training_that_meets_its_time_limit_again_and_again_ends_with_the_very_same_numbers(tmp_path: Path):
+    whole, limited = new_run(tmp_path / "a"), new_run(tmp_path / "b")
+    train(dataset(), recipe(), whole)
+    n_stops = whole.losses().step.max() - 1  # one step, then the limit, but for the last
+    for number in range(n_stops):
+        with pytest.raises(TrainingStopped, match="training stopped by its time limit after epoch") as stopped:
+            train(dataset(), recipe(), limited, resume=number > 0, deadline_s=time.monotonic())
+        assert stopped.value.exit_code == 75
+        assert not limited.is_finished()
+    train(dataset(), recipe(), limited, resume=True, deadline_s=time.monotonic())
+    assert limited.is_finished()
+    assert same_weights(whole, limited, 3)
+    pd.testing.assert_frame_equal(whole.losses(), limited.losses(), check_exact=True)
+    pd.testing.assert_frame_equal(whole.scores(), limited.scores(), check_exact=True)
+    assert (whole.path / "test_scores.csv").read_text() == (limited.path / "test_scores.csv").read_text()
 
 
 @pytest.mark.parametrize("compute", ["torch", "native"])

@@ -1,4 +1,4 @@
-"""Groups of recordings drawn for the parts that are held out: shares of a data set, or the folds of a cross-validation."""
+"""Groups of recordings drawn for what is held out: shares of a data set, or the folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -54,8 +54,10 @@ class Drawing:
         return without
 
     def divide(self, n_folds: int) -> np.ndarray:
-        """Divide what is not held out into folds; returns as :meth:`hold_out`. Each is trained on where it is not held
-        out, so that who must keep a group may have one in every fold."""
+        """Divide what is not held out into folds; returns as :meth:`hold_out`.
+
+        A group is trained on in every fold but its own; who has one alone keeps it in all of them.
+        """
         left = self.shared_by[self.side_of_group == 0].sum(0)
         without = np.zeros(self.sizes.shape[1], bool)
         for fold in range(n_folds):
