@@ -1,15 +1,16 @@
 """Predictions beside everything that was recorded: the trials of each neuron and stimulus at the scored samples.
 
-Axes: K trial, S scored sample.
+Axes: K trial, J other trial, S scored sample.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 from stcnn.data.clocks import sampled_at_frames
 from stcnn.data.dataset import Dataset
@@ -35,6 +36,9 @@ class Response:
         trials: dF/F, ``(K, S)``; K is 0 where only their mean was kept.
         n_trials: number of trials behind the mean.
         rate_hz: samples per second.
+        others: the other trials where they were sampled at times of their own, joined by a cubic spline and read
+            at the times of this one, ``(J, S)``; they tell its noise. J is 0 where there are none, and where all trials
+            are in ``trials``.
     """
 
     item: int
@@ -44,12 +48,19 @@ class Response:
     trials: Samples
     n_trials: int
     rate_hz: float
+    others: Samples = field(default_factory=lambda: np.empty((0, 0)))
+
+    @property
+    def n_repeats(self) -> int:
+        """Number of trials that are known one by one."""
+        return len(self.trials) + len(self.others)
 
 
 def responses(predictions: Predictions, dataset: Dataset) -> list[Response]:
     """Set predictions beside the trials that were recorded.
 
-    Single trials of one neuron and stimulus that were sampled at the same times are put together; others stand alone.
+    Single trials of one neuron and stimulus that were sampled at the same times are put together; otherwise they stay
+    apart, and each is given the others.
 
     Args:
         predictions: of recordings of the data set.
@@ -83,26 +94,37 @@ def scored_samples(recording: Recording, weight: NDArray[np.bool_], at_frames: b
 
 def _alone(item: int, recording: Recording, scored: NDArray[np.intp], predicted: NDArray[np.floating]) -> Response:
     trace = recording.trace[scored].astype(float)
+    where = recording.time_s[scored]
     n_trials = len(recording.trials)
-    trials = trace[None] if n_trials == 1 else np.empty((0, len(trace)))
+    trials = trace[None] if n_trials == 1 else np.empty((0, len(where)))
     repeats = recording.repeats
     if repeats is not None and np.allclose(repeats.mean(0), recording.trace, atol=1e-5, equal_nan=True):
         trials = repeats[:, scored].astype(float)  # else the trace was changed since, and they are not its trials
-    where = recording.time_s[scored]
     return Response(item, where, predicted.astype(float), trace, trials, n_trials, recording.rate_hz)
 
 
 def _together(parts: list[Response]) -> list[Response]:
-    """One response of single trials at the same times; the parts as they are where that cannot be."""
+    """One response of single trials at the same times; where they are not, each with the others at its own times."""
     first = parts[0]
     if len(parts) == 1 or any(part.n_trials > 1 for part in parts):
         return parts
     within_s = EVEN_WITHIN / first.rate_hz
     for part in parts[1:]:
         if len(part.time_s) != len(first.time_s) or np.abs(part.time_s - first.time_s).max(initial=0) > within_s:
-            return parts
+            return [_with_others(part, [other for other in parts if other is not part]) for part in parts]
     trials = np.concatenate([part.trials for part in parts])
-    return [Response(first.item, first.time_s, first.predicted, trials.mean(0), trials, len(trials), first.rate_hz)]
+    return [replace(first, mean=trials.mean(0), trials=trials, n_trials=len(trials))]
+
+
+def _with_others(trial: Response, others: list[Response]) -> Response:
+    seen = [_read_at(trial.time_s, other) for other in others if len(other.time_s) > 1]
+    return replace(trial, others=np.stack(seen)) if seen else trial
+
+
+def _read_at(time_s: Samples, trial: Response) -> Samples:
+    """A trial at the times of another; straight lines lose 4 % of the signal of the tests at 5 Hz."""
+    spline = CubicSpline(trial.time_s, trial.mean)
+    return np.asarray(spline(np.clip(time_s, trial.time_s[0], trial.time_s[-1])))
 
 
 def response_table(found: list[Response], dataset: Dataset) -> pd.DataFrame:

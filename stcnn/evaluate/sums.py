@@ -56,7 +56,8 @@ class ResponseSums:
 
     Args:
         table: one row per response: ``cell_type``, ``neuron``, ``animal``, ``stimulus``, ``family``, ``n_trials``,
-            ``n_kept`` (trials that are there one by one), ``peak_dff`` and ``predicted_peak_dff``.
+            ``n_kept`` (trials that are there one by one), ``n_repeats`` (those, and trials at times of their own, which
+            are responses too), ``peak_dff`` and ``predicted_peak_dff``.
         trial_mean: sums against the mean of the trials, ``(R,)``.
         single_trials: sums against each trial, ``(R,)``; zero where only the mean was kept.
         halves: sums of halves of the trials, ``(R, H)``.
@@ -101,7 +102,7 @@ class Drawn:
     @cached_property
     def repeated_single_trials(self) -> Moments:
         """Sums against each trial of the responses with repeats, whose noise is known, ``(D,)``."""
-        return self.sums(self.responses.single_trials, self.n_kept > 1)
+        return self.sums(self.responses.single_trials, self.n_repeats > 1)
 
     @cached_property
     def trial_mean(self) -> Moments:
@@ -109,14 +110,24 @@ class Drawn:
         return self.sums(self.responses.trial_mean, self.n_trials > 1)
 
     @cached_property
-    def repeated(self) -> Moments:
+    def repeated_trial_mean(self) -> Moments:
         """The same for responses whose trials are there one by one, so that their noise is known, ``(D,)``."""
         return self.sums(self.responses.trial_mean, self.n_kept > 1)
+
+    @cached_property
+    def repeated(self) -> Moments:
+        """The same, with the single trials whose noise other trials at times of their own tell, ``(D,)``."""
+        return self.sums(self.responses.trial_mean, self.n_repeats > 1)
 
     @property
     def n_kept(self) -> NDArray[np.int_]:
         """How many trials of each response are there one by one, ``(R,)``."""
         return self.table.n_kept.to_numpy()
+
+    @property
+    def n_repeats(self) -> NDArray[np.int_]:
+        """How many trials tell the noise of each response, ``(R,)``."""
+        return self.table.n_repeats.to_numpy()
 
     @property
     def n_trials(self) -> NDArray[np.int_]:

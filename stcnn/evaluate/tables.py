@@ -79,6 +79,7 @@ class Evaluation(ResponseSums):
         """Sum up responses that are described by a table, see :func:`stcnn.evaluate.responses.response_table`."""
         table = table.assign(
             n_kept=[len(response.trials) for response in found],
+            n_repeats=[response.n_repeats for response in found],
             peak_dff=[peak(response, response.mean) for response in found],
             predicted_peak_dff=[peak(response, response.predicted) for response in found],
         )
@@ -123,9 +124,9 @@ class Evaluation(ResponseSums):
 
         Returns:
             One row per group: ``level``, ``cell_type``, ``family``, ``neuron``, ``n_animals``, ``n_neurons``,
-            ``n_stimuli``, ``n_recordings``, ``n_repeated`` (with trials one by one), ``n_trials`` (mean), ``unit`` and
-            ``n_units`` of the interval; then each of :data:`~stcnn.evaluate.metric.METRICS` and :data:`CEILINGS` with
-            ``_low`` and ``_high``. NaN is not available.
+            ``n_stimuli``, ``n_recordings``, ``n_repeated`` (of several trials), ``n_trials`` (mean), ``unit``
+            and ``n_units`` of the interval; then each of :data:`~stcnn.evaluate.metric.METRICS` and :data:`CEILINGS`
+            with ``_low`` and ``_high``. NaN is not available.
         """
         groups = (group for level in levels for group in self.groups(level))
         return pd.DataFrame(
@@ -139,7 +140,7 @@ class Evaluation(ResponseSums):
             "n_neurons": mine.neuron.nunique(),
             "n_stimuli": mine.stimulus.nunique(),
             "n_recordings": len(mine),
-            "n_repeated": int((mine.n_kept > 1).sum()),
+            "n_repeated": int((mine.n_repeats > 1).sum()),
             "n_trials": mine.n_trials.mean(),
             "unit": group.unit,
             "n_units": group.n_units,
@@ -195,6 +196,8 @@ def peak(response: Response, trace: Values) -> float:
 
 
 def _trial_mean_moments(response: Response) -> Moments:
+    if len(response.others):
+        return Moments.of_one_trial(response.predicted, response.mean, response.others)
     trials = response.trials if len(response.trials) else response.mean[None]
     return Moments.of_trial_mean(response.predicted, trials)
 
@@ -206,6 +209,8 @@ def _deviance_sums(likelihood: Likelihood, response: Response) -> DevianceSums:
 
 
 def _single_trial_moments(response: Response) -> Moments:
+    if len(response.others):
+        return _trial_mean_moments(response)
     if len(response.trials):
         return Moments.of_single_trials(response.predicted, response.trials)
     return Moments(*np.zeros(8))

@@ -101,6 +101,21 @@ class Moments(Additive):
         return cls._of(n * mean.n, n * mean.x, n * mean.xx, n * mean.y, yy, n * mean.xy, noise, level_noise)
 
     @classmethod
+    def of_one_trial(cls, predicted: Values, trial: Values, others: Values) -> Self:
+        """Sums of a prediction ``(S,)`` and a trial ``(S,)`` whose noise is told by others ``(J, S)``.
+
+        The noise of different trials is independent, so that the product of two of them holds their signal alone, even
+        where the others were sampled at times of their own and interpolated. What the square of a trial
+        has beyond its product with the others, on average, is its noise. Averaged over trials that were sampled at the
+        same times that is the variance of :meth:`of_trial_mean`.
+        """
+        x = predicted.astype(float)
+        y = trial.astype(float)
+        noise = y @ (y - others.mean(0))
+        level_noise = y.sum() * (y.sum() - others.sum(1).mean())
+        return cls._of(len(x), x.sum(), x @ x, y.sum(), y @ y, x @ y, noise, level_noise)
+
+    @classmethod
     def _of(cls, *sums: SupportsFloat) -> Self:
         return cls(*(np.asarray(float(total)) for total in sums))
 

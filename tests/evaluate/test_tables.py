@@ -49,6 +49,30 @@ def test_averages_and_single_trials_give_the_same_table() -> None:
     pd.testing.assert_frame_equal(one, other, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rate_hz", [5.0, 12.0])
+def test_the_ceiling_of_trials_at_times_of_their_own_is_what_the_truth_reaches(rate_hz: float) -> None:
+    looms = {f"{v}": {"kind": "looming_disc", "edge_speed_deg_s": v} for v in (30, 60, 120)}
+    imaging = {"clock": "imaging", "volume_rate_hz": rate_hz, "trial_gain_cv": 0, "drift_dff_s": 0}
+    cells = {"cell_types": ["lplc2"], "n_animals": 3, "neurons_per_animal": 8, "n_trials": 4, "average_trials": False}
+    simulated = simulate(SimulatedDataConfig.model_validate({"stimuli": looms, "imaging": imaging, **cells}))
+    data = simulated.dataset
+    measured = predicted(data)
+    rows = []
+    for row, item in enumerate(measured.item.tolist()):
+        scored = np.flatnonzero(measured.weight[row].numpy())
+        truth = simulated.truth.recordings[item]
+        answer = np.interp(data.recordings[item].time_s, truth.time_s, truth.trace)
+        rows.append(np.pad(answer[scored], (scored[0], measured.weight.shape[1] - scored[-1] - 1)))
+    perfect = replace(measured, prediction=torch.from_numpy(np.stack(rows)).float())
+    table = Evaluation.of(perfect, data).scores_table(("cell_type",), n_draws=20)
+    row = table.iloc[0]
+    assert row.single_trial_ceiling == pytest.approx(row.single_trial_correlation, abs=0.01)
+    assert row.normalised_correlation == pytest.approx(1, abs=0.015)
+    assert row.feve == pytest.approx(1, abs=0.03)
+    assert row.n_repeated == row.n_recordings == 3 * 24 * 4
+    assert np.isnan([row.trial_mean_correlation, row.trial_mean_ceiling, row.split_half_reliability]).all()
+
+
 def test_scores_of_a_neuron_are_those_of_its_joined_traces() -> None:
     data = select(repeated(), average_trials=True)
     predictions = predicted(data)

@@ -109,6 +109,15 @@ def test_single_trials_and_their_mean_give_the_same_explained_variance() -> None
     assert pooled(found, single=True).ceiling() < pooled(found).ceiling()
 
 
+@given(st.integers(0, 1000), st.integers(2, 5))
+def test_trials_that_others_tell_the_noise_of_are_the_single_trials_where_times_are_equal(seed: int, n: int) -> None:
+    found = recorded(seed, n)
+    apart = [Moments.of_one_trial(p, t[k], np.delete(t, k, axis=0)) for p, t in found for k in range(n)]
+    each, together = Moments.stacked(apart).weighted(np.ones(len(apart))), pooled(found, single=True)
+    for name in ("n", "x", "xx", "y", "yy", "xy", "noise", "level_noise"):
+        assert getattr(each, name) == pytest.approx(getattr(together, name), rel=1e-9, abs=1e-9), name
+
+
 def test_split_half_of_two_trials_is_the_formula_of_spearman_and_brown() -> None:
     _, trials = recorded(5, n_trials=2)[0]
     r = stats.pearsonr(*trials).statistic

@@ -11,14 +11,15 @@ from stcnn.commands.data.check import check
 from stcnn.commands.data.describe import describe
 from stcnn.commands.data.export import export
 from stcnn.commands.data.import_recordings import import_recordings
+from stcnn.commands.data.onsets import onsets
 from stcnn.commands.data.split import split
 
 if TYPE_CHECKING:
     from stcnn.movie import Movie
 
-app = typer.Typer(help="Recordings: import, describe, check, split, export.", no_args_is_help=True)
+app = typer.Typer(help="Recordings: onsets, import, describe, check, split, export.", no_args_is_help=True)
 app.command("import")(import_recordings)
-for command in (describe, check, split, export):
+for command in (onsets, describe, check, split, export):
     app.command()(command)
 
 

@@ -16,7 +16,7 @@ def trial_mean_correlation(drawn: Drawn) -> Values:
 @metric("trial_mean_signal_share", "log_odds")
 def trial_mean_signal_share(drawn: Drawn) -> Values:
     """Share of the variance of the mean of the trials that is signal."""
-    return drawn.repeated.explainable()
+    return drawn.repeated_trial_mean.explainable()
 
 
 @metric("trial_mean_mse_dff2", "inverse_root")
