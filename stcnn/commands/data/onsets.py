@@ -25,7 +25,7 @@ def onsets(  # noqa: PLR0913  (an option is an argument)
 
     For instance: stcnn data onsets fly1/daq.csv fly1/order.csv fly1/onsets.csv
     """
-    from stcnn.data.photodiode import LogConfig, read_log
+    from stcnn.data.importers.photodiode import LogConfig, read_log
     from stcnn.errors import FileError
     from stcnn.writing import atomic_write
 

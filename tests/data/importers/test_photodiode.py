@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from stcnn.commands.data import app
-from stcnn.data.photodiode import LogConfig, read_log, rises
+from stcnn.data.importers.photodiode import LogConfig, read_log, rises
 from stcnn.errors import DataError, FileError
 
 LOG_HZ = 1000.0
