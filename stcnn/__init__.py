@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from stcnn.nn.model import STCNN
     from stcnn.nn.model_config import ModelConfig
     from stcnn.nn.population import Population
-    from stcnn.product import Run, compare, latest_run, open_recordings, open_run, runs, simulate, train
+    from stcnn.product import (
+        Run,
+        compare,
+        example_run,
+        from_pretrained,
+        latest_run,
+        open_recordings,
+        open_run,
+        runs,
+        simulate,
+        train,
+    )
     from stcnn.published import open_published
 
 __all__ = [
@@ -40,6 +51,8 @@ __all__ = [
     "TrainingError",
     "__version__",
     "compare",
+    "example_run",
+    "from_pretrained",
     "latest_run",
     "open_published",
     "open_recordings",
@@ -61,7 +74,10 @@ _HOMES = {
     "stcnn.nn.model": ("STCNN", "ModelConfig"),
     "stcnn.nn.population": ("Population",),
     "stcnn.published": ("open_published",),
-    "stcnn.product": ("Run", "compare", "latest_run", "open_recordings", "open_run", "runs", "simulate", "train"),
+    "stcnn.product": (
+        *("Run", "compare", "example_run", "from_pretrained", "latest_run", "open_recordings", "open_run", "runs"),
+        *("simulate", "train"),
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

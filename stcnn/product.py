@@ -18,6 +18,7 @@ from stcnn.config import Config, compose, resumed, validate
 from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError, FileError
 from stcnn.folders import experiments_folder, run_folders
+from stcnn.hub.folder import is_hub_folder, require_whole
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder
@@ -138,10 +139,37 @@ class Run(RunFolder):
 def open_run(path: str | Path) -> Run:
     """Open a run folder; ``open_run(path).model()`` is its trained model.
 
+    A folder that was handed on (see :func:`from_pretrained`) is opened when it is whole.
+
     Raises:
-        FileError: the folder is missing or is not a run.
+        FileError: the folder is missing, is not a run, or is damaged.
     """
+    if is_hub_folder(Path(path).expanduser()):
+        require_whole(Path(path).expanduser())
     return Run(open_run_folder(path).path)
+
+
+def from_pretrained(name: str | Path, revision: str | None = None) -> Run:
+    """Open a model that was handed on, as ``stcnn export --as hub`` writes it.
+
+    Args:
+        name: its folder, or ``owner/name`` on the Hugging Face Hub (needs the package ``huggingface_hub``).
+        revision: of the latter; None is the newest.
+
+    Raises:
+        FileError: there is no such folder or name, or it is foreign or damaged.
+    """
+    from stcnn.hub.opening import hub_folder
+
+    return open_run(hub_folder(name, revision))
+
+
+def example_run() -> Run:
+    """Open the run that comes with the package: a default training on simulated recordings, to try things on.
+
+    ``docs/make_example.py`` made it; its card (``README.md`` in its folder) says how well it does.
+    """
+    return open_run(Path(__file__).parent / "example")
 
 
 def runs(folder: str | Path | None = None) -> list[Run]:

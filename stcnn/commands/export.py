@@ -17,7 +17,7 @@ def export(  # noqa: PLR0913  (an option is an argument)
     run: Annotated[
         Path, typer.Argument(autocompletion=run_folders, help="Run folder, or a folder with published checkpoints.")
     ],
-    form: Annotated[Literal["published", "onnx", "torch"], typer.Option("--as", help="The form.")] = "published",
+    form: Annotated[Literal["published", "onnx", "torch", "hub"], typer.Option("--as", help="The form.")] = "published",
     to: Annotated[Path | None, typer.Option(help="Folder to make; by default RUN/FORM.")] = None,
     epoch: Annotated[int | None, typer.Option(help="Checkpoint; by default the finished model.")] = None,
     rate_hz: Annotated[float | None, typer.Option(help="Frames per second; by default those of the training.")] = None,
@@ -35,6 +35,7 @@ def export(  # noqa: PLR0913  (an option is an argument)
         Literal["kept", "trained"],
         typer.Option(help="trained: the published program predicts with the trained time constant of the indicator."),
     ] = "kept",
+    licence: Annotated[str, typer.Option(help="Licence of the recordings, which the card of the hub form names.")] = "",
 ) -> None:
     """Write a trained model in the form of another program.
 
@@ -47,10 +48,13 @@ def export(  # noqa: PLR0913  (an option is an argument)
 
     torch: the same as step.pt2 and clip.pt2, for PyTorch without this package.
 
+    hub: a folder to hand on, with weights, step.onnx and a model card made from the run; stcnn.from_pretrained opens
+    it.
+
     stcnn export experiments/RUN --as onnx --to my_model
     """
-    from stcnn.export.forms import export as write
     from stcnn.export.request import Request
+    from stcnn.forms import export as write
 
-    for line in write(form, Request(run, to, epoch, rate_hz, movie_px, at, single_neurons, calcium_tau)):
+    for line in write(form, Request(run, to, epoch, rate_hz, movie_px, at, single_neurons, calcium_tau, licence)):
         typer.echo(line)

@@ -1,6 +1,5 @@
 """Trained models in the forms of other programs.
 
-``forms``            the forms by name, and ``export``
 ``request``          what is asked for
 ``sources``          what is exported: a run of ours or a published folder
 ``layout``           a network as the published ``config.json`` describes it

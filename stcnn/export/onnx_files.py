@@ -51,7 +51,7 @@ def export(request: Request) -> Iterator[str]:
 
 def write_onnx(networks: SourceNetworks, folder: Path) -> list[str]:
     """Make a folder with ``step.onnx`` and ``clip.onnx``; return a sentence on the numbers of each."""
-    _require_onnx()
+    require_onnx()
     said = []
     with atomic_folder(folder) as draft:
         draft.mkdir()
@@ -177,7 +177,8 @@ def clip_answer(path: Path) -> Answer:
     return answer
 
 
-def _require_onnx() -> None:
+def require_onnx() -> None:
+    """Raise a ConfigError where a package is missing that ONNX needs."""
     for package in ("onnx", "onnxruntime", "onnxscript"):
         if find_spec(package) is None:
             raise ConfigError(

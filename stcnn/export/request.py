@@ -22,6 +22,7 @@ class Request:
         at: azimuth and elevation of the neurons' place in degrees; None is where the readouts are trained for.
         single_neurons: whether calcium is that of every recorded neuron, not of the average one of each type.
         calcium_tau: of the published form only.
+        licence: of the recordings, which the model card of the hub form names.
     """
 
     source: Path
@@ -32,6 +33,7 @@ class Request:
     at: tuple[float, float] | None = None
     single_neurons: bool = False
     calcium_tau: CalciumTaus = "kept"
+    licence: str = ""
 
     def __post_init__(self) -> None:
         if self.rate_hz is not None and not 0 < self.rate_hz < float("inf"):

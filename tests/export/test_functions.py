@@ -17,11 +17,11 @@ from stcnn.commands.export import app
 from stcnn.config import compose
 from stcnn.errors import ConfigError, FileError
 from stcnn.export import onnx_files, torch_files
-from stcnn.export.forms import FORMS, export
 from stcnn.export.probes import Answer, difference, our_answer, probes
 from stcnn.export.request import Request
 from stcnn.export.source_networks import SourceNetworks
 from stcnn.export.step_network import StepNetwork
+from stcnn.forms import FORMS, export
 from stcnn.nn.core import Core, CoreState
 from stcnn.nn.model import STCNN, ModelConfig
 from stcnn.nn.population import Population

@@ -1,6 +1,6 @@
 """The forms in which a trained model goes out, by the name that ``stcnn export --as`` takes.
 
-A form is a module of this room with ``export(request)``, which yields the sentences to print, and a line here.
+A form is a module with ``export(request)``, which yields the sentences to print, and a line here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ FORMS = {
     "published": "stcnn.export.published",
     "onnx": "stcnn.export.onnx_files",
     "torch": "stcnn.export.torch_files",
+    "hub": "stcnn.hub.write",
 }
 """Name of a form and the module that writes it."""
 
