@@ -59,8 +59,8 @@ class EyeConfig(Config):
     @field_validator("lattice")
     @classmethod
     def _is_an_eye(cls, lattice: Pair) -> Pair:
-        if lattice[0] * lattice[1] > MOST_COLUMNS:
-            raise ValueError(f"{lattice[0]} x {lattice[1]} columns are more than the {MOST_COLUMNS:,} there may be")
+        if too_many := _too_many(lattice):
+            raise ValueError(too_many)
         return lattice
 
     @property
@@ -88,6 +88,8 @@ class EyeConfig(Config):
                 f"a picture of {shape_px} pixels of {deg_per_px:g} degrees has no room for a column of the eye",
                 expected=f"columns {self.spacing_deg} degrees apart, the first {self.first_column_deg} from the edge",
             )
+        if too_many := _too_many((numbers[0], numbers[1])):
+            raise ShapeError(f"on a picture of {shape_px} pixels of {deg_per_px:g} degrees, {too_many}")
         down_deg, right_deg = middles_deg
         return self.model_copy(update={"lattice": (numbers[0], numbers[1]), "centre_deg": (right_deg, -down_deg)})
 
@@ -102,6 +104,14 @@ class EyeConfig(Config):
         ):
             sizes_px.append(round((2 * first_deg + apart_deg * (n - 1) - 2 * middle_deg) / deg_per_px))
         return sizes_px[0], sizes_px[1]
+
+
+def _too_many(lattice: Pair) -> str:
+    """Return what is wrong with a lattice of more than :data:`MOST_COLUMNS`, as a clause; empty where it has fewer."""
+    n_columns = lattice[0] * lattice[1]
+    if n_columns <= MOST_COLUMNS:
+        return ""
+    return f"{lattice[0]} x {lattice[1]} columns are more than the {MOST_COLUMNS:,} there may be"
 
 
 def _both(size_deg: float | tuple[float, float]) -> tuple[float, float]:

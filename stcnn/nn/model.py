@@ -31,6 +31,7 @@ from stcnn.nn.population import Population
 from stcnn.nn.readout.readouts import Readouts
 from stcnn.nn.response import NetworkOutput, Response, Traces
 from stcnn.nn.sites import Neurons, in_columns
+from stcnn.nn.size import require_size
 from stcnn.nn.stack.column_sampling import sample_columns
 from stcnn.nn.stack.problem import Clips
 from stcnn.nn.wide_lattice import require_places, wide_enough
@@ -58,6 +59,8 @@ class STCNN(nn.Module):
         self.deg_per_px = deg_per_px
         self.cell_types = tuple(population.neurons)
         types = {name: config.cell_types.get(name, config.cell_types["default"]) for name in self.cell_types}
+        channels = config.hidden.channels[-1] if core is None else core.channels
+        require_size(config.eye, config.hidden if core is None else None, config.readout, types, channels)
         self.eye = Eye(config.eye)
         self.hidden: HiddenStack | Core = HiddenStack(config.hidden) if core is None else core
         lattice = self.hidden.lattices(config.eye.lattice)[-1]
