@@ -12,8 +12,8 @@ from typing import NamedTuple
 from stcnn.errors import ConfigError
 from stcnn.nn.eye import EyeConfig
 from stcnn.nn.hidden import HiddenConfig
-from stcnn.nn.lattice import Pair
-from stcnn.nn.readout import CellTypeConfig, ReadoutConfig
+from stcnn.nn.readout.config import CellTypeConfig, ReadoutConfig
+from stcnn.nn.windows import Pair
 
 MOST_WEIGHTS = 30_000_000
 """Weights of a network; with their gradients and Adam's two moments half a gigabyte."""

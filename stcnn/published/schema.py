@@ -16,6 +16,7 @@ from stcnn.movie import BACKGROUND
 from stcnn.nn.activation import ActivationName
 from stcnn.nn.windows import Convolution
 from stcnn.published.values import (
+    LONGEST_KERNEL_S,
     Count,
     Counts,
     Ends,
@@ -24,6 +25,8 @@ from stcnn.published.values import (
     Number,
     Padding,
     Positive,
+    Size,
+    Sizes,
     Taps,
     first_of_list,
     listed,
@@ -62,6 +65,11 @@ class Photoreceptor(_Section):
             raise ValueError("ds_input: pixels that are not square cannot be shown here")
         return self
 
+    @model_validator(mode="after")
+    def _reads_pixels(self) -> Self:
+        self.convolution()
+        return self
+
     def convolution(self) -> Convolution:
         """Return size and steps of the Gaussian, in pixels."""
         return convolution(self.x_kernel_size, self.x_stride, self.x_padding)
@@ -87,9 +95,9 @@ class Network(_Layers):
     """``network_config``: the hidden layers."""
 
     in_channels: tuple[Literal[1]]
-    out_channels: Annotated[tuple[Count, ...], Field(min_length=1)]
-    x_kernel_size: tuple[Counts, ...]
-    x_stride: tuple[Counts, ...]
+    out_channels: Annotated[tuple[Annotated[int, Field(strict=True, ge=1, le=10_000)], ...], Field(min_length=1)]
+    x_kernel_size: tuple[Sizes, ...]
+    x_stride: tuple[Sizes, ...]
     x_padding: tuple[Padding, ...]
     activation: ActivationName | tuple[ActivationName, ...]
 
@@ -119,8 +127,8 @@ class Lobula(_Layers):
     out_channels: tuple[Literal[1]]
     lc_types: Annotated[tuple[str, ...], Field(min_length=1)]
     lc_count: Any = None
-    x_kernel_size: tuple[Annotated[tuple[Count, Count], BeforeValidator(first_of_list)], ...]
-    x_stride: tuple[Annotated[tuple[Count, Count], BeforeValidator(first_of_list)], ...]
+    x_kernel_size: tuple[Annotated[tuple[Size, Size], BeforeValidator(first_of_list)], ...]
+    x_stride: tuple[Annotated[tuple[Size, Size], BeforeValidator(first_of_list)], ...]
     x_padding: tuple[Annotated[Literal["valid", "same"] | Margins, BeforeValidator(first_of_list)], ...]
     activation: Annotated[tuple[ActivationName, ...], Field(min_length=1), BeforeValidator(listed)]
 
@@ -185,6 +193,13 @@ class Described(_Section):
             raise ValueError("L_config.in_channels is not the last number of network_config.out_channels")
         if set(self.L_config.lc_types) != set(self.ca_config.cell_types):
             raise ValueError("ca_config.cell_types are not those of L_config.lc_types")
+        for name, layers in _SECTIONS.items():
+            section = getattr(self, name)
+            if "t_kernel_size" in layers.model_fields and section.t_kernel_size > LONGEST_KERNEL_S * self.sampling_rate:
+                raise ValueError(
+                    f"{name}.t_kernel_size is {section.t_kernel_size}, at {self.sampling_rate:g} Hz longer than the "
+                    f"{LONGEST_KERNEL_S:g} s that a kernel may have here"
+                )
         for name, grey in (
             ("pr_config.movie_bg_intensity", self.pr_config.movie_bg_intensity),
             ("dataset_config.mov_bg_int", self.dataset_config.mov_bg_int),

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-LONGEST_KERNEL = 100_000
-"""Samples of a temporal kernel; at 180 Hz nine minutes."""
+LONGEST_KERNEL_S = 60.0
+"""Length of a temporal kernel."""
 TAU_EXPONENTS = (-6.0, 3.0)
 """Powers of ten between which time constants may start, in seconds."""
 
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]
 Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1e9)]
-Taps = Annotated[int, Field(strict=True, ge=2, le=LONGEST_KERNEL)]
+Taps = Annotated[int, Field(strict=True, ge=2, le=1_000_000)]
 """Two at least: of a kernel of one sample the published program keeps no answer at all."""
 
 
@@ -56,6 +56,9 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+Size = Annotated[int, Field(strict=True, ge=1, le=1000)]
+"""Places of a kernel or a window, or from one to the next; no lattice here has more."""
+Sizes = Annotated[tuple[Size, Size], BeforeValidator(pair)]
 Counts = Annotated[tuple[Count, Count], BeforeValidator(pair)]
 Margins = tuple[
     Annotated[int, Field(strict=True, ge=0, le=1_000_000)], Annotated[int, Field(strict=True, ge=0, le=1_000_000)]

@@ -20,7 +20,16 @@ import"), and raises a :class:`~stcnn.errors.FileError` whose sentence names bot
 """
 
 from stcnn.reading.arrays import Archive, open_npz, read_npy
-from stcnn.reading.faults import memory_limit, readable, reading, reason, require_file, require_folder, require_room
+from stcnn.reading.faults import (
+    memory_limit,
+    readable,
+    reading,
+    reason,
+    require_file,
+    require_folder,
+    require_room,
+    require_stored,
+)
 from stcnn.reading.hdf5 import hdf5_array, open_hdf5
 from stcnn.reading.tables import numbers, read_csv, read_parquet, texts, whole_numbers
 from stcnn.reading.tensors import load_tensors, load_weights, plain_numbers, require_weights
@@ -55,6 +64,7 @@ __all__ = [
     "require_folder",
     "require_name",
     "require_room",
+    "require_stored",
     "require_weights",
     "texts",
     "whole_numbers",

@@ -20,6 +20,8 @@ NUMBERS = "fiub"
 """Kinds of dtype that are numbers: floating point, integer, unsigned integer, truth."""
 TEXT = "US"
 _KINDS = {"f": "floating point", "i": "integer", "u": "unsigned integer", "b": "truth", "U": "text", "S": "bytes"}
+PIECE_BYTES = 2**24
+"""Bytes of an archive that are unpacked at a time."""
 Rank = int | tuple[int, ...] | None
 
 
@@ -131,12 +133,21 @@ class Archive(Mapping[str, NDArray]):
             if header.n_bytes > info.file_size:
                 raise ValueError(f"it has {info.file_size} bytes, its shape {readable(header.shape)} needs more")
             require_room(header.n_bytes, where, self.what)
-            content = file.read(header.n_bytes)
-            if len(content) != header.n_bytes:
+            content = np.empty(header.n_bytes, np.uint8)
+            if _filled(content, file) != header.n_bytes:
                 raise ValueError("it is cut short")
             file.read(1)  # at the end of a member its sum is checked
-            flat = np.frombuffer(bytearray(content), header.dtype, math.prod(header.shape))
+            flat = content.view(header.dtype) if header.n_bytes else np.empty(math.prod(header.shape), header.dtype)
             return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
+
+
+def _filled(buffer: NDArray[np.uint8], file: IO[bytes]) -> int:
+    """Read from a file until a buffer is full; return how many bytes there were."""
+    done = 0
+    while done < len(buffer) and (piece := file.read(min(len(buffer) - done, PIECE_BYTES))):
+        buffer[done : done + len(piece)] = np.frombuffer(piece, np.uint8)
+        done += len(piece)
+    return done
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import errno
 import os
 import resource
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,10 @@ from stcnn.errors import FileError, StcnnError
 from stcnn.validation import faults_of
 
 MEMORY_SHARE = 0.5
+FEW_BYTES = 10**8
+"""What is declared up to here is not compared with what is stored."""
+MOST_EXPANSION = 10_000
+"""By which factor compression may shrink an array; gzip shrinks zeros by 1,030."""
 """Share of the memory of this process's machine that a single array or table may take."""
 COPY_AGAIN = "copy the file again or save it again from its source"
 _SPECIAL = {
@@ -137,6 +141,27 @@ def require_room(n_bytes: int, where: str, what: str = "") -> None:
             f"{where} would take {_size(n_bytes)} of memory",
             expected=expected,
             remedy="look whether it is damaged; if not, use a machine with more memory or divide it",
+        )
+
+
+def require_stored(n_bytes: int, stored_bytes: Callable[[], int], where: str) -> None:
+    """Refuse an array that declares far more values than its file holds, however well these are compressed.
+
+    A few bytes of a damaged file can declare terabytes, which a library would fill with zeros.
+
+    Args:
+        n_bytes: that its shape and type declare.
+        stored_bytes: gives those that lie in the file; asked only where it matters.
+        where: the array, the beginning of a sentence.
+
+    Raises:
+        FileError: it is large, and less than one byte in :data:`MOST_EXPANSION` is there.
+    """
+    if n_bytes > FEW_BYTES and n_bytes > MOST_EXPANSION * (stored := stored_bytes()):
+        raise FileError(
+            f"{where} declares {_size(n_bytes)} of values, of which the file holds {_size(stored)}",
+            expected="an array that was written",
+            remedy=COPY_AGAIN,
         )
 
 

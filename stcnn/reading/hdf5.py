@@ -11,7 +11,7 @@ import h5py
 
 from stcnn.errors import FileError, ShapeError
 from stcnn.reading.arrays import NUMBERS, Rank
-from stcnn.reading.faults import readable, reading, require_file, require_room
+from stcnn.reading.faults import readable, reading, require_file, require_room, require_stored
 
 _STEPS = 64
 """Longest way to an array, soft links included."""
@@ -65,7 +65,10 @@ def hdf5_array(
     if ranks is not None and len(shape) not in ranks:
         wanted = " or ".join(map(str, ranks))
         raise ShapeError(f"{where} has the shape {shape}", expected=f"{what} with {wanted} dimensions")
-    require_room(math.prod(shape) * dtype.itemsize, where, what)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    require_room(n_bytes, where, what)
+    if not found.is_virtual:
+        require_stored(n_bytes, found.id.get_storage_size, where)
     return found
 
 

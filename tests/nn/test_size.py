@@ -10,7 +10,8 @@ import torch
 
 from stcnn.errors import ConfigError
 from stcnn.nn import size
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.nn.size import MOST_VALUES, MOST_WEIGHTS
 
@@ -32,9 +33,9 @@ TOO_LARGE: dict[str, tuple[dict[str, Any], int, str]] = {
         "100 x 100 channels with kernels of 9 x 9 in layer 99",
     ),
     "windows": (
-        {"hidden": {"channels": [20]}, "cell_types": {"default": {}, "LC11": {"window_columns": [1000, 900]}}},
-        20 * 49 + 2 * 20 * 1000 * 900,
-        "windows of 1000 x 900 columns in 20 channels for 2 cell types",
+        {"hidden": {"channels": [20]}, "cell_types": {"default": {}, "LC11": {"window_columns": [999, 901]}}},
+        20 * 49 + 2 * 20 * 999 * 901,
+        "windows of 999 x 901 columns in 20 channels for 2 cell types",
     ),
     "windows of many channels": (
         {"hidden": {"channels": [2000]}, "cell_types": {"default": {"window_columns": 301}}},

@@ -327,11 +327,26 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a readout's size as a number": ({"L_config": {"x_kernel_size": [5, 3]}}, r"L_config\.x_kernel_size\[0\].*none"),
     "a huge layer": ({"network_config": {"out_channels": [10**6, 4]}}, r"network_config\.out_channels"),
     "a huge population": ({"ca_config": {"cell_count": [10**6, 2]}}, r"ca_config\.cell_types and cell_count"),
-    "a huge window": ({"L_config": {"x_kernel_size": [[10**5], [3]]}}, r"L_config\.in_channels and x_kernel_size"),
+    "a huge window": ({"L_config": {"x_kernel_size": [[10**5], [3]]}}, r"L_config\.x_kernel_size\[0\]\[0\]"),
+    "a window of many weights": ({"L_config": {"x_kernel_size": [[[999, 9]], [3]]}}, "L_config.in_channels and x_ker"),
+    "a huge stride": ({"network_config": {"x_stride": [1, 10**6]}}, r"network_config\.x_stride\[1\]\[0\]"),
+    "a kernel of minutes": ({"network_config": {"t_kernel_size": 10**5}}, r"network_config\.t_kernel_size is 100000"),
+    "an indicator of hours": ({"ca_config": {"t_kernel_size": 10**6}}, r"ca_config\.t_kernel_size is 1000000, at 180"),
+    "tiny pixels": ({"pr_config": {"ds_input": [1e-4, 1e-4]}}, r"pr_config\.pr_sigma and ds_input"),
+    "an eye that reads nothing": ({"pr_config": {"x_padding": 1000}}, r"pr_config: x_padding \(1000, 1000\)"),
     "another Gaussian": ({"pr_config": {"pr_sigma": [6, 6]}}, r"pr_config\.pr_sigma"),
     "another photoreceptor": ({"pr_config": {"tau": 0.01}}, r"pr_config\.tau"),
     "another kernel of layers": ({"network_config": POWERS}, r"network_config\.config_type"),
 }  # fmt: skip
+
+
+def test_an_eye_of_too_many_columns_is_refused(tmp_path: Path) -> None:
+    """The lattice follows from the size of the pixels; its tensors say nothing of it."""
+    described = described_network(pr_config={"ds_input": [1e-4, 1e-4]})
+    torch.save({"model": random_state(described)}, tmp_path / "model_chkpnt_1.pt")
+    (tmp_path / "config.json").write_text(json.dumps(described))
+    with pytest.raises(FileError, match="columns are more than the 100,000 there may be"):
+        open_published(tmp_path, 1)
 
 
 @pytest.mark.parametrize("fault", REFUSED)

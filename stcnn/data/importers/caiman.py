@@ -24,6 +24,7 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
 from stcnn.data.importers.importer import importer
 from stcnn.data.importers.movies import MakeMovie, movies_from_specs
+from stcnn.data.importers.sample_times import sample_times
 from stcnn.data.importers.sessions import Session, SessionConfig, chosen_rois, read_onsets
 from stcnn.errors import DataError, ShapeError
 from stcnn.reading import hdf5_array, open_hdf5
@@ -68,7 +69,7 @@ def open_caiman(config: CaimanConfig, make_movie: MakeMovie, /) -> Dataset:
     if not rois:
         raise DataError(f"{path} has no accepted component", expected="at least one in idx_components")
     read = _Estimates(path, rate_hz, config.dff, rows)
-    time_s = config.start_s + np.arange(n_frames) / rate_hz
+    time_s = sample_times(config.start_s, n_frames, rate_hz, path)
     session = Session(time_s, read, rois, config, rate_hz, notes=tuple(notes))
     onsets = read_onsets(config)
     return session.cut(onsets, *movies_from_specs(config.stimuli, make_movie, onsets.stimulus))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.importers.kept import Kept
 from stcnn.data.importers.movies import MovieInfo
 from stcnn.data.importers.presentations import overlap_notes, read_onsets, trials_of
 from stcnn.data.importers.rois import Roi, chosen_rois, named_planes, require_planes
@@ -26,9 +26,6 @@ from stcnn.data.on_demand import RecordingsOnDemand
 from stcnn.data.recordings import RecordingInfo, Samples, evenly_spaced, info_table, neurons_of
 from stcnn.errors import DataError, RateError
 from stcnn.movie import Movie, require_one_screen
-
-KEPT_BYTES = 256 * 2**20
-"""DF/F of a session that stays in memory: what the first look read need not be read and computed again."""
 
 __all__ = ["Roi", "Session", "SessionConfig", "chosen_rois", "named_planes", "read_onsets", "require_planes"]
 
@@ -65,7 +62,6 @@ class Session:
         rois: the neurons.
         config: the rest.
         nominal_hz: imaging frames per second where the file says so.
-        recent: the traces that were read last, at most :data:`KEPT_BYTES` of them.
         notes: sentences about choices that were made before.
         each: columns of the table of recordings that differ from presentation to presentation, ``(presentations,
             neurons)`` by name, in the order of the onsets and of the numbers of the neurons.
@@ -78,7 +74,6 @@ class Session:
     rois: Sequence[Roi]
     config: SessionConfig
     nominal_hz: float | None = None
-    recent: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     each: Mapping[str, NDArray] = field(default_factory=dict)
     plane: str = ""
@@ -167,18 +162,14 @@ class Session:
         ]
         return windows, overlap_notes(onsets, infos, limits, str(self.config.path))
 
-    def trace(self, number: int) -> NDArray[np.float32]:
-        """DF/F of a neuron over the session; what was read last stays in memory, of a small session all."""
-        if number not in self.recent:
-            trace = self.read(number)
-            while self.recent and (len(self.recent) + 1) * trace.nbytes > KEPT_BYTES:
-                self.recent.pop(next(iter(self.recent)))
-            self.recent[number] = trace
-        return self.recent[number]
+    @cached_property
+    def trace(self) -> Kept[NDArray[np.float32]]:
+        """Number of a neuron to its dF/F over the session, read once as far as there is room."""
+        return Kept(self.read, _n_bytes)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the traces in memory."""
-        return {**self.__dict__, "recent": {}}
+
+def _n_bytes(trace: NDArray[np.float32]) -> int:
+    return trace.nbytes
 
 
 @dataclass(frozen=True)

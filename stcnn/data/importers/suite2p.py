@@ -23,6 +23,7 @@ from stcnn.data.importers.importer import importer
 from stcnn.data.importers.merging import merge_sessions
 from stcnn.data.importers.movies import MakeMovie, movies_from_specs
 from stcnn.data.importers.rois import chosen_rois, planes_listed
+from stcnn.data.importers.sample_times import sample_times
 from stcnn.data.importers.sessions import Session, SessionConfig, read_onsets
 from stcnn.data.importers.suite2p_settings import imaging_rate, setting
 from stcnn.errors import DataError, FileError, ShapeError
@@ -183,7 +184,7 @@ class _Plane:
         rate_hz = config.rate_hz or imaging_rate(self.folder)
         start_s = config.start_s + config.plane_offsets_s.get(self.folder.name, 0.0)
         read = _Fluorescence(self.traces, self.neuropil, rate_hz, config.dff)
-        time_s = start_s + np.arange(self.shape[1]) / rate_hz
+        time_s = sample_times(start_s, self.shape[1], rate_hz, self.folder)
         plane = self.folder.name if plane_number(self.folder) >= 0 else ""
         notes = tuple(self._notes(rate_hz))
         return Session(time_s, read, rois, config, rate_hz, notes=notes, plane=plane, channel=str(config.channel))

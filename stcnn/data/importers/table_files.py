@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stcnn.data.importers.kept import Kept
 from stcnn.data.importers.names import refuse_misspelt
+from stcnn.data.importers.sample_times import require_length
 from stcnn.data.importers.tables_config import KEYS, TablesConfig
 from stcnn.data.recordings import Samples
 from stcnn.errors import DataError, FileError, RateError, ShapeError, nearest
@@ -23,6 +25,18 @@ RECORDED_AGAIN = 1.5
 """Samples by which the trials of a stimulus may start apart, where only the clock tells them apart."""
 
 
+class Loaded(NamedTuple):
+    """A recording as its file has it.
+
+    Args:
+        samples: those that are finite, and their times in seconds.
+        n_samples: how many there are, finite or not, without those that only fill up its row.
+    """
+
+    samples: Samples
+    n_samples: int
+
+
 @dataclass(frozen=True)
 class Found:
     """The recordings of a file.
@@ -31,16 +45,15 @@ class Found:
         columns: name in the file to a value per recording.
         rows: where each recording stands in the file.
         row: what such a place is called.
-        load: number of a recording to its finite samples and their times, in our units; survives pickling.
-        n_samples: how many samples each has, finite or not, without those that only fill up its row.
+        load: number of a recording to its finite samples and their times, in our units, and to how many samples it
+            has, finite or not, without those that only fill up its row; survives pickling.
         notes: sentences about choices that were made.
     """
 
     columns: Mapping[str, Sequence[Any]]
     rows: Sequence[int]
     row: str
-    load: Callable[[int], Samples]
-    n_samples: Callable[[int], int]
+    load: Callable[[int], Loaded]
     notes: tuple[str, ...] = ()
 
 
@@ -74,12 +87,13 @@ class _InMemory:
     times: Sequence[NDArray]
     config: TablesConfig
 
-    def __call__(self, index: int) -> Samples:
-        return _finite(self.traces[index], self.times[index], self.config)
+    filled_up: bool
+    """Whether rows are as long as the longest, and NaN fills up the others."""
 
-    def n_samples(self, index: int) -> int:
-        """How many samples a recording has."""
-        return _filled(self.traces[index])
+    def __call__(self, index: int) -> Loaded:
+        trace = self.traces[index]
+        samples = _finite(trace, self.times[index], self.config)
+        return Loaded(samples, _filled(trace) if self.filled_up else len(trace))
 
 
 @dataclass(frozen=True)
@@ -90,17 +104,16 @@ class _InHdf5:
     time: str
     config: TablesConfig
 
-    def __call__(self, index: int) -> Samples:
+    def __call__(self, index: int) -> Loaded:
         with open_hdf5(self.config.path, ARRAYS) as file:
             times = file[self.time]
             trace = file[self.trace][index]
             time = times[:] if times.ndim == 1 else times[index]
-        return _finite(trace, time, self.config)
+        return Loaded(_finite(trace, time, self.config), _filled(trace))
 
-    def n_samples(self, index: int) -> int:
-        """How many samples a recording has."""
-        with open_hdf5(self.config.path, ARRAYS) as file:
-            return _filled(file[self.trace][index])
+
+def _n_bytes(loaded: Loaded) -> int:
+    return sum(values.nbytes for values in loaded.samples)
 
 
 def _filled(trace: NDArray) -> int:
@@ -150,17 +163,9 @@ def _in_rows(rows: pd.DataFrame, config: TablesConfig) -> Found:
         groups = told
     first = [int(places[0]) for places in groups]
     columns = {name: rows[name].iloc[first].tolist() for name in keys}
-    load = _InMemory([trace[places] for places in groups], [time_s[places] for places in groups], config)
-    n_samples = _Counts([len(places) for places in groups])
-    return Found(columns, rows.index[first].tolist(), "row", load, n_samples, notes)
-
-
-@dataclass(frozen=True)
-class _Counts:
-    counts: Sequence[int]
-
-    def __call__(self, index: int) -> int:
-        return self.counts[index]
+    traces = [trace[places] for places in groups]
+    load = _InMemory(traces, [time_s[places] for places in groups], config, filled_up=False)
+    return Found(columns, rows.index[first].tolist(), "row", load, notes)
 
 
 def _samples(rows: pd.DataFrame, column: str) -> NDArray[np.float64]:
@@ -197,10 +202,11 @@ def _in_npz(config: TablesConfig) -> Found:
         _require_arrays(file, (trace, time), config)
         held = {name: file[name] for name in _describing(file, config)}
         traces = file.read(trace, ndim=2)
+        require_length(traces.shape[1], config.path)
         times = file.read(time, ndim=(1, 2))
     _require_same_shape(traces.shape, times.shape, config)
-    load = _InMemory(list(traces), list(np.broadcast_to(times, traces.shape)), config)
-    return _found(held, load, load.n_samples, len(traces), config)
+    load = _InMemory(list(traces), list(np.broadcast_to(times, traces.shape)), config, filled_up=True)
+    return _found(held, load, len(traces), config)
 
 
 def _in_hdf5(config: TablesConfig) -> Found:
@@ -210,10 +216,10 @@ def _in_hdf5(config: TablesConfig) -> Found:
         held = {name: _decoded(hdf5_array(file, name, kinds="fiubSUO")) for name in _describing(file, config)}
         traces = hdf5_array(file, trace, "traces (recordings, samples)", ndim=2)
         n_recordings = traces.shape[0]
+        require_length(traces.shape[1], config.path)
         times = hdf5_array(file, time, "time stamps", ndim=(1, 2))
         _require_same_shape(traces.shape, times.shape, config)
-    load = _InHdf5(trace, time, config)
-    return _found(held, load, load.n_samples, n_recordings, config)
+    return _found(held, Kept(_InHdf5(trace, time, config), _n_bytes), n_recordings, config)
 
 
 def _require_arrays(file: Archive | h5py.File, names: Sequence[str], config: TablesConfig) -> None:
@@ -250,8 +256,7 @@ def _decoded(array: h5py.Dataset) -> NDArray:
 
 def _found(
     held: Mapping[str, NDArray],
-    load: Callable[[int], Samples],
-    n_samples: Callable[[int], int],
+    load: Callable[[int], Loaded],
     n_recordings: int,
     config: TablesConfig,
 ) -> Found:
@@ -262,4 +267,4 @@ def _found(
                 f"{config.path} has {values.size} values of '{name}'", expected=f"{n_recordings}, one for each trace"
             )
         columns[name] = [v.decode() if isinstance(v, bytes) else v for v in values.tolist()]
-    return Found(columns, range(n_recordings), "entry", load, n_samples)
+    return Found(columns, range(n_recordings), "entry", load)

@@ -14,13 +14,13 @@ that are not finite are left out, with their times, and counted in the notes of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
@@ -29,7 +29,7 @@ from stcnn.data.importers.importer import importer
 from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs, specs_in_folder
 from stcnn.data.importers.names import names_of
 from stcnn.data.importers.table_columns import Described, describe
-from stcnn.data.importers.table_files import Found, recordings_in
+from stcnn.data.importers.table_files import Found, Loaded, recordings_in
 from stcnn.data.importers.tables_config import TablesConfig
 from stcnn.data.on_demand import RecordingsOnDemand
 from stcnn.data.recordings import RecordingInfo, Samples, evenly_spaced, info_table, neurons_of
@@ -49,10 +49,10 @@ def open_tables(config: TablesConfig, make_movie: MakeMovie, /) -> Dataset:
     rows = describe(found, config)
     movies, infos = movies_from_specs(_specs(config), make_movie, rows.stimulus)
     shape_px, deg_per_px = require_one_screen(infos)
-    load, kept, left_out = _usable(found, rows, config)
-    table = _table(rows, load, kept, infos, config)
-    recordings = RecordingsOnDemand(table, load)
-    notes = (*found.notes, *rows.notes, *left_out)
+    looked_at = _looked_at(found, rows, infos, config)
+    table = info_table(looked_at.records)
+    recordings = RecordingsOnDemand(table, _Kept(found.load, looked_at.kept))
+    notes = (*found.notes, *rows.notes, *looked_at.notes(config))
     return Dataset(movies, recordings, table, neurons_of(table), shape_px, deg_per_px, notes=notes)
 
 
@@ -60,35 +60,56 @@ def open_tables(config: TablesConfig, make_movie: MakeMovie, /) -> Dataset:
 class _Kept:
     """The recordings of a file that have samples."""
 
-    load: Callable[[int], Samples]
+    load: Callable[[int], Loaded]
     kept: Sequence[int]
 
     def __call__(self, index: int) -> Samples:
-        return self.load(self.kept[index])
+        return self.load(self.kept[index]).samples
 
 
-def _usable(found: Found, rows: Described, config: TablesConfig) -> tuple[_Kept, list[int], list[str]]:
-    """The recordings with two finite samples, and what is to be said of what was left out.
+@dataclass(frozen=True)
+class _LookedAt:
+    """What one look at every recording found.
+
+    Args:
+        kept: numbers of those with two finite samples.
+        records: what is known of each of them.
+        lost: neuron to how many of its samples are not finite.
+        empty: neuron to how many of its recordings have fewer than two that are.
+    """
+
+    kept: list[int] = field(default_factory=list)
+    records: list[RecordingInfo] = field(default_factory=list)
+    lost: Counter[str] = field(default_factory=Counter)
+    empty: Counter[str] = field(default_factory=Counter)
+
+    def notes(self, config: TablesConfig) -> list[str]:
+        """Sentences about what was left out."""
+        return [*_said(self.lost, SAMPLES_LOST, config), *_said(self.empty, EMPTY, config)]
+
+
+def _looked_at(found: Found, rows: Described, infos: Mapping[str, MovieInfo], config: TablesConfig) -> _LookedAt:
+    """Look at every recording once.
 
     Raises:
-        DataError: there is none.
+        DataError: none has two finite samples, or one has a number that stands for a missing one.
+        RateError: the clock of one is wrong.
     """
-    kept: list[int] = []
-    samples: dict[str, int] = {}
-    empty: dict[str, int] = {}
+    seen = _LookedAt()
     for i, neuron in enumerate(rows.neuron):
-        trace = found.load(i)[0]
+        (trace, time_s), n_samples = found.load(i)
         require_no_sentinel(trace, f"{config.path}, neuron '{neuron}'")
-        n_finite = len(trace)
-        if n_finite > 1:
-            kept.append(i)
-        else:
-            empty[neuron] = empty.get(neuron, 0) + 1
-        if n_finite > 1 and (n_lost := found.n_samples(i) - n_finite):
-            samples[neuron] = samples.get(neuron, 0) + n_lost
-    if not kept:
+        if len(trace) < 2:
+            seen.empty[neuron] += 1
+            continue
+        _require_clock(time_s, config, f"{config.path}, neuron '{neuron}', stimulus '{rows.stimulus[i]}'")
+        seen.kept.append(i)
+        seen.records.append(_info(rows, i, time_s, infos[rows.stimulus[i]].rate_hz, config))
+        if n_samples > len(trace):
+            seen.lost[neuron] += n_samples - len(trace)
+    if not seen.kept:
         raise DataError(f"no recording in {config.path} has 2 finite samples", expected="traces to use")
-    return _Kept(found.load, kept), kept, [*_said(samples, SAMPLES_LOST, config), *_said(empty, EMPTY, config)]
+    return seen
 
 
 SAMPLES_LOST = "samples that are not finite were left out, of"
@@ -132,41 +153,32 @@ def _require_new(name: str, taken: Mapping[str, Any], where: str) -> None:
         )
 
 
-def _table(
-    rows: Described, load: _Kept, kept: Sequence[int], infos: Mapping[str, MovieInfo], config: TablesConfig
-) -> pd.DataFrame:
-    """One row per recording."""
-    records: list[RecordingInfo] = []
-    for place, i in enumerate(kept):
-        neuron = rows.neuron[i]
-        stimulus = rows.stimulus[i]
-        _, time_s = load(place)
-        _require_clock(time_s, config, f"{config.path}, neuron '{neuron}', stimulus '{stimulus}'")
-        azi_shift_px, ele_shift_px = rows.shift_px[i]
-        azimuth_deg, elevation_deg = rows.position_deg[i]
-        records.append(
-            RecordingInfo(
-                cell_type=rows.cell_type[i],
-                neuron=neuron,
-                animal=rows.animal[i],
-                session=rows.session[i],
-                stimulus=stimulus,
-                trials=(rows.trial[i],),
-                azi_shift_px=azi_shift_px,
-                ele_shift_px=ele_shift_px,
-                n_samples=len(time_s),
-                start_s=float(time_s[0]),
-                end_s=float(time_s[-1]),
-                rate_hz=config.rate_hz,
-                exposure_s=config.exposure_s,
-                even=evenly_spaced(time_s, config.rate_hz),
-                movie_rate_hz=infos[stimulus].rate_hz,
-                azimuth_deg=azimuth_deg,
-                elevation_deg=elevation_deg,
-                indicator=rows.indicator[i],
-            )
-        )
-    return info_table(records)
+def _info(
+    rows: Described, i: int, time_s: NDArray[np.float64], movie_rate_hz: float, config: TablesConfig
+) -> RecordingInfo:
+    """What is known of recording ``i``, sampled at ``time_s``."""
+    azi_shift_px, ele_shift_px = rows.shift_px[i]
+    azimuth_deg, elevation_deg = rows.position_deg[i]
+    return RecordingInfo(
+        cell_type=rows.cell_type[i],
+        neuron=rows.neuron[i],
+        animal=rows.animal[i],
+        session=rows.session[i],
+        stimulus=rows.stimulus[i],
+        trials=(rows.trial[i],),
+        azi_shift_px=azi_shift_px,
+        ele_shift_px=ele_shift_px,
+        n_samples=len(time_s),
+        start_s=float(time_s[0]),
+        end_s=float(time_s[-1]),
+        rate_hz=config.rate_hz,
+        exposure_s=config.exposure_s,
+        even=evenly_spaced(time_s, config.rate_hz),
+        movie_rate_hz=movie_rate_hz,
+        azimuth_deg=azimuth_deg,
+        elevation_deg=elevation_deg,
+        indicator=rows.indicator[i],
+    )
 
 
 def _require_clock(time_s: NDArray, config: TablesConfig, where: str) -> None:

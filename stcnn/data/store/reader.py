@@ -30,7 +30,7 @@ from stcnn.data.store.sums import ROOT, StoredSums, require_same_attributes
 from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
 from stcnn.movie import Movie
-from stcnn.reading import read_json, reading, require_file, require_room
+from stcnn.reading import read_json, reading, require_file, require_room, require_stored
 from stcnn.validation import Config
 
 RESTORE = "copy the store again or import the recordings again"
@@ -177,6 +177,7 @@ class _Opened:
         with reading(where, "an undamaged store", remedy):
             array = self.array(name)
             require_room(array.nbytes, str(where))
+            require_stored(array.nbytes, array.nbytes_stored, str(where))
             return np.asarray(array[:])
 
     def __getstate__(self) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def test_a_large_file_is_read_by_blocks_and_never_stands_in_memory(
 
     monkeypatch.setattr(h5py.Dataset, "__getitem__", counted)
     monkeypatch.setattr("stcnn.data.importers.nwb.series.COLUMNS_BYTES", 2**19)
-    monkeypatch.setattr("stcnn.data.importers.sessions.KEPT_BYTES", kept)
+    monkeypatch.setattr("stcnn.data.importers.kept.KEPT_BYTES", kept)
     tracemalloc.start()
     data = lab.opened(stimuli=STIMULI)
     found = [recording.trace for recording in data.recordings]
@@ -377,4 +377,18 @@ def test_links_in_a_circle_and_out_of_the_file_and_files_without_traces(lab: Wri
         file["acquisition"].create_group("raw").attrs["neurodata_type"] = "TwoPhotonSeries"
     assert data.shape == (400, 2)
     with pytest.raises(StcnnError, match=r"no RoiResponseSeries in DfOverF or Fluorescence; it holds TwoPhotonSeries"):
+        lab.opened(stimuli=STIMULI)
+
+
+def test_a_series_that_declares_more_than_the_file_holds_is_refused(lab: Written) -> None:
+    """A damaged file of a few kilobytes may declare gigabytes, which HDF5 fills with zeros."""
+    lab.module.add(DfOverF(roi_response_series=[series(lab, "dff", RAW)]))
+    trials(lab)
+    lab.write()
+    with h5py.File(lab.path, "a") as file:
+        group = file["processing/ophys/DfOverF/dff"]
+        told = dict(group["data"].attrs)
+        del group["data"]
+        group.create_dataset("data", (2 * 10**7, 2), "f8", chunks=(10**5, 2)).attrs.update(told)
+    with pytest.raises(StcnnError, match=r"DfOverF/dff' declares 320 MB of values, of which the file holds 0 bytes"):
         lab.opened(stimuli=STIMULI)

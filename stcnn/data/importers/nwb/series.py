@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.data.importers.nwb.tree import Node, child, factor, numbers, place_of, require_numbers, text
+from stcnn.data.importers.sample_times import require_length, sample_times
 from stcnn.errors import DataError, RateError
 from stcnn.reading import require_room
 
@@ -22,10 +23,11 @@ def times_of(series: Node, n_samples: int) -> NDArray[np.float64]:
     """Time stamps of a series, ``(T,)``.
 
     Raises:
-        DataError: it has neither time stamps nor a start and a rate, or not one for each sample.
+        DataError: it has neither time stamps nor a start and a rate, or not one for each sample, or too many samples.
         RateError: they are not finite, or do not ascend.
     """
     where = f"series '{place_of(series)}'"
+    require_length(n_samples, where)
     stamps = child(series, "timestamps")
     if stamps is not None:
         found = numbers(stamps, f"timestamps of {where}", ndim=1).astype(np.float64)
@@ -35,11 +37,10 @@ def times_of(series: Node, n_samples: int) -> NDArray[np.float64]:
         return found
     start = child(series, "starting_time")
     if start is not None and (rate_hz := factor(start, "rate", 0)) > 0:
-        require_room(8 * n_samples, where)
         start_s = float(numbers(start, f"starting_time of {where}").ravel()[0])
         if not np.isfinite(start_s):
             raise RateError(f"{where} starts at {start_s} s", expected="a time")
-        return start_s + np.arange(n_samples) / rate_hz
+        return sample_times(start_s, n_samples, rate_hz, where)
     raise DataError(f"{where} has no timestamps and no rate", expected="one of the two")
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import h5py
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from stcnn.data.importers.nwb.zarr import ZarrNode
 from stcnn.errors import DataError, FileError
-from stcnn.reading import open_hdf5, readable, reading, require_room
+from stcnn.reading import open_hdf5, readable, reading, require_room, require_stored
 
 Node = Any
 """A group or array of h5py, a :class:`ZarrNode`, or an array of zarr: all know ``attrs``, groups ``keys`` and ``in``,
@@ -199,11 +200,17 @@ def require_numbers(node: Node, where: str, kinds: str = "fiub") -> None:
 
     Raises:
         DataError: it is none.
+        FileError: it declares far more values than the file holds.
     """
     if node is None or hasattr(node, "keys") or node.shape is None:
         raise DataError(f"{where} is missing or no array", expected="an array of numbers")
     if node.dtype.kind not in kinds:
         raise DataError(f"{where} holds values of type {readable(node.dtype)}", expected="numbers")
+    n_bytes = math.prod(node.shape) * node.dtype.itemsize
+    if isinstance(node, h5py.Dataset) and not node.is_virtual:
+        require_stored(n_bytes, node.id.get_storage_size, where)
+    elif isinstance(node, zarr.Array):
+        require_stored(n_bytes, node.nbytes_stored, where)
 
 
 def texts(node: Node, where: str) -> list[str]:
