@@ -14,12 +14,13 @@ import pandas as pd
 from matplotlib import image
 from matplotlib.figure import Figure
 
-from stcnn.experiments import receptive_fields
+from stcnn.experiments import SWEEPS, receptive_fields, tuning
 from stcnn.nn.bounds import Bounds
 from stcnn.report.contact_sheet import strongest_frame
 from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.report.svg import Picture, inline_svg
+from stcnn.stimuli import Screen
 from stcnn.viz import weights
 from stcnn.viz.animations import Clock, animate
 from stcnn.viz.film import write_film
@@ -30,7 +31,7 @@ from stcnn.viz.scores import calibration, neuron_scores
 from stcnn.viz.stage import Look
 from stcnn.viz.theme import colours
 from stcnn.viz.traces import TracePair, prediction_grid
-from stcnn.viz.tuning import peak_agreement
+from stcnn.viz.tuning import TuningCurve, peak_agreement, tuning_panels
 
 LADDER_SCORE = "trial_mean_correlation"
 SIGNAL_SHARE = 0.3
@@ -120,7 +121,20 @@ def _of_the_network(findings: Findings, bounds: Bounds) -> Drawn:
         weights.receptive_fields(fields, rate_hz, model.deg_per_px),
         "Linear receptive field of each cell type around grey: map, azimuth by lag, and time course.",
     )
-    return drawn
+    return drawn | _tuning(findings)
+
+
+def _tuning(findings: Findings) -> Drawn:
+    """Predicted tuning to size, speed, direction and looming on the screen of the recordings."""
+    dataset = findings.dataset
+    grey = dataset.movies[dataset.table.stimulus.iloc[0]].background
+    screen = Screen(shape_px=dataset.shape_px, deg_per_px=dataset.deg_per_px, rate_hz=dataset.rate_hz, background=grey)
+    curves = {}
+    for sweep in SWEEPS:
+        found = tuning(findings.model, sweep, screen)
+        of_types = {name: TuningCurve(found.values, peaks) for name, peaks in found.peaks.items()}
+        curves[sweep.title] = (sweep.log, of_types)
+    return {"tuning": (tuning_panels(curves), "Predicted peak response by " + ", ".join(curves) + ".")}
 
 
 def references(findings: Findings) -> pd.DataFrame:

@@ -67,6 +67,30 @@ def tuning_curves(
     return figure
 
 
+def tuning_panels(curves: Mapping[str, tuple[bool, Mapping[str, TuningCurve]]], theme: Theme = LIGHT) -> Figure:
+    """Draw predicted tuning to several parameters, a panel for each; the panels share one scale.
+
+    Args:
+        curves: the parameter with its unit to whether it is spaced logarithmically, and cell type to curve.
+        theme: light or dark.
+    """
+    names = list(dict.fromkeys(name for _, of_types in curves.values() for name in of_types))
+    with themed(theme):
+        figure, (row,) = panels(1, len(curves), (1.55, 1.45), Margins(right=0.9, across=0.25, down=0.6), sharey=True)
+        for axes, (xlabel, (log, of_types)) in zip(row, curves.items(), strict=True):
+            for name, curve in of_types.items():
+                axes.plot(curve.x, curve.predicted, color=colours(names)[name], label=name, marker="o", ms=2.5)
+            if log:
+                axes.set_xscale("log")
+            shown = next(iter(of_types.values())).x
+            axes.set_xticks(shown, [f"{value:g}" for value in shown], fontsize=6, rotation=90 if len(shown) > 6 else 0)
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.set_xlabel(xlabel, fontsize=7)
+        row[0].set_ylabel("peak response above grey")
+        legend_right(row[-1])
+    return figure
+
+
 def size_tuning(
     maps: Mapping[str, Array], heights_deg: Sequence[float], widths_deg: Sequence[float], theme: Theme = LIGHT
 ) -> Figure:
