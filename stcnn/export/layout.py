@@ -7,12 +7,12 @@ with the key that says so.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from stcnn.errors import ConfigError
 from stcnn.movie import BACKGROUND
 from stcnn.nn.activation import Activation
-from stcnn.nn.eye import Axis, axes
+from stcnn.nn.eye import EyeConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, n_taps
 from stcnn.nn.filters.power_exponential import PowerExponentialConfig
@@ -81,7 +81,10 @@ def _no_form(found: str, expected: str) -> ConfigError:
 
 
 def _eye(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, Any]:
-    config, deg_per_px = model.config.eye.on_picture(movie_px, model.deg_per_px), model.deg_per_px
+    deg_per_px = model.deg_per_px
+    config = model.config.eye.on_picture(movie_px, deg_per_px)
+    if config.arrangement.kind != "square":
+        raise _no_form(f"model.eye.arrangement is of kind '{config.arrangement.kind}'", "a square lattice")
     found = [_eye_axis(axis, n_px, deg_per_px) for axis, n_px in zip(axes(config), movie_px, strict=True)]
     kernels, strides, paddings = (list(each) for each in zip(*found, strict=True))
     return {
@@ -98,6 +101,27 @@ def _eye(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, A
         "movie_bg_intensity": BACKGROUND,
         "t_kernel_size": taps(config.filter, config.tau_s, rate_hz),
     }
+
+
+class Axis(NamedTuple):
+    """A square lattice along one axis, rows downwards or columns to the right."""
+
+    n_columns: int
+    spacing_deg: float
+    window_deg: float
+    centre_deg: float
+    """Middle of the lattice from that of the picture."""
+
+
+def axes(config: EyeConfig) -> tuple[Axis, Axis]:
+    """Return the lattice along rows, downwards, and along columns, to the right."""
+    azimuth_deg, elevation_deg = config.centre_deg
+    height_deg, width_deg = config.window_size_deg
+    down_deg, right_deg = config.spacing_deg
+    return (
+        Axis(config.lattice[0], down_deg, height_deg, -elevation_deg),
+        Axis(config.lattice[1], right_deg, width_deg, azimuth_deg),
+    )
 
 
 def _eye_axis(axis: Axis, n_px: int, deg_per_px: float) -> tuple[int, int, int]:

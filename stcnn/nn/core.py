@@ -29,6 +29,8 @@ class Core(nn.Module):
     compute = "auto"
     """As of :class:`stcnn.nn.hidden_stack.HiddenStack`; a core runs in PyTorch whatever it says."""
     frozen = False
+    stride: Pair = (1, 1)
+    """Columns of the eye from one place of its maps to the next, down and across."""
 
     @abstractmethod
     def rest(self, clips: int, lattice: Pair, like: Tensor) -> CoreState:

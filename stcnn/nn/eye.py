@@ -1,19 +1,16 @@
-"""The eye: Gaussian acceptance of each column on a square lattice, then the photoreceptor's low-pass.
+"""The eye: Gaussian acceptance of each column of a lattice (:mod:`stcnn.nn.optics`), then the photoreceptor's low-pass.
 
 Convention: degrees from the middle of the picture, azimuth positive right, elevation positive up; row 0 of the lattice
 is its top, column 0 its left. Outside the picture lies the background, whose contrast is zero.
-
-The Gaussian is separable and sampled at the columns only, so a frame ``F`` becomes ``A_y F A_x^T`` with two small
-matrices, whatever the resolution of the movie.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Self
 
 import torch
-from pydantic import Field, PositiveFloat, field_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 from torch import Tensor, nn
 
 from stcnn.errors import ShapeError
@@ -21,7 +18,10 @@ from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import Constants, FilterKind, FilterState, require_one_drive
 from stcnn.nn.frames import EYE_FRAMES, Frames
-from stcnn.nn.windows import Columns, Degrees, Pair
+from stcnn.nn.lattices import LatticeConfig
+from stcnn.nn.lattices.square import SquareLattice
+from stcnn.nn.optics import Sampling
+from stcnn.nn.windows import Columns, Degrees, Pair, Window
 from stcnn.validation import Config
 
 MOST_COLUMNS = 100_000
@@ -39,6 +39,8 @@ class EyeConfig(Config):
     """Distance of neighbouring columns; or of neighbouring rows and of neighbouring columns."""
     lattice: tuple[Columns, Columns] = (21, 21)
     """Rows and columns of the lattice."""
+    arrangement: LatticeConfig = Field(default_factory=SquareLattice)
+    """Where columns lie that stand beside each other in the lattice, and which of them are neighbours."""
     centre_deg: tuple[float, float] = (0.0, 0.0)
     """Azimuth and elevation of the middle of the lattice."""
     first_column_deg: tuple[float, float] | None = None
@@ -63,10 +65,35 @@ class EyeConfig(Config):
             raise ValueError(too_many)
         return lattice
 
+    @model_validator(mode="after")
+    def _can_be_arranged(self) -> Self:
+        if reason := self.arrangement.why_not(self.spacing_deg):
+            raise ValueError(reason)
+        if self.first_column_deg is not None and self.arrangement.kind != "square":
+            raise ValueError("first_column_deg is for a square lattice, which alone follows the size of the picture")
+        return self
+
+    def positions_deg(self) -> Tensor:
+        """Return azimuth and elevation of every column, float64 ``(rows, columns, 2)``."""
+        return self.arrangement.positions_deg(self.lattice, self.spacing_deg, self.centre_deg)
+
+    def in_columns(self, offset_deg: Tensor) -> Tensor:
+        """Return rows down and columns right ``(..., 2)`` of offsets given as azimuth and elevation ``(..., 2)``."""
+        return self.arrangement.in_columns(offset_deg, self.spacing_deg)
+
+    def in_degrees(self, offset_columns: Tensor) -> Tensor:
+        """Return azimuth and elevation ``(..., 2)`` of offsets given as rows down and columns right ``(..., 2)``."""
+        return self.arrangement.in_degrees(offset_columns, self.spacing_deg)
+
     @property
     def spacing_deg(self) -> tuple[float, float]:
         """Distance of neighbouring rows and of neighbouring columns."""
         return _both(self.column_spacing_deg)
+
+    @property
+    def window_size_deg(self) -> tuple[float, float]:
+        """Height and width of the window outside which the Gaussian is cut."""
+        return _both(self.window_deg)
 
     def on_picture(self, shape_px: Pair, deg_per_px: float) -> EyeConfig:
         """Return the eye with the lattice that it has on a picture of ``shape_px`` rows and columns.
@@ -118,65 +145,6 @@ def _both(size_deg: float | tuple[float, float]) -> tuple[float, float]:
     return size_deg if isinstance(size_deg, tuple) else (size_deg, size_deg)
 
 
-ROUNDING = 1 + 1e-9
-"""Factor within which an angle counts as equal to the edge of a window."""
-
-
-class Axis(NamedTuple):
-    """The lattice along one axis, rows downwards or columns to the right."""
-
-    n_columns: int
-    spacing_deg: float
-    window_deg: float
-    centre_deg: float
-    """Middle of the lattice from that of the picture."""
-
-
-def axes(config: EyeConfig) -> tuple[Axis, Axis]:
-    """Return the lattice along rows, downwards, and along columns, to the right."""
-    azimuth_deg, elevation_deg = config.centre_deg
-    height_deg, width_deg = _both(config.window_deg)
-    down_deg, right_deg = config.spacing_deg
-    return (
-        Axis(config.lattice[0], down_deg, height_deg, -elevation_deg),
-        Axis(config.lattice[1], right_deg, width_deg, azimuth_deg),
-    )
-
-
-def acceptance_matrix(n_px: int, deg_per_px: float, axis: Axis, fwhm_deg: float) -> Tensor:
-    """Return how much each pixel along one axis contributes to each column, float64 ``(n_columns, n_px)``.
-
-    The weight is ``exp(-4 ln 2 r^2 / fwhm^2)`` within the window, normalised to sum 1 over a picture without edge.
-    Where pixels are so wide that none has its middle in the window, the column sees the pixel it lies on.
-
-    Args:
-        n_px: pixels along the axis.
-        deg_per_px: degrees per pixel.
-        axis: the lattice.
-        fwhm_deg: acceptance angle.
-    """
-    px_deg = (torch.arange(n_px, dtype=torch.float64) - (n_px - 1) / 2) * deg_per_px
-    columns_deg = (torch.arange(axis.n_columns, dtype=torch.float64) - (axis.n_columns - 1) / 2) * axis.spacing_deg
-    columns_deg = columns_deg + axis.centre_deg
-    reach = math.ceil(axis.window_deg / deg_per_px)
-    # The normalisation runs over the endless pixel grid, whose phase relative to the column is that of the picture.
-    phase = torch.remainder(px_deg[0] - columns_deg, deg_per_px)[:, None]
-    grid_deg = phase + torch.arange(-reach, reach + 1, dtype=torch.float64) * deg_per_px
-
-    def weight(r_deg: Tensor) -> Tensor:
-        gauss = torch.exp(-4 * math.log(2) * (r_deg / fwhm_deg) ** 2)
-        inside = r_deg.abs() <= axis.window_deg / 2 * ROUNDING  # a pixel on the edge is in it on both sides
-        return torch.where(inside, gauss, torch.zeros_like(gauss))
-
-    def lies_on(r_deg: Tensor) -> Tensor:
-        return (r_deg.abs() <= deg_per_px / 2 * ROUNDING).double()
-
-    away_deg = px_deg - columns_deg[:, None]
-    total = weight(grid_deg).sum(1, keepdim=True)
-    nearest = lies_on(away_deg) / lies_on(grid_deg).sum(1, keepdim=True)  # on an edge, both pixels alike
-    return torch.where(total > 0, weight(away_deg) / total, nearest)
-
-
 class Eye(nn.Module):
     """Contrast movies to photoreceptor signals on the lattice.
 
@@ -189,23 +157,33 @@ class Eye(nn.Module):
         self.register_buffer("tau_s", torch.tensor([config.tau_s]), persistent=False)
         self.tau_s: Tensor
         self._others = {name: value for name, value in config.filter.middle().items() if name != "tau_s"}
-        self._matrices: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
+        self._samplings: dict[tuple[object, ...], Sampling] = {}
 
-    def sampling(self, shape_px: tuple[int, int], deg_per_px: float, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ``A_y (Yc, Y)`` and ``A_x (Xc, X)`` for a picture, of the type and on the device of ``like``.
+    def sampling(
+        self, shape_px: tuple[int, int], deg_per_px: float, like: Tensor, window: Window | None = None
+    ) -> Sampling:
+        """Return what samples a picture, of the type and on the device of ``like``.
+
+        Args:
+            shape_px: rows and columns of the picture.
+            deg_per_px: degrees per pixel.
+            like: says type and device.
+            window: the columns that see; None is the whole lattice.
 
         Raises:
             ShapeError: the eye has another lattice on a picture of this size.
         """
-        key = (*shape_px, deg_per_px, like.dtype, like.device)
-        if key not in self._matrices:
+        key = (*shape_px, deg_per_px, like.dtype, like.device, window)
+        if key not in self._samplings:
             self._require_its_lattice(shape_px, deg_per_px)
-            fwhm_deg = self.config.acceptance_fwhm_deg
-            self._matrices[key] = tuple(  # type: ignore[assignment]
-                acceptance_matrix(n_px, deg_per_px, axis, fwhm_deg).to(like)
-                for n_px, axis in zip(shape_px, axes(self.config), strict=True)
-            )
-        return self._matrices[key]
+            config = self.config
+            positions_deg = config.positions_deg()
+            if window is not None:
+                positions_deg = positions_deg[window.top : window.bottom, window.left : window.right]
+            fwhm_deg = config.acceptance_fwhm_deg
+            sampling = Sampling.of(positions_deg, shape_px, deg_per_px, config.window_size_deg, fwhm_deg)
+            self._samplings[key] = sampling.to(like)
+        return self._samplings[key]
 
     def _require_its_lattice(self, shape_px: Pair, deg_per_px: float) -> None:
         fitting = self.config.on_picture(shape_px, deg_per_px)
@@ -221,8 +199,7 @@ class Eye(nn.Module):
     def sample(self, contrast: Tensor, deg_per_px: float) -> Tensor:
         """Return the contrast ``(B, T, Y, X)`` seen by each column, ``(T, B, Yc, Xc)``."""
         contrast = contrast.to(self.tau_s.dtype)
-        rows, columns = self.sampling((contrast.shape[2], contrast.shape[3]), deg_per_px, contrast)
-        return (rows @ (contrast @ columns.T)).transpose(0, 1)
+        return self.sampling((contrast.shape[2], contrast.shape[3]), deg_per_px, contrast).sample(contrast)
 
     def see(self, frames: Frames, rate_hz: float, deg_per_px: float, start: int = 0) -> Tensor:
         """Return photoreceptor maps ``(T - start, B, Yc, Xc)``; the frames before ``start`` must be grey.

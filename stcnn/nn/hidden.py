@@ -27,6 +27,7 @@ from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, FilterState, require_one_drive
 from stcnn.nn.filters.temporal_filter import TemporalFilter
+from stcnn.nn.lattices.lattice import Lattice, within
 from stcnn.nn.ops.correlate import correlate
 from stcnn.nn.windows import ONE_OR_EACH, Columns, Convolution, Pair
 from stcnn.validation import Config
@@ -212,25 +213,35 @@ class HiddenLayer(nn.Module):
         out_channels: channels of the maps it makes.
         config: the stack.
         i: which layer of it this is.
+        lattice: on which its maps lie.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, config: HiddenConfig, i: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, config: HiddenConfig, i: int, lattice: Lattice) -> None:
         super().__init__()
         self.activation = config.in_front(i)
         self.convolution = config.convolution(i)
         rows, columns = self.convolution.kernel
-        shape = (out_channels, in_channels, rows, columns)
-        self.weight = nn.Parameter(draw_weights(shape, in_channels * rows * columns, config.weight_init))
+        mask = lattice.kernel_mask(self.convolution.kernel)
+        n_places = rows * columns if mask is None else int(mask.sum())
+        drawn = draw_weights((out_channels, in_channels, rows, columns), in_channels * n_places, config.weight_init)
+        self.register_buffer("mask", mask, persistent=False)
+        self.mask: Tensor | None
+        self.weight = nn.Parameter(within(mask, drawn))
         self.filter = TemporalFilter(config.filter, out_channels)
         self.norm = WeightedBatchNorm(out_channels, config.norm) if config.norm.kind == "batch" else None
         low, high = config.bias_init
         biased = self.norm is None if config.bias is None else config.bias
         self.bias = nn.Parameter(low + (high - low) * torch.rand(out_channels)) if biased else None
 
+    @property
+    def kernel(self) -> Tensor:
+        """The spatial weights ``(O, C, kY, kX)``, zero at columns that are no part of the kernel."""
+        return within(self.mask, self.weight)
+
     def linear(self, x: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Activation, convolution, filter and bias: ``(T, B, Y, X, C)`` before the normalisation, and the state."""
         gain = self.filter.gain(rate_hz)
-        weight = self.weight if gain is None else self.weight * gain.view(-1, 1, 1, 1)
+        weight = self.kernel if gain is None else self.kernel * gain.view(-1, 1, 1, 1)
         y, state = self.filter(convolve_columns(self.activation(x), weight, self.convolution), rate_hz, state)
         return (y if self.bias is None else y + self.bias), state
 

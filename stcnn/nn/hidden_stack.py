@@ -8,6 +8,7 @@ Evaluation without gradients has forms of its own, in PyTorch and in compiled co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal, cast
 
@@ -18,6 +19,7 @@ from stcnn.errors import ConfigError
 from stcnn.nn.filters.exponential import SHORT_TAPS, ExponentialConfig, leak, truncation_matters
 from stcnn.nn.filters.kind import FilterState, n_taps
 from stcnn.nn.hidden import HiddenConfig, HiddenLayer
+from stcnn.nn.lattices.lattice import Lattice
 from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.stack import choose
 from stcnn.nn.stack.native import WORTH_COMPILING
@@ -40,12 +42,13 @@ class HiddenStack(nn.ModuleList):
 
     Args:
         config: channels, kernel, filter, normalisation.
+        lattice: on which the maps lie.
     """
 
-    def __init__(self, config: HiddenConfig) -> None:
+    def __init__(self, config: HiddenConfig, lattice: Lattice) -> None:
         inputs = (1, *config.channels[:-1])
         super().__init__(
-            HiddenLayer(n_in, n_out, config, i)
+            HiddenLayer(n_in, n_out, config, i, lattice)
             for i, (n_in, n_out) in enumerate(zip(inputs, config.channels, strict=True))
         )
         self.config = config
@@ -71,6 +74,12 @@ class HiddenStack(nn.ModuleList):
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         return cast(Iterator[HiddenLayer], super().__iter__())
+
+    @property
+    def stride(self) -> Pair:
+        """Columns of the eye from one place of the last maps to the next, down and across."""
+        strides = [layer.convolution.stride for layer in self]
+        return math.prod(down for down, _ in strides), math.prod(right for _, right in strides)
 
     def lattices(self, lattice: Pair) -> list[Pair]:
         """Return the size of the maps of the eye, ``lattice``, and of every layer.
@@ -210,4 +219,4 @@ class HiddenStack(nn.ModuleList):
             if layer.bias is not None:  # the normalisation removes it: its gradient is zero, not absent
                 gain = gain + 0 * layer.bias
         slope = layer.activation.slope
-        return LayerTensors(layer.weight, gain, leak(tau_s, dt_s), rest, gamma, beta, taps or 0, slope, eps)
+        return LayerTensors(layer.kernel, gain, leak(tau_s, dt_s), rest, gamma, beta, taps or 0, slope, eps)

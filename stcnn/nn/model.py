@@ -25,12 +25,13 @@ from stcnn.nn.inference.grey import GreyStates, evaluate
 from stcnn.nn.inference.reused import ReusedStreams
 from stcnn.nn.inference.stream import Stream
 from stcnn.nn.inference.stream_config import START, Start, stream_config
+from stcnn.nn.lattices.map_lattice import MapLattice
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.pieces import Carried
 from stcnn.nn.population import Population
 from stcnn.nn.readout.readouts import Readouts
 from stcnn.nn.response import NetworkOutput, Response, Traces
-from stcnn.nn.sites import Neurons, in_columns
+from stcnn.nn.sites import Neurons
 from stcnn.nn.size import require_size
 from stcnn.nn.stack.column_sampling import sample_columns
 from stcnn.nn.stack.problem import Clips
@@ -62,8 +63,11 @@ class STCNN(nn.Module):
         channels = config.hidden.channels[-1] if core is None else core.channels
         require_size(config.eye, config.hidden if core is None else None, config.readout, types, channels)
         self.eye = Eye(config.eye)
-        self.hidden: HiddenStack | Core = HiddenStack(config.hidden) if core is None else core
-        lattice = self.hidden.lattices(config.eye.lattice)[-1]
+        self.hidden: HiddenStack | Core = HiddenStack(config.hidden, config.eye.arrangement) if core is None else core
+        down, right = self.hidden.stride
+        down_deg, right_deg = config.eye.spacing_deg
+        shape = self.hidden.lattices(config.eye.lattice)[-1]
+        lattice = MapLattice(config.eye.arrangement, shape, (down * down_deg, right * right_deg))
         counts = {name: len(neurons) for name, neurons in population.neurons.items()}
         self.readouts = Readouts(self.hidden.channels, lattice, config.readout, types, counts)
         self.calcium = Calcium(config.calcium, counts, population.indicators)
@@ -201,7 +205,7 @@ class STCNN(nn.Module):
     ) -> tuple[Tensor, Carried]:
         """Return voltages ``(T, P)`` of neurons sorted by clip, and the state of hidden layers and readouts."""
         require_places(self.config)
-        columns = in_columns(self.place_deg(neurons), self.config.eye.spacing_deg)
+        columns = self.config.eye.in_columns(self.place_deg(neurons))
         own = neurons.neuron if self.config.readout.place == "learned" else torch.zeros_like(neurons.neuron)
         named = torch.stack([neurons.cell_type.double(), own.double(), *columns.detach().double().T], 1)
         _, site = named.unique(dim=0, return_inverse=True)
@@ -249,7 +253,7 @@ class STCNN(nn.Module):
         place = torch.tensor(place_deg, dtype=torch.float64)
         wide = self.reaching(place[None])
         other = wide._with(wide.config)
-        other.readouts = wide.readouts.at(*in_columns(place, self.config.eye.spacing_deg).tolist())
+        other.readouts = wide.readouts.at(*self.config.eye.in_columns(place).tolist())
         return other
 
     def _with(self, config: ModelConfig) -> STCNN:

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from stcnn.cell_type_names import by_cell_type
+from stcnn.errors import ConfigError
 from stcnn.nn.calcium import CalciumConfig
 from stcnn.nn.eye import EyeConfig
 from stcnn.nn.hidden import HiddenConfig
@@ -33,4 +34,17 @@ class ModelConfig(Config):
     def _has_default(self) -> Self:
         if "default" not in self.cell_types:
             raise ValueError("cell_types has no entry 'default' for the types that are not named")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_lattice(self) -> Self:
+        sizes = [self.hidden.convolution(i).kernel for i in range(len(self.hidden.channels))]
+        sizes += [cell_type.window for cell_type in self.cell_types.values()]
+        try:
+            for size in sizes:
+                self.eye.arrangement.kernel_mask(size)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        if self.eye.arrangement.kind != "square" and any(each.grid for each in self.cell_types.values()):
+            raise ValueError("windows of readouts lie on a grid, which is for a square lattice")
         return self

@@ -56,13 +56,6 @@ def between_columns(weights: Tensor, fraction: Tensor) -> Tensor:
     return F.pad(weights, (0, 0, 0, 1)) * (1 - right) + F.pad(weights, (0, 0, 1, 0)) * right
 
 
-def in_columns(place_deg: Tensor, spacing_deg: tuple[float, float]) -> Tensor:
-    """Return rows down and columns right ``(..., 2)`` of places given as azimuth and elevation ``(..., 2)``."""
-    azimuth_deg, elevation_deg = place_deg.unbind(-1)
-    down_deg, right_deg = spacing_deg
-    return torch.stack([-elevation_deg / down_deg, azimuth_deg / right_deg], -1)
-
-
 def require_on_lattice(windows: Tensor, lattice: Pair) -> None:
     """Raise a ShapeError where a window, a row of ``(N, 4)``, reaches beyond the lattice."""
     top, bottom, left, right = windows.unbind(1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
 from stcnn.nn.model_config import ModelConfig
-from stcnn.nn.sites import in_columns
 
 
 def require_places(config: ModelConfig) -> None:
@@ -26,6 +26,8 @@ def require_places(config: ModelConfig) -> None:
         )
     if any(cell_type.grid is not None for cell_type in config.cell_types.values()):
         reason = "the windows of its readouts lie on a grid"
+    if config.eye.arrangement.steps_deg(config.eye.spacing_deg) is None:
+        reason = f"the columns of a lattice of kind '{config.eye.arrangement.kind}' are not at equal distances"
     if config.eye.first_column_deg is not None:
         reason = "its lattice follows the size of the picture"
     if reason:
@@ -51,7 +53,7 @@ def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str
         ConfigError: see :func:`require_places`.
     """
     require_places(config)
-    columns = in_columns(place_deg.detach().double().cpu(), config.eye.spacing_deg)
+    columns = config.eye.in_columns(place_deg.detach().double().cpu())
     centre = config.readout.centre or (config.eye.lattice[0] // 2, config.eye.lattice[1] // 2)
     windows = [config.cell_types.get(name, config.cell_types["default"]).window for name in cell_types]
     half = [max(window[axis] for window in windows) // 2 for axis in (0, 1)]
@@ -64,16 +66,9 @@ def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str
         behind.append(max(0, last + 1 - size))
     if not any((*before, *behind)):
         return config
-    down_deg, right_deg = config.eye.spacing_deg
-    azimuth_deg, elevation_deg = config.eye.centre_deg
-    eye = config.eye.model_copy(
-        update={
-            "lattice": tuple(n + a + b for n, a, b in zip(config.eye.lattice, before, behind, strict=True)),
-            "centre_deg": (
-                azimuth_deg + right_deg * (behind[1] - before[1]) / 2,
-                elevation_deg - down_deg * (behind[0] - before[0]) / 2,
-            ),
-        }
-    )
+    lattice = tuple(n + a + b for n, a, b in zip(config.eye.lattice, before, behind, strict=True))
+    middle = torch.tensor([behind[0] - before[0], behind[1] - before[1]], dtype=torch.float64) / 2
+    centre_deg = torch.tensor(config.eye.centre_deg, dtype=torch.float64) + config.eye.in_degrees(middle)
+    eye = config.eye.model_copy(update={"lattice": lattice, "centre_deg": tuple(centre_deg.tolist())})
     centred = config.readout.model_copy(update={"centre": (centre[0] + before[0], centre[1] + before[1])})
     return config.model_copy(update={"eye": eye, "readout": centred})

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from stcnn.data.batch import Batch
-from stcnn.nn.eye import Axis, Eye, EyeConfig, acceptance_matrix
+from stcnn.nn.eye import Eye, EyeConfig
+from stcnn.nn.optics import acceptance_matrix
 from stcnn.nn.stack.column_sampling import NativeEye
 from tests.nn.test_native import needs_core
 from tests.reference import direct
@@ -108,8 +109,8 @@ def test_the_compiled_eye_takes_a_batch_of_the_data_set_for_what_it_is(monkeypat
 def test_a_column_never_answers_nan_however_wide_pixels_are(
     n_px: int, deg_per_px: float, window_deg: float, n_columns: int, spacing_deg: float
 ) -> None:
-    axis = Axis(n_columns, spacing_deg, window_deg, 0.0)
-    matrix = acceptance_matrix(n_px, deg_per_px, axis, 5.0)
+    columns_deg = (torch.arange(n_columns, dtype=torch.float64) - (n_columns - 1) / 2) * spacing_deg
+    matrix = acceptance_matrix(n_px, deg_per_px, columns_deg, window_deg, 5.0)
     assert matrix.isfinite().all()
     assert (matrix.sum(1) <= 1 + 1e-9).all()
     if n_px * deg_per_px > (n_columns - 1) * spacing_deg + 2 * window_deg + 2 * deg_per_px:  # no column near an edge
@@ -117,7 +118,8 @@ def test_a_column_never_answers_nan_however_wide_pixels_are(
 
 
 def test_a_full_field_pixel_is_seen_whole_by_every_column() -> None:
-    matrix = acceptance_matrix(1, 200.0, Axis(21, 4.0, 35.0, 0.0), 5.0)
+    columns_deg = torch.arange(-10, 11, dtype=torch.float64) * 4.0
+    matrix = acceptance_matrix(1, 200.0, columns_deg, 35.0, 5.0)
     torch.testing.assert_close(matrix, torch.ones(21, 1, dtype=torch.float64))
 
 

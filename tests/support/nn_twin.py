@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from stcnn.nn.eye import axes
 from stcnn.nn.filters.convolution import FiniteKernel
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, n_taps
@@ -210,8 +209,8 @@ def twin_geometry(model: STCNN, rate_hz: float) -> direct.Geometry:
     return direct.Geometry(
         rate_hz=rate_hz,
         fwhm_px=config.eye.acceptance_fwhm_deg,
-        window_px=round(axes(config.eye)[0].window_deg),
-        stride_px=round(axes(config.eye)[0].spacing_deg),
+        window_px=round(config.eye.window_size_deg[0]),
+        stride_px=round(config.eye.spacing_deg[0]),
         eye_filter=kernel(config.eye.filter),
         hidden_filter=kernel(config.hidden.filter),
         readout_filter=kernel(config.readout.filter),

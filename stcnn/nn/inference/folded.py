@@ -25,6 +25,7 @@ from stcnn.nn.filters.stateful import State, StatefulFilter
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.inference.carried import CarriedCore
 from stcnn.nn.ops.correlate import correlate, use_fourier
+from stcnn.nn.optics import Sampling
 from stcnn.nn.parts import Parts
 from stcnn.nn.readout.readouts import Readouts
 from stcnn.nn.stack.chunked_rows import chunk_pictures
@@ -45,21 +46,19 @@ class FoldedEye:
         places = self.shape[0] * self.shape[1]
         zero = model.calcium.tau_s.new_zeros(1)
         self.filter = config.stateful(constants, rate_hz, zero, places=places, clips=clips)
-        self._matrices: dict[torch.Size, tuple[Tensor, Tensor]] = {}
+        self._samplings: dict[torch.Size, Sampling] = {}
 
-    def matrices(self, shape: torch.Size, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what samples pictures of a shape, along columns ``(Y', Y)`` and along rows ``(X, X')``."""
-        if shape not in self._matrices:
-            rows, columns = self.eye.sampling((shape[0], shape[1]), self.deg_per_px, like)
-            top, bottom, left, right = self.window
-            seen = rows[top:bottom]
-            self._matrices[shape] = seen if self.gain is None else seen * self.gain, columns[left:right].T
-        return self._matrices[shape]
+    def sampling(self, shape: torch.Size, like: Tensor) -> Sampling:
+        """Return what samples pictures of a shape, with the gain of the low-pass."""
+        if shape not in self._samplings:
+            found = self.eye.sampling((shape[0], shape[1]), self.deg_per_px, like, self.window)
+            self._samplings[shape] = found if self.gain is None else found.times(self.gain)
+        return self._samplings[shape]
 
     def drive(self, contrast: Tensor) -> Tensor:
         """Sample contrast ``(B, T, Y, X)``: rows ``(T, B Y X)``."""
-        rows, columns = self.matrices(contrast.shape[2:], contrast)
-        return (rows @ (contrast @ columns)).transpose(0, 1).flatten(1).contiguous()  # one column is a view
+        seen = self.sampling(contrast.shape[2:], contrast).sample(contrast)
+        return seen.flatten(1).contiguous()  # one column is a view
 
 
 class FoldedLayer:
@@ -81,7 +80,7 @@ class FoldedLayer:
             scale, shift = layer.norm.affine()
             factor = factor * scale
             offset = shift + offset * scale
-        self.kernel = channels_last(layer.weight * factor.view(-1, 1, 1, 1))
+        self.kernel = channels_last(layer.kernel * factor.view(-1, 1, 1, 1))
         self.activation = layer.activation
         self.convolution = layer.convolution
         self.reads = reads

@@ -52,8 +52,8 @@ class ClipBuilder:
         self._workspace = self.owner.workspace(-(-workspace_bytes // 4))
         spectra = [self._spectrum(layer, code) for layer, code in zip(folded.layers, codes, strict=True)]
         self._weights = [self.owner.constant(spectrum) for spectrum in spectra]
-        rows, columns = folded.eye.matrices(torch.Size(shape_px), folded.readouts.weights)
-        self._optics = Optics(rows, columns.T, self.lanes, self.owner)
+        sampling = folded.eye.sampling(torch.Size(shape_px), folded.readouts.weights)
+        self._optics = Optics(sampling.down, sampling.across, self.lanes, self.owner)
         self._padded = [self.lanes, *[whole_vectors(len(layer.kernel), self.lanes) for layer in folded.layers]]
         """Numbers per point of the eye's map and of each layer's."""
 

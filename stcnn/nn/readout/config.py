@@ -16,6 +16,8 @@ from stcnn.nn.activation import LEAKY_SLOPE, ActivationName
 from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.hidden import Odd
+from stcnn.nn.readout import WeightsConfig
+from stcnn.nn.readout.full import FullReadout
 from stcnn.nn.windows import ONE_OR_EACH, Columns, Convolution, Pair, Window
 from stcnn.validation import Config
 
@@ -44,6 +46,7 @@ class ReadoutConfig(Config):
     slope: NonNegativeFloat = LEAKY_SLOPE
     """Slope of the leaky rectifier for negative input."""
     filter: FilterConfig = Field(default_factory=ExponentialConfig)
+    weights: WeightsConfig = Field(default_factory=FullReadout)
     weight_init: PositiveFloat = 1.0
     """Standard deviation of the initial spatial weights times the square root of the number of inputs."""
     bias_init: tuple[float, float] = (-1.0, -1.0)

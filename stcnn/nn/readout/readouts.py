@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -15,29 +15,40 @@ from stcnn.errors import ConfigError
 from stcnn.nn.activation import Activation, activation
 from stcnn.nn.filters.kind import Constants, FilterState
 from stcnn.nn.filters.temporal_filter import TemporalFilter
-from stcnn.nn.hidden import draw_weights
+from stcnn.nn.lattices.lattice import within
+from stcnn.nn.lattices.map_lattice import MapLattice
 from stcnn.nn.readout.config import CellTypeConfig, ReadoutConfig
+from stcnn.nn.readout.kind import Field
 from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.sites import between_columns, require_on_lattice
 from stcnn.nn.windows import Pair, Window
 
 
 class Readout(nn.Module):
-    """Spatial weights ``(C, k, k)``, constants of the filter and bias of one cell type.
+    """What is trained of one cell type: its spatial weights, constants of the filter and bias.
 
-    A filter with excitation and inhibition has ``inhibition`` weights of the same shape beside ``weight``.
+    Parameters of the weights are called as their kind calls them. A filter with excitation and inhibition has those of
+    both drives, the second ones called ``inhibition`` beside ``weight``, ``inhibition_place`` beside ``place``.
+
+    Args:
+        field: what it reads.
+        config: what all cell types share.
+        n_neurons: number of neurons.
     """
 
-    inhibition: nn.Parameter | None
-
-    def __init__(self, channels: int, config: ReadoutConfig, cell_type: CellTypeConfig, n_neurons: int) -> None:
+    def __init__(self, field: Field, config: ReadoutConfig, n_neurons: int) -> None:
         super().__init__()
-        rows, columns = cell_type.window
-        shape = (channels, rows, columns)
-        self.weight = nn.Parameter(draw_weights(shape, channels * rows * columns, config.weight_init))
-        self.inhibition = None
-        if config.filter.INPUTS == 2:
-            self.inhibition = nn.Parameter(draw_weights(shape, channels * rows * columns, config.weight_init))
+        self.field = field
+        self.kind = config.weights
+        self.register_buffer("mask", field.mask, persistent=False)
+        self.mask: Tensor | None
+        self._names: list[dict[str, str]] = []
+        """Name of each parameter of the weights of each drive, as the kind calls it, and as it is called here."""
+        for named in DRIVES[: config.filter.INPUTS]:
+            drawn = self.kind.draw(field, config.weight_init)
+            self._names.append({name: named(name) for name in drawn})
+            for name, values in drawn.items():
+                self.register_parameter(named(name), nn.Parameter(within(field.mask, values)))
         self.filter = TemporalFilter(config.filter, 1)
         low, high = config.bias_init
         self.bias = nn.Parameter(low + (high - low) * torch.rand(1))
@@ -47,8 +58,20 @@ class Readout(nn.Module):
 
     @property
     def weights(self) -> list[Tensor]:
-        """The weights ``(C, k, k)`` of each drive."""
-        return [self.weight] if self.inhibition is None else [self.weight, self.inhibition]
+        """The weights ``(C, h, w)`` of each drive, zero outside the window's mask."""
+        found = []
+        for names in self._names:
+            parameters = {name: getattr(self, ours) for name, ours in names.items()}
+            found.append(within(self.mask, self.kind.weights(parameters, self.field)))
+        return found
+
+
+def _inhibition(name: str) -> str:
+    return "inhibition" if name == "weight" else f"inhibition_{name}"
+
+
+DRIVES: tuple[Callable[[str], str], ...] = (str, _inhibition)
+"""How a parameter of the weights is called, of each drive."""
 
 
 class Readouts(nn.ModuleDict):
@@ -56,7 +79,7 @@ class Readouts(nn.ModuleDict):
 
     Args:
         channels: channels of the last layer.
-        lattice: size of its maps.
+        lattice: on which its maps lie.
         config: what all cell types share.
         cell_types: what differs, by name.
         n_neurons: number of neurons of each.
@@ -80,16 +103,20 @@ class Readouts(nn.ModuleDict):
     def __init__(
         self,
         channels: int,
-        lattice: Pair,
+        lattice: MapLattice,
         config: ReadoutConfig,
         cell_types: dict[str, CellTypeConfig],
         n_neurons: Mapping[str, int],
     ) -> None:
-        super().__init__({name: Readout(channels, config, each, n_neurons[name]) for name, each in cell_types.items()})
+        super().__init__()
+        for name, cell_type in cell_types.items():
+            window = cell_type.window
+            field = Field(channels, lattice.window_deg(window), lattice.kind.kernel_mask(window))
+            self[name] = Readout(field, config, n_neurons[name])
         self.config = config
         self.cell_types = cell_types
         self.activation = activation(config.activation, config.slope)
-        self.lie_on(lattice)
+        self.lie_on(lattice.shape)
 
     def lie_on(self, lattice: Pair) -> None:
         """Find the places on a lattice.

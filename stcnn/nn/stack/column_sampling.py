@@ -85,17 +85,16 @@ class NativeEye:
         if not isinstance(filter, Integrator):
             raise NotCompiled("its kernel is not exponential, or has few taps")
         exact = eye.tau_s.double()
-        down, across = eye.sampling(self.shape_px, deg_per_px, exact)
         gain = config.filter.gain(eye.constants(exact), rate_hz)
         assert gain is not None
-        down = down * gain
-        if not all(bool(t.isfinite().all()) for t in (down, across, filter.leak, filter.tail_weight)):
+        sampling = eye.sampling(self.shape_px, deg_per_px, exact).times(gain)
+        if not all(bool(t.isfinite().all()) for t in (sampling.down, sampling.across, filter.leak, filter.tail_weight)):
             raise NotCompiled("a parameter is not finite")
         self._code = library(NetworkCode())
         self._code.sample_clip.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         self._owner = PointerOwner()
         state = FilterState(filter, 1, self._owner)
-        optics = Optics(down, across, int(self._code.lanes()), self._owner)
+        optics = Optics(sampling.down, sampling.across, int(self._code.lanes()), self._owner)
         self._eyes = [optics.eye(state.row_filter(b)) for b in range(self.clips)]
 
     def see(self, frames: Frames, start: int) -> Tensor:

@@ -75,6 +75,7 @@ class Eye(Structure):
         ("filter", Filter),
         ("width", c_int32),
         ("strip_rows", c_int32),
+        ("lines", c_int32),
     )
 
 

@@ -17,7 +17,8 @@ class Optics:
     """The two sampling matrices of an eye, and structs of eyes that share them.
 
     Args:
-        down: what each row of columns sees of each row of pixels, ``(Yc, Y)``, with the gain of the filter.
+        down: what each row of columns sees of each row of pixels, ``(Yc, Y)``, with the gain of the filter; of lines
+            of columns whose places are their own ``(Xc, Yc, Y)``.
         across: the same along the other axis, ``(Xc, X)``.
         lanes: numbers of a vector.
         owner: keeps alive what structs point to.
@@ -26,7 +27,8 @@ class Optics:
     def __init__(self, down: Tensor, across: Tensor, lanes: int, owner: PointerOwner) -> None:
         self.lanes = lanes
         self._owner = owner
-        self._down = self._band(down)
+        self._lines = 1 if down.dim() == 2 else len(down)
+        self._down = self._band(down.flatten(0, -2))
         self._across = self._band(across)
 
     def eye(self, filter: Filter) -> Eye:
@@ -35,16 +37,17 @@ class Optics:
         across = self._across
         workspace = self._owner.workspace
         width = whole_vectors(across.size, self.lanes)
-        strip_rows = whole_vectors(down.rows, self.lanes)
+        strip_rows = whole_vectors(down.rows if self._lines == 1 else down.size, self.lanes)
         return Eye(
             down=down,
             across=across,
-            picture=workspace(down.size, width),
+            picture=workspace(whole_vectors(down.size, self.lanes), width),
             strips=workspace(2, strip_rows, width),
             seen=workspace(self.lanes, filter.size),
             filter=filter,
             width=width,
             strip_rows=strip_rows,
+            lines=self._lines,
         )
 
     def _band(self, matrix: Tensor) -> Band:

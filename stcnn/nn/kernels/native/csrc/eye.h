@@ -1,5 +1,5 @@
 // The eye: contrast F of a frame to the columns of the lattice, A_down F A_across^T, two matrices of which each row reaches
-// over a few pixels; then a filter.
+// over a few pixels; then a filter. Where the rows of the lattice are not straight, each line of columns has an A_down.
 #pragma once
 #include "filter.h"
 #include "vectors.h"
@@ -15,11 +15,11 @@ struct Band { // a matrix [rows][size] whose rows are zero outside [first, last)
 
 struct Eye {
     Band down, across;
-    float* picture; // [down.size][width], width = across.size filled up to whole vectors
-    float* strips;  // [across.rows filled up][width]: the picture sampled along one axis
+    float* picture; // [down.size filled up][width], width = across.size filled up to whole vectors
+    float* strips;  // [strip_rows][width] twice: the picture sampled along one axis, or turned
     float* seen;    // [LANES][points]: what the columns see in each frame of a block
     Filter filter;
-    int32_t width, strip_rows;
+    int32_t width, strip_rows, lines; // lines: of columns that have an A_down of their own, else 1
 };
 
 enum Pixel { CODES, LUMINANCE, CONTRAST }; // 8-bit codes, numbers 0..1, luminance minus that of grey
@@ -87,8 +87,28 @@ static void transposed(const float* from, int rows, int columns, float* to) {
         }
 }
 
+static float band_dot(const Band& band, int row, const float* line) {
+    const float* weights = band.weights + size_t(row) * band.size;
+    float sum = 0;
+    for (int k = band.first[row]; k < band.last[row]; k++) sum += weights[k] * line[k];
+    return sum;
+}
+
+// The same where each line of columns has places of its own: across the picture first, then place by place.
+static void sample_lines(const Eye& eye, float* seen) {
+    const int places = eye.down.rows / eye.lines;
+    float* line = eye.strips + size_t(eye.strip_rows) * eye.width; // one number per row of the picture
+    transposed(eye.picture, eye.strip_rows, eye.width, eye.strips);
+    for (int c = 0; c < eye.lines; c++) {
+        band_sums(eye.across, c, eye.strips, eye.strip_rows, reinterpret_cast<V*>(line));
+        for (int place = 0; place < places; place++)
+            seen[place * eye.lines + c] = band_dot(eye.down, c * places + place, line);
+    }
+}
+
 // What the columns see of the picture; `strips` serves as workspace for both directions.
 static void sample(const Eye& eye, float* seen) {
+    if (eye.lines > 1) return sample_lines(eye, seen);
     float* turned = eye.strips + size_t(eye.strip_rows) * eye.width;
     for (int row = 0; row < eye.down.rows; row++)
         band_sums(eye.down, row, eye.picture, eye.width, reinterpret_cast<V*>(eye.strips + row * eye.width));
