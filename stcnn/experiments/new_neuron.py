@@ -53,16 +53,16 @@ class Shown:
 
     Args:
         drive: of its cell type at the candidate columns, ``(T, h, w)``.
-        elevation_deg: of the rows of candidates from the place the readouts are trained for, ``(h,)``, falling.
-        azimuth_deg: of their columns, ``(w,)``, rising.
+        rows: of the lattice that candidates stand in, from the place the readouts are trained for, ``(h,)``, rising.
+        columns: the same to the right, ``(w,)``.
         batch: the one recording, with its target, weights and clock; without pictures.
         cell_type: index of the cell type in the model.
         duration_s: how long was recorded and is scored.
     """
 
     drive: Tensor
-    elevation_deg: Tensor
-    azimuth_deg: Tensor
+    rows: Tensor
+    columns: Tensor
     batch: Batch
     cell_type: int
     duration_s: float
@@ -108,11 +108,10 @@ def show(
             remedy = f"say which it is to be taken for with --cell-type; {nearest(name, model.cell_types)}"
             raise DataError(f"the model has no cell type '{name}'", remedy=remedy)
     index = [model.cell_types.index(name) for name in types]
-    apart_deg, lattice = spacing_deg(model), model.config.eye.lattice
-    reach = int(reach_deg // apart_deg)
-    down_deg, right_deg = (
-        apart_deg * torch.arange(max(-c, -reach), min(n - c, reach + 1))
-        for c, n in zip(model.readouts.centre, lattice, strict=True)
+    reach = int(reach_deg // spacing_deg(model))
+    rows, columns = (
+        torch.arange(max(-c, -reach), min(n - c, reach + 1))
+        for c, n in zip(model.readouts.centre, model.config.eye.lattice, strict=True)
     )
     shown = []
     for batch in loader(dataset, batching.model_copy(update={"kind": "presentations"})):
@@ -121,7 +120,7 @@ def show(
             place = index[int(batch.cell_type[row])]
             drive = found[:, batch.clip[row], :, :, place].clone()
             duration_s = float(batch.weight[row].sum()) / float(dataset.table.rate_hz.iloc[int(batch.item[row])])
-            shown.append(Shown(drive, -down_deg, right_deg, _single(batch, row), place, duration_s))
+            shown.append(Shown(drive, rows, columns, _single(batch, row), place, duration_s))
     return shown
 
 
@@ -174,15 +173,15 @@ def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
         model: the trained core.
         shown: recordings of this neuron alone.
     """
-    (top, *_, bottom), (left, *_, right) = (g.tolist() for g in (shown[0].elevation_deg, shown[0].azimuth_deg))
     apart_deg = spacing_deg(model)
 
     def around(fit: NeuronFit, reach_deg: float, step_deg: float) -> Tensor:
-        steps = torch.arange(-reach_deg, reach_deg + step_deg / 2, step_deg)
-        rows = (fit.elevation_deg + steps).clamp(bottom, top).unique()
-        return torch.cartesian_prod(rows, (fit.azimuth_deg + steps).clamp(left, right).unique())
+        steps_deg = torch.arange(-reach_deg, reach_deg + step_deg / 2, step_deg)
+        places_deg = torch.cartesian_prod(fit.elevation_deg + steps_deg, fit.azimuth_deg + steps_deg)
+        return _among_candidates(model, shown[0], places_deg)
 
-    everywhere = around(average_neuron(model, shown[0].cell_type), max(top - bottom, right - left), apart_deg / 2)
+    reach_deg = apart_deg * (max(len(shown[0].rows), len(shown[0].columns)) - 1)
+    everywhere = around(average_neuron(model, shown[0].cell_type), reach_deg, apart_deg / 2)
     fit = _best(model, shown, everywhere, torch.tensor(COARSE_SCALES))
     for _ in range(MOST_STEPS):
         near = around(fit, apart_deg / 2, apart_deg / 8)
@@ -190,6 +189,18 @@ def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
         if fit == former:
             break
     return fit
+
+
+def _among_candidates(model: STCNN, shown: Shown, places_deg: Tensor) -> Tensor:
+    """Return places, elevation and azimuth ``(P, 2)``, the nearest between candidates for those beyond; each once."""
+    eye = model.config.eye
+    columns = eye.in_columns(places_deg.flip(1))
+    first = torch.stack([shown.rows[0], shown.columns[0]])
+    last = torch.stack([shown.rows[-1], shown.columns[-1]])
+    nearest = columns.clamp(first, last)
+    beyond = (nearest != columns).any(1)
+    places_deg[beyond] = eye.in_degrees(nearest[beyond]).flip(1)
+    return places_deg.unique(dim=0)
 
 
 def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) -> NeuronFit:
@@ -214,18 +225,18 @@ def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) 
 
 def _indicated(model: STCNN, shown: Shown, places: Tensor, scales: Tensor) -> Tensor:
     """Calcium of gain one at the samples, ``(S, Q)``; Q counts scales fastest."""
-    drive = _between_columns(shown, places, spacing_deg(model))
+    drive = _between_columns(shown, model.config.eye.in_columns(places.flip(1)))
     rest = model.readouts.each[shown.cell_type].bias
     voltage = (rest + drive.unsqueeze(-1) * scales).flatten(1).unsqueeze(-1)
     tau_s = model.calcium.time_constants()[shown.cell_type].reshape(1)
     return shown.at_samples(model.calcium.filtered(voltage, tau_s, shown.batch.rate_hz)[0].squeeze(-1))
 
 
-def _between_columns(shown: Shown, places: Tensor, spacing_deg: float) -> Tensor:
-    """Drives at places ``(P, 2)``, elevation and azimuth in degrees, bilinear between columns, ``(T, P)``."""
+def _between_columns(shown: Shown, places: Tensor) -> Tensor:
+    """Drives at places ``(P, 2)``, rows down and columns right, bilinear between columns, ``(T, P)``."""
     rows, columns = (
-        torch.relu(1 - (place[:, None] - grid).abs() / spacing_deg)
-        for place, grid in zip(places.T, (shown.elevation_deg, shown.azimuth_deg), strict=True)
+        torch.relu(1 - (place[:, None] - grid).abs())
+        for place, grid in zip(places.T, (shown.rows, shown.columns), strict=True)
     )
     return torch.einsum("tyx,py,px->tp", shown.drive, rows, columns)
 

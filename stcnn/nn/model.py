@@ -25,6 +25,7 @@ from stcnn.nn.inference.grey import GreyStates, evaluate
 from stcnn.nn.inference.reused import ReusedStreams
 from stcnn.nn.inference.stream import Stream
 from stcnn.nn.inference.stream_config import START, Start, stream_config
+from stcnn.nn.lattices.lattice import within
 from stcnn.nn.lattices.map_lattice import MapLattice
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.pieces import Carried
@@ -64,10 +65,8 @@ class STCNN(nn.Module):
         require_size(config.eye, config.hidden if core is None else None, config.readout, types, channels)
         self.eye = Eye(config.eye)
         self.hidden: HiddenStack | Core = HiddenStack(config.hidden, config.eye.arrangement) if core is None else core
-        down, right = self.hidden.stride
-        down_deg, right_deg = config.eye.spacing_deg
         shape = self.hidden.lattices(config.eye.lattice)[-1]
-        lattice = MapLattice(config.eye.arrangement, shape, (down * down_deg, right * right_deg))
+        lattice = MapLattice(config.eye.arrangement, shape, config.eye.spacing_deg).behind(self.hidden.stride)
         counts = {name: len(neurons) for name, neurons in population.neurons.items()}
         self.readouts = Readouts(self.hidden.channels, lattice, config.readout, types, counts)
         self.calcium = Calcium(config.calcium, counts, population.indicators)
@@ -75,6 +74,17 @@ class STCNN(nn.Module):
             tau_s.requires_grad_(False)
         self.grey_states = GreyStates()
         self.reused_streams = ReusedStreams()
+
+    @property
+    def n_trained(self) -> int:
+        """Number of values that are trained, without those outside the windows of a lattice's kernels."""
+        found = 0
+        for part in self.modules():
+            mask = getattr(part, "mask", None)
+            for values in part.parameters(recurse=False):
+                if values.requires_grad:
+                    found += values.numel() if mask is None else int(within(mask, torch.ones_like(values)).sum())
+        return found
 
     def for_picture(self, shape_px: tuple[int, int], deg_per_px: float | None = None) -> STCNN:
         """Return the network as it sees pictures of a size: itself, unless its lattice follows the picture.

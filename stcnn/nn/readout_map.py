@@ -49,11 +49,17 @@ def spacing_deg(model: STCNN) -> float:
     Raises:
         ConfigError: a readout elsewhere would not see what this one sees, shifted by some columns.
     """
-    spacing = model.config.eye.column_spacing_deg
+    eye = model.config.eye
+    spacing = eye.column_spacing_deg
     if isinstance(spacing, tuple):
         raise ConfigError(
             f"model.eye.column_spacing_deg is {spacing}, so that columns are not as far apart across as down",
             expected="one distance for both, where a cell type is asked at other columns",
+        )
+    if eye.arrangement.steps_deg(eye.spacing_deg) is None:
+        raise ConfigError(
+            f"the columns of a lattice of kind '{eye.arrangement.kind}' are not at equal distances",
+            expected="a lattice that looks the same from every column, where a cell type is asked at other columns",
         )
     if isinstance(model.hidden, Core):
         raise ConfigError(

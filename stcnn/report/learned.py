@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.filters import PARAMETERS
 from stcnn.nn.filters.temporal_filter import TemporalFilter
+from stcnn.nn.lattices.map_lattice import MapLattice
 from stcnn.nn.model import STCNN
 from stcnn.viz.weights import LayerWeights, ParameterValues
 
@@ -22,18 +24,36 @@ KERNEL_S = 0.4
 
 def spatial_weights(model: STCNN) -> dict[str, LayerWeights]:
     """Spatial weights of hidden layers, in front of which stand the normalised channels of the layer before."""
-    spacing_deg = model.config.eye.spacing_deg[1]
+    eye = model.config.eye
+    lattice = MapLattice(eye.arrangement, eye.lattice, eye.spacing_deg)
     layers = {}
     for i, layer in enumerate(model.hidden, start=1):
         outputs = [str(o + 1) for o in range(len(layer.weight))]
-        layers[f"layer{i}"] = LayerWeights(f"hidden layer {i}", _array(layer.weight), outputs, spacing_deg)
-        spacing_deg *= layer.convolution.stride[1]
-    weights = [_array(readout.weight) for readout in model.readouts.each]
+        drawn = LayerWeights(f"hidden layer {i}", _masked(layer.kernel, layer.mask), outputs, lattice.spacing_deg[1])
+        layers[f"layer{i}"] = replace(drawn, cells=_cells(lattice, layer.convolution.kernel))
+        lattice = lattice.behind(layer.convolution.stride)
+    weights = [_masked(readout.weights[0], readout.mask) for readout in model.readouts.each]
     height = max(weight.shape[1] for weight in weights)
     width = max(weight.shape[2] for weight in weights)
     centred = [_centred(weight, height, width) for weight in weights]
-    layers["readouts"] = LayerWeights("readouts", np.stack(centred), list(model.cell_types), spacing_deg)
+    drawn = LayerWeights("readouts", np.stack(centred), list(model.cell_types), lattice.spacing_deg[1])
+    layers["readouts"] = replace(drawn, cells=_cells(lattice, (height, width)))
     return layers
+
+
+def _masked(weights: torch.Tensor, mask: torch.Tensor | None) -> NDArray[np.float32]:
+    """Return weights ``(..., Y, X)`` with NaN where a window has no column."""
+    found = _array(weights)
+    return found if mask is None else np.where(mask.cpu().numpy(), found, np.float32(np.nan))
+
+
+def _cells(lattice: MapLattice, window: tuple[int, int]) -> NDArray[np.float64] | None:
+    """Return corners of every column of a window in degrees, ``(Y, X, corners, 2)``; None where they are a picture."""
+    if lattice.kind.kind == "square":
+        return None
+    outline_deg = lattice.kind.outline_deg(lattice.spacing_deg)
+    corners_deg = lattice.window_deg(window)[:, :, None] + outline_deg
+    return np.asarray(corners_deg.numpy())
 
 
 def likeness_to_start(model: STCNN, untrained: STCNN) -> dict[str, float]:

@@ -40,15 +40,15 @@ def _network(findings: Findings) -> str:
     n_hidden = len(config.hidden.channels)
     kernel = config.hidden.kernel_columns
     sizes = kernel if isinstance(kernel, int) else " x ".join(map(str, kernel))
-    n_parameters = sum(p.numel() for p in findings.model.parameters() if p.requires_grad)
     return (
         f"Responses were modelled with stcnn {__version__}, which implements the spatiotemporal convolutional network "
         f"of Klapoetke et al. 2022. Movies ({dataset.shape_px[0]} x {dataset.shape_px[1]} pixels of "
-        f"{dataset.deg_per_px:g} degrees) were sampled by {rows} x {columns} photoreceptor columns and passed through "
+        f"{dataset.deg_per_px:g} degrees) were sampled by {rows} x {columns} photoreceptor columns of a "
+        f"{config.eye.arrangement.kind} lattice and passed through "
         f"{n_hidden} hidden layer{'s' if n_hidden > 1 else ''} ({', '.join(map(str, config.hidden.channels))} "
         f"channels, kernels of {sizes} columns), each followed by "
         "temporal filters, a spatial readout for each cell type, and a model of the response of the indicator; "
-        f"{n_parameters:,} parameters in all."
+        f"{findings.model.n_trained:,} parameters in all."
     )
 
 

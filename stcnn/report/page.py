@@ -111,7 +111,7 @@ def _facts(findings: Findings) -> dict[str, Any]:
         "dataset": (config.get("dataset") or {}).get("kind", "recordings"),
         "channels": list(model.config.hidden.channels),
         "lattice": model.config.eye.lattice,
-        "n_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "n_parameters": model.n_trained,
         "kept_epoch": run.finished_epoch(),
         "n_epochs": int(run.scores().epoch.max()),
         "n_steps": int(run.losses().step.max()),

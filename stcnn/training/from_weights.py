@@ -232,12 +232,10 @@ def _require_same_window(cell_type: str, model: STCNN, weights: Weights) -> None
 def _columns_from_the_middle(cell_type: str, model: STCNN) -> tuple[float, float]:
     """Return rows and columns from the middle of the picture to where a window begins, whatever lies around it."""
     eye = model.config.eye
-    down_deg, right_deg = eye.spacing_deg
-    azimuth_deg, elevation_deg = eye.centre_deg
+    down, right = eye.in_columns(torch.tensor(eye.centre_deg, dtype=torch.float64)).tolist()
     place = model.readouts.places[cell_type]
     rows, columns = model.readouts.lattice
-    row = place.top - (rows - 1) / 2 - elevation_deg / down_deg
-    return round(row, 6), round(place.left - (columns - 1) / 2 + azimuth_deg / right_deg, 6)
+    return round(place.top - (rows - 1) / 2 + down, 6), round(place.left - (columns - 1) / 2 + right, 6)
 
 
 def _size(window: tuple[int, int]) -> str:

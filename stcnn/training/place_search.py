@@ -106,11 +106,10 @@ class PlaceSearch:
         return self._take(best_deg, known, farther_than_columns)
 
     def _take(self, best_deg: Tensor, known: Tensor, farther_than_columns: float) -> int:
-        down_deg, right_deg = self.model.config.eye.spacing_deg
         moved = 0
         parts = zip(self.model.readouts.each, best_deg.split(self.counts), known.split(self.counts), strict=True)
         for readout, best, sure in parts:
-            distance = ((best - readout.displacement_deg.cpu()) / torch.tensor([right_deg, down_deg])).abs().amax(1)
+            distance = self.model.config.eye.in_columns(best - readout.displacement_deg.cpu()).abs().amax(1)
             wanted = sure & (distance > farther_than_columns)
             readout.displacement_deg[wanted] = best[wanted].to(readout.displacement_deg)
             moved += int(wanted.sum())
@@ -175,7 +174,5 @@ def columns_deg(model: STCNN) -> Tensor:
     """Return azimuth and elevation ``(Q, 2)`` of every column from where places are counted."""
     rows, columns = model.readouts.lattice
     row, column = model.readouts.origin
-    down_deg, right_deg = model.config.eye.spacing_deg
-    elevation_deg = -(torch.arange(rows) - row) * down_deg
-    azimuth_deg = (torch.arange(columns) - column) * right_deg
-    return torch.stack([azimuth_deg.repeat(rows), elevation_deg.repeat_interleave(columns)], 1)
+    each = torch.cartesian_prod(torch.arange(rows) - row, torch.arange(columns) - column)
+    return model.config.eye.in_degrees(each.float())

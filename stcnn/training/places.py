@@ -6,12 +6,10 @@ one plus a displacement, whose prior is a Gaussian of ``model.readout.place_sd_d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from stcnn.data.batching import recorded_places
@@ -99,7 +97,7 @@ def places_table(model: STCNN, dataset: Dataset) -> pd.DataFrame:
         ``cell_type``, ``neuron``, ``azimuth_deg`` and ``elevation_deg`` as learned, ``recorded_azimuth_deg`` and
         ``recorded_elevation_deg``, the mean where a neuron was recorded at several places.
     """
-    recorded = _recorded_deg([dataset], "mean")
+    recorded = _recorded([dataset], "mean")
     rows = []
     for name, readout in zip(model.cell_types, model.readouts.each, strict=True):
         found = recorded[name] + readout.displacement_deg.detach().cpu().double()
@@ -121,40 +119,53 @@ class PlaceBounds:
 
     def __init__(self, model: STCNN, parts: Sequence[Dataset]) -> None:
         self.model = model
-        self.ends = bounds_deg(model, parts)
+        self.ends = _bounds(model, parts)
 
     @torch.no_grad()
     def project(self) -> None:
         """Move learned places that left the lattice back onto it, in place."""
+        eye = self.model.config.eye
         for readout, (low, high) in zip(self.model.readouts.each, self.ends, strict=True):
             moved = readout.displacement_deg
-            moved.copy_(moved.clamp(low.to(moved), high.to(moved)))
+            columns = eye.in_columns(moved.double())
+            nearest = columns.clamp(low.to(columns), high.to(columns))
+            left = (nearest != columns).any(1)
+            moved[left] = eye.in_degrees(nearest[left]).to(moved)
 
 
-def bounds_deg(model: STCNN, parts: Sequence[Dataset]) -> list[tuple[Tensor, Tensor]]:
-    """Return lowest and highest displacement ``(n, 2)`` with which every neuron of each type reads on the lattice."""
-    down_deg, right_deg = model.config.eye.spacing_deg
+def _bounds(model: STCNN, parts: Sequence[Dataset]) -> list[tuple[Tensor, Tensor]]:
+    """Return lowest and highest displacement ``(n, 2)``, in rows and columns, of every neuron of each type."""
     rows, columns = model.readouts.lattice
     row, column = model.readouts.origin
     around = model.readouts.around
-    # Azimuth grows to the right, elevation upwards; the window is one column wider between columns.
-    low = torch.tensor([-(column + around.left) * right_deg, -(rows - 1 - row - around.bottom) * down_deg])
-    high = torch.tensor([(columns - 1 - column - around.right) * right_deg, (row + around.top) * down_deg])
-    rounding_deg = 1e-4
-    lowest, highest = (_recorded_deg(parts, end) for end in ("min", "max"))
-    return [(low - lowest[name] + rounding_deg, high - highest[name] - rounding_deg) for name in parts[0].neurons]
+    # The window is one column wider between columns.
+    low = torch.tensor([-(row + around.top), -(column + around.left)])
+    high = torch.tensor([rows - 1 - row - around.bottom, columns - 1 - column - around.right])
+    rounding = 1e-4
+    in_columns = model.config.eye.in_columns
+    lowest, highest = (_recorded(parts, end, in_columns) for end in ("min", "max"))
+    return [(low - lowest[name] + rounding, high - highest[name] - rounding) for name in parts[0].neurons]
 
 
-def _recorded_deg(parts: Sequence[Dataset], which: str) -> dict[str, Tensor]:
-    """Return ``min``, ``max`` or ``mean`` azimuth and elevation ``(n, 2)`` at which the neurons of each type were."""
-    tables = [part.table[["cell_type", "neuron"]].assign(**_named(recorded_places(part))) for part in parts]
-    by_neuron = pd.concat(tables).groupby(["cell_type", "neuron"])[["azimuth", "elevation"]].agg(which)
+def _recorded(
+    parts: Sequence[Dataset], which: str, of_place: Callable[[Tensor], Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Return ``min``, ``max`` or ``mean`` of where the neurons of each type were recorded, ``(n, 2)``.
+
+    Args:
+        parts: the recordings.
+        which: of several places of a neuron.
+        of_place: what is taken of azimuth and elevation ``(R, 2)``; None is themselves.
+    """
+    tables = []
+    for part in parts:
+        places = recorded_places(part)
+        if of_place is not None:
+            places = of_place(torch.from_numpy(places)).numpy()
+        tables.append(part.table[["cell_type", "neuron"]].assign(first=places[:, 0], second=places[:, 1]))
+    by_neuron = pd.concat(tables).groupby(["cell_type", "neuron"])[["first", "second"]].agg(which)
     found = {}
     for name, neurons in parts[0].neurons.items():
         mine = by_neuron.reindex(pd.MultiIndex.from_tuples([(name, neuron) for neuron in neurons])).fillna(0.0)
         found[name] = torch.from_numpy(mine.to_numpy(dtype="float64", copy=True))
     return found
-
-
-def _named(place_deg: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    return {"azimuth": place_deg[:, 0], "elevation": place_deg[:, 1]}

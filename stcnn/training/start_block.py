@@ -29,8 +29,7 @@ def start_block(module: TrainingModule, run: Run, goes_on: bool = False) -> list
     rows = {
         "training": _data(module.train_data),
         "validation": _data(module.validation_data) if len(module.validation_data) else "no recordings",
-        "network": f"{sum(p.numel() for p in module.model.parameters() if p.requires_grad):,} trained parameters, "
-        f"loss {config.loss}",
+        "network": f"{module.model.n_trained:,} trained parameters, loss {config.loss}",
         "device": _device(module),
         "engine": _engine(module),
         "length": _length(module),

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
@@ -40,6 +42,7 @@ class LayerWeights:
         outputs: names of the rows of tiles.
         spacing_deg: distance between neighbouring columns of the eye.
         limit: value at either end of the colour scale; None is the largest weight.
+        cells: corners of every column of a tile in degrees, ``(Y, X, corners, 2)``, where columns are no squares.
     """
 
     title: str
@@ -47,6 +50,7 @@ class LayerWeights:
     outputs: Sequence[str]
     spacing_deg: float
     limit: float | None = None
+    cells: Array | None = None
 
 
 def weight_grid(layer: LayerWeights, theme: Theme = LIGHT) -> Figure:
@@ -82,13 +86,45 @@ def _weight_grids(layers: Sequence[LayerWeights], theme: Theme) -> Figure:
     return figure
 
 
-def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> AxesImage:
+def cell_tiles(weights: Array, cells: Array) -> tuple[list[Array], Array]:
+    """Lay kernels ``(O, I, Y, X)`` side by side as :func:`tiled` does, each weight as the cell of its column.
+
+    Args:
+        weights: NaN where there is no column.
+        cells: corners of every column of a tile in degrees, ``(Y, X, corners, 2)``.
+
+    Returns:
+        Corners of every weight that is there, in rows and columns of :func:`tiled`, and the weights.
+    """
+    height, width = weights.shape[2:]
+    there = np.isfinite(weights[0, 0])
+    found_deg = cells[there]
+    low_deg = found_deg.min((0, 1))
+    size_deg = found_deg.max((0, 1)) - low_deg
+    scale = min((np.array([width, height])) / size_deg)
+    middle_deg = low_deg + size_deg / 2
+    polygons: list[Array] = []
+    values: list[Array] = []
+    for o, i in np.ndindex(weights.shape[:2]):
+        middle = np.array([i * (width + 1) + (width - 1) / 2, o * (height + 1) + (height - 1) / 2])
+        drawn = np.isfinite(weights[o, i])
+        polygons.extend(middle + scale * (cells[drawn] - middle_deg) * np.array([1, -1]))
+        values.append(weights[o, i][drawn])
+    return polygons, np.concatenate(values)
+
+
+def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> ScalarMappable:
     weights, rows, across = layer.weights, list(layer.outputs), "input channel"
     if weights.shape[1] == 1:
         weights, rows, across = weights.transpose(1, 0, 2, 3), [""], "output channel"
     n_rows, n_columns, height, width = weights.shape
     columns = list(layer.outputs) if rows == [""] else [str(i + 1) for i in range(n_columns)]
-    picture = axes.imshow(tiled(weights), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", aspect="auto")
+    look = {"cmap": DIVERGING, "norm": Normalize(-limit, limit)}
+    if layer.cells is None:
+        picture: ScalarMappable = axes.imshow(tiled(weights), interpolation="none", aspect="auto", **look)
+    else:
+        picture = axes.add_collection(PolyCollection(*cell_tiles(weights, layer.cells), **look))
+        axes.set(xlim=(-0.5, n_columns * (width + 1) - 1.5), ylim=(n_rows * (height + 1) - 1.5, -0.5))
     axes.set_xticks((width + 1) * np.arange(n_columns) + (width - 1) / 2, columns)
     axes.set_yticks((height + 1) * np.arange(n_rows) + (height - 1) / 2, rows)
     axes.tick_params(length=0)

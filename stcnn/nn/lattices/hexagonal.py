@@ -28,6 +28,7 @@ class HexagonalLattice(RegularLattice):
 
     kind: Literal["hexagonal"] = "hexagonal"
     AXES: ClassVar[tuple[Pair, ...]] = ((1, 0), (0, 1), (1, -1))
+    BENDING: ClassVar[float] = 9 / 8
 
     def why_not(self, spacing_deg: Direction) -> str | None:
         """Return why columns cannot lie so far apart; None if they can."""

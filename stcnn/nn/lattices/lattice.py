@@ -7,6 +7,7 @@ window belong to a kernel around its middle. A pair of spacings is (down, across
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
@@ -41,6 +42,9 @@ class Lattice(Config):
     """Every kind that has been imported."""
     AXES: ClassVar[tuple[Pair, ...]] = ((1, 0), (0, 1))
     """Lines of neighbouring columns, each as the rows and columns of one step along it."""
+    BENDING: ClassVar[float] = 1.0
+    """What the squared second differences along all axes are together of a map that bends along one line: the sum of
+    ``cos(angle)^4`` over the axes."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
@@ -73,6 +77,16 @@ class Lattice(Config):
     def kernel_mask(self, size: Pair) -> Tensor | None:
         """Return which entries of a window belong to a kernel around its middle, bool ``size``; None is all."""
         return None
+
+    def axis_lengths_deg(self, spacing_deg: Direction) -> list[float]:
+        """Return the distance of neighbours along each of :attr:`AXES`.
+
+        Raises:
+            ConfigError: as :meth:`in_columns`.
+        """
+        down, right = self._equal_steps(spacing_deg)
+        steps_deg = [[rows * down[i] + columns * right[i] for i in (0, 1)] for rows, columns in self.AXES]
+        return [math.hypot(*step_deg) for step_deg in steps_deg]
 
     def in_columns(self, offset_deg: Tensor, spacing_deg: Direction) -> Tensor:
         """Return rows down and columns right ``(..., 2)`` of offsets given as azimuth and elevation ``(..., 2)``.

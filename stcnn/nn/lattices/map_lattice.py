@@ -19,6 +19,11 @@ class MapLattice(NamedTuple):
     spacing_deg: Direction
     """Distance of neighbouring places, down and across."""
 
+    def behind(self, stride: Pair) -> MapLattice:
+        """Return the lattice of maps whose places are ``stride`` places apart; its size says nothing."""
+        down_deg, right_deg = self.spacing_deg
+        return self._replace(spacing_deg=(stride[0] * down_deg, stride[1] * right_deg))
+
     def window_deg(self, size: Pair) -> Tensor:
         """Return azimuth and elevation of the places of a window from its middle, float64 ``(h, w, 2)``."""
         return self.kind.positions_deg(size, self.spacing_deg, (0.0, 0.0))

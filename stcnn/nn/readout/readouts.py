@@ -115,6 +115,8 @@ class Readouts(nn.ModuleDict):
             self[name] = Readout(field, config, n_neurons[name])
         self.config = config
         self.cell_types = cell_types
+        self.map_lattice = lattice
+        """Kind and spacing of the lattice their maps lie on, and the size it had at first."""
         self.activation = activation(config.activation, config.slope)
         self.lie_on(lattice.shape)
 
