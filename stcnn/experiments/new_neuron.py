@@ -228,8 +228,8 @@ def _indicated(model: STCNN, shown: Shown, places: Tensor, scales: Tensor) -> Te
     drive = _between_columns(shown, model.config.eye.in_columns(places.flip(1)))
     rest = model.readouts.each[shown.cell_type].bias
     voltage = (rest + drive.unsqueeze(-1) * scales).flatten(1).unsqueeze(-1)
-    tau_s = model.calcium.time_constants()[shown.cell_type].reshape(1)
-    return shown.at_samples(model.calcium.filtered(voltage, tau_s, shown.batch.rate_hz)[0].squeeze(-1))
+    constants = model.calcium.constants().of(slice(shown.cell_type, shown.cell_type + 1))
+    return shown.at_samples(model.calcium.filtered(voltage, constants, shown.batch.rate_hz)[0].squeeze(-1))
 
 
 def _between_columns(shown: Shown, places: Tensor) -> Tensor:

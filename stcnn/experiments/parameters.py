@@ -101,7 +101,7 @@ def _calcium(model: STCNN, bounds: Bounds) -> Iterator[Quantity]:
 def _indicators(model: STCNN, bounds: Bounds) -> Iterator[tuple[str, float, Interval]]:
     """Yield what each trained time constant of an indicator is of, its value in seconds, and its bounds."""
     config = model.calcium.config
-    if config.kind == "none":
+    if config.kind == "none" or "tau_s" not in config.filter.PARAMETERS:
         return
     if config.tau == "per_indicator":
         taus = model.calcium.indicator_tau_s.tolist()

@@ -45,6 +45,9 @@ class Bounds(Config):
         if name.startswith("calcium.types.") and name.endswith(".tau_s"):
             return self.calcium_type_tau_s
         owner, _, constant = name.rpartition(".")
+        if owner == "calcium" or owner.startswith("calcium.types."):
+            constant = constant.removeprefix("indicator_")
+            return self.of_filter(constant) if constant in PARAMETERS else None
         return self.of_filter(constant) if owner.endswith(".filter") else None
 
     def of_filter(self, constant: str) -> Interval:

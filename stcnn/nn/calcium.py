@@ -15,13 +15,14 @@ from typing import Literal, Self, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from stcnn.errors import ConfigError, nearest
 from stcnn.nn.activation import activation
-from stcnn.nn.filters.exponential import ExponentialConfig, exponential_filter, exponential_gain
-from stcnn.nn.filters.kind import FilterState, Range, n_taps
+from stcnn.nn.filters import FilterConfig
+from stcnn.nn.filters.exponential import ExponentialConfig
+from stcnn.nn.filters.kind import Constants, FilterKind, FilterState, Range, require_one_drive, require_unused_tau
 from stcnn.validation import Config
 
 RectifierName = Literal["elu", "softplus", "relu", "leaky_relu", "tanh", "identity"]
@@ -71,12 +72,18 @@ class CalciumConfig(Config):
     indicators: dict[str, IndicatorConfig] = Field(default_factory=dict)
     """With ``tau: per_indicator``, settings of each indicator by its name in the recordings, whatever the case;
     ``default`` serves the others."""
-    filter: ExponentialConfig = Field(default_factory=ExponentialConfig)
-    """Scale and length of the indicator's kernel; its initial time constants are not used."""
+    filter: FilterConfig = Field(default_factory=ExponentialConfig)
+    """Kind, scale and length of the indicator's kernel. Its time constants start in ``tau_init_s``, not in a range of
+    the kernel's; other constants of a kind are trained as its time constants are."""
     gain_init: tuple[float, float] = (0.0, 0.0)
     """Range of the initial gains before their softplus."""
     offset_init: tuple[float, float] = (0.0, 0.0)
     """Range of the initial offsets in dF/F."""
+
+    @field_validator("filter")
+    @classmethod
+    def _can_stand_here(cls, filter: FilterKind) -> FilterKind:
+        return require_unused_tau(require_one_drive(filter), "calcium.tau_init_s")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -84,6 +91,9 @@ class CalciumConfig(Config):
             raise ValueError(f"'indicators' are named, but tau is '{self.tau}': give tau=per_indicator")
         if self.kind == "none" and self.tau != "global":
             raise ValueError(f"kind is 'none', which has no time constant, but tau is '{self.tau}': leave tau out")
+        has_none = any(indicator.kind == "none" for indicator in self.indicators.values())
+        if has_none and not isinstance(self.filter, ExponentialConfig):
+            raise ValueError(f"an indicator is of kind 'none', which goes with no filter of kind '{self.filter.kind}'")
         return self
 
     def indicator(self, name: str) -> IndicatorConfig:
@@ -103,6 +113,19 @@ class CalciumConfig(Config):
         return found
 
 
+def others(filter: FilterKind, channels: int) -> Constants:
+    """Draw the initial constants of a kernel but its time constant, which starts where the indicator says."""
+    if not filter.PARAMETERS.keys() - {"tau_s"}:
+        return Constants()
+    return Constants({name: values for name, values in filter.draw(channels).items() if name != "tau_s"})
+
+
+def register(part: nn.Module, prefix: str, constants: Constants) -> None:
+    """Make constants parameters of a part of the network."""
+    for name, values in constants.items():
+        part.register_parameter(prefix + name, nn.Parameter(values))
+
+
 class Neurons(nn.Module):
     """Gain and offset of every neuron of one cell type, and the type's own time constant."""
 
@@ -114,6 +137,8 @@ class Neurons(nn.Module):
         self.tau_s = nn.Parameter(low + (high - low) * torch.rand(1))
         self.offset: Tensor
         self.gain: Tensor
+        if config.tau == "per_type":
+            register(self, "", others(config.filter, 1))
 
 
 class Calcium(nn.Module):
@@ -136,8 +161,12 @@ class Calcium(nn.Module):
         self.types = nn.ModuleDict({name: Neurons(n, config) for name, n in n_neurons.items()})
         self.indicators: tuple[str, ...] = ()
         """Names of the indicators in the order of ``indicator_tau_s``; only with ``tau: per_indicator``."""
+        self.filter = config.filter if config.kind == "indicator" else ExponentialConfig()
         if config.tau == "per_indicator":
             self._draw_indicators(n_neurons, indicators or {})
+            register(self, "indicator_", others(config.filter, len(self.indicators)))
+        elif config.tau == "global":
+            register(self, "", others(self.filter, 1))
 
     def _draw_indicators(self, n_neurons: Mapping[str, int], named: Indicators) -> None:
         names = [indicator for name in n_neurons for indicator in named.get(name, ())]
@@ -168,54 +197,60 @@ class Calcium(nn.Module):
         """Time constants that filter nothing."""
         shared = [self.tau_s]
         of_types = [neurons.tau_s for neurons in self.each]
-        if self.config.kind == "none" or self.config.tau == "per_indicator":
+        if self.config.tau == "per_indicator" or self.config.kind == "none" or "tau_s" not in self.filter.PARAMETERS:
             return shared + of_types
         return of_types if self.config.tau == "global" else shared
 
-    def time_constants(self) -> Tensor:
-        """Return the time constant of each cell type, ``(N,)``: of the indicator that most of its neurons have."""
+    def constants(self) -> Constants:
+        """Return the constants of the kernel of each cell type, ``(N,)``: of the indicator most of its neurons have."""
+        n_types = len(self.types)
         if self.config.kind == "none":
-            return torch.full_like(self.tau_s, INSTANT_S).expand(len(self.types))
+            return Constants(tau_s=torch.full_like(self.tau_s, INSTANT_S).expand(n_types))
         if self.config.tau == "global":
-            return self.tau_s.expand(len(self.types))
+            return Constants({name: getattr(self, name).expand(n_types) for name in self.filter.PARAMETERS})
         if self.config.tau == "per_indicator":
             which = self.indicator_of_neuron.split([len(neurons.gain) for neurons in self.each])
             usual = [Counter(of_type.tolist()).most_common(1)[0][0] for of_type in which]
-            return self.indicator_time_constants()[usual]
-        return torch.cat([neurons.tau_s for neurons in self.each])
+            return self.indicator_constants().of(torch.tensor(usual))
+        names = self.filter.PARAMETERS
+        return Constants({name: torch.cat([getattr(neurons, name) for neurons in self.each]) for name in names})
 
-    def indicator_time_constants(self) -> Tensor:
-        """Return the time constant of each of several indicators, ``(I,)``."""
-        instant = torch.tensor(self.is_instant, device=self.indicator_tau_s.device)
-        return self.indicator_tau_s.masked_fill(instant, INSTANT_S)
+    def time_constants(self) -> Tensor:
+        """Return the time constant of each cell type, ``(N,)``; zero of a kernel that has none."""
+        return self.constants().get("tau_s", self.tau_s.new_zeros(len(self.types)))
 
-    def neuron_time_constants(self, cell_type: Tensor, neuron: Tensor) -> Tensor:
-        """Return the time constants of single neurons, ``(R,)``; arguments as in :meth:`neuron`."""
+    def indicator_constants(self) -> Constants:
+        """Return the constants of each of several indicators, ``(I,)``."""
+        found = Constants({name: getattr(self, f"indicator_{name}") for name in self.filter.PARAMETERS})
+        instant = torch.tensor(self.is_instant, device=self.tau_s.device)
+        if instant.any():
+            found["tau_s"] = found["tau_s"].masked_fill(instant, INSTANT_S)
+        return found
+
+    def neuron_constants(self, cell_type: Tensor, neuron: Tensor) -> Constants:
+        """Return the constants of single neurons, ``(R,)``; arguments as in :meth:`neuron`."""
         if self.config.tau == "per_indicator":
-            return self.indicator_time_constants()[self.indicator_of_neuron[self._place(cell_type, neuron)]]
-        return self.time_constants()[cell_type]
+            return self.indicator_constants().of(self.indicator_of_neuron[self._place(cell_type, neuron)])
+        return self.constants().of(cell_type)
 
-    def kernel_gain(self, tau_s: Tensor, rate_hz: float) -> Tensor:
-        """Return the factor of the indicator's kernel at time constants ``(C,)``; one where there is no indicator."""
-        gain = exponential_gain(tau_s, 1 / rate_hz, self.config.filter)
-        return torch.where(tau_s > INSTANT_S, gain, 1.0)
+    def kernel_gain(self, constants: Constants, rate_hz: float) -> Tensor | float:
+        """Return the factor of the indicator's kernel, ``(C,)``; one where there is no indicator."""
+        gain = self.filter.gain(constants, rate_hz)
+        return 1.0 if gain is None else torch.where(constants["tau_s"] > INSTANT_S, gain, 1.0)
 
     def forward(self, voltage: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Rectify and filter voltages ``(T, B, N)``: dF/F of a neuron of gain one and offset zero, and the state."""
-        return self.filtered(voltage, self.time_constants(), rate_hz, state)
+        return self.filtered(voltage, self.constants(), rate_hz, state)
 
     def filtered(
-        self, voltage: Tensor, tau_s: Tensor, rate_hz: float, state: FilterState | None = None
+        self, voltage: Tensor, constants: Constants, rate_hz: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:
-        """Rectify and filter voltages ``(T, ..., C)`` with time constants ``(C,)``; without an indicator rectify."""
+        """Rectify and filter voltages ``(T, ..., C)`` with constants ``(C,)``; without an indicator rectify."""
         rate = rectified(voltage, self.config.rectifier)
         if self.config.kind == "none":
             return rate, FilterState(rate[-1])
-        dt_s = 1 / rate_hz
-        trace, state = exponential_filter(rate, tau_s, dt_s, n_taps(self.config.filter.kernel_s, dt_s), state)
-        if self.config.tau == "per_indicator":
-            return trace * self.kernel_gain(tau_s, rate_hz), state
-        return trace * exponential_gain(tau_s, dt_s, self.config.filter), state
+        trace, state = self.filter.filtered(rate, constants, rate_hz, state)
+        return trace * self.kernel_gain(constants, rate_hz), state
 
     def of_neurons(self, voltage: Tensor, clip: Tensor, cell_type: Tensor, neuron: Tensor, rate_hz: float) -> Tensor:
         """Return dF/F of single neurons, ``(R, T)``; arguments as in :meth:`stcnn.nn.model.STCNN.calcium_of`."""
@@ -223,8 +258,8 @@ class Calcium(nn.Module):
         if self.config.tau == "per_indicator":
             seen = torch.stack([clip, cell_type, self.indicator_of_neuron[self._place(cell_type, neuron)]])
             columns, which = seen.unique(dim=1, return_inverse=True)
-            tau_s = self.indicator_time_constants()[columns[2]]
-            filtered = self.filtered(rows[:, columns[0], columns[1]], tau_s, rate_hz)[0][:, which]
+            constants = self.indicator_constants().of(columns[2])
+            filtered = self.filtered(rows[:, columns[0], columns[1]], constants, rate_hz)[0][:, which]
         else:
             filtered = self(rows, rate_hz)[0][:, clip, cell_type]
         gain, offset = self.neuron(cell_type, neuron)

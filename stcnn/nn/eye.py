@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from stcnn.errors import ShapeError
 from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
-from stcnn.nn.filters.kind import Constants, FilterKind, FilterState, require_one_drive
+from stcnn.nn.filters.kind import Constants, FilterKind, FilterState, require_one_drive, require_unused_tau
 from stcnn.nn.frames import EYE_FRAMES, Frames
 from stcnn.nn.lattices import LatticeConfig
 from stcnn.nn.lattices.square import SquareLattice
@@ -56,7 +56,7 @@ class EyeConfig(Config):
     @field_validator("filter")
     @classmethod
     def _has_one_drive(cls, filter: FilterKind) -> FilterKind:
-        return require_one_drive(filter)
+        return require_unused_tau(require_one_drive(filter), "eye.tau_s")
 
     @field_validator("lattice")
     @classmethod

@@ -205,8 +205,8 @@ class STCNN(nn.Module):
         """Return dF/F ``(R, T)`` of neurons in any order, and the state but for the eye's."""
         distinct, found = neurons.distinct()
         voltage, state = self._distinct_voltages(clips, distinct, rate_hz, before)
-        tau_s = self.calcium.neuron_time_constants(distinct.cell_type, distinct.neuron)
-        filtered, calcium = self.calcium.filtered(voltage, tau_s, rate_hz, before and before.calcium)
+        constants = self.calcium.neuron_constants(distinct.cell_type, distinct.neuron)
+        filtered, calcium = self.calcium.filtered(voltage, constants, rate_hz, before and before.calcium)
         gain, offset = self.calcium.neuron(distinct.cell_type, distinct.neuron)
         return (offset + gain * filtered).T[found], state._replace(calcium=calcium.detached())
 

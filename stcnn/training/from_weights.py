@@ -173,7 +173,7 @@ def take(model: STCNN, weights: Weights) -> Taken:
             found = _of_neurons(name, found, model, taken)
         elif name.endswith(".displacement_deg"):
             found = _displacements(name, found, model, weights)
-        elif name == "calcium.indicator_tau_s":
+        elif name.startswith("calcium.indicator_"):
             found = _of_indicators(found, value, model, weights.model)
         value.copy_(found)
         taken.parameters.append(name)

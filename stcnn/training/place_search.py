@@ -24,6 +24,7 @@ from stcnn.data.batch import Batch
 from stcnn.data.clocks import sample_prediction
 from stcnn.data.dataset import Dataset
 from stcnn.metrics.regression import CORRELATION_S
+from stcnn.nn.filters.kind import Constants
 from stcnn.nn.hidden import convolve_columns
 from stcnn.nn.model import STCNN
 
@@ -43,8 +44,8 @@ def light_and_dark(model: STCNN, batch: Batch) -> Tensor:
     """Return what an indicator shows of light and of dark in every column, ``(T, B, Q, 2)``."""
     seen = model.eye.see(batch, batch.rate_hz, model.deg_per_px).flatten(2)
     both = torch.stack([seen.clamp(min=0), -seen.clamp(max=0)], -1)
-    tau_s = model.calcium.time_constants().mean().expand(2)
-    return model.calcium.filtered(both, tau_s, batch.rate_hz)[0]
+    typical = Constants({name: values.mean().expand(2) for name, values in model.calcium.constants().items()})
+    return model.calcium.filtered(both, typical, batch.rate_hz)[0]
 
 
 @torch.no_grad()
@@ -55,12 +56,13 @@ def of_cell_types(model: STCNN, batch: Batch) -> Tensor:
         maps = layer.normalise(layer.linear(maps, batch.rate_hz)[0], batch.multiplicity, observe=False)
     maps = model.readouts.activation(maps)
     found = []
-    for readout, tau_s in zip(model.readouts.each, model.calcium.time_constants(), strict=True):
+    constants = model.calcium.constants()
+    for i, readout in enumerate(model.readouts.each):
         weights = torch.stack(readout.weights)
         gain = readout.filter.gain(batch.rate_hz)
         drive = convolve_columns(maps, weights if gain is None else weights * gain)
         voltage = readout.filter(drive, batch.rate_hz)[0] + readout.bias
-        found.append(model.calcium.filtered(voltage, tau_s.reshape(1), batch.rate_hz)[0])
+        found.append(model.calcium.filtered(voltage, constants.of(slice(i, i + 1)), batch.rate_hz)[0])
     return torch.cat(found, -1).flatten(2, 3)
 
 

@@ -184,3 +184,54 @@ def test_a_network_of_several_indicators_opens_again() -> None:
     movie = np.random.default_rng(0).random((30, *Case().shape_px), dtype=np.float32)
     for name, trace in model.eval().predict(movie, rate_hz=RATE_HZ).items():
         np.testing.assert_array_equal(again.eval().predict(movie, rate_hz=RATE_HZ)[name], trace)
+
+
+KINDS = {
+    "power_exponential": {"kind": "power_exponential", "kernel_s": 1.0, "n_init": (0.7, 1.3)},
+    "adapting": {"kind": "adapting"},
+    "none": {"kind": "none"},
+}
+"""Kernels of indicators other than exponential ones."""
+
+
+@pytest.mark.parametrize("kernel", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("tau", ["global", "per_type", "per_indicator"])
+def test_calcium_takes_every_kind_of_kernel(kernel: dict[str, object], tau: str) -> None:
+    torch.manual_seed(0)
+    indicators = {"indicators": {"default": {}}} if tau == "per_indicator" else {}
+    config = ModelConfig.model_validate(
+        {
+            "eye": {"lattice": (5, 5)},
+            "hidden": {"channels": [2], "kernel_columns": 3},
+            "cell_types": {"default": {"window_columns": 3}},
+            "calcium": {"filter": kernel, "tau": tau, **indicators},
+        }
+    )
+    named = {"t4": ("gcamp6f", "gcamp8m"), "t5": ("gcamp8m",)}
+    population = Population(neurons={"t4": ("a", "b"), "t5": ("c",)}, indicators=named)
+    model = STCNN(config, population)
+    model.train()(torch.randn(2, 40, 21, 21), 90.0).calcium.square().mean().backward()
+    trained = [name for name, p in model.named_parameters() if name.startswith("calcium") and p.grad is not None]
+    prefix = {"global": "calcium.", "per_type": "calcium.types.t4.", "per_indicator": "calcium.indicator_"}[tau]
+    assert {prefix + name for name in config.calcium.filter.PARAMETERS} <= set(trained)
+    frames = np.random.default_rng(0).random((30, 21, 21), np.float32)
+    whole = model.eval().predict(frames, rate_hz=90)["t5"]
+    stream = model.stream(rate_hz=90, neurons={"t4": ("a", "b"), "t5": ("c",)})
+    live = [stream.step(frame)["t5"].calcium[0] for frame in frames]
+    np.testing.assert_allclose(live, whole, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("part", "used"), [("eye", "eye.tau_s"), ("calcium", "calcium.tau_init_s")])
+def test_a_time_constant_that_would_not_be_used_is_refused(part: str, used: str) -> None:
+    with pytest.raises(ValidationError, match=f"filter.tau_init_s would not be used, .* is {used}: give that"):
+        ModelConfig.model_validate({part: {"filter": {"tau_init_s": (0.2, 0.3)}}})
+
+
+def test_an_indicator_that_is_none_goes_with_exponential_kernels() -> None:
+    calcium = {
+        "tau": "per_indicator",
+        "indicators": {"voltage": {"kind": "none"}},
+        "filter": {"kind": "power_exponential", "kernel_s": 1.0},
+    }
+    with pytest.raises(ValidationError, match="an indicator is of kind 'none', which goes with no filter of kind"):
+        ModelConfig.model_validate({"calcium": calcium})

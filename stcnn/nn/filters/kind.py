@@ -51,11 +51,11 @@ class Constants(dict[str, Tensor]):
     """Constants of a filter by name, one value per channel, ``(C,)``."""
 
     @classmethod
-    def joined(cls, each: Sequence[Constants]) -> Constants:
+    def concatenated(cls, each: Sequence[Constants]) -> Constants:
         """Return the constants of several filters of one kind side by side."""
         return cls({name: torch.cat([constants[name] for constants in each]) for name in each[0]})
 
-    def of(self, channel: Tensor) -> Constants:
+    def of(self, channel: Tensor | slice) -> Constants:
         """Return the constants of some channels, by their numbers."""
         return Constants({name: values[channel] for name, values in self.items()})
 
@@ -158,6 +158,22 @@ class FilterKind(Config):
 def n_taps(kernel_s: float | None, dt_s: float) -> int | None:
     """Return the number of taps K of a kernel of ``kernel_s`` seconds, at least one; None for an infinite one."""
     return None if kernel_s is None else max(1, round(kernel_s / dt_s))
+
+
+def require_unused_tau(filter: FilterKind, used: str) -> FilterKind:
+    """Return a filter whose time constant stands elsewhere.
+
+    Args:
+        filter: the filter.
+        used: key of the configuration where it stands.
+
+    Raises:
+        ValueError: it is given in the filter as well.
+    """
+    field = type(filter).model_fields.get("tau_init_s")
+    if field is not None and getattr(filter, "tau_init_s") != field.default:  # noqa: B009 - not of every kind
+        raise ValueError(f"filter.tau_init_s would not be used, for the time constant here is {used}: give that")
+    return filter
 
 
 def require_one_drive(filter: FilterKind) -> FilterKind:

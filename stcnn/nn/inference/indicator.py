@@ -28,38 +28,39 @@ class Indicator:
         """Where the calcium of each cell type stands among all."""
         gains: list[Tensor] = []
         offsets: list[Tensor] = []
-        taus: list[Tensor] = []
+        each: list[Constants] = []
         types: list[int] = []
         n = 0
         averages = torch.stack(calcium.average(), -1)
-        usual_tau_s = calcium.time_constants()
+        usual = calcium.constants()
         for i, (name, neurons) in enumerate(chosen_neurons(model, config).items()):
-            index = torch.tensor(neurons, dtype=torch.long, device=usual_tau_s.device)
+            index = torch.tensor(neurons, dtype=torch.long, device=averages.device)
             cell_type = torch.full_like(index, i)
             gain, offset = calcium.neuron(cell_type, index) if neurons else averages[i].unbind()
-            tau_s = calcium.neuron_time_constants(cell_type, index) if neurons else usual_tau_s[i : i + 1]
-            gains.append((gain * calcium.kernel_gain(tau_s, config.rate_hz)).reshape(-1))
+            own = calcium.neuron_constants(cell_type, index) if neurons else usual.of(slice(i, i + 1))
+            gains.append((gain * calcium.kernel_gain(own, config.rate_hz)).reshape(-1))
             offsets.append(offset.reshape(-1))
-            taus.append(tau_s)
+            each.append(own)
             self.places[name] = slice(n, n + len(neurons)) if neurons else n
             types += [i] * len(gains[-1])
             n += len(gains[-1])
         self.gain = torch.cat(gains)
         self.offset = torch.cat(offsets)
-        self.types: Tensor | slice = torch.tensor(types, device=usual_tau_s.device) if config.neurons else slice(None)
+        self.types: Tensor | slice = torch.tensor(types, device=averages.device) if config.neurons else slice(None)
         """The filtered column that each neuron reads."""
         self.columns: Tensor | slice = slice(None)
         """The voltage that each filtered column is of: of each cell type once, or of each neuron where neurons of one
         type differ in their indicator."""
-        tau_s = usual_tau_s
+        constants = usual
+        n_filters = len(calcium.types)
         if config.neurons and calcium.config.tau == "per_indicator":
             self.columns = self.types
             self.types = slice(None)
-            tau_s = torch.cat(taus)
-        constants = Constants(tau_s=tau_s.detach())
-        zero = torch.zeros_like(tau_s)
-        kernel = calcium.config.filter
-        self.filter = kernel.stateful(constants, config.rate_hz, zero, places=1, clips=config.clips)
+            constants = Constants.concatenated(each)
+            n_filters = len(self.gain)
+        zero = averages.new_zeros(n_filters)
+        kernel = calcium.filter
+        self.filter = kernel.stateful(constants.detached(), config.rate_hz, zero, places=1, clips=config.clips)
 
     @property
     def filters_each_type_once(self) -> bool:

@@ -91,6 +91,8 @@ class Readouts(nn.ModuleDict):
     config: ReadoutConfig
     cell_types: dict[str, CellTypeConfig]
     activation: Activation
+    map_lattice: MapLattice
+    """Kind and spacing of the lattice their maps lie on, and the size it had at first."""
     lattice: Pair
     """Size of the maps they read."""
     places: dict[str, Window]
@@ -116,7 +118,6 @@ class Readouts(nn.ModuleDict):
         self.config = config
         self.cell_types = cell_types
         self.map_lattice = lattice
-        """Kind and spacing of the lattice their maps lie on, and the size it had at first."""
         self.activation = activation(config.activation, config.slope)
         self.lie_on(lattice.shape)
 
@@ -187,7 +188,7 @@ class Readouts(nn.ModuleDict):
     @property
     def constants(self) -> Constants:
         """The constants of their filters, one channel per cell type."""
-        return Constants.joined([readout.filter.constants for readout in self.each])
+        return Constants.concatenated([readout.filter.constants for readout in self.each])
 
     def weights(self, rate_hz: float) -> Tensor:
         """Return all spatial weights with their filter's gain, on the common window: ``(N, h, w, C)``.
