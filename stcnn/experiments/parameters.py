@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from stcnn.experiments.receptive_field import receptive_fields
 from stcnn.nn.bounds import Bounds
+from stcnn.nn.core import Core
 from stcnn.nn.filters import PARAMETERS
 from stcnn.nn.filters.kind import Interval
 from stcnn.nn.model import STCNN
@@ -73,6 +74,9 @@ def quantities(model: STCNN, bounds: Bounds, rate_hz: float) -> Iterator[Quantit
                 bound = _touches(value, bounds.of_filter(name))
                 title = f"{rank} {parameter.title}"
                 yield Quantity(title, f"hidden layer {i + 1}", parameter.unit, "rank", float(value), bound)
+    if isinstance(model.hidden, Core):
+        for found in model.hidden.quantities():
+            yield Quantity(found.title, found.of, found.unit, "name", found.value)
     for name, readout in zip(model.cell_types, model.readouts.each, strict=True):
         for constant, values in readout.filter.constants.items():
             parameter = PARAMETERS[constant]

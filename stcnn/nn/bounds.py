@@ -67,9 +67,17 @@ class OnBound(NamedTuple):
     """``lower`` or ``upper``."""
 
 
+def _own_bounds(model: nn.Module) -> Iterator[tuple[str, Interval]]:
+    """Yield the bounds that parts of a model say themselves, by the name of the parameter."""
+    for path, part in model.named_modules():
+        for name, interval in getattr(part, "parameter_bounds", {}).items():
+            yield f"{path}.{name}", interval
+
+
 def _bounded(model: nn.Module, bounds: Bounds) -> Iterator[tuple[str, Tensor, Interval]]:
+    own = dict(_own_bounds(model))
     for name, parameter in model.named_parameters():
-        interval = bounds.of(name)
+        interval = own[name] if name in own else bounds.of(name)
         if interval is not None and parameter.requires_grad:
             yield name, parameter, interval
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from stcnn.nn.filters.kind import Interval
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.stack.problem import Clips
@@ -15,6 +17,17 @@ from stcnn.nn.windows import Pair
 
 CoreState = dict[str, Tensor]
 """What a core remembers of the frames so far: name to ``(B, ...)``, clips first."""
+
+
+class CoreQuantity(NamedTuple):
+    """A number that a core has learned."""
+
+    title: str
+    of: str
+    """Which of several of this title: a channel, a direction."""
+    unit: str
+    """``s``, ``deg``, or empty for a ratio."""
+    value: float
 
 
 class Core(nn.Module):
@@ -29,6 +42,11 @@ class Core(nn.Module):
     compute = "auto"
     """As of :class:`stcnn.nn.hidden_stack.HiddenStack`; a core runs in PyTorch whatever it says."""
     frozen = False
+    reach: Pair | None = None
+    """Rows and columns around a place on which its maps depend there, the same at every place; None where a core may do
+    something else at every place. Neurons that sit elsewhere, and readouts asked at other columns, need it."""
+    parameter_bounds: Mapping[str, Interval] = {}
+    """Lower and upper bound of parameters by name, kept in training; None is no bound."""
     stride: Pair = (1, 1)
     """Columns of the eye from one place of its maps to the next, down and across."""
 
@@ -49,6 +67,10 @@ class Core(nn.Module):
             Maps ``(T, B, Y, X, C)`` on the same lattice, and the state after the last frame.
         """
 
+    def quantities(self) -> Iterator[CoreQuantity]:
+        """Yield what was learned, in numbers that mean the same in all trainings; reports and comparisons show them."""
+        return iter(())
+
     def lattices(self, lattice: Pair) -> list[Pair]:
         """Return the size of the maps of the eye and of those it makes."""
         return [lattice, lattice]
@@ -67,6 +89,11 @@ class Core(nn.Module):
         maps, state = self.advance(eye, rate_hz, start)
         after = {name: each.detach() for name, each in state.items()}
         return [reading.drive(reading.window.crop(maps))], after
+
+    def maps(self, eye: Tensor, rate_hz: float) -> Tensor:
+        """Return its maps ``(T, B, Y, X, C)`` to all frames of the eye ``(T, B, Y, X)``, from rest."""
+        rows, columns = eye.shape[2:]
+        return self.advance(eye, rate_hz, self.rest(eye.shape[1], (rows, columns), eye))[0]
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         """Yield its hidden layers: none."""

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from stcnn.errors import ShapeError
+from stcnn.errors import ConfigError, ShapeError
 from stcnn.movie import Movie
 from stcnn.nn.calcium import Calcium
 from stcnn.nn.core import Core
@@ -49,7 +49,7 @@ class STCNN(nn.Module):
         config: the network.
         population: the recorded neurons, which have their own gain and offset.
         deg_per_px: resolution of the movies unless a call says otherwise.
-        core: what stands in place of the hidden layers; None is those of ``config``.
+        core: what stands between photoreceptors and readouts; None is that of ``config``.
     """
 
     def __init__(
@@ -64,9 +64,10 @@ class STCNN(nn.Module):
         channels = config.hidden.channels[-1] if core is None else core.channels
         require_size(config.eye, config.hidden if core is None else None, config.readout, types, channels)
         self.eye = Eye(config.eye)
-        self.hidden: HiddenStack | Core = HiddenStack(config.hidden, config.eye.arrangement) if core is None else core
+        columns = MapLattice(config.eye.arrangement, config.eye.lattice, config.eye.spacing_deg)
+        self.hidden: HiddenStack | Core = config.core.build(config.hidden, columns) if core is None else core
         shape = self.hidden.lattices(config.eye.lattice)[-1]
-        lattice = MapLattice(config.eye.arrangement, shape, config.eye.spacing_deg).behind(self.hidden.stride)
+        lattice = columns.behind(self.hidden.stride)._replace(shape=shape)
         counts = {name: len(neurons) for name, neurons in population.neurons.items()}
         self.readouts = Readouts(self.hidden.channels, lattice, config.readout, types, counts)
         self.calcium = Calcium(config.calcium, counts, population.indicators)
@@ -215,6 +216,7 @@ class STCNN(nn.Module):
     ) -> tuple[Tensor, Carried]:
         """Return voltages ``(T, P)`` of neurons sorted by clip, and the state of hidden layers and readouts."""
         require_places(self.config)
+        self._require_alike_places()
         columns = self.config.eye.in_columns(self.place_deg(neurons))
         own = neurons.neuron if self.config.readout.place == "learned" else torch.zeros_like(neurons.neuron)
         named = torch.stack([neurons.cell_type.double(), own.double(), *columns.detach().double().T], 1)
@@ -246,6 +248,7 @@ class STCNN(nn.Module):
         Raises:
             ConfigError: there is no place between columns in this network.
         """
+        self._require_alike_places()
         config = wide_enough(self.config, place_deg, self.cell_types)
         return self if config == self.config else self._with(config)
 
@@ -339,8 +342,7 @@ class STCNN(nn.Module):
         found = {"eye": self.eye(contrast, rate_hz, self.deg_per_px)[0]}
         x = found["eye"].unsqueeze(-1)
         if isinstance(self.hidden, Core):
-            rest = self.hidden.rest(len(contrast), self.eye.config.lattice, found["eye"])
-            x = found["core"] = self.hidden.advance(found["eye"], rate_hz, rest)[0]
+            x = found["core"] = self.hidden.maps(found["eye"], rate_hz)
         for i, layer in enumerate(self.hidden):
             found[f"hidden.{i}"] = layer.linear(x, rate_hz)[0]
             x = found[f"norm.{i}"] = layer.normalise(found[f"hidden.{i}"], observe=False)
@@ -349,6 +351,33 @@ class STCNN(nn.Module):
         gain, offset = self.calcium.average()
         found["calcium"] = offset + gain * self.calcium(found["voltage"], rate_hz)[0]
         return found
+
+    def last_maps(self, frames: Frames, rate_hz: float, multiplicity: Tensor | None = None) -> Tensor:
+        """Return the maps in front of the readouts on the whole lattice, ``(T, B, Y, X, C)``.
+
+        Args:
+            frames: the clips.
+            rate_hz: frames per second.
+            multiplicity: as of :meth:`voltage_of`; running statistics stay as they are.
+
+        Raises:
+            ConfigError: a core may do something else at every place.
+        """
+        self._require_alike_places()
+        seen = self.eye.see(frames, rate_hz, self.deg_per_px)
+        if isinstance(self.hidden, Core):
+            return self.hidden.maps(seen, rate_hz)
+        maps = seen.unsqueeze(-1)
+        for layer in self.hidden:
+            maps = layer.normalise(layer.linear(maps, rate_hz)[0], multiplicity, observe=False)
+        return maps
+
+    def _require_alike_places(self) -> None:
+        if isinstance(self.hidden, Core) and self.hidden.reach is None:
+            raise ConfigError(
+                "the core of this model may do something else at every column",
+                expected="a core with a reach, or hidden layers, where neurons read at other columns",
+            )
 
     def stream(self, at: tuple[float, float] | None = None, **options: Any) -> Stream:
         """Open the model for frames that come one at a time: ``stream.step(frame)``.

@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from stcnn.cell_type_names import by_cell_type
 from stcnn.errors import ConfigError
 from stcnn.nn.calcium import CalciumConfig
+from stcnn.nn.cores import CoreConfig
+from stcnn.nn.cores.hidden_layers import HiddenLayers
 from stcnn.nn.eye import EyeConfig
 from stcnn.nn.hidden import HiddenConfig
 from stcnn.nn.readout.config import CellTypeConfig, ReadoutConfig
@@ -19,6 +21,7 @@ class ModelConfig(Config):
     """Everything that defines the network but the recorded neurons; YAML ``conf/model/*.yaml``, key by key."""
 
     eye: EyeConfig = Field(default_factory=EyeConfig)
+    core: CoreConfig = Field(default_factory=HiddenLayers)
     hidden: HiddenConfig = Field(default_factory=HiddenConfig)
     readout: ReadoutConfig = Field(default_factory=ReadoutConfig)
     cell_types: dict[str, CellTypeConfig] = Field(default_factory=lambda: {"default": CellTypeConfig()})

@@ -30,10 +30,7 @@ def drives(model: STCNN, frames: Frames, rate_hz: float, reach: int) -> Tensor:
         ConfigError: see :func:`spacing_deg`.
     """
     spacing_deg(model)
-    maps = model.eye.see(frames, rate_hz, model.deg_per_px).unsqueeze(-1)
-    for layer in model.hidden:
-        maps = layer.normalise(layer.linear(maps, rate_hz)[0])
-    maps = model.readouts.activation(maps)
+    maps = model.readouts.activation(model.last_maps(frames, rate_hz))
     rows, columns = (slice(max(0, c - reach), c + reach + 1) for c in model.readouts.centre)
     found = []
     for readout in model.readouts.each:
@@ -61,7 +58,7 @@ def spacing_deg(model: STCNN) -> float:
             f"the columns of a lattice of kind '{eye.arrangement.kind}' are not at equal distances",
             expected="a lattice that looks the same from every column, where a cell type is asked at other columns",
         )
-    if isinstance(model.hidden, Core):
+    if isinstance(model.hidden, Core) and model.hidden.reach is None:
         raise ConfigError(
             "the core of this model is not made of hidden layers, so that it may do something else at every column",
             expected="hidden layers, where a cell type is asked at other columns",

@@ -51,10 +51,7 @@ def light_and_dark(model: STCNN, batch: Batch) -> Tensor:
 @torch.no_grad()
 def of_cell_types(model: STCNN, batch: Batch) -> Tensor:
     """Return the trace of each cell type at every column, ``(T, B, Q, N)``."""
-    maps = model.eye.see(batch, batch.rate_hz, model.deg_per_px).unsqueeze(-1)
-    for layer in model.hidden:
-        maps = layer.normalise(layer.linear(maps, batch.rate_hz)[0], batch.multiplicity, observe=False)
-    maps = model.readouts.activation(maps)
+    maps = model.readouts.activation(model.last_maps(batch, batch.rate_hz, batch.multiplicity))
     found = []
     constants = model.calcium.constants()
     for i, readout in enumerate(model.readouts.each):

@@ -21,6 +21,23 @@ def test_a_kind_of_filter_costs_one_file_and_one_line(tmp_path: Path) -> None:
     assert addition.run() == "peak at 100 ms\n"
 
 
+def test_a_lattice_costs_one_file_and_one_line(tmp_path: Path) -> None:
+    addition = carry_out("lattice", tmp_path)
+    assert addition.new_files == ["stcnn/nn/lattices/acute_zone.py"]
+    assert addition.changed_lines == ["stcnn/nn/lattices/__init__.py"]
+    said = addition.run()
+    assert said.startswith(
+        "neurons of this network cannot read where they sit: the columns of a lattice of kind 'acute"
+    )
+
+
+def test_a_kind_of_readout_costs_one_file_and_one_line(tmp_path: Path) -> None:
+    addition = carry_out("readout", tmp_path)
+    assert addition.new_files == ["stcnn/nn/readout/gaussian.py"]
+    assert addition.changed_lines == ["stcnn/nn/readout/__init__.py"]
+    assert addition.run() == "at 4.0 and 2.0 degrees\n"
+
+
 def test_a_core_costs_no_line_of_the_package() -> None:
     with page_run("core") as page:
         turns = 2 * math.pi * 4 * 0.05
