@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -45,7 +46,7 @@ class Core(nn.Module):
     reach: Pair | None = None
     """Rows and columns around a place on which its maps depend there, the same at every place; None where a core may do
     something else at every place. Neurons that sit elsewhere, and readouts asked at other columns, need it."""
-    parameter_bounds: Mapping[str, Interval] = {}
+    parameter_bounds: Mapping[str, Interval] = MappingProxyType({})
     """Lower and upper bound of parameters by name, kept in training; None is no bound."""
     stride: Pair = (1, 1)
     """Columns of the eye from one place of its maps to the next, down and across."""

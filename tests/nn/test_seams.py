@@ -5,13 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from stcnn.errors import ConfigError
-from stcnn.nn.readout_map import spacing_deg
 from tests.support.developing_package import carry_out
-from tests.support.developing_page import page_run
 
 
 def test_a_kind_of_filter_costs_one_file_and_one_line(tmp_path: Path) -> None:
@@ -38,19 +34,10 @@ def test_a_kind_of_readout_costs_one_file_and_one_line(tmp_path: Path) -> None:
     assert addition.run() == "at 4.0 and 2.0 degrees\n"
 
 
-def test_a_core_costs_no_line_of_the_package() -> None:
-    with page_run("core") as page:
-        turns = 2 * math.pi * 4 * 0.05
-        assert page["opponent"] == pytest.approx(turns / (1 + turns**2) * math.sin(0.7), rel=0.06)  # without sampling
-        core, model = page["MotionDetectors"], page["model"]
-    assert list(model.maps(page["contrast"], 180.0)) == ["eye", "core", "voltage", "calcium"]
-    steady = model.predict(np.full((3, 29, 29), 0.498, np.float32), 180, start="steady")["t4"]
-    np.testing.assert_allclose(steady, steady[0], rtol=1e-6)
-    model.hidden.freeze()
-    assert isinstance(model.hidden, core)
-    assert not model.hidden.tau_s.requires_grad
-    model.hidden.compute = "native"
-    with pytest.raises(ConfigError, match="its core is not made of hidden layers"):
-        model.stream()
-    with pytest.raises(ConfigError, match="not made of hidden layers"):
-        spacing_deg(model)
+def test_a_core_costs_one_file_and_one_line(tmp_path: Path) -> None:
+    addition = carry_out("core", tmp_path)
+    assert addition.new_files == ["stcnn/nn/cores/motion_detectors.py"]
+    assert addition.changed_lines == ["stcnn/nn/cores/__init__.py"]
+    turns = 2 * math.pi * 4 * 0.05
+    without_sampling = turns / (1 + turns**2) * math.sin(0.7)
+    assert float(addition.run()) == pytest.approx(without_sampling, rel=0.06)
