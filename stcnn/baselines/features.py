@@ -36,7 +36,7 @@ def _eye() -> Eye:
 
 def seen(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:
     """Photoreceptor signals of the columns, ``(T, B, Y, X)``."""
-    return _eye().see(frames, rate_hz, deg_per_px)
+    return _eye().sample_columns(frames, rate_hz, deg_per_px)
 
 
 def blocks(frames: Frames, rate_hz: float, deg_per_px: float) -> Tensor:

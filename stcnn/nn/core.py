@@ -52,7 +52,7 @@ class Core(nn.Module):
     """Columns of the eye from one place of its maps to the next, down and across."""
 
     @abstractmethod
-    def rest(self, clips: int, lattice: Pair, like: Tensor) -> CoreState:
+    def initial_state(self, clips: int, lattice: Pair, like: Tensor) -> CoreState:
         """Return the state before the first frame, of the type and on the device of ``like``."""
 
     @abstractmethod
@@ -82,11 +82,11 @@ class Core(nn.Module):
 
     def go_on(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> tuple[list[Tensor], CoreState]:
         """Return the same from ``clips.before`` on, and the state after the last frame, without gradients."""
-        eye = clips.rest
+        eye = clips.maps
         if clips.prefix is not None:
             eye = torch.cat([clips.prefix.expand(-1, eye.shape[1], -1, -1), eye])
         rows, columns = eye.shape[2:]
-        start = clips.before or self.rest(eye.shape[1], (rows, columns), eye)
+        start = clips.before or self.initial_state(eye.shape[1], (rows, columns), eye)
         maps, state = self.advance(eye, rate_hz, start)
         after = {name: each.detach() for name, each in state.items()}
         return [reading.drive(reading.window.crop(maps))], after
@@ -94,7 +94,7 @@ class Core(nn.Module):
     def maps(self, eye: Tensor, rate_hz: float) -> Tensor:
         """Return its maps ``(T, B, Y, X, C)`` to all frames of the eye ``(T, B, Y, X)``, from rest."""
         rows, columns = eye.shape[2:]
-        return self.advance(eye, rate_hz, self.rest(eye.shape[1], (rows, columns), eye))[0]
+        return self.advance(eye, rate_hz, self.initial_state(eye.shape[1], (rows, columns), eye))[0]
 
     def __iter__(self) -> Iterator[HiddenLayer]:
         """Yield its hidden layers: none."""

@@ -201,7 +201,7 @@ class Eye(nn.Module):
         contrast = contrast.to(self.tau_s.dtype)
         return self.sampling((contrast.shape[2], contrast.shape[3]), deg_per_px, contrast).sample(contrast)
 
-    def see(self, frames: Frames, rate_hz: float, deg_per_px: float, start: int = 0) -> Tensor:
+    def sample_columns(self, frames: Frames, rate_hz: float, deg_per_px: float, start: int = 0) -> Tensor:
         """Return photoreceptor maps ``(T - start, B, Yc, Xc)``; the frames before ``start`` must be grey.
 
         The movie is expanded to contrast in pieces, so it never stands whole in memory.

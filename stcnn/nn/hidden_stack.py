@@ -123,7 +123,7 @@ class HiddenStack(nn.ModuleList):
         """
         if self._takes_engine(clips, rate_hz, reading):
             return self._run_engine(clips, rate_hz, reading)
-        eye = clips.rest
+        eye = clips.maps
         if clips.prefix is not None:
             eye = torch.cat([clips.prefix.expand(-1, eye.shape[1], -1, -1), eye])
         x = eye.unsqueeze(-1)
@@ -147,7 +147,7 @@ class HiddenStack(nn.ModuleList):
             return f"the hidden layers have a kernel of kind '{self.config.filter.kind}'"
         if clips.goes_on and self.config.filter.kernel_s is not None:
             return "kernels that end need more of the piece of a movie before than its last frame"
-        if clips.rest.requires_grad:
+        if clips.maps.requires_grad:
             return "the photoreceptor maps need a gradient"
         return None
 
@@ -183,7 +183,7 @@ class HiddenStack(nn.ModuleList):
             if layer.norm is not None and layer.norm.training:
                 bias = 0 if layer.bias is None else layer.bias.detach()
                 layer.norm.observe(mean + bias, var, output.values)
-        drives = [output.rest] if output.prefix is None else [output.prefix, output.rest]
+        drives = [output.drive] if output.prefix is None else [output.prefix, output.drive]
         return drives, list(output.after or [])
 
     def _problem(self, clips: Clips, rate_hz: float, reading: Reading | PlacedReading) -> Problem:
@@ -193,7 +193,7 @@ class HiddenStack(nn.ModuleList):
         """Apply the activation of the first layer, which engines do not know."""
         first = next(iter(self)).activation
         prefix = None if clips.prefix is None else first(clips.prefix)
-        return clips._replace(prefix=prefix, rest=first(clips.rest))
+        return clips._replace(prefix=prefix, maps=first(clips.maps))
 
     def _tensors(self, layer: HiddenLayer, rate_hz: float) -> LayerTensors:
         """Return what engines need of one layer."""
@@ -204,7 +204,7 @@ class HiddenStack(nn.ModuleList):
         taps = n_taps(config.kernel_s, dt_s)
         gain = layer.filter.gain(rate_hz)
         assert gain is not None
-        rest = torch.exp(-taps * dt_s / tau_s) if taps and truncation_matters(tau_s, dt_s, taps) else None
+        tail_weight = torch.exp(-taps * dt_s / tau_s) if taps and truncation_matters(tau_s, dt_s, taps) else None
         gamma = None
         beta = torch.zeros_like(gain) if layer.bias is None else layer.bias
         eps = 0.0
@@ -219,4 +219,4 @@ class HiddenStack(nn.ModuleList):
             if layer.bias is not None:  # the normalisation removes it: its gradient is zero, not absent
                 gain = gain + 0 * layer.bias
         slope = layer.activation.slope
-        return LayerTensors(layer.kernel, gain, leak(tau_s, dt_s), rest, gamma, beta, taps or 0, slope, eps)
+        return LayerTensors(layer.kernel, gain, leak(tau_s, dt_s), tail_weight, gamma, beta, taps or 0, slope, eps)

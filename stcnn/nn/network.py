@@ -156,7 +156,7 @@ class Network(nn.Module):
     def _sample_columns(self, frames: Frames, rate_hz: float, start: int) -> Tensor:
         """Return photoreceptor maps from frame ``start`` on, in compiled code where the hidden layers run there."""
         if self.hidden.compute not in ("auto", "native"):
-            return self.eye.see(frames, rate_hz, self.deg_per_px, start)
+            return self.eye.sample_columns(frames, rate_hz, self.deg_per_px, start)
         rows, columns = self.eye.config.lattice
         n_clips = frames.contrast(start, start + 1).shape[0]
         n_values = (frames.n_frames - start) * n_clips * rows * columns
@@ -218,7 +218,7 @@ class Network(nn.Module):
             ConfigError: a core may do something else at every place.
         """
         self.require_alike_places()
-        seen = self.eye.see(frames, rate_hz, self.deg_per_px)
+        seen = self.eye.sample_columns(frames, rate_hz, self.deg_per_px)
         if isinstance(self.hidden, Core):
             return self.hidden.maps(seen, rate_hz)
         maps = seen.unsqueeze(-1)

@@ -42,7 +42,7 @@ Answers = Callable[[STCNN, Batch], Tensor]
 @torch.no_grad()
 def light_and_dark(model: STCNN, batch: Batch) -> Tensor:
     """Return what an indicator shows of light and of dark in every column, ``(T, B, Q, 2)``."""
-    seen = model.eye.see(batch, batch.rate_hz, model.deg_per_px).flatten(2)
+    seen = model.eye.sample_columns(batch, batch.rate_hz, model.deg_per_px).flatten(2)
     both = torch.stack([seen.clamp(min=0), -seen.clamp(max=0)], -1)
     typical = Constants({name: values.mean().expand(2) for name, values in model.calcium.constants().items()})
     return model.calcium.filtered(both, typical, batch.rate_hz)[0]

@@ -71,7 +71,7 @@ class PlainCore(Core):
 
     channels = 1
 
-    def rest(self, clips: int, lattice: tuple[int, int], like: Tensor) -> CoreState:
+    def initial_state(self, clips: int, lattice: tuple[int, int], like: Tensor) -> CoreState:
         return {}
 
     def advance(self, maps: Tensor, rate_hz: float, state: CoreState) -> tuple[Tensor, CoreState]:

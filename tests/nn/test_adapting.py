@@ -69,7 +69,7 @@ def test_pieces_and_the_stateful_form_are_the_whole() -> None:
     found = torch.cat([form.filter(piece.flatten(1).clone()) for piece in x.split([1, 1, 5, 33])])
     torch.testing.assert_close(found, whole.squeeze(-1) + 0.3)
     kept = form.state()
-    form.rest()
+    form.reset()
     torch.testing.assert_close(form.filter(x[:1].flatten(1).clone()), whole[:1].squeeze(-1) + 0.3)
     form.load(kept)
     further, _ = CONFIG.filtered(torch.cat([x, x[:1]]), constants(), RATE_HZ)

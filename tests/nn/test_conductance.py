@@ -103,7 +103,7 @@ def test_pieces_and_the_stateful_form_are_the_whole() -> None:
     found = torch.cat([membrane.filter(piece.flatten(1)) for piece in drives.split([1, 1, 5, 33])])
     torch.testing.assert_close(found.view(40, 3, 2), whole + offset)
     kept = membrane.state()
-    membrane.rest()
+    membrane.reset()
     torch.testing.assert_close(membrane.filter(drives[:1].flatten(1)).view(3, 2), whole[0] + offset)
     membrane.load(kept)
     further, _ = MEMBRANE.filtered(torch.cat([drives, drives[:2]]), constants(), RATE_HZ)

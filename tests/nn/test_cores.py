@@ -86,7 +86,7 @@ class Scaled(Core):
         super().__init__()
         self.factor = nn.Parameter(torch.tensor([5.0]))
 
-    def rest(self, clips: int, lattice: tuple[int, int], like: Tensor) -> CoreState:
+    def initial_state(self, clips: int, lattice: tuple[int, int], like: Tensor) -> CoreState:
         return {}
 
     def advance(self, maps: Tensor, rate_hz: float, state: CoreState) -> tuple[Tensor, CoreState]:

@@ -94,9 +94,9 @@ def test_the_compiled_eye_takes_a_batch_of_the_data_set_for_what_it_is(monkeypat
         rate_hz=180.0,
         item=index,
     )
-    right, compiled = eye.see(batch, 180.0, 1.0, 5), NativeEye(eye, batch.contrast(0, 1), 180.0, 1.0)
+    right, compiled = eye.sample_columns(batch, 180.0, 1.0, 5), NativeEye(eye, batch.contrast(0, 1), 180.0, 1.0)
     monkeypatch.setattr(Batch, "contrast", lambda *_: pytest.fail("expanded, although its codes are there"))
-    torch.testing.assert_close(compiled.see(batch, 5), right, rtol=0, atol=1e-6)
+    torch.testing.assert_close(compiled.sample_columns(batch, 5), right, rtol=0, atol=1e-6)
 
 
 @given(

@@ -145,9 +145,9 @@ def test_every_column_sees_through_its_own_gaussian(kind: str) -> None:
 def test_the_compiled_eye_sees_the_same(lattice: tuple[int, int]) -> None:
     eye = Eye(EyeConfig(lattice=lattice, arrangement=HEXAGONAL))
     frames = Whole(movie())
-    compiled = NativeEye(eye, frames.whole, 180.0, 1.0).see(frames, 5)
-    seen = eye.double().see(Whole(frames.whole.double()), 180.0, 1.0)[5:]
-    grey_first = eye.see(Whole(frames.whole.double()[:, 5:]), 180.0, 1.0)
+    compiled = NativeEye(eye, frames.whole, 180.0, 1.0).sample_columns(frames, 5)
+    seen = eye.double().sample_columns(Whole(frames.whole.double()), 180.0, 1.0)[5:]
+    grey_first = eye.sample_columns(Whole(frames.whole.double()[:, 5:]), 180.0, 1.0)
     assert seen.shape == compiled.shape
     torch.testing.assert_close(compiled, grey_first.float(), atol=2e-6, rtol=1e-5)
 

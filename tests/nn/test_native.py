@@ -101,7 +101,7 @@ def why_not_native(net: Network) -> str:
 def trained(run: object, net: Network) -> tuple[StackOutput, dict[str, Tensor]]:
     """Output of ``run_native`` or ``run_torch``, and the gradients of a loss that is neither linear nor even."""
     output: StackOutput = run(net.layers, net.clips, net.reading)  # type: ignore[operator]
-    drives = [m for m in (output.prefix, output.rest) if m is not None]
+    drives = [m for m in (output.prefix, output.drive) if m is not None]
     loss = sum(((m - 0.3).square() * torch.linspace(0.5, 1, len(m)).to(m).view(-1, 1, 1)).sum() for m in drives)
     names = [
         (i, name)
@@ -124,7 +124,7 @@ def assert_same_as_in_double(net: Network) -> None:
     found, gradients = trained(run_native, net)
     right, right_gradients = trained(run_torch, net.of(torch.float64))
     assert (found.prefix is None) == (right.prefix is None)
-    for a, b in [(found.prefix, right.prefix), (found.rest, right.rest)]:
+    for a, b in [(found.prefix, right.prefix), (found.drive, right.drive)]:
         if a is not None and b is not None:
             assert a.shape == b.shape
             assert largest_error(a.detach(), b.detach()) < 1e-5
@@ -257,7 +257,7 @@ def test_result_does_not_depend_on_the_number_of_threads() -> None:
     finally:
         torch.set_num_threads(threads)
     (one, gradients), (three, others) = found
-    assert torch.equal(one.rest, three.rest)
+    assert torch.equal(one.drive, three.drive)
     assert all(torch.equal(gradients[name], others[name]) for name in gradients)
 
 
@@ -275,15 +275,15 @@ def test_gradient_along_the_weights_is_known_behind_a_normalisation() -> None:
 def test_result_stays_when_its_memory_is_used_again() -> None:
     for run in (run_native, run_torch):
         output, gradients = trained(run, network(n_frames=16, n_clips=1))
-        before = [t.clone() for t in (output.rest, *gradients.values())]
+        before = [t.clone() for t in (output.drive, *gradients.values())]
         trained(run, network(n_frames=16, n_clips=1))
-        assert all(map(torch.equal, (output.rest, *gradients.values()), before))
+        assert all(map(torch.equal, (output.drive, *gradients.values()), before))
 
 
 @needs_core
 def test_one_backward_pass_and_no_second_derivative() -> None:
     net = network()
-    rest = run_native(*net).rest
+    rest = run_native(*net).drive
     weight = net.layers[0].weight
     with pytest.raises(NotImplementedError, match="no second derivative"):
         torch.autograd.grad(rest.sum(), weight, create_graph=True)
@@ -296,12 +296,12 @@ def test_one_backward_pass_and_no_second_derivative() -> None:
 def test_what_it_cannot_run_is_refused_with_the_reason() -> None:
     net = network()
     assert "float32" in why_not_native(net.of(torch.float64))
-    net.clips.rest[3, 0, 1, 1] = torch.nan
+    net.clips.maps[3, 0, 1, 1] = torch.nan
     assert "not finite" in why_not_native(net)
     with pytest.raises(ConfigError, match="not finite"):
         run_native(*net)
     layer = net.layers[0]._replace(weight=torch.randn(3, 1, 2, 2))
-    clips = net.clips._replace(rest=torch.zeros(4, 1, 5, 6))
+    clips = net.clips._replace(maps=torch.zeros(4, 1, 5, 6))
     assert "even" in why_not_native(net._replace(layers=[layer], clips=clips))
 
 

@@ -40,11 +40,11 @@ def an_eye(kernel: dict[str, Any] | None = None, **options: Any) -> Eye:
 
 
 def native(eye: Eye, frames: Frames, start: int = 0, deg_per_px: float = 1.0) -> Tensor:
-    return NativeEye(eye, frames.contrast(start, start + 1), RATE_HZ, deg_per_px).see(frames, start)
+    return NativeEye(eye, frames.contrast(start, start + 1), RATE_HZ, deg_per_px).sample_columns(frames, start)
 
 
 def in_double(eye: Eye, contrast: Tensor, start: int = 0, deg_per_px: float = 1.0) -> Tensor:
-    right = Eye(eye.config).double().see(Whole(contrast.double()), RATE_HZ, deg_per_px, start)
+    right = Eye(eye.config).double().sample_columns(Whole(contrast.double()), RATE_HZ, deg_per_px, start)
     assert right.dtype == torch.float64
     return right
 
@@ -136,7 +136,7 @@ def test_codes_are_looked_up_and_not_expanded(monkeypatch: pytest.MonkeyPatch) -
     expanded = native(eye, Whole(batch.contrast(0, batch.n_frames)), 11)
     compiled = NativeEye(eye, batch.contrast(0, 1), RATE_HZ, 1.0)
     monkeypatch.setattr(Coded, "contrast", lambda *_: pytest.fail("expanded"))
-    assert torch.equal(compiled.see(batch, 11), expanded)
+    assert torch.equal(compiled.sample_columns(batch, 11), expanded)
 
 
 @needs_core
@@ -207,7 +207,7 @@ def small_model(compute: str = "native", **options: Any) -> STCNN:
 
 def seen(model: STCNN, frames: Frames) -> tuple[Tensor, Tensor]:
     """What the choice sees, and what the eye sees in PyTorch."""
-    return model._sample_columns(frames, RATE_HZ, 3), model.eye.see(frames, RATE_HZ, 1.0, 3)
+    return model._sample_columns(frames, RATE_HZ, 3), model.eye.sample_columns(frames, RATE_HZ, 1.0, 3)
 
 
 def noise(n_frames: int = 70) -> Tensor:

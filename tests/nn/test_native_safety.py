@@ -64,8 +64,8 @@ def test_training_reads_no_memory_before_it_is_written() -> None:
             torch.frombuffer(pages, dtype=torch.float32).fill_(float("nan"))
         assert arena._spare
         again, others = training.trained(run, net)
-        assert first.rest.isfinite().all()
-        assert torch.equal(first.rest, again.rest)
+        assert first.drive.isfinite().all()
+        assert torch.equal(first.drive, again.drive)
         for name, gradient in gradients.items():
             assert gradient.isfinite().all(), name
             assert torch.equal(gradient, others[name]), name
@@ -225,7 +225,7 @@ def test_no_array_of_the_wrong_kind_reaches_the_eye(name: str, fault: str, monke
     field = "levels" if name == "levels" else "codes"
     setattr(batch, field, FAULTS[fault][0](getattr(batch, field)))
     with pytest.raises(ValueError, match="instead of"):
-        compiled.see(batch, 0)
+        compiled.sample_columns(batch, 0)
 
 
 # ---- the model

@@ -188,14 +188,14 @@ def test_result_does_not_depend_on_the_size_of_programs_and_batches(monkeypatch:
     monkeypatch.setattr(triton_rows, "INTERPRETED_LANES", 128)
     monkeypatch.setattr(triton_rows, "INTERPRETED_BATCH", 3)
     parts, others = trained(run_triton, net)
-    torch.testing.assert_close(whole.rest, parts.rest, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(whole.drive, parts.drive, rtol=1e-5, atol=1e-6)
     for name in gradients:
         torch.testing.assert_close(gradients[name], others[name], rtol=1e-4, atol=1e-6)
 
 
 def test_one_backward_pass_and_no_second_derivative() -> None:
     net = network_here()
-    rest, weight = run_triton(*net).rest, net.layers[0].weight
+    rest, weight = run_triton(*net).drive, net.layers[0].weight
     with pytest.raises(NotImplementedError, match="no second derivative"):
         torch.autograd.grad(rest.sum(), weight, create_graph=True)
     torch.autograd.grad(rest.sum(), weight, retain_graph=True)

@@ -23,7 +23,7 @@ from stcnn.nn.kernels.triton import kernels
 from stcnn.nn.kernels.triton.launch import LANES
 
 HOPPER = 90
-FLOAT32 = "v start earlier leak rest scale shift mean h later after slopes constants"
+FLOAT32 = "v start earlier leak tail_weight scale shift mean h later after slopes constants"
 POINTERS = dict.fromkeys(FLOAT32.split(), "*fp32") | dict.fromkeys(("u", "x", "d", "du"), "*bf16") | {"slope": "fp32"}
 
 

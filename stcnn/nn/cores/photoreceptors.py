@@ -19,7 +19,7 @@ class Photoreceptors(Core):
     channels = 1
     reach = (0, 0)
 
-    def rest(self, clips: int, lattice: Pair, like: Tensor) -> CoreState:
+    def initial_state(self, clips: int, lattice: Pair, like: Tensor) -> CoreState:
         """Return nothing: nothing is remembered."""
         return {}
 

@@ -106,10 +106,10 @@ class Adapting(StatefulFilter):
         p, s = (integrator.settle(row) for integrator in self.each.values())
         return divided(p, s, self.weight, self.grey) + self._row(self.offset)
 
-    def rest(self) -> None:
+    def reset(self) -> None:
         """Be adapted to grey."""
         for integrator in self.each.values():
-            integrator.rest()
+            integrator.reset()
 
     def state(self) -> State:
         """Return both low-passes, ``fast`` and ``slow``."""

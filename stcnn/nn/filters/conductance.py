@@ -126,7 +126,7 @@ class Membrane(StatefulFilter):
         self.last = self._towards(row.unsqueeze(0))[0][0]
         return self.last + self._row(self.offset)
 
-    def rest(self) -> None:
+    def reset(self) -> None:
         """Go where no drive leads."""
         self.last = self.start
 

@@ -125,7 +125,7 @@ class Convolver(StatefulFilter):
         self.to_come[:-1] = still[1:]
         return (still[0] + self.offset_row).flatten()
 
-    def rest(self) -> None:
+    def reset(self) -> None:
         """Expect nothing."""
         self.to_come.zero_()
 

@@ -150,8 +150,8 @@ def exponential_filter(
         return v, FilterState(v[-1])
     past = x.new_zeros(taps, *shape[1:]) if state is None or state.history is None else state.history
     delayed = torch.cat([past, v])
-    rest = torch.exp(-taps * dt_s / tau_s)
-    return v - rest * delayed[: shape[0]], FilterState(v[-1], delayed[shape[0] :])
+    tail_weight = torch.exp(-taps * dt_s / tau_s)
+    return v - tail_weight * delayed[: shape[0]], FilterState(v[-1], delayed[shape[0] :])
 
 
 def _sum_of_taps(x: Tensor, kernel: Tensor, state: FilterState | None) -> tuple[Tensor, FilterState]:
@@ -246,7 +246,7 @@ class Integrator(StatefulFilter):
             q.index_add_(1, self.truncated_channels, self.ring[0])
         return settled
 
-    def rest(self) -> None:
+    def reset(self) -> None:
         """Start from the offset."""
         self.last = self.start
         self.ring.zero_()

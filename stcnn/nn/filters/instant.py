@@ -41,7 +41,7 @@ class Instant(StatefulFilter):
         """Return the row."""
         return row
 
-    def rest(self) -> None:
+    def reset(self) -> None:
         """There is nothing to forget."""
 
     def state(self) -> State:

@@ -50,7 +50,7 @@ class StatefulFilter(ABC):
         """Remember an input that has been ``row`` ``(B P C,)`` forever; return the output."""
 
     @abstractmethod
-    def rest(self) -> None:
+    def reset(self) -> None:
         """Remember nothing but an input of zero."""
 
     @abstractmethod

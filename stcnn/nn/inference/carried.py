@@ -34,7 +34,7 @@ class CarriedCore(StatefulFilter):
         self.rate_hz = rate_hz
         self.lattice = lattice
         self.window = window
-        self.start: CoreState = core.rest(clips, lattice, like)
+        self.start: CoreState = core.initial_state(clips, lattice, like)
         self.now = self.start
 
     def pictures(self, rows: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class CarriedCore(StatefulFilter):
 
     def settle(self, row: Tensor) -> Tensor:
         """Show a frame until nothing changes any more, at most for :data:`SETTLE_S`."""
-        self.rest()
+        self.reset()
         second = row.expand(max(2, round(self.rate_hz)), -1).contiguous()
         for _ in range(round(SETTLE_S)):
             shown = self.filter(second)
@@ -57,7 +57,7 @@ class CarriedCore(StatefulFilter):
                 break
         return shown[-1]
 
-    def rest(self) -> None:
+    def reset(self) -> None:
         """Go back to before the first frame."""
         self.now = self.start
 

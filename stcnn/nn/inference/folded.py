@@ -217,7 +217,7 @@ class Folded:
     def reset(self) -> None:
         """Forget all frames: nothing was ever shown, not even grey."""
         for filter in self.filters.values():
-            filter.rest()
+            filter.reset()
 
     @torch.no_grad()
     def settle(self) -> Tensor:

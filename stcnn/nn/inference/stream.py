@@ -72,7 +72,7 @@ class Stream:
             self._indicator.settle(self._folded.settle())
             return
         self._folded.reset()
-        self._indicator.filter.rest()
+        self._indicator.filter.reset()
         if self._grey is not None:
             self._folded.load_state(self._grey.state)
             self._indicator.calcium(self._grey.voltage.expand(self.config.clips, -1, -1))

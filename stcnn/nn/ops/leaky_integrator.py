@@ -65,8 +65,8 @@ class Scan:
             starts[block] = start
             start = torch.addcmul(previous[block], powers[-1], start)
         v.addcmul_((powers if step > 0 else powers.flip(0))[None], starts[:, None])
-        rest = slice(whole, None) if step > 0 else slice(0, frames - whole)
-        return _row_by_row(start, self.leak, u[rest].unbind(0)[::step], out[rest].unbind(0)[::step])
+        left_over = slice(whole, None) if step > 0 else slice(0, frames - whole)
+        return _row_by_row(start, self.leak, u[left_over].unbind(0)[::step], out[left_over].unbind(0)[::step])
 
 
 def _row_by_row(previous: Tensor, leak: Tensor, u: Sequence[Tensor], out: Sequence[Tensor]) -> Tensor:

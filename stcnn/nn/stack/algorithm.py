@@ -102,28 +102,28 @@ class FilterAdjoint(NamedTuple):
     """``dL/dW'`` of the kernel with its gain, ``(O, C, k, k)``."""
     leak: Tensor
     """``dL/db``, ``(O,)``."""
-    rest: Tensor
-    """``dL/dr``, ``(O,)``; not used where the layer has no ``rest``."""
+    tail_weight: Tensor
+    """``dL/dr``, ``(O,)``; not used where the layer has no ``tail_weight``."""
 
 
 def layer_gradients(
     layer: LayerTensors, moments: Moments, sums: AdjointSums, adjoint: FilterAdjoint
 ) -> list[Tensor | None]:
-    """Return the gradients of weight, gain, leak, rest, gamma and beta of a layer, in the type of its weights."""
+    """Return the gradients of weight, gain, leak, tail weight, gamma and beta, in the type of the layer's weights."""
     like = layer.weight
     gain = layer.gain.to(adjoint.kernel)
     d_weight = adjoint.kernel * gain.view(-1, 1, 1, 1)
     d_leak = adjoint.leak.to(like)
-    d_rest = None if layer.rest is None else adjoint.rest.to(like)
+    d_tail_weight = None if layer.tail_weight is None else adjoint.tail_weight.to(like)
     d_beta = sums.dz.to(like)
     if layer.gamma is None:
         d_gain = (adjoint.kernel * layer.weight).sum((1, 2, 3))
-        return [d_weight.to(like), d_gain.to(like), d_leak, d_rest, None, d_beta]
+        return [d_weight.to(like), d_gain.to(like), d_leak, d_tail_weight, None, d_beta]
     var = moments[1].double() + layer.eps
     d_gamma = sums.dot * var.rsqrt()
     d_gain = layer.gamma * d_gamma * layer.eps / (var * gain)
     d_weight = with_known_product(layer.weight, d_weight, gain * d_gain)
-    return [d_weight.to(like), d_gain.to(like), d_leak, d_rest, d_gamma.to(like), d_beta]
+    return [d_weight.to(like), d_gain.to(like), d_leak, d_tail_weight, d_gamma.to(like), d_beta]
 
 
 def with_known_product(weight: Tensor, gradient: Tensor, known: Tensor) -> Tensor:

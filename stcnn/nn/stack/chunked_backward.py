@@ -98,15 +98,15 @@ class LayerBackward:
         self.below = Adjoint(run, i - 1) if i else adjoint
         if i:
             self.below.rows = [run.memory.memory_below(i, s, adjoint.rows) for s in range(len(run.spans))]
-        self.h = run.memory.v[i] if self.layer.rest is not None else []
+        self.h = run.memory.v[i] if self.layer.tail_weight is not None else []
         """``h`` of frames gone through, which only a finite kernel looks up again, in place of their ``v``."""
         self.d_kernel = torch.zeros_like(self.layer.weight)
         self.d_leak = torch.zeros_like(adjoint.sum)
         """``dL/db`` times ``b^2``."""
-        self.d_rest = torch.zeros_like(adjoint.sum)
+        self.d_tail_weight = torch.zeros_like(adjoint.sum)
 
     def gradients(self) -> list[Tensor | None]:
-        """Run backwards over all frames; return the gradients of weight, gain, leak, rest, gamma and beta."""
+        """Run backwards over all frames; return the gradients of weight, gain, leak, tail weight, gamma and beta."""
         run = self.run
         last = len(run.spans) - 1
         following = run.spans[last].eye.new_zeros(run.memory.row_size(self.i, last))
@@ -115,7 +115,7 @@ class LayerBackward:
             if s:  # the clips of this span all started from the one clip of the span before
                 following = following.view(run.spans[s].clips, -1).sum(0)
         d_leak = self.d_leak / self.layer.leak.double().square()
-        found = FilterAdjoint(self.d_kernel, d_leak, self.d_rest)
+        found = FilterAdjoint(self.d_kernel, d_leak, self.d_tail_weight)
         return layer_gradients(self.layer, run.moments[self.i], self.adjoint.sums, found)
 
     def span_backward(self, s: int, following: Tensor) -> Tensor:
@@ -124,14 +124,14 @@ class LayerBackward:
         norm = self.normalisation_rows(s)
         for start, stop in reversed(list(run.spans[s].chunks())):
             h = self.through_normalisation(s, start, stop, norm)
-            if self.layer.rest is not None:
-                self.d_rest -= run.channel_sum((h * run.memory.delayed(self.i, s, start, stop)).sum(0), s)
+            if self.layer.tail_weight is not None:
+                self.d_tail_weight -= run.channel_sum((h * run.memory.delayed(self.i, s, start, stop)).sum(0), s)
             following = run.scan(self.i, s).backwards(following, h)
             v = run.memory.rows(self.i, s, start, stop)
             change = torch.empty_like(h)
             torch.sub(v[0], run.memory.before(self.i, s, start), out=change[0])
             torch.sub(v[1:], v[:-1], out=change[1:])
-            du = h if self.layer.rest is None else self.truncated(s, start, stop, h)
+            du = h if self.layer.tail_weight is None else self.truncated(s, start, stop, h)
             self.d_leak += run.channel_sum(change.mul_(du).sum(0), s)
             self.through_convolution(s, start, stop, du)
         return following
@@ -162,7 +162,7 @@ class LayerBackward:
         """Return rows ``h[t] - r h[t + K]``; past the end of all frames ``h`` is zero."""
         run = self.run
         frames = run.spans[s].frames
-        assert self.layer.rest is not None
+        assert self.layer.tail_weight is not None
         self.h[s][start:stop] = h
         first = start + self.layer.taps
         last = stop + self.layer.taps
@@ -172,7 +172,7 @@ class LayerBackward:
             parts.append(later.view(len(later), run.spans[s + 1].clips, h.shape[1]).sum(1))
         missing = (stop - start) - sum(len(p) for p in parts)
         ahead = torch.cat([*parts, h.new_zeros(missing, h.shape[1])])
-        return torch.addcmul(h, run.row("rest", self.i, s), ahead, value=-1)
+        return torch.addcmul(h, run.row("tail_weight", self.i, s), ahead, value=-1)
 
     def through_convolution(self, s: int, start: int, stop: int, du: Tensor) -> None:
         """Add to the gradient of the kernel, and hand ``dz`` to the layer below."""

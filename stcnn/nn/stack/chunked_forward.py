@@ -26,7 +26,7 @@ class ChunkedForward:
         self.layers = [layer.detached() for layer in layers]
         self.window = window
         self.spans = spans_of(clips)
-        self.lattice = tuple(clips.rest.shape[2:])
+        self.lattice = tuple(clips.maps.shape[2:])
         per_frame = self.lattice[0] * self.lattice[1]
         self.values = float(sum(span.weight.sum() * span.frames for span in self.spans)) * per_frame
         """Values per channel behind the moments."""
@@ -36,11 +36,11 @@ class ChunkedForward:
         self.moments: list[Moments] = []
         self._rows: dict[tuple[str, int, int], Tensor] = {}
         self._scans: dict[tuple[int, int], Scan] = {}
-        device = clips.rest.device.type
-        self.conv_dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else clips.rest.dtype
+        device = clips.maps.device.type
+        self.conv_dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else clips.maps.dtype
 
     def row(self, name: str, i: int, s: int) -> Tensor:
-        """Return a row of span ``s`` with ``rest``, ``mean``, ``scale`` or ``shift`` of layer ``i``; made once."""
+        """Return a row of span ``s``: ``tail_weight``, ``mean``, ``scale`` or ``shift`` of layer ``i``; made once."""
         if (name, i, s) not in self._rows:
             value = self._per_channel(name, i)
             assert value is not None
@@ -48,8 +48,8 @@ class ChunkedForward:
         return self._rows[name, i, s]
 
     def _per_channel(self, name: str, i: int) -> Tensor | None:
-        if name == "rest":
-            return self.layers[i].rest
+        if name == "tail_weight":
+            return self.layers[i].tail_weight
         if name == "mean":
             return self.moments[i][0]
         scale, shift = affine(self.layers[i], self.moments[i])
@@ -64,9 +64,9 @@ class ChunkedForward:
     def filtered(self, i: int, s: int, start: int, stop: int) -> Tensor:
         """Return the output ``y`` of the filter of layer ``i`` on frames of span ``s``, as rows."""
         v = self.memory.rows(i, s, start, stop)
-        if self.layers[i].rest is None:
+        if self.layers[i].tail_weight is None:
             return v
-        return torch.addcmul(v, self.row("rest", i, s), self.memory.delayed(i, s, start, stop), value=-1)
+        return torch.addcmul(v, self.row("tail_weight", i, s), self.memory.delayed(i, s, start, stop), value=-1)
 
     def pictures(self, rows: Tensor, s: int) -> Tensor:
         """View rows ``(frames, B Y X C)`` of span ``s`` as channels-last pictures ``(frames B, C, Y, X)``."""

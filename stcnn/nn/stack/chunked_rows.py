@@ -59,7 +59,7 @@ class Span:
 
 def spans_of(clips: Clips) -> list[Span]:
     """Return the frames that all clips share, if any, as one clip of all their multiplicity; then the rest."""
-    spans = [Span(clips.rest, clips.multiplicity)]
+    spans = [Span(clips.maps, clips.multiplicity)]
     if clips.prefix is not None:
         spans.insert(0, Span(clips.prefix, clips.multiplicity.sum().reshape(1)))
     return spans
@@ -133,7 +133,7 @@ class IntegratorRows:
         It takes what layer ``i`` lets go chunk by chunk: the memory of its ``v``, or that of its ``dz`` where the
         kernel is finite and ``v`` makes way for ``h``.
         """
-        candidates = [self.v[i][s]] if self.layers[i].rest is None else above[s : s + 1]
+        candidates = [self.v[i][s]] if self.layers[i].tail_weight is None else above[s : s + 1]
         shape = self.v[i - 1][s].shape
         fitting = [free for free in candidates if free.shape == shape]
         return fitting[0] if fitting else self.empty(i - 1, s)

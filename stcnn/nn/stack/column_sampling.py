@@ -33,7 +33,7 @@ class CodedFrames(Frames, Protocol):
 def sample_columns(
     eye: Eye, frames: Frames, rate_hz: float, deg_per_px: float, start: int = 0, *, compiled: bool = False
 ) -> Tensor:
-    """Return photoreceptor maps ``(T - start, B, Yc, Xc)``, as :meth:`stcnn.nn.eye.Eye.see` does.
+    """Return photoreceptor maps ``(T - start, B, Yc, Xc)``, as :meth:`stcnn.nn.eye.Eye.sample_columns` does.
 
     Args:
         eye: the eye.
@@ -47,8 +47,8 @@ def sample_columns(
     if compiled:
         with suppress(NotCompiled):
             like = frames.contrast(start, start + 1)
-            return NativeEye(eye, like, rate_hz, deg_per_px).see(frames, start)
-    return eye.see(frames, rate_hz, deg_per_px, start)
+            return NativeEye(eye, like, rate_hz, deg_per_px).sample_columns(frames, start)
+    return eye.sample_columns(frames, rate_hz, deg_per_px, start)
 
 
 class NativeEye:
@@ -97,8 +97,8 @@ class NativeEye:
         optics = Optics(sampling.down, sampling.across, int(self._code.lanes()), self._owner)
         self._eyes = [optics.eye(state.row_filter(b)) for b in range(self.clips)]
 
-    def see(self, frames: Frames, start: int) -> Tensor:
-        """Return photoreceptor maps ``(T - start, B, Yc, Xc)``; as :meth:`stcnn.nn.eye.Eye.see`, once.
+    def sample_columns(self, frames: Frames, start: int) -> Tensor:
+        """Return photoreceptor maps ``(T - start, B, Yc, Xc)``; as :meth:`stcnn.nn.eye.Eye.sample_columns`, once.
 
         Clips run side by side. Codes are looked up pixel by pixel, other movies expanded to contrast in pieces.
 

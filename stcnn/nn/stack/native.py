@@ -44,7 +44,7 @@ class NativeEngine(Engine):
     def why_not(self, problem: Problem) -> str | None:
         """Return why compiled code cannot run this; compiles what is missing."""
         clips = problem.clips
-        tensors = [clips.rest, *(t for layer in problem.layers for t in layer if isinstance(t, Tensor))]
+        tensors = [clips.maps, *(t for layer in problem.layers for t in layer if isinstance(t, Tensor))]
         if clips.prefix is not None:
             tensors.append(clips.prefix)
         if not all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors):
@@ -64,8 +64,8 @@ class NativeEngine(Engine):
 
     def is_worth_it(self, problem: Problem) -> bool:
         """Tell whether there is enough to compute, of a kind that compiled code is for."""
-        rest = problem.clips.rest
-        return problem.products >= WORTH_COMPILING and rest.dtype == torch.float32 and rest.device.type == "cpu"
+        maps = problem.clips.maps
+        return problem.products >= WORTH_COMPILING and maps.dtype == torch.float32 and maps.device.type == "cpu"
 
     def why_chosen(self, problem: Problem) -> str:
         """Return what the log says where it is taken."""
@@ -80,7 +80,7 @@ class NativeEngine(Engine):
 
 def compiled_layers(layers: Sequence[LayerTensors], clips: Clips) -> list[NativeLayer]:
     """Return the compiled code of each layer; raises :class:`NotCompiled`."""
-    lattice = (clips.rest.shape[2], clips.rest.shape[3])
+    lattice = (clips.maps.shape[2], clips.maps.shape[3])
     geometries = [Geometry.of(lattice, layer.weight.shape) for layer in layers]
     libraries(geometries)  # side by side
     return [_compiled(geometry) for geometry in geometries]
@@ -186,9 +186,9 @@ class NativeRun:
         tail = self.saved.n_shared - whole
         if not tail:
             return grads
-        prefix, rest = grads
+        prefix, own = grads
         first = prefix[whole:]
         if not self.placed:  # they count once, with the first clip; readers each look at one clip anyway
-            first = F.pad(first, (0, 0, 0, rest.shape[1] - 1))
+            first = F.pad(first, (0, 0, 0, own.shape[1] - 1))
         n_whole_spans = len(self.saved.spans) - 1
-        return (*[prefix[:whole]] * n_whole_spans, torch.cat([first, rest]))
+        return (*[prefix[:whole]] * n_whole_spans, torch.cat([first, own]))

@@ -52,7 +52,7 @@ class LayerBackward:
         self.below = LayerAdjoint(below, (0, geometry.rows, 0, geometry.columns), sums)
         self.d_weights = torch.zeros(self.native.gradient_shape, dtype=torch.float64)
         self.d_leak = torch.zeros(geometry.outputs, dtype=torch.float64)
-        self.d_rest = torch.zeros(geometry.outputs, dtype=torch.float64)
+        self.d_tail_weight = torch.zeros(geometry.outputs, dtype=torch.float64)
 
     def memory_below(self, s: int) -> Tensor:
         """Return memory for ``dz`` below: that of ``v`` of this layer, free block by block, where it fits."""
@@ -61,14 +61,14 @@ class LayerBackward:
         return above if above.shape == below.shape else self.saved.workspace.empty(*below.shape)
 
     def gradients(self) -> list[Tensor | None]:
-        """Run backwards over all frames; return the gradients of weight, gain, leak, rest, gamma and beta."""
+        """Run backwards over all frames; return the gradients of weight, gain, leak, tail weight, gamma and beta."""
         layer = self.layer
         behind = AdjointBoundary(None, None)
         for s in reversed(range(len(self.saved.spans))):
             behind = self.span_backward(s, behind)
         leak = layer.leak.double()
         d_kernel = self.native.kernel_gradient(self.d_weights, layer.weight.shape) * leak.view(-1, 1, 1, 1)
-        found = FilterAdjoint(d_kernel, self.d_leak / leak, self.d_rest)
+        found = FilterAdjoint(d_kernel, self.d_leak / leak, self.d_tail_weight)
         return layer_gradients(layer, self.saved.moments[self.i], AdjointSums(*self.adjoint.sums), found)
 
     def normalisation(self, s: int) -> Tensor:
@@ -96,10 +96,10 @@ class LayerBackward:
             after = v.new_zeros(clips, *v.shape[2:5])
         else:
             after = behind.after.expand(clips, -1, -1, -1).contiguous()
-        p = None if self.layer.rest is None else saved.adjoint_memory(v.shape)
+        p = None if self.layer.tail_weight is None else saved.adjoint_memory(v.shape)
         d_weights = torch.zeros(clips, *self.d_weights.shape)
         d_leak = torch.zeros(clips, len(self.layer.leak), dtype=torch.float64)
-        d_rest = torch.zeros_like(d_leak)
+        d_tail_weight = torch.zeros_like(d_leak)
         sums = torch.zeros(clips, *self.below.sums.shape, dtype=torch.float64)
         normalisation = self.normalisation(s)
         mean_below = saved.moments[self.i - 1][0] if self.i else None
@@ -114,7 +114,7 @@ class LayerBackward:
                 later=behind.later,
                 d_weights=d_weights[b],
                 d_leak=d_leak[b],
-                d_rest=d_rest[b],
+                d_tail_weight=d_tail_weight[b],
                 dz_below=self.below.dz[s][b] if self.i else None,
                 mean_below=mean_below,
                 sums_below=sums[b] if self.i else None,
@@ -126,7 +126,7 @@ class LayerBackward:
         self.each(clip, range(clips))
         self.d_weights += d_weights.sum(0, dtype=torch.float64)
         self.d_leak += d_leak.sum(0)
-        self.d_rest += d_rest.sum(0)
+        self.d_tail_weight += d_tail_weight.sum(0)
         self.below.sums += sums.sum(0)
         later = None if p is None else p[:, : self.layer.taps // saved.lanes + 2].sum(0)
         return AdjointBoundary(after.sum(0), later)

@@ -66,13 +66,13 @@ class Saved:
         ]
 
     def _spans(self, clips: Clips) -> list[Span]:
-        rest = clips.rest.detach()
-        n_clips = rest.shape[1]
+        maps = clips.maps.detach()
+        n_clips = maps.shape[1]
         weight = clips.multiplicity.detach().double()
         if clips.prefix is not None:
             tail = clips.prefix[self.n_whole :].detach().expand(-1, n_clips, -1, -1)
-            rest = torch.cat([tail, rest])
-        spans = [Span(self.to_blocks(rest.unsqueeze(-1)), weight, rest.shape[0])]
+            maps = torch.cat([tail, maps])
+        spans = [Span(self.to_blocks(maps.unsqueeze(-1)), weight, maps.shape[0])]
         if clips.prefix is not None and self.n_whole:
             prefix = clips.prefix[: self.n_whole].detach().unsqueeze(-1)
             spans.insert(0, Span(self.to_blocks(prefix), weight.sum().reshape(1), self.n_whole))
@@ -99,7 +99,7 @@ class Saved:
         earlier = self.v[i][s - 1][0] if s else None
         if s == 0 and self.start is not None:
             earlier = self.start[i][b]
-        return Maps(self.v[i][s][b], earlier, layer.rest, layer.taps)
+        return Maps(self.v[i][s][b], earlier, layer.tail_weight, layer.taps)
 
     def input(self, i: int, s: int, b: int) -> Input:
         """Return what layer ``i`` reads of clip ``b`` of span ``s``."""

@@ -21,7 +21,7 @@ class LayerTensors(NamedTuple):
     gain: Tensor
     leak: Tensor
     """``1 - exp(-dt/tau)``."""
-    rest: Tensor | None
+    tail_weight: Tensor | None
     """``exp(-K dt/tau)``; None where it changes no digit."""
     gamma: Tensor | None
     """None: no normalisation, and ``beta`` is the bias."""
@@ -41,7 +41,7 @@ class Clips(NamedTuple):
 
     prefix: Tensor | None
     """``(T0, 1, Y, X)``."""
-    rest: Tensor
+    maps: Tensor
     """``(T1, B, Y, X)``."""
     multiplicity: Tensor
     """``(B,)``."""
@@ -64,14 +64,14 @@ class Problem(NamedTuple):
     @property
     def products(self) -> int:
         """Multiplications of a forward pass in the direct form, without the shared frames."""
-        return self.clips.rest.numel() * sum(layer.weight.numel() for layer in self.layers)
+        return self.clips.maps.numel() * sum(layer.weight.numel() for layer in self.layers)
 
 
 class StackOutput(NamedTuple):
     """What is read of the last layer, by readouts ``(T, B, N)`` or by neurons ``(T, P)``; statistics of all layers."""
 
     prefix: Tensor | None
-    rest: Tensor
+    drive: Tensor
     moments: list[Moments]
     """Weighted mean and biased variance of each layer's maps before normalisation."""
     values: float
@@ -81,5 +81,5 @@ class StackOutput(NamedTuple):
 
 
 def all_tensors(layers: Sequence[LayerTensors]) -> list[Tensor | None]:
-    """Return all tensors of the layers, in order: weight, gain, leak, rest, gamma and beta of each."""
+    """Return all tensors of the layers, in order: weight, gain, leak, tail weight, gamma and beta of each."""
     return [tensor for layer in layers for tensor in layer[:6]]

@@ -51,7 +51,7 @@ class TritonEngine(Engine):
 
     def why_not(self, problem: Problem) -> str | None:
         """Return why the kernels cannot run this."""
-        eye = problem.clips.rest
+        eye = problem.clips.maps
         if reason := launch.why_unavailable():
             return reason
         if problem.clips.before is not None:
@@ -67,11 +67,11 @@ class TritonEngine(Engine):
 
     def is_worth_it(self, problem: Problem) -> bool:
         """Tell whether the maps are on a GPU."""
-        return problem.clips.rest.is_cuda
+        return problem.clips.maps.is_cuda
 
     def why_chosen(self, problem: Problem) -> str:
         """Return what the log says where it is taken."""
-        return f"hidden layers train in Triton's kernels, for the maps are on {problem.clips.rest.device}"
+        return f"hidden layers train in Triton's kernels, for the maps are on {problem.clips.maps.device}"
 
     def run(self, problem: Problem) -> StackOutput:
         """Run the stack with exact gradients."""
@@ -97,7 +97,7 @@ class TritonRun(ChunkedForward):
         earlier = self.memory.v[i][s - 1] if s else None
         clips = self.spans[s].clips
         start = v.new_zeros(v.shape[1] // clips) if earlier is None else earlier[-1]
-        return Maps(v, clips, len(layer.leak), layer.leak, start, earlier, layer.rest, layer.taps)
+        return Maps(v, clips, len(layer.leak), layer.leak, start, earlier, layer.tail_weight, layer.taps)
 
     def normalisation(self, i: int) -> Normalisation:
         """Return how layer ``i`` is read by the layer above, or by the readouts, which rectify for themselves."""
@@ -174,7 +174,7 @@ class TritonBackward(LayerBackward):
         self.h = [self.below.sum] * len(run.spans)
         self.d_kernel = torch.zeros_like(self.layer.weight)
         self.d_leak = torch.zeros_like(adjoint.sum)
-        self.d_rest = torch.zeros_like(adjoint.sum)
+        self.d_tail_weight = torch.zeros_like(adjoint.sum)
 
     def span_backward(self, s: int, following: Tensor) -> Tensor:
         """Go back through span ``s`` from the row ``h`` behind its end; return the row at its start."""
@@ -191,8 +191,8 @@ class TritonBackward(LayerBackward):
         )
         self.h[s] = result.h
         self.d_leak += run.channel_sum(result.sums[0], s)
-        if self.layer.rest is not None:
-            self.d_rest -= run.channel_sum(result.sums[1], s)
+        if self.layer.tail_weight is not None:
+            self.d_tail_weight -= run.channel_sum(result.sums[1], s)
         x = run.layer_input(i, s, 0, run.spans[s].frames)
         run.inputs.pop((i, s), None)
         dx, d_kernel = correlate_adjoint(run.pictures(result.du, s), x, self.kernel, wants_input=i > 0)
@@ -212,7 +212,7 @@ class TritonBackward(LayerBackward):
 
     def later(self, s: int) -> Tensor | None:
         """Return rows ``h`` of the K frames behind span ``s``, summed over the clips that all go on from it."""
-        if self.layer.rest is None or s + 1 == len(self.run.spans):
+        if self.layer.tail_weight is None or s + 1 == len(self.run.spans):
             return None
         behind = self.h[s + 1][: self.layer.taps]
         return behind.view(len(behind), self.run.spans[s + 1].clips, -1).sum(1)

@@ -13,7 +13,7 @@ class TruncationBuffer(Structure):
         ("taps", c_int32),
         ("place", c_void_p),
         ("channel", c_void_p),
-        ("rest", c_void_p),
+        ("tail_weight", c_void_p),
         ("start", c_void_p),
         ("ring", c_void_p),
     )
@@ -45,7 +45,7 @@ class Filter(Structure):
         ("leak", c_void_p),
         ("last", c_void_p),
         ("index", c_void_p),
-        ("rest", c_void_p),
+        ("tail_weight", c_void_p),
         ("start", c_void_p),
         ("ring", c_void_p),
     )

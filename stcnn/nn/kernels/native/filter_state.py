@@ -95,7 +95,7 @@ class FilterState:
             taps=self.filter.taps,
             place=self._place(b),
             channel=owner.constant(self.filter.truncated_channels, torch.int32),
-            rest=owner.constant(self.filter.tail_weight),
+            tail_weight=owner.constant(self.filter.tail_weight),
             start=owner.constant(self.filter.tail_start),
             ring=owner.memory(self.ring[b]),
         )
@@ -113,7 +113,7 @@ class FilterState:
             leak=owner.constant(self.leak.repeat(self.places)),
             last=owner.memory(self.last[b]),
             index=owner.constant(index, torch.int32),
-            rest=owner.constant(self.filter.tail_weight.repeat_interleave(self.places)),
+            tail_weight=owner.constant(self.filter.tail_weight.repeat_interleave(self.places)),
             start=owner.constant(self.filter.tail_start.repeat_interleave(self.places)),
             ring=owner.memory(self.ring[b]) if len(truncated) else None,
         )

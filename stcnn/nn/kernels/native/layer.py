@@ -77,7 +77,7 @@ class NativeLayer:
     ) -> None:
         """Run one clip backwards; see ``struct Backward``."""
         below = args.dz_below is not None
-        if (args.p is None) != (written.rest is None) or (below and read.scale is None):
+        if (args.p is None) != (written.tail_weight is None) or (below and read.scale is None):
             raise ValueError("p belongs to finite kernels, dz_below to normalised maps below")
         g = self.geometry
         outputs = (g.outputs,)
@@ -105,7 +105,7 @@ class NativeLayer:
             later_blocks=later_blocks,
             d_weights=self._vectors(args.d_weights, *self.gradient_shape[:-1]),
             d_leak=_address(args.d_leak, outputs, double),
-            d_rest=_address(args.d_rest, outputs, double),
+            d_tail_weight=_address(args.d_tail_weight, outputs, double),
             dz_below=self._vectors(args.dz_below, blocks, g.inputs, *lattice),
             mean_below=_address(args.mean_below, (g.inputs,), required=below),
             sums_below=_address(args.sums_below, (2, g.inputs), double, required=below),
@@ -232,12 +232,12 @@ class NativeLayer:
     def _maps(self, maps: Maps, frames: int, channels: int) -> training_structs.Maps:
         block = (channels, self.geometry.rows, self.geometry.columns)
         earlier_blocks = 0 if maps.earlier is None else maps.earlier.shape[0]
-        if maps.rest is not None and not 0 < maps.taps < 2**30:
+        if maps.tail_weight is not None and not 0 < maps.taps < 2**30:
             raise ValueError(f"a kernel of {maps.taps} taps")
         return training_structs.Maps(
             v=self._vectors(maps.v, -(-frames // self.lanes), *block),
             earlier=self._vectors(maps.earlier, earlier_blocks, *block),
-            rest=_address(maps.rest, (channels,)),
+            tail_weight=_address(maps.tail_weight, (channels,)),
             earlier_blocks=earlier_blocks,
             taps=maps.taps,
         )

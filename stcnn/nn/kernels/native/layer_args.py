@@ -14,7 +14,7 @@ class Maps(NamedTuple):
     """``(blocks, C, Y, X, LANES)``."""
     earlier: Tensor | None
     """Blocks in front of these, ``(blocks, C, Y, X, LANES)``; None where time begins here."""
-    rest: Tensor | None
+    tail_weight: Tensor | None
     """``exp(-K dt/tau)``, ``(C,)``; None for endless kernels."""
     taps: int
 
@@ -77,7 +77,7 @@ class BackwardArgs(NamedTuple):
     later: Tensor | None
     d_weights: Tensor
     d_leak: Tensor
-    d_rest: Tensor
+    d_tail_weight: Tensor
     dz_below: Tensor | None
     mean_below: Tensor | None
     sums_below: Tensor | None

@@ -75,6 +75,6 @@ def for_row_products(w: Tensor, lanes: int) -> Tensor:
     """
     rows = torch.cat([w.real, w.imag]).permute(2, 1, 0).float()
     whole = rows.shape[2] // lanes * lanes
-    rest = F.pad(rows[..., whole:], (0, -(rows.shape[2] - whole) % 4))
-    flat = torch.cat([rows[..., :whole].flatten(1), rest.flatten(1)], 1)
+    fours = F.pad(rows[..., whole:], (0, -(rows.shape[2] - whole) % 4))
+    flat = torch.cat([rows[..., :whole].flatten(1), fours.flatten(1)], 1)
     return F.pad(flat, (0, -flat.shape[1] % lanes)).flatten()

@@ -11,7 +11,7 @@ class Maps(Structure):
     _fields_ = (
         ("v", c_void_p),
         ("earlier", c_void_p),
-        ("rest", c_void_p),
+        ("tail_weight", c_void_p),
         ("earlier_blocks", c_int32),
         ("taps", c_int32),
     )
@@ -64,7 +64,7 @@ class Backward(Structure):
         ("later_blocks", c_int32),
         ("d_weights", c_void_p),
         ("d_leak", c_void_p),
-        ("d_rest", c_void_p),
+        ("d_tail_weight", c_void_p),
         ("dz_below", c_void_p),
         ("mean_below", c_void_p),
         ("sums_below", c_void_p),

@@ -40,15 +40,17 @@ def _rows_from(rows, t, lanes, n):
 def _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps,
              SHARED: tl.constexpr, COUNT: tl.constexpr, STEP: tl.constexpr):  # fmt: skip
     """``v[t' - K]`` for COUNT rows ``t' = t, t + STEP, ...``; zero before the first frame of all."""
-    own, late = _rows_from(v, t - taps, lanes, n), since - (t - taps)
+    own = _rows_from(v, t - taps, lanes, n)
+    lag = since - (t - taps)
     found = ()
     if SHARED:
         row = t - taps + earlier_frames
-        shared, exists = _rows_from(earlier, row, clip_lanes, n % clip_lanes), since - row
+        shared = _rows_from(earlier, row, clip_lanes, n % clip_lanes)
+        exists = since - row
     for k in tl.static_range(COUNT):
-        value = tl.load(own + STEP * k * lanes, mask=late <= STEP * k, other=0.0)
+        value = tl.load(own + STEP * k * lanes, mask=lag <= STEP * k, other=0.0)
         if SHARED:
-            mask = (late > STEP * k) & (exists <= STEP * k)
+            mask = (lag > STEP * k) & (exists <= STEP * k)
             value += tl.load(shared + STEP * k * clip_lanes, mask=mask, other=0.0)
         found = found + (value,)
     return found
@@ -65,7 +67,8 @@ def _on_window(n, inside, channels, columns, clip_lanes, top, left, height, widt
 
 @triton.jit
 def integrate(
-    u, v, start, earlier, leak, rest, sums, frames, lanes, clip_lanes, start_lanes, earlier_frames, channels, taps,
+    u, v, start, earlier, leak, tail_weight, sums,
+    frames, lanes, clip_lanes, start_lanes, earlier_frames, channels, taps,
     MOMENTS: tl.constexpr, FINITE: tl.constexpr, SHARED: tl.constexpr, BATCH: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
     """``v[t] = v[t-1] + b (u[t] - v[t-1])`` from row ``start``; ``sums`` of ``y`` and ``y^2``, ``(2, lanes)``."""
@@ -77,14 +80,14 @@ def integrate(
     state = tl.load(start + n % start_lanes, mask=inside, other=0.0)
     total, squares = tl.zeros((LANES,), tl.float64), tl.zeros((LANES,), tl.float64)
     if FINITE:
-        r = tl.load(rest + c, mask=inside, other=0.0)
+        r = tl.load(tail_weight + c, mask=inside, other=0.0)
     for t in range(0, frames, BATCH):
         read, written, bound = _rows_from(u, t, lanes, n), _rows_from(v, t, lanes, n), until - t
         drive = ()
         for k in tl.static_range(BATCH):
             drive = drive + (tl.load(read + k * lanes, mask=bound > k, other=0.0),)
         if MOMENTS and FINITE:
-            late = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, 1)
+            delayed = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, 1)
         sum_y, sum_yy = tl.zeros((LANES,), kind), tl.zeros((LANES,), kind)
         for k in tl.static_range(BATCH):
             state += b * (drive[k].to(kind) - state)
@@ -92,7 +95,7 @@ def integrate(
             if MOMENTS:
                 y = state
                 if FINITE:
-                    y -= r * late[k]
+                    y -= r * delayed[k]
                 y = tl.where(bound > k, y, 0.0)
                 sum_y += y
                 sum_yy += y * y
@@ -108,7 +111,7 @@ def integrate(
 
 @triton.jit
 def activate(
-    v, x, earlier, scale, shift, rest, frames, lanes, clip_lanes, earlier_frames, channels, taps, slope,
+    v, x, earlier, scale, shift, tail_weight, frames, lanes, clip_lanes, earlier_frames, channels, taps, slope,
     columns, top, left, height, width, x_lanes,
     FINITE: tl.constexpr, SHARED: tl.constexpr, WINDOW: tl.constexpr, BATCH: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
@@ -123,13 +126,13 @@ def activate(
     for k in tl.static_range(BATCH):
         y = y + (tl.load(read + k * lanes, mask=bound > k, other=0.0),)
     if FINITE:
-        r = tl.load(rest + c, mask=inside, other=0.0)
+        r = tl.load(tail_weight + c, mask=inside, other=0.0)
         since = tl.where(inside, 0, NEVER)
-        late = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, 1)
+        delayed = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, 1)
     for k in tl.static_range(BATCH):
         value = y[k]
         if FINITE:
-            value -= r * late[k]
+            value -= r * delayed[k]
         z = factor * value + offset
         z = tl.where(z > 0, z, slope * z)
         tl.store(written + k * x_lanes, z.to(x.dtype.element_ty), mask=bound > k)
@@ -137,7 +140,8 @@ def activate(
 
 @triton.jit
 def sum_adjoint(
-    d, v, earlier, scale, shift, mean, rest, sums, frames, lanes, clip_lanes, earlier_frames, channels, taps, slope,
+    d, v, earlier, scale, shift, mean, tail_weight, sums,
+    frames, lanes, clip_lanes, earlier_frames, channels, taps, slope,
     FINITE: tl.constexpr, SHARED: tl.constexpr, BATCH: tl.constexpr, BATCHES: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
     """Sums of ``dz`` and ``dz (y - mean)`` over ``BATCH x BATCHES`` frames, ``(pieces, 2, lanes)``.
@@ -151,7 +155,7 @@ def sum_adjoint(
     factor, offset = tl.load(scale + c, mask=inside, other=0.0), tl.load(shift + c, mask=inside, other=0.0)
     mu = tl.load(mean + c, mask=inside, other=0.0)
     if FINITE:
-        r = tl.load(rest + c, mask=inside, other=0.0)
+        r = tl.load(tail_weight + c, mask=inside, other=0.0)
     total, dot = tl.zeros((LANES,), kind), tl.zeros((LANES,), kind)
     first = tl.program_id(1) * BATCHES * BATCH
     for t in range(first, tl.minimum(first + BATCHES * BATCH, frames), BATCH):
@@ -161,11 +165,11 @@ def sum_adjoint(
             y = y + (tl.load(maps + k * lanes, mask=bound > k, other=0.0),)
             grad = grad + (tl.load(grads + k * lanes, mask=bound > k, other=0.0),)
         if FINITE:
-            late = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, 1)
+            delayed = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, 1)
         for k in tl.static_range(BATCH):
             value = y[k]
             if FINITE:
-                value -= r * late[k]
+                value -= r * delayed[k]
             dz = grad[k].to(kind)
             dz = tl.where(factor * value + offset > 0, dz, slope * dz)
             total += dz
@@ -177,7 +181,7 @@ def sum_adjoint(
 
 @triton.jit
 def integrate_backward(
-    d, v, start, earlier, du, h, later, after, leak, rest, scale, shift, mean, slopes, constants, sums,
+    d, v, start, earlier, du, h, later, after, leak, tail_weight, scale, shift, mean, slopes, constants, sums,
     frames, lanes, clip_lanes, start_lanes, earlier_frames, later_frames, channels, taps, slope,
     columns, top, left, height, width, d_lanes,
     NORMALISED: tl.constexpr, WINDOW: tl.constexpr, FINITE: tl.constexpr, SHARED: tl.constexpr, LATER: tl.constexpr,
@@ -201,16 +205,16 @@ def integrate_backward(
     kind: tl.constexpr = v.dtype.element_ty
     b = tl.load(leak + c, mask=inside, other=0.0)
     if FINITE:
-        r = tl.load(rest + c, mask=inside, other=0.0)
+        r = tl.load(tail_weight + c, mask=inside, other=0.0)
     if NORMALISED:
         per_clip = n // clip_lanes * channels + c
         factor, offset = tl.load(scale + c, mask=inside, other=0.0), tl.load(shift + c, mask=inside, other=0.0)
         mu = tl.load(mean + c, mask=inside, other=0.0)
-        tilt = tl.load(slopes + per_clip, mask=inside, other=0.0)
-        lift = tl.load(constants + per_clip, mask=inside, other=0.0)
+        centred_coefficient = tl.load(slopes + per_clip, mask=inside, other=0.0)
+        constant = tl.load(constants + per_clip, mask=inside, other=0.0)
     before_first = tl.load(start + n % start_lanes, mask=inside, other=0.0)
     state = tl.load(after + n, mask=inside, other=0.0)
-    d_leak, d_rest = tl.zeros((LANES,), tl.float64), tl.zeros((LANES,), tl.float64)
+    d_leak, d_tail_weight = tl.zeros((LANES,), tl.float64), tl.zeros((LANES,), tl.float64)
     current = tl.load(_rows_from(v, frames - 1, lanes, n), mask=inside, other=0.0)
     for done in range(0, frames, BATCH):
         t = frames - 1 - done
@@ -221,7 +225,7 @@ def integrate_backward(
             grad = grad + (tl.load(grads - k * d_lanes, mask=seen_bound >= k, other=0.0),)
             previous = previous + (tl.load(maps - k * lanes, mask=bound > k, other=0.0),)
         if FINITE:
-            late = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, -1)
+            delayed = _delayed(v, earlier, t, n, since, lanes, clip_lanes, earlier_frames, taps, SHARED, BATCH, -1)
             own, behind, ahead = _rows_from(h, t + taps, lanes, n), t + taps - frames + since, ()
             beyond = later + n + (t + taps - frames) * lanes
             for k in tl.static_range(BATCH):
@@ -236,26 +240,26 @@ def integrate_backward(
             if NORMALISED:
                 y = current
                 if FINITE:
-                    y -= r * late[k]
+                    y -= r * delayed[k]
                 g = tl.where(factor * y + offset > 0, g, slope * g)
-                g = factor * g + tilt * (y - mu) + lift
+                g = factor * g + centred_coefficient * (y - mu) + constant
             state = tl.where(bound >= k, state + b * (g - state), state)
             out = state
             if FINITE:
                 tl.store(remembered - k * lanes, state, mask=bound >= k)
                 out -= r * ahead[k]
-                sum_rest += tl.where(bound >= k, g * late[k], 0.0)
+                sum_rest += tl.where(bound >= k, g * delayed[k], 0.0)
             tl.store(written - k * lanes, out.to(du.dtype.element_ty), mask=bound >= k)
             below = tl.where(bound > k, previous[k], before_first)
             sum_leak += tl.where(bound >= k, out * (current - below), 0.0)
             current = below
         d_leak += sum_leak.to(tl.float64)
-        d_rest += sum_rest.to(tl.float64)
+        d_tail_weight += sum_rest.to(tl.float64)
         if FINITE:
             tl.debug_barrier()  # rows written here are looked up by later batches
     tl.store(after + n, state, mask=inside)
     tl.store(sums + n, d_leak, mask=inside)
-    tl.store(sums + lanes + n, d_rest, mask=inside)
+    tl.store(sums + lanes + n, d_tail_weight, mask=inside)
 
 
 INTERPRETED = not isinstance(integrate, triton.JITFunction)

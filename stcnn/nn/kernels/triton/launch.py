@@ -68,7 +68,7 @@ class Maps(NamedTuple):
     """Row before the first, ``(lanes,)`` or that of one clip for all, ``(lanes / B,)``."""
     earlier: Tensor | None = None
     """Rows ``(T0, lanes / B)`` of the one clip that all clips start with."""
-    rest: Tensor | None = None
+    tail_weight: Tensor | None = None
     """``exp(-K dt/tau)``, ``(C,)``; None of an infinite kernel."""
     taps: int = 0
     """Number of samples K of a finite kernel."""
@@ -86,7 +86,7 @@ class Maps(NamedTuple):
     @property
     def options(self) -> dict[str, Any]:
         """Constants that every kernel is compiled for."""
-        finite = self.rest is not None
+        finite = self.tail_weight is not None
         batch = INTERPRETED_BATCH if interpreted() else BATCH
         return {
             "FINITE": finite, "SHARED": finite and self.earlier is not None,
@@ -138,7 +138,7 @@ def integrate(u: Tensor, maps: Maps, moments: bool = False) -> Tensor:
     sums = maps.v.new_empty(2, maps.v.shape[1], dtype=torch.float64)
     with _on_device(v):
         kernel[(_programs(v),)](
-            u, v, maps.start, _or(maps.earlier, v), maps.leak, _or(maps.rest, v), sums, **maps.sizes,
+            u, v, maps.start, _or(maps.earlier, v), maps.leak, _or(maps.tail_weight, v), sums, **maps.sizes,
             start_lanes=maps.start.numel(), MOMENTS=moments, **maps.options,
         )  # fmt: skip
     return sums
@@ -160,7 +160,8 @@ def activate(maps: Maps, norm: Normalisation, dtype: torch.dtype, window: tuple[
     options = maps.options
     with _on_device(v):
         kernel[(_programs(v), -(-len(v) // options["BATCH"]))](
-            v, x, _or(maps.earlier, v), norm.scale, norm.shift, _or(maps.rest, v), **maps.sizes, slope=norm.slope,
+            v, x, _or(maps.earlier, v), norm.scale, norm.shift, _or(maps.tail_weight, v),
+            **maps.sizes, slope=norm.slope,
             **where, x_lanes=lanes, WINDOW=window is not None, **options,
         )  # fmt: skip
     return x
@@ -179,7 +180,7 @@ def sum_adjoint(d: Tensor, maps: Maps, norm: Normalisation) -> Tensor:
     sums = v.new_empty(pieces, 2, v.shape[1])
     with _on_device(v):
         kernel[(_programs(v), pieces)](
-            d, v, _or(maps.earlier, v), norm.scale, norm.shift, norm.mean, _or(maps.rest, v), sums, **maps.sizes,
+            d, v, _or(maps.earlier, v), norm.scale, norm.shift, norm.mean, _or(maps.tail_weight, v), sums, **maps.sizes,
             slope=norm.slope, BATCHES=PIECE, **options,
         )  # fmt: skip
     return sums.sum(0, dtype=torch.float64)
@@ -219,13 +220,13 @@ def integrate_backward(
     v, (where, lanes) = maps.v, _window(maps, window)
     du = v.new_empty(v.shape, dtype=dtype)
     sums = v.new_empty(2, v.shape[1], dtype=torch.float64)
-    h = v.new_empty(v.shape if maps.rest is not None else 0)
+    h = v.new_empty(v.shape if maps.tail_weight is not None else 0)
     later = 0 if behind.later is None else len(behind.later)
     given = (*norm[0][:3], *norm[1]) if norm else (v,) * 5
     with _on_device(v):
         kernel[(_programs(v),)](
             d, v, maps.start, _or(maps.earlier, v), du, h, _or(behind.later, v), behind.after, maps.leak,
-            _or(maps.rest, v), *given, sums, **maps.sizes, start_lanes=maps.start.numel(), later_frames=later,
+            _or(maps.tail_weight, v), *given, sums, **maps.sizes, start_lanes=maps.start.numel(), later_frames=later,
             slope=norm[0].slope if norm else 1.0, **where, d_lanes=lanes,
             NORMALISED=norm is not None, WINDOW=window is not None, LATER=later > 0, **maps.options,
         )  # fmt: skip

@@ -28,7 +28,7 @@ struct Backward {
     const float* later; // p of `later_blocks` blocks behind the last
     int32_t later_blocks;
     float* d_weights;        // k0, k1, k2, [CHUNKS][3][OUTPUTS][INPUTS][LANES], added to
-    double *d_leak, *d_rest; // dL/db times b, dL/dr, [OUTPUTS], added to
+    double *d_leak, *d_tail_weight; // dL/db times b, dL/dr, [OUTPUTS], added to
     float* dz_below;         // [blocks][INPUTS][POINTS][LANES]; null for the first layer; may be the memory of v
     const float* mean_below; // [INPUTS]
     double* sums_below;      // of dz and dz (y - mean) of the layer below, [2][INPUTS], added to
@@ -64,7 +64,7 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
     float* after = call.after + o * POINTS;
     const int width = call.right - call.left, height = call.bottom - call.top;
     const V* window = reinterpret_cast<const V*>(call.dz) + (size_t(block) * OUTPUTS + o) * height * width;
-    V d_leak = {}, d_rest = {};
+    V d_leak = {}, d_tail_weight = {};
     for (int row = 0; row < ROWS; row++) {
         const bool inside = row >= call.top && row < call.bottom;
         const V* dz = window + (row - call.top) * width - call.left;
@@ -83,15 +83,15 @@ __attribute__((flatten, noinline)) static void adjoint_to_halfway(const Backward
                 fetch(ahead.first - POINTS + point);
                 fetch(p - POINTS + point);
                 p[point] = q[c];
-                q[c] -= filtered.rest * ahead[point];
-                d_rest -= g * filtered.old[point];
+                q[c] -= filtered.tail_weight * ahead[point];
+                d_tail_weight -= g * filtered.old[point];
             }
             d_leak += q[c] * (filtered.v[point] - from_lane<LANES - 1>(v_before[point], filtered.v[point]));
         });
         row_to_halfway<COLUMNS>(q, 1, &halfway[0][row], ROWS);
     }
     call.d_leak[o] += sum(d_leak);
-    call.d_rest[o] += sum(d_rest);
+    call.d_tail_weight[o] += sum(d_tail_weight);
 }
 
 __attribute__((flatten, noinline)) static void adjoint_below(const Backward& call, int block, int i,

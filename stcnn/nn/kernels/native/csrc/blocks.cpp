@@ -45,7 +45,7 @@ integrate(const FoldedLayer& layer, int o, const Complex (*halfway)[OUT_ROWS], i
 
 // y of a kernel that ends, rectified: frame by frame, LANES points at a time.
 static void take_back(const FoldedLayer& layer, int truncated, int frames, V* z) {
-    const V rest = broadcast(layer.past.rest[truncated]), start = broadcast(layer.past.start[truncated]),
+    const V tail_weight = broadcast(layer.past.tail_weight[truncated]), start = broadcast(layer.past.start[truncated]),
             slope = broadcast(layer.slope);
     for (int first = 0; first < OUT_POINTS; first += LANES) {
         const int count = std::min(LANES, OUT_POINTS - first);
@@ -56,7 +56,7 @@ static void take_back(const FoldedLayer& layer, int truncated, int frames, V* z)
             V* past = reinterpret_cast<V*>(layer.past.row(t, truncated) + first);
             const V q = y[t];
             y[t] = rectified(q + *past, slope);
-            *past = start - rest * q;
+            *past = start - tail_weight * q;
         }
         transpose(y);
         std::copy(y, y + count, z + first);

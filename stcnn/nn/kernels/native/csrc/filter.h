@@ -11,7 +11,7 @@ struct Filter {
     const float* leak;             // b, [size]
     float* last;                   // q of the frame before, [size]
     const int32_t* index;          // [truncated]
-    const float *rest, *start;     // r and r c, [truncated]
+    const float *tail_weight, *start;     // r and r c, [truncated]
     float* ring;                   // [taps][truncated]
 
     void advance(float* row) const {
@@ -21,7 +21,7 @@ struct Filter {
         for (int i = 0; i < truncated; i++) {
             const float q = row[index[i]];
             row[index[i]] += past[i];
-            past[i] = start[i] - rest[i] * q;
+            past[i] = start[i] - tail_weight[i] * q;
         }
         *place = (*place + 1) % taps;
     }

@@ -96,12 +96,12 @@ __attribute__((flatten, noinline)) static void integrate(const FoldedLayer& laye
 // y of a kernel that ends, in place of what was rectified without regard to it.
 static void take_back(const FoldedLayer& layer, int truncated, float* z) {
     const int channel = layer.past.channel[truncated];
-    const float rest = layer.past.rest[truncated], start = layer.past.start[truncated];
+    const float tail_weight = layer.past.tail_weight[truncated], start = layer.past.start[truncated];
     float* past = layer.past.row(0, truncated);
     for (int point = 0; point < OUT_POINTS; point++) {
         const float q = layer.last[point * PADDED + channel], y = q + past[point];
         z[point * PADDED + channel] = y > 0 ? y : y * layer.slope;
-        past[point] = start - rest * q;
+        past[point] = start - tail_weight * q;
     }
 }
 

@@ -20,7 +20,7 @@ struct TruncationBuffer {
     int32_t channels, taps;
     int32_t* place;            // of the frame to come in the ring
     const int32_t* channel;    // [channels]
-    const float *rest, *start; // r and r c, [channels]
+    const float *tail_weight, *start; // r and r c, [channels]
     float* ring;               // [taps][channels][PADDED_POINTS]
 
     float* row(int frame, int truncated) const {

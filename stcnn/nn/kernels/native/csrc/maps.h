@@ -13,7 +13,7 @@ using Halfway = Complex[KX][ROWS]; // one channel, transformed along rows
 struct Maps {
     float* v;             // integrators [blocks][channels][POINTS][LANES]
     const float* earlier; // the blocks before these, which clips may share; null if time begins here
-    const float* rest;    // r, [channels]; null for endless kernels
+    const float* tail_weight;    // r, [channels]; null for endless kernels
     int32_t earlier_blocks, taps;
 };
 
@@ -48,19 +48,19 @@ template <int CHANNELS>
 struct Filtered {
     const V* v;
     Delayed old;
-    V rest;
+    V tail_weight;
     bool finite;
     Filtered(const Maps& maps, int block, int channel)
         : v(block_of<CHANNELS>(maps, block, channel)),
           old{},
-          rest{},
-          finite(maps.rest) {
-        if (finite) old = delayed<CHANNELS>(maps, block, channel), rest = broadcast(maps.rest[channel]);
+          tail_weight{},
+          finite(maps.tail_weight) {
+        if (finite) old = delayed<CHANNELS>(maps, block, channel), tail_weight = broadcast(maps.tail_weight[channel]);
     }
     INLINE void row(int row, V* y) const {
         unroll<COLUMNS>([&](auto c) { y[c] = (*this)[row * COLUMNS + c]; });
     }
-    INLINE V operator[](int point) const { return finite ? v[point] - rest * old[point] : v[point]; }
+    INLINE V operator[](int point) const { return finite ? v[point] - tail_weight * old[point] : v[point]; }
 };
 
 // What a layer reads: the maps below with their normalisation and rectifier.
