@@ -51,12 +51,13 @@ class Network(nn.Module):
         self.cell_types = tuple(population.neurons)
         types = {name: config.cell_types.get(name, config.cell_types["default"]) for name in self.cell_types}
         columns = MapLattice(config.eye.arrangement, config.eye.lattice, config.eye.spacing_deg)
+        made: HiddenStack | Core | None = core
         if core is None and not isinstance(config.core, HiddenLayers):
-            core = config.core.build(config.hidden, columns)
-        channels = config.hidden.channels[-1] if core is None else core.channels
-        require_size(config.eye, config.hidden if core is None else None, config.readout, types, channels)
+            made = config.core.build(config.hidden, columns)
+        channels = config.hidden.channels[-1] if made is None else made.channels
+        require_size(config.eye, config.hidden if made is None else None, config.readout, types, channels)
         self.eye = Eye(config.eye)
-        self.hidden: HiddenStack | Core = HiddenStack(config.hidden, config.eye.arrangement) if core is None else core
+        self.hidden = config.core.build(config.hidden, columns) if made is None else made
         shape = self.hidden.lattices(config.eye.lattice)[-1]
         lattice = columns.behind(self.hidden.stride)._replace(shape=shape)
         counts = {name: len(neurons) for name, neurons in population.neurons.items()}
