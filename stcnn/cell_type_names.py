@@ -14,7 +14,7 @@ def cell_type_name(name: str) -> str:
 
 
 def by_cell_type(given: Mapping[str, T]) -> dict[str, T]:
-    """What is given for each cell type, under the names that are kept.
+    """Values given for each cell type, under the names that are kept.
 
     Raises:
         ValueError: one cell type stands there twice, in two cases.

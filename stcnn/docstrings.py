@@ -1,4 +1,4 @@
-"""What docstrings say, without their markup, for people who read help and pages."""
+"""Text of docstrings without their markup, for people who read help and pages."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ COUNTED = "there is none like it here: the recordings are counted"
 
 
 class Answer(NamedTuple):
-    """What is said of a foreign key."""
+    """Answer to a foreign key."""
 
     ours: tuple[str, ...] = ()
     """Our keys for it; none where there is nothing like it."""
     note: str = ""
-    """What else differs, or why there is none."""
+    """Note on what else differs, or why there is none."""
 
 
 def _is(*ours: str, note: str = "") -> Answer:

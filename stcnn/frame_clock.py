@@ -48,7 +48,7 @@ class EvenClock:
     even: bool
 
     def note(self, what: str) -> str:
-        """What was done to the frames of ``what``, as a sentence; empty where they were even already."""
+        """Sentence on what was done to the frames of ``what``; empty where they were even already."""
         if self.even:
             return ""
         shortest, longest = (1000 * interval for interval in self.intervals_s)

@@ -15,7 +15,7 @@ class Place(NamedTuple):
     path: str
     """Names joined by full stops; a name that the user is free to choose is ``NAME``."""
     kinds: tuple[tuple[str, str], ...] = ()
-    """What must be chosen for it to exist: path of a ``kind`` and its value."""
+    """Choice that must be made for it to exist: path of a ``kind`` and its value."""
     owner: type[BaseModel] | None = None
     """The configuration it is a field of."""
 

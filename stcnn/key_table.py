@@ -19,9 +19,9 @@ class Key(NamedTuple):
 
     path: str
     kind: str
-    """What may stand there, in words."""
+    """Values that may stand there, in words."""
     value: str
-    """What stands there unless it is given; empty where it must be."""
+    """Value unless it is given; empty where it must be."""
     meaning: str
 
 

@@ -1,4 +1,4 @@
-"""What the command line says, made ready for Hydra, and what Hydra says, made ready for people."""
+"""Overrides: the command line made ready for Hydra, and what Hydra says made ready for people."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def explaining_hydra() -> Iterator[None]:
 
 
 def _of_a_file(group: str, choice: str) -> str:
-    """What to do with a file that was given where the name of a choice is meant."""
+    """Hint for a file that was given where the name of a choice is meant."""
     if group != "dataset":
         return ""
     match Path(choice).suffix:

@@ -1,4 +1,4 @@
-"""What the commands do, as functions: train, open, ask, score, simulate; the names that ``import stcnn`` offers.
+"""Commands as functions: train, open, ask, score, simulate; the names that ``import stcnn`` offers.
 
 The commands call these, so both do the same.
 """

@@ -1,4 +1,4 @@
-"""What a machine can run out of (disk, memory, open files, permission to write), and the sentence for it.
+"""Shortages of a machine (disk, memory, open files, permission to write), and the sentence for it.
 
 Libraries tell it in many ways: an error number, a text of their own, or a fault that only follows from it. It is looked
 for here once, in the error, in what led to it, and in its text.
@@ -19,7 +19,7 @@ from stcnn.errors import StcnnError
 
 
 class Shortage(NamedTuple):
-    """What there is too little of.
+    """Resource that is short.
 
     Args:
         reason: a clause without a full stop.
@@ -69,7 +69,7 @@ ANYWHERE = frozenset(
 
 
 def shortage_of(error: BaseException, numbers: frozenset[int] = ANYWHERE) -> Shortage | None:
-    """What the machine had too little of when ``error`` was raised; None where that is not the reason.
+    """Shortage behind ``error``; None where that is not the reason.
 
     Args:
         error: any exception.
@@ -113,7 +113,7 @@ def require_open_files(number: int, what: str) -> None:
 
 
 def sentence_of(error: Exception) -> StcnnError | None:
-    """What the command line prints of an exception instead of its traceback; None where that is to be shown.
+    """Sentence that the command line prints of an exception instead of its traceback; None where that is to be shown.
 
     What was half made when the machine ran out of something is taken apart here, in silence: what libraries complain
     of then only follows from it.
@@ -169,5 +169,5 @@ def _number(error: BaseException) -> int | None:
 
 
 def reason_of(error: OSError) -> str:
-    """What an error of the operating system says, as a clause."""
+    """Clause with what an error of the operating system says."""
     return error.strerror or (os.strerror(error.errno) if error.errno else "") or str(error)

@@ -1,4 +1,4 @@
-"""What ``stcnn train --help`` says: examples, the choices of each group, and every key with type, value and meaning."""
+"""Text of ``stcnn train --help``: examples, the choices of each group, and every key with type, value and meaning."""
 
 from __future__ import annotations
 

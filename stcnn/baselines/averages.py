@@ -90,7 +90,7 @@ class Population:
         self.scalings = self._fit_scalings(train)
 
     def _places(self, recording: Recording, dataset: Dataset) -> tuple[bytes, str]:
-        """What was shown where, first as the picture on the retina, then as the name of the stimulus."""
+        """Stimulus by place, first as the picture on the retina, then as the name of the stimulus."""
         stimulus, shift_px = recording.stimulus, recording.shift_px
         if (stimulus, shift_px) not in self._contents:
             if stimulus not in self._prints:

@@ -30,7 +30,7 @@ BENDS = (1.0, 2.0, 4.0)
 
 
 class Shape(NamedTuple):
-    """What stands behind each other in a cascade.
+    """Stages of a cascade.
 
     Args:
         nonlinear: whether the voltage passes a fitted nonlinearity, a softplus whose slope changes at :data:`BENDS`.

@@ -1,4 +1,4 @@
-"""What a baseline is fitted to: the signals it may filter, the traces, and the folds that choose its penalty.
+"""Design of a baseline: the signals it may filter, the traces, and the folds that choose its penalty.
 
 Axes: T frame, B clip, R recording, S sample, C signal, L lag, F = C L feature, N cell type, K fold.
 """

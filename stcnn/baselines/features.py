@@ -1,4 +1,4 @@
-"""What linear filters and classical models of motion and object vision read from the picture.
+"""Features of the picture that linear filters and classical models of motion and object vision read.
 
 Axes: T time, B clip, F feature. Every feature is zero while the picture is grey.
 """

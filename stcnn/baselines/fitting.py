@@ -40,7 +40,7 @@ STEPS_TRIED, STEPS = 30, 100
 
 @dataclass(frozen=True)
 class Problem:
-    """What is minimised.
+    """Objective that is minimised.
 
     Args:
         design: recordings.

@@ -131,7 +131,7 @@ def _draws(model: Evaluation, n_draws: int) -> dict[str, Draws]:
 
 
 def _about(model: Evaluation) -> dict[str, dict]:
-    """What the rows of each cell type are about."""
+    """Subject of the rows of each cell type."""
     found: dict[str, dict] = {}
     for group in model.groups("cell_type"):
         mine = model.table.iloc[group.rows]

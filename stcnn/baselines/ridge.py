@@ -143,7 +143,7 @@ class Centred:
 
 @dataclass(frozen=True)
 class Choice:
-    """What cross-validation chose for one cell type.
+    """Choice of cross-validation for one cell type.
 
     Args:
         prior: shape of the penalty.

@@ -19,7 +19,7 @@ app = typer.Typer(help="What this machine can do.")
 N_FRAMES = 256
 """Frames of the measured clip: enough for the threads of a few cores, and a second in PyTorch."""
 UNITS = {"__AVX512F__": "AVX-512", "__AVX2__": "AVX2", "__AVX__": "AVX", "__ARM_NEON": "NEON", "__SSE2__": "SSE2"}
-"""What the compiler predefines, and the vector unit it means; the best first."""
+"""Macro that the compiler predefines, and the vector unit it means; the best first."""
 
 
 @app.command()

@@ -42,7 +42,7 @@ class BatchingConfig(Config):
     """
 
     kind: Literal["movies", "presentations", "recordings"] = "presentations"
-    """What a batch is made of: whole movies, each passed once for all neurons that saw it; presentations, a movie
+    """Kind of batch: whole movies, each passed once for all neurons that saw it; presentations, a movie
     shifted to a receptive field, shared by all that was recorded during it; or single recordings, as published."""
     batch_size: int = Field(default=4, ge=1, le=1_000_000)
     """Clips (movies, presentations) or recordings in a batch."""

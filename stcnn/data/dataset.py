@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the program: movies, recordings made while they were shown, and batches of both.
+"""Data sets as the rest of the program knows them: movies, recordings made while they were shown, and batches of both.
 
 Axes: B clips, T frames, Y rows, X columns, R recordings. A *presentation* is a movie shown at one place, that is
 with one shift; everything recorded to it can share one pass through the network.
@@ -30,7 +30,7 @@ from stcnn.movie import Movie, require_one_screen
 
 
 def _nothing() -> None:
-    """What there is to check of data in memory."""
+    """Check nothing: data in memory do not change."""
 
 
 @dataclass(frozen=True, eq=False)

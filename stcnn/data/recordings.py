@@ -100,7 +100,7 @@ class RecordingInfo:
 
     @classmethod
     def of(cls, recording: Recording, movie_rate_hz: float) -> RecordingInfo:
-        """What is known of a recording in memory."""
+        """Facts of a recording in memory."""
         azi_shift_px, ele_shift_px = recording.shift_px
         azimuth_deg, elevation_deg = recording.position_deg
         return cls(

@@ -1,4 +1,4 @@
-"""What a data set holds, session by session, in the words that the terminal and the page of an import share.
+"""Summary of a data set, session by session, in the words that the terminal and the page of an import share.
 
 Everything follows from the table of recordings: no movie and no trace is read.
 """
@@ -107,7 +107,7 @@ class TypeSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a data set holds.
+    """Summary of a data set.
 
     Args:
         types: its cell types.

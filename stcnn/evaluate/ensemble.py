@@ -1,4 +1,4 @@
-"""What several trainings of one model say together: the mean of their predictions, and how far they differ.
+"""Several trainings of one model together: the mean of their predictions, and how far they differ.
 
 Axes: M member, R recording, S sample, Q share of the samples.
 """

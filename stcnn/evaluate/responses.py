@@ -26,7 +26,7 @@ RESPONSE = ["cell_type", "neuron", "animal", "stimulus"]
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """What one neuron was predicted to do while a stimulus was shown, and what it did.
+    """Predicted and measured responses of one neuron while a stimulus was shown.
 
     Args:
         item: index of the (first) recording in the data set.

@@ -52,7 +52,7 @@ class Group:
 
 @dataclass(frozen=True)
 class ResponseSums:
-    """What scores need of predictions and recordings.
+    """Sums that scores need of predictions and recordings.
 
     Args:
         table: one row per response: ``cell_type``, ``neuron``, ``animal``, ``stimulus``, ``family``, ``n_trials``,

@@ -29,7 +29,7 @@ LEVELS: dict[Level, tuple[str, ...]] = {
     "family": ("cell_type", "family"),
     "neuron": ("cell_type", "neuron"),
 }
-"""What the rows of a level are joined by."""
+"""Columns by which the rows of a level are joined."""
 
 CEILINGS = {
     "single_trial_ceiling": "single_trial_signal_share",

@@ -135,7 +135,7 @@ def _single(batch: Batch, row: int) -> Batch:
 
 
 class NeuronFit(NamedTuple):
-    """What was fitted to one neuron.
+    """Fit of one neuron.
 
     Args:
         elevation_deg: of its position, from where the recordings put it, positive up.

@@ -1,4 +1,4 @@
-"""What a model answers to movies: voltage and calcium of the average neuron of each cell type, as a table."""
+"""Answers of a model to movies: voltage and calcium of the average neuron of each cell type, as a table."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ ACTIVATIONS = {0.01: "leaky_relu", 0.0: "relu", 1.0: "identity"}
 STRIDE = 9
 """Of the published readouts, tried first."""
 LEAST_DIGITS = 1e-9
-"""What may be left of a kernel without end where its published form is cut."""
+"""Share that may be left of a kernel without end where its published form is cut."""
 
 
 def described(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What an export is asked for, whatever the form."""
+"""Request for an export, whatever the form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stcnn.export.tensors import CalciumTaus
 
 @dataclass(frozen=True)
 class Request:
-    """What to export and how.
+    """Request: what to export and how.
 
     Args:
         source: run folder, or a folder of published checkpoints.

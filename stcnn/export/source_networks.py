@@ -17,7 +17,7 @@ from stcnn.version import __version__
 
 @dataclass(frozen=True)
 class SourceNetworks:
-    """What is exported as a function of a frame and a state.
+    """Network that is exported as a function of a frame and a state.
 
     Args:
         models: the network, or all members of an ensemble.

@@ -1,4 +1,4 @@
-"""What is exported: a run of ours or a folder of published checkpoints."""
+"""Sources of an export: a run of ours or a folder of published checkpoints."""
 
 from __future__ import annotations
 

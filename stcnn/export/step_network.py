@@ -101,14 +101,20 @@ class StepNetwork(nn.Module):
         self.cell_types = model.cell_types
         self.neurons = [(name, each) for name, known in neurons.items() for each in known]
         """Cell type and name of the neuron of each calcium, where they are single ones."""
-        rows, columns = folded.eye.matrices(torch.Size(movie_px), model.calcium.tau_s.detach())
+        sampling = folded.eye.sampling(torch.Size(movie_px), model.calcium.tau_s.detach())
+        if not sampling.is_straight:
+            raise ConfigError(
+                f"the rows of a lattice of kind '{model.config.eye.arrangement.kind}' are not straight, which has no "
+                "form outside this program",
+                expected="a square lattice",
+            )
         self.eye_shape = folded.eye.shape
         self.eye_filter = step_filter(folded.eye.filter)
         self.layers = nn.ModuleList(StepLayer(layer) for layer in folded.layers)
         self._take_readouts(folded)
         self._take_indicator(Indicator(model, stream_config({"rate_hz": rate_hz, "neurons": neurons})))
-        self._keep("eye_rows", rows)
-        self._keep("eye_columns", columns)
+        self._keep("eye_rows", sampling.down)
+        self._keep("eye_columns", sampling.across.T)
         self.filters: list[StepFilter] = [
             self.eye_filter,
             *(layer.filter for layer in self.layers),

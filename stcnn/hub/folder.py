@@ -26,7 +26,7 @@ RUN_FILES = (
     *("model.json", "model.safetensors", "scores.csv", "losses.csv", "split.json", "trained_on.json", "places.csv"),
     *("test_scores.csv", "parameters.csv", "calibration.csv"),
 )
-"""What is taken over from a run as it is, where it is there."""
+"""Files taken over from a run as they are, where they are there."""
 
 
 def write_config(folder: Path, facts: Mapping[str, Any]) -> None:

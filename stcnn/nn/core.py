@@ -17,7 +17,7 @@ from stcnn.nn.stack.problem import Clips
 from stcnn.nn.windows import Pair
 
 CoreState = dict[str, Tensor]
-"""What a core remembers of the frames so far: name to ``(B, ...)``, clips first."""
+"""Memory that a core has of the frames so far: name to ``(B, ...)``, clips first."""
 
 
 class CoreQuantity(NamedTuple):

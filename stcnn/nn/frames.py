@@ -1,4 +1,4 @@
-"""What a network is shown: batches of movies that are expanded to contrast piece by piece."""
+"""Batches of movies that a network is shown, whole or of movies that are expanded to contrast piece by piece."""
 
 from __future__ import annotations
 

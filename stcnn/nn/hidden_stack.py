@@ -27,7 +27,7 @@ from stcnn.nn.stack.problem import Clips, LayerTensors, Problem
 from stcnn.nn.windows import Pair
 
 Compute = Literal["auto", "reference", "torch", "native", "triton"]
-"""What computes a network, in training and in evaluation:
+"""Name of what computes a network, in training and in evaluation:
 
 * ``reference``: PyTorch, layer by layer; every kind of layer.
 * ``torch``: PyTorch in forms made for speed, where the layers allow it, else the reference.

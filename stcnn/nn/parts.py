@@ -1,4 +1,4 @@
-"""What freezing a model may know of it: the parts that are computed, and the neurons and pixels they are for."""
+"""Parts of a network that freezing may know: those that are computed, and the neurons and pixels they are for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network remembers between pieces of a movie that is too long to pass through it at once.
+"""Memory of a network between pieces of a movie that is too long to pass through it at once.
 
 A piece starts from the state that the piece before left, under the weights of that time, and no gradient flows into it
 (truncated backpropagation through time, Williams and Peng 1990, doi 10.1162/neco.1990.2.4.490). So the memory of a

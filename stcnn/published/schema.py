@@ -1,4 +1,4 @@
-"""What ``config.json`` of the published program may say, key by key, judged before anything is made of it.
+"""Content that ``config.json`` of the published program may have, key by key, judged before anything is made of it.
 
 The keys are those that its factory reads (Klapoetke et al. 2022, github.com/TuragaLab/stcnn); a key or value that it
 does not know is refused by name, since nobody can say what it was to change.

@@ -1,4 +1,4 @@
-"""What every reader shares: which files are opened, how much memory they may take, and what is said of faults."""
+"""Rules that every reader shares: which files are opened, how much memory they may take, and what is said of faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stcnn.validation import faults_of
 
 MEMORY_SHARE = 0.5
 FEW_BYTES = 10**8
-"""What is declared up to here is not compared with what is stored."""
+"""Size up to which what is declared is not compared with what is stored."""
 MOST_EXPANSION = 10_000
 """By which factor compression may shrink an array; gzip shrinks zeros by 1,030."""
 """Share of the memory of this process's machine that a single array or table may take."""
@@ -102,7 +102,7 @@ def _fault(path: str | Path, error: Exception, what: str, remedy: str) -> FileEr
 
 
 def reason(error: BaseException) -> str:
-    """What an exception says, short and on one line."""
+    """Text of an exception, short and on one line."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, KeyError) and error.args:

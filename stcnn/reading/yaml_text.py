@@ -148,7 +148,7 @@ class _Open:
     key: Any = None
     has_key: bool = False
     merged: dict[str, Any] = field(default_factory=dict)
-    """What ``<<`` brings in, under the keys of the dictionary itself."""
+    """Values that ``<<`` brings in, under the keys of the dictionary itself."""
 
 
 class _Building:

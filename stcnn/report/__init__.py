@@ -1,4 +1,4 @@
-"""What a finished training leaves for the eye: ``report.html``, two pictures, and a summary for the terminal."""
+"""Report of a finished training: ``report.html``, two pictures, and a summary for the terminal."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class MovieCard:
-    """What the contact sheet says of a movie.
+    """Caption of a movie in the contact sheet.
 
     Args:
         name: of the stimulus.

@@ -1,4 +1,4 @@
-"""What to distrust in a run: every reason that can be read off its numbers, with what to do about it."""
+"""Doubts about a run: every reason that can be read off its numbers, with what to do about it."""
 
 from __future__ import annotations
 

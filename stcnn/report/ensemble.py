@@ -1,4 +1,4 @@
-"""What an ensemble says that a single training cannot: how sure it is, and which of its numbers can be trusted."""
+"""Answers that only an ensemble can give: how sure it is, and which of its numbers can be trusted."""
 
 from __future__ import annotations
 

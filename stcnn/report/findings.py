@@ -1,4 +1,4 @@
-"""What a run amounts to: predicted and measured traces, scores of neurons and cell types beside what was available.
+"""Findings of a run: predicted and measured traces, scores of neurons and cell types beside what was available.
 
 Nothing here touches the test part of the split.
 """

@@ -1,4 +1,4 @@
-"""What a network has learned, taken out of it for the figures: weights, impulse responses, values by kind."""
+"""Learned parameters, taken out of a network for the figures: weights, impulse responses, values by kind."""
 
 from __future__ import annotations
 

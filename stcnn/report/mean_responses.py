@@ -82,7 +82,7 @@ class TypeResponses:
     responses: tuple[Response, ...]
 
     def caption(self) -> str:
-        """What the figure shows, in words."""
+        """Caption of the figure, in words."""
         n = len(self.neurons)
         trials = " to ".join(dict.fromkeys(map(str, self.trials)))
         whole = f" of {self.n_neurons}" if self.n_looked_at == self.n_neurons else f" of {self.n_looked_at} looked at"

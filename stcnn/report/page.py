@@ -49,7 +49,7 @@ HELD_OUT = {
     "repeat": "Held out: single trials. The same neurons and stimuli were in the training set, so this tests only the "
     "fit.",
 }
-"""What a split tests, by its kind."""
+"""Question that a split tests, by its kind."""
 MOST_SAMPLES = 240
 """Samples of a trace on the page; longer ones are averaged in blocks."""
 
@@ -93,7 +93,7 @@ def render(findings: Findings, bounds: Bounds) -> str:
 
 
 def _facts(findings: Findings) -> dict[str, Any]:
-    """What was trained on what, as the template's sentences need it."""
+    """Facts of the training, as the template's sentences need them."""
     run, dataset, model, split = findings.run, findings.dataset, findings.model, findings.split
     config = run.config()
     rates = sorted(set(dataset.table.movie_rate_hz))

@@ -44,7 +44,7 @@ class Extent(Config):
 
 
 class Channel(Config):
-    """What a type makes of one channel of the early stage."""
+    """Receptive field of a type for one channel of the early stage."""
 
     weight: float
     """Excitatory where positive, inhibitory where negative."""
@@ -59,14 +59,14 @@ class Radial(Config):
     inward: float = Field(default=1.0, ge=0)
     """Inhibition by inward motion, relative to the excitation by outward motion."""
     threshold: float = Field(default=0.0, ge=0)
-    """What each of the four arms must exceed."""
+    """Threshold of each of the four arms."""
 
 
 class Detector(Config):
     """How a cell type computes its voltage."""
 
     channels: dict[Literal["off", "on", "thin", "dark"], Channel]
-    """What it makes of the channels of the early stage."""
+    """Receptive fields for the channels of the early stage."""
     surround: Extent
     """Extent of the surround of all channels."""
     local_threshold: float = Field(default=0.0, ge=0)
@@ -84,7 +84,7 @@ class CellType(Config):
     """An entry of ``types.yaml``."""
 
     prefers: str
-    """What the type answers to, in words."""
+    """Preferred stimulus of the type, in words."""
     reference_dff: float = Field(gt=0)
     """dF/F of the response that counts as 100 percent, and as 1 in the detector's voltage."""
     noise_dff: float = Field(ge=0)

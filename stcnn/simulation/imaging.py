@@ -1,4 +1,4 @@
-"""What two-photon imaging makes of noise-free fluorescence: samples, noise, drift, and gains that vary by trial."""
+"""Two-photon imaging of noise-free fluorescence: samples, noise, drift, and gains that vary by trial."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ GREY_LEVELS: NDArray[np.float32] = np.array([*np.arange(255) / 254, BACKGROUND],
 
 
 class SimulatedDataConfig(Population):
-    """What is recorded from whom; the defaults are the embedded data set."""
+    """Plan of the recordings; the defaults are the embedded data set."""
 
     kind: Literal["simulated"] = "simulated"
     """Recordings with a known truth, drawn anew from the seed."""
@@ -78,7 +78,7 @@ class SimulatedDataConfig(Population):
 
 @dataclass(frozen=True)
 class Responses:
-    """What all neurons did while one stimulus was shown.
+    """Responses of all neurons while one stimulus was shown.
 
     Args:
         voltage: ``(N, T)`` at the frames of the movie, in units of dF/F.

@@ -37,7 +37,7 @@ def arguments_of(kind: str) -> list[Argument]:
 
 
 def _meanings(kind: str) -> dict[str, str]:
-    """What the docstring says of each argument; of those it does not name, what the function it refers to says."""
+    """Text of the docstring on each argument; of those it does not name, what the function it refers to says."""
     text = kinds()[kind].__doc__ or ""
     others = [name for name in re.findall(r":func:`~?([\w.]+)`", text) if name in kinds() and name != kind]
     found = {name: meaning for other in others for name, meaning in _meanings(other).items()}

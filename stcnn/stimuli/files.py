@@ -163,7 +163,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _facts(source: Source, choices: Choices, path: Path) -> dict[str, Any]:
-    """What is known of the movie besides its frames."""
+    """Facts of the movie besides its frames."""
     rate_of_clock = {"rate_hz": source.facts["rate_hz"]} if source.frame is not None else {}
     facts = {**source.facts, **choices.said(), **rate_of_clock}
     missing = [name for name in FACTS if name not in facts]

@@ -30,7 +30,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Layer:
-    """What a stimulus paints on each frame.
+    """Layer that a stimulus paints on each frame.
 
     Args:
         coverage: fraction of each pixel that is painted, ``(T, Y, X)``, 0..1.
@@ -53,7 +53,7 @@ class Layer:
 
 
 class Picture(typing.NamedTuple):
-    """What a shape looks like at the times asked for: coverage and luminance as in :class:`Layer`, and the track."""
+    """Look of a shape at the times asked for: coverage and luminance as in :class:`Layer`, and the track."""
 
     coverage: NDArray[np.float32]
     luminance: ArrayLike

@@ -1,4 +1,4 @@
-"""What happens around the training steps: checkpoints, the record of losses and scores, a stop that can be resumed."""
+"""Callbacks around the training steps: checkpoints, the record of losses and scores, a stop that can be resumed."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def _is_obsolete(interrupted: Path, n_epochs: int) -> bool:
 
 
 def _fault(run: Run, path: Path) -> str:
-    """What keeps a training from going on from a checkpoint; empty if nothing does."""
+    """Reason why a training cannot go on from a checkpoint; empty if it can."""
     try:
         content = load_tensors(path, "a checkpoint of a training")
         with zipfile.ZipFile(path) as members:  # torch does not look at the checksums that it wrote

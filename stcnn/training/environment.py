@@ -1,4 +1,4 @@
-"""What a training ran on: versions, hardware, commit."""
+"""Environment of a training: versions, hardware, commit."""
 
 from __future__ import annotations
 

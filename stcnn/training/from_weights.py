@@ -67,7 +67,7 @@ def require_same_cell_type(name: str, config: ModelConfig, weights: Weights) -> 
 
 
 def _settings(config: ModelConfig) -> dict[str, Any]:
-    """What a network is made of, by key; one that may be written in several ways is written out."""
+    """Settings of a network by key; one that may be written in several ways is written out."""
     written = config.model_dump(mode="json", exclude={"cell_types"})
     hidden = written["hidden"]
     layers = range(len(config.hidden.channels))
@@ -102,7 +102,7 @@ def _keys(section: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 @dataclass
 class Taken:
-    """What of a model comes from the weights."""
+    """Parts of a model that come from the weights."""
 
     weights: Weights
     cell_types: list[str] = field(default_factory=list)
@@ -131,7 +131,7 @@ class Taken:
         }
 
     def sentences(self) -> list[str]:
-        """What a person should know of it."""
+        """Sentences about it for a person."""
         named = ", ".join(self.cell_types)
         found = [
             f"starts from {self.weights.source}, epoch {self.weights.epoch}",

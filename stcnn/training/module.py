@@ -66,7 +66,7 @@ class TrainingModule(L.LightningModule):
         """Factor on the loss of each cell type."""
         by_regression = recipe.training.neurons == "regression"
         self.neurons = NeuronRegression(model, train, self.offsets) if by_regression else None
-        """What the epoch so far showed of every neuron's gain and offset."""
+        """Sums of the epoch so far of every neuron's gain and offset."""
         learned = model.config.readout.place == "learned"
         self.place_prior = PlacePrior(model, train) if learned else None
         """Prior of the places of neurons, where they are learned."""

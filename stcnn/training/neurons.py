@@ -29,7 +29,7 @@ LEAST_GAIN = 0.02
 
 
 class NeuronRegression:
-    """What the steps of an epoch showed of every neuron.
+    """Sums of the steps of an epoch for every neuron.
 
     Args:
         model: whose neurons are fitted; their gains and offsets no longer take gradients.

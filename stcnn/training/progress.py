@@ -1,4 +1,4 @@
-"""What the terminal shows during a training: a bar with the time left, and one line per epoch."""
+"""Progress of a training in the terminal: a bar with the time left, and one line per epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training is made of, but for the recordings themselves."""
+"""Recipe of a training: all but the recordings themselves."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TrainingConfig(Config):
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where it trains; ``auto`` takes a GPU that PyTorch finds."""
     compute: Literal["auto", "reference", "torch", "native", "triton"] = "auto"
-    """What the hidden layers run in: PyTorch, compiled code, or the kernels of a GPU; the numbers are the same."""
+    """Engine of the hidden layers: PyTorch, compiled code, or the kernels of a GPU; the numbers are the same."""
     n_workers: int = Field(0, ge=0, le=256)
     """Processes that prepare batches; 0 prepares them in the training process."""
 

@@ -1,4 +1,4 @@
-"""What a training says before its first epoch: data, network, device, engine, length and run folder."""
+"""Start block of a training: data, network, device, engine, length and run folder."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from stcnn.metrics.likelihoods import Likelihood
 
 
 class Samples(NamedTuple):
-    """What is kept of the samples of some traces, dF/F; NaN samples do not count.
+    """Sums kept of the samples of some traces, dF/F; NaN samples do not count.
 
     Args:
         n: their number.

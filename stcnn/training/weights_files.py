@@ -27,7 +27,7 @@ class Weights:
 
 
 _RECENT: dict[tuple[object, ...], Weights] = {}
-"""What was read last: a configuration is composed with it, and each training of the same process begins with it."""
+"""Weights read last: a configuration is composed with it, and each training of the same process begins with it."""
 
 
 def read_weights(folder: Path, epoch: int | None = None) -> Weights:

@@ -1,4 +1,4 @@
-"""What runs in an animation: a picture that moves, and the traces beneath it.
+"""Panels of an animation: a picture that moves, and the traces beneath it.
 
 Axes: T frame, Y row, X column, C channel.
 """

@@ -68,7 +68,7 @@ def prediction_grid(traces: Mapping[str, Sequence[TracePair]], subtitle: str, th
 
 @dataclass(frozen=True)
 class StimulusResponse:
-    """What the neurons of a cell type did while one stimulus was shown, and what the model says.
+    """Traces of the neurons of a cell type while one stimulus was shown, and the model's.
 
     Args:
         title: the stimulus.

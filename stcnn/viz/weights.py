@@ -1,4 +1,4 @@
-"""What was learned: spatial weights in degrees, temporal kernels in milliseconds, parameters and their bounds.
+"""Figures of what is learned: spatial weights in degrees, kernels in milliseconds, parameters and their bounds.
 
 Axes: O output channel, I input channel, Y row (top first), X column, K sample.
 """

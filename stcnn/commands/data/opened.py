@@ -1,4 +1,4 @@
-"""What the commands on recordings share: opening what is named, and saying how far the work is."""
+"""Steps that the commands on recordings share: opening what is named, and saying how far the work is."""
 
 from __future__ import annotations
 

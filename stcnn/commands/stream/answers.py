@@ -1,4 +1,4 @@
-"""What goes out: an answer per frame, printed or published, and how long each took."""
+"""Answers of a stream: an answer per frame, printed or published, and how long each took."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Framing(StrEnum):
 
 
 class Pixel(StrEnum):
-    """What a pixel is on standard input."""
+    """Type of a pixel on standard input."""
 
     uint8 = "uint8"
     float32 = "float32"

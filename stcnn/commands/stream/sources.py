@@ -25,7 +25,7 @@ from stcnn.stimuli.resample import frame_at, n_frames_at
 
 Framing = Literal["raw", "length"]
 DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
-"""What FFmpeg calls cameras, by platform."""
+"""Names that FFmpeg has for cameras, by platform."""
 
 
 class Frame(NamedTuple):

@@ -48,7 +48,7 @@ class Flag:
 
 @dataclass
 class Audit:
-    """What the audit found.
+    """Findings of the audit.
 
     Args:
         flags: all findings.
@@ -195,7 +195,7 @@ def _neuron_row(
     changes: Changes,
     flags: list[Flag],
 ) -> dict[str, object]:
-    """What is said of one neuron, whose recordings have some flags already; adds its own."""
+    """Flags of one neuron, whose recordings have some flags already; adds its own."""
     what = f"{cell_type}, neuron {neuron}"
     reliability = repeat_reliability(recordings)
     drift = baseline_drift(recordings)
@@ -279,7 +279,7 @@ def polarity_and_latency(recordings: list[Recording], changes: Changes) -> tuple
 
 
 def _explained(gram: NDArray[np.float64], products: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-    """What the best weights that are not negative explain at each lag, ``(L,)``, and the weights, ``(L, 2)``."""
+    """Share that the best weights that are not negative explain at each lag, ``(L,)``, and the weights, ``(L, 2)``."""
     squares = np.maximum(np.diagonal(gram, axis1=1, axis2=2), 1e-30)
     alone = np.maximum(products, 0) / squares
     better = (alone * products).argmax(1)[:, None] == np.arange(2)

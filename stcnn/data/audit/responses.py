@@ -100,7 +100,7 @@ class Responses:
         return {neuron for neuron, group in zip(self.neurons, self.group, strict=True) if group in groups}
 
     def deviation(self, check: str, group: int, reason: str, *, red: bool = True) -> Deviation:
-        """What is said of a group that differs: of it alone where others agree, else of it and its counterpart."""
+        """Sentence on a group that differs: of it alone where others agree, else of it and its counterpart."""
         concerned: tuple[int, ...] = (group,)
         if self.by == "neuron":  # it may be of another kind, without any fault
             red = False
@@ -132,7 +132,7 @@ def mean_responses(data: Dataset, changes: Changes) -> Responses | None:
 
 
 def _compared(data: Dataset) -> str:
-    """What is compared: animals, else the sessions of the only animal, else its neurons."""
+    """Groups that are compared: animals, else the sessions of the only animal, else its neurons."""
     if data.table.animal.nunique() > 1:
         return "animal"
     return "session" if data.table.session.nunique() > 1 else "neuron"

@@ -66,7 +66,7 @@ def import_config(values: Mapping[str, Any], folder: Path | None = None) -> Conf
 
 
 def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] | None:
-    """What is to be imported together, each with all its keys; None where there is only one."""
+    """Imports that go together, each with all its keys; None where there is only one."""
     if "sessions" not in values:
         path = str(values.get("path", ""))
         if "*" not in path:

@@ -1,4 +1,4 @@
-"""What was read of a file once, as far as there is room for it: an import looks at every trace, then writes it."""
+"""Traces that were read of a file once, as far as there is room: an import looks at every trace, then writes it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Kept(Generic[Value]):
         weakref.finalize(self, _released, self.n_bytes)
 
     def __call__(self, number: int) -> Value:
-        """What stands there, read anew only where it was not kept."""
+        """Value there, read anew only where it was not kept."""
         if number in self.found:
             return self.found[number]
         if self.last is not None and self.last[0] == number:

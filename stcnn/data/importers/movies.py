@@ -19,7 +19,7 @@ The layer above hands it in, because reading movie files and drawing stimuli bel
 
 @dataclass(frozen=True)
 class MovieInfo:
-    """What planning needs to know of a movie without its frames."""
+    """Facts of a movie that planning needs, without its frames."""
 
     n_frames: int
     rate_hz: float

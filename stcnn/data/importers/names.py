@@ -136,7 +136,7 @@ def look_alikes(names: Iterable[str], what: str) -> Iterator[str]:
 
 
 def _looks(name: str) -> str:
-    """What remains of a name without case, spaces, compatibility forms, and the way in which a number is written."""
+    """Rest of a name without case, spaces, compatibility forms, and the way in which a number is written."""
     plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
     try:
         return repr(float(plain)) if plain[:1].isdigit() and plain.isascii() else plain

@@ -250,7 +250,7 @@ def _name(value: object) -> str:
 
 
 def _made(called: object, arguments: object) -> object:
-    """What a call would give: bytes as protocol 2 spells them, else a placeholder."""
+    """Result of a call: bytes as protocol 2 spells them, else a placeholder."""
     given = arguments if isinstance(arguments, tuple) else ()
     if _name(called) == "_codecs encode" and len(given) == 2 and isinstance(given[0], str) and given[1] == "latin1":
         return given[0].encode("latin-1")

@@ -79,7 +79,7 @@ def _planes(table: pd.DataFrame) -> list[int]:
 
 
 def named_planes(path: Path) -> set[str]:
-    """What a table of neurons has in its column ``plane``; nothing without that column."""
+    """Values of a table of neurons in its column ``plane``; nothing without that column."""
     table = read_csv(path, ("roi",), WHAT)
     return set(table["plane"].astype(str)) if "plane" in table else set()
 

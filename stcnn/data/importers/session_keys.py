@@ -12,7 +12,7 @@ from stcnn.validation import Config
 
 
 class SessionConfig(Config):
-    """What every import of an imaging session has to say or may say."""
+    """Keys that every import of an imaging session has to give or may give."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
@@ -32,7 +32,7 @@ class SessionConfig(Config):
     session: str = ""
     """Identifier of the recording session; cells of other sessions are other cells."""
     field: str = ""
-    """What tells the neurons of this file from those of others of the same animal and session; a part of their names
+    """Mark of the neurons of this file among those of the same animal and session; a part of their names
     where no table names them. Of files that are imported together it is the part of the paths in which they differ."""
     indicator: str = ""
     """Name of the calcium indicator."""

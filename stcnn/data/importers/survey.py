@@ -18,7 +18,7 @@ MOST_NAMED = 12
 
 @dataclass(frozen=True)
 class Survey:
-    """What one look at every trace of a session found.
+    """Findings of one look at every trace of a session.
 
     Args:
         rois: the neurons that have dF/F.

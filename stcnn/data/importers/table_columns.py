@@ -1,4 +1,4 @@
-"""What describes each recording of a table: names as text, numbers as numbers, one value per recording."""
+"""Columns that describe each recording of a table: names as text, numbers as numbers, one value per recording."""
 
 from __future__ import annotations
 

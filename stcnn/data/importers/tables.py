@@ -69,7 +69,7 @@ class _Kept:
 
 @dataclass(frozen=True)
 class _LookedAt:
-    """What one look at every recording found.
+    """Findings of one look at every recording.
 
     Args:
         kept: numbers of those with two finite samples.
@@ -156,7 +156,7 @@ def _require_new(name: str, taken: Mapping[str, Any], where: str) -> None:
 def _info(
     rows: Described, i: int, time_s: NDArray[np.float64], movie_rate_hz: float, config: TablesConfig
 ) -> RecordingInfo:
-    """What is known of recording ``i``, sampled at ``time_s``."""
+    """Facts of recording ``i``, sampled at ``time_s``."""
     azi_shift_px, ele_shift_px = rows.shift_px[i]
     azimuth_deg, elevation_deg = rows.position_deg[i]
     return RecordingInfo(

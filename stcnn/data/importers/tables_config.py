@@ -1,4 +1,4 @@
-"""What an import of a table of traces may say, and which keys describe a recording."""
+"""Keys of an import of a table of traces, and which keys describe a recording."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stcnn.validation import Config
 
 MEASURED = ("azi_shift_px", "ele_shift_px", "azimuth_deg", "elevation_deg")
 KEYS = ("cell_type", "neuron", "stimulus", "animal", "session", "indicator", "trial", *MEASURED)
-"""What describes a recording."""
+"""Columns that describe a recording."""
 
 
 class TablesConfig(Config):
@@ -30,7 +30,7 @@ class TablesConfig(Config):
     columns: dict[str, str] = Field(default_factory=dict)
     """Our name to the name in the file, where they differ."""
     constants: dict[str, str] = Field(default_factory=dict)
-    """What is the same for all recordings, for instance ``cell_type: lc11``."""
+    """Values that are the same for all recordings, for instance ``cell_type: lc11``."""
     across_sessions: bool = False
     """Whether a neuron of one name in two sessions of an animal is one cell, as where cells were followed over days."""
     rate_hz: float = Field(gt=0, allow_inf_nan=False)
@@ -44,7 +44,7 @@ class TablesConfig(Config):
     movies: Path | None = None
     """Folder of movie files, each named after its stimulus."""
     movie_units: dict[str, Any] = Field(default_factory=dict)
-    """What those files do not say: ``rate_hz``, ``deg_per_px``, ``background``, or how to read them (``rotation``)."""
+    """Facts that those files lack: ``rate_hz``, ``deg_per_px``, ``background``, or how to read them (``rotation``)."""
     stimulus_table: Path | None = None
     """CSV with a row per stimulus: ``stimulus``, ``kind`` (a generator), and a column per argument."""
     stimuli: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from stcnn.data.splitting.splits import SplitConfig
 
 
 def footprints(dataset: Dataset, config: SplitConfig) -> list[set[str]]:
-    """What gives each recording away, as words of 16 hexadecimal digits.
+    """Footprints that give each recording away, as words of 16 hexadecimal digits.
 
     Two recordings share a word where they are of one neuron and stimulus by their names; of one neuron by its name and
     of the same content by the movie's pixels (as a split with these settings sees it, but for shifts that are cut off);

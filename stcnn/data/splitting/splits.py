@@ -31,10 +31,10 @@ SplitKind = Literal["stimulus_x_neuron", "stimulus", "family", "neuron", "animal
 
 
 class SplitConfig(Config):
-    """What is held out, how much of it, and the seed of the choice."""
+    """Split: what is held out, how much of it, and the seed of the choice."""
 
     kind: SplitKind = "stimulus_x_neuron"
-    """What is held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or
+    """Unit held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or
     sessions. ``repeat`` holds out single trials, whose movie and neuron are then trained on: it measures the fit to
     the noise of a trial, and nothing of generalisation."""
     validation: float = Field(default=0.15, ge=0, lt=1)

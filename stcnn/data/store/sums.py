@@ -69,7 +69,7 @@ class StoredSums:
 
     @property
     def note(self) -> str:
-        """What is to be said of a store without checksums; empty for others."""
+        """Sentence on a store without checksums; empty for others."""
         if self.sums:
             return ""
         return (

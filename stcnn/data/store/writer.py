@@ -130,7 +130,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON does not know
-    """What JSON can hold of a value: arrays and numpy numbers as lists and numbers, anything else as text."""
+    """Value as JSON can hold it: arrays and numpy numbers as lists and numbers, anything else as text."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 

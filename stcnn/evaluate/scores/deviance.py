@@ -15,5 +15,5 @@ def deviance_explained(drawn: Drawn) -> Values:
 
 @metric("deviance_ceiling", "plain")
 def deviance_ceiling(drawn: Drawn) -> Values:
-    """What the true means would explain of it."""
+    """Share that the true means would explain of it."""
     return drawn.sums(drawn.responses.deviance, drawn.n_kept > 1).ceiling(drawn.responses.likelihood)

@@ -14,7 +14,7 @@ class HiddenLayers(CoreKind):
     """The stack of hidden layers that ``model.hidden`` describes."""
 
     kind: Literal["hidden_layers"] = "hidden_layers"
-    """What stands between photoreceptors and readouts: ``hidden_layers``, or ``photoreceptors`` for nothing at all."""
+    """Core between photoreceptors and readouts: ``hidden_layers``, or ``photoreceptors`` for nothing at all."""
 
     def build(self, hidden: HiddenConfig, lattice: MapLattice) -> HiddenStack:
         """Make the layers."""

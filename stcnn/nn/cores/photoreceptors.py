@@ -32,6 +32,7 @@ class PhotoreceptorsConfig(CoreKind):
     """Readouts behind the photoreceptors, without anything between them."""
 
     kind: Literal["photoreceptors"] = "photoreceptors"
+    """Core between photoreceptors and readouts: ``hidden_layers``, or ``photoreceptors`` for nothing at all."""
 
     def build(self, hidden: HiddenConfig, lattice: MapLattice) -> Photoreceptors:
         """Make nothing."""

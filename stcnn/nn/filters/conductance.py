@@ -32,7 +32,7 @@ class ConductanceConfig(FilterKind):
     """A membrane whose leak grows with its input; reads an excitatory and an inhibitory drive. Of readouts only."""
 
     kind: Literal["conductance"] = "conductance"
-    """What filters in time; the page on the model has the formula of each kind."""
+    """Kernel in time; the page on the model has the formula of each kind."""
     INPUTS: ClassVar[int] = 2
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {
         "tau_s": FilterParameter("time constant", "s", (0.005, None), "tau_init_s", is_log=True),
@@ -50,7 +50,7 @@ class ConductanceConfig(FilterKind):
     bias_init: Interval = (0.1, 0.1)
     """Range of the initial biases of both drives, which are conductances at rest where they are rectified."""
     rectifier: Literal["relu", "softplus"] = "relu"
-    """What makes conductances of drives. A softplus is exponential for weak drives, so that they multiply."""
+    """Rectifier that makes conductances of drives. A softplus is exponential for weak drives, so that they multiply."""
 
     def filtered(
         self, x: Tensor, constants: Constants, rate_hz: float, state: FilterState | None = None

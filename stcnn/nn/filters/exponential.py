@@ -30,7 +30,7 @@ class ExponentialConfig(FilterKind):
     """Kernel ``exp(-t/tau)``, one trained time constant per channel."""
 
     kind: Literal["exponential"] = "exponential"
-    """What filters in time; the page on the model has the formula of each kind."""
+    """Kernel in time; the page on the model has the formula of each kind."""
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {
         "tau_s": FilterParameter("time constant", "s", (0.005, None), "tau_init_s", is_log=True)
     }

@@ -15,7 +15,7 @@ class NoFilterConfig(FilterKind):
     """No temporal filter: the layer answers instantly."""
 
     kind: Literal["none"] = "none"
-    """What filters in time; the page on the model has the formula of each kind."""
+    """Kernel in time; the page on the model has the formula of each kind."""
 
     def filtered(
         self, x: Tensor, constants: Constants, rate_hz: float, state: FilterState | None = None

@@ -16,7 +16,7 @@ class PowerExponentialConfig(FiniteKernel):
     """Kernel ``(t/tau)^n exp(-n (t/tau - 1))``, which rises to 1 at ``t = tau``; tau and n trained per channel."""
 
     kind: Literal["power_exponential"] = "power_exponential"
-    """What filters in time; the page on the model has the formula of each kind."""
+    """Kernel in time; the page on the model has the formula of each kind."""
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {
         "tau_s": FilterParameter("time constant", "s", (0.005, None), "tau_init_s", is_log=True),
         "n": FilterParameter("exponent", "", (0.5, 10.0), "n_init"),

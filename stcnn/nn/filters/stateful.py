@@ -19,7 +19,7 @@ from torch import Tensor
 from stcnn.errors import ShapeError
 
 State = dict[str, Tensor]
-"""What a filter remembers: name to rows ``(n, B P C)``."""
+"""Memory of a filter: name to rows ``(n, B P C)``."""
 
 
 class StatefulFilter(ABC):
@@ -38,7 +38,7 @@ class StatefulFilter(ABC):
 
     @property
     def input_offset(self) -> Tensor | None:
-        """What must be added to the input, ``(C,)``; None is nothing."""
+        """Offset to be added to the input, ``(C,)``; None is nothing."""
         return self.offset
 
     @abstractmethod

@@ -89,7 +89,7 @@ def _compiled(folded: Folded) -> NativeEvaluation | str:
 
 
 EVALUATORS: dict[str, Callable[[], str | None]] = {"native": why_unavailable, "torch": lambda: None}
-"""What evaluates frozen networks, in the order in which ``auto`` asks, and why it can evaluate nothing here."""
+"""Evaluators of frozen networks, in the order in which ``auto`` asks, and why it can evaluate nothing here."""
 
 
 def live(core: Evaluator, indicator: Indicator) -> NativeEvaluation | None:

@@ -171,7 +171,7 @@ class Folded:
             for layer, reads, makes in zip(model.hidden, windows[:-1], windows[1:], strict=False)
         ]
         self.core: CarriedCore | None = None
-        """What stands in place of the layers, if they are none."""
+        """Core that stands in place of the layers, if they are none."""
         if isinstance(model.hidden, Core):
             self.core = CarriedCore(model.hidden, rate_hz, clips, (rows, columns), windows[-1], self._like)
         self.readouts = FoldedReadouts(model.readouts, rate_hz, clips)

@@ -29,7 +29,7 @@ class Grey(NamedTuple):
 
 
 class GreyStates:
-    """What a model does after N grey frames, remembered until one of its weights changes."""
+    """Answers and states of a model after N grey frames, remembered until one of its weights changes."""
 
     def __init__(self) -> None:
         self._watch = WeightsWatch()

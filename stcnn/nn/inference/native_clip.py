@@ -24,7 +24,7 @@ Form = Literal["blocks", "frame"]
 
 
 class ClipBuilder:
-    """What all clips have in common.
+    """Builder of clips, with all that they have in common.
 
     Args:
         folded: the network.

@@ -26,7 +26,7 @@ from stcnn.nn.parts import Parts
 
 
 class Sample(NamedTuple):
-    """What one cell type answers to one frame: numbers for a frame ``(Y, X)``, arrays for frames ``(B, Y, X)``."""
+    """Answer of one cell type to one frame: numbers for a frame ``(Y, X)``, arrays for frames ``(B, Y, X)``."""
 
     voltage: NDArray[Any]
     """Scalar or ``(B,)``."""

@@ -12,10 +12,10 @@ from stcnn.movie import BACKGROUND, PRE_GREY_S
 from stcnn.validation import Config, Fault, validated
 
 Start = Literal["grey", "steady", "rest"]
-"""What was shown before the first frame: ``grey`` for ``grey_s`` seconds, as in the clips of training; grey forever
+"""Stimulus before the first frame: ``grey`` for ``grey_s`` seconds, as in the clips of training; grey forever
 (``steady``); or nothing at all, not even grey (``rest``)."""
 START: Start = "grey"
-"""What was shown before, unless told."""
+"""Stimulus before the first frame, unless told."""
 
 
 class StreamConfig(Config):

@@ -23,7 +23,7 @@ Direction = tuple[float, float]
 
 
 class Steps(NamedTuple):
-    """What lies between a column and the next one, the same everywhere on a regular lattice."""
+    """Steps from a column to the next ones, the same everywhere on a regular lattice."""
 
     down: Direction
     """From a column to the one below it in the array."""
@@ -43,7 +43,7 @@ class Lattice(Config):
     AXES: ClassVar[tuple[Pair, ...]] = ((1, 0), (0, 1))
     """Lines of neighbouring columns, each as the rows and columns of one step along it."""
     BENDING: ClassVar[float] = 1.0
-    """What the squared second differences along all axes are together of a map that bends along one line: the sum of
+    """Sum of the squared second differences along all axes, of a map that bends by one along one line: the sum of
     ``cos(angle)^4`` over the axes."""
 
     @classmethod

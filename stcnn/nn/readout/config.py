@@ -31,7 +31,7 @@ Margin = Annotated[int, Field(ge=0, le=1000)]
 
 
 class ReadoutConfig(Config):
-    """What the readouts of all cell types share."""
+    """Settings that the readouts of all cell types share."""
 
     centre: tuple[int, int] | None = None
     """Row and column of the lattice where the neuron sits; None is the middle (the published code reads (9, 9))."""
@@ -66,7 +66,7 @@ class GridConfig(Config):
 
 
 class CellTypeConfig(Config):
-    """What differs between cell types."""
+    """Settings that differ between cell types."""
 
     window_columns: Width = 9
     """Width of the square window of columns the type reads, odd; or its rows and columns."""

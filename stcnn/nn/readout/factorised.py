@@ -1,4 +1,4 @@
-"""What and where apart: weights of few channels' mixtures, each with a map of places.
+"""Readouts with what and where apart: weights of few mixtures of channels, each with a map of places.
 
     w[c, y, x] = sum_r channel[r, c] place[r, y, x],    r = 0..rank-1
 

@@ -17,7 +17,7 @@ from stcnn.validation import Config
 
 
 class Field(NamedTuple):
-    """What a readout reads: channels of maps on a window of places."""
+    """Channels of maps on a window of places, which a readout reads."""
 
     channels: int
     positions_deg: Tensor

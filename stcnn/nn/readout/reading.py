@@ -1,4 +1,4 @@
-"""What readouts take from the last maps: weighted sums over windows, at one place or where each neuron sits."""
+"""Readings of the last maps: weighted sums over windows, at one place or where each neuron sits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stcnn.nn.windows import Window
 
 
 class PlacedReading(NamedTuple):
-    """What neurons take from the last layer: weighted sums of its rectified maps, each over a window of its own."""
+    """Weighted sums that neurons take of the last layer's rectified maps, each over a window of its own."""
 
     window: Window
     """All of the lattice that any of them reads."""
@@ -58,7 +58,7 @@ class PlacedReading(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the readouts take from the last layer: a weighted sum over a window of its normalised maps, rectified."""
+    """Weighted sums that the readouts take of the last layer's normalised maps, rectified, over one window."""
 
     window: Window
     weights: Tensor

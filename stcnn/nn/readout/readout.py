@@ -1,4 +1,4 @@
-"""What is trained of one cell type: spatial weights of any kind, the constants of a filter, a bias."""
+"""Readout of one cell type: spatial weights of any kind, the constants of a filter, a bias."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stcnn.nn.readout.kind import Field
 
 
 class Readout(nn.Module):
-    """What is trained of one cell type: its spatial weights, constants of the filter and bias.
+    """Readout of one cell type: its spatial weights, constants of the filter and bias, all trained.
 
     Parameters of the weights are called as their kind calls them. A filter with excitation and inhibition has those of
     both drives, the second ones called ``inhibition`` beside ``weight``, ``inhibition_place`` beside ``place``.

@@ -45,9 +45,9 @@ class Readouts(nn.ModuleDict):
     lattice: Pair
     """Size of the maps they read."""
     places: dict[str, Window]
-    """What each cell type reads; it may reach beyond the lattice, where maps are zero."""
+    """Window that each cell type reads; it may reach beyond the lattice, where maps are zero."""
     window: Window
-    """What all of them read together of the lattice."""
+    """Window of the lattice that holds all of theirs."""
     fraction: tuple[float, float] | None
     """Rows and columns by which all of them read between columns; None where they read whole ones."""
 
@@ -163,12 +163,12 @@ class Readouts(nn.ModuleDict):
         return torch.stack([weight for found in stacked for weight in found])
 
     def reading(self, rate_hz: float) -> Reading:
-        """What all of them take from the last layer at this frame rate."""
+        """Return what all of them take from the last layer at this frame rate."""
         return Reading(self.window, self.weights(rate_hz), self.activation)
 
     @property
     def around(self) -> Window:
-        """What all of them together read around their centre, in rows and columns from it."""
+        """Window that holds all of theirs, in rows and columns from their centre."""
         row, column = self.origin
         tops, bottoms, lefts, rights = zip(*self.places.values(), strict=True)
         return Window(min(tops) - row, max(bottoms) - row, min(lefts) - column, max(rights) - column)
@@ -181,7 +181,7 @@ class Readouts(nn.ModuleDict):
     def reading_at(
         self, columns: Tensor, cell_type: Tensor, site: Tensor, clip: Tensor, rate_hz: float
     ) -> PlacedReading:
-        """What neurons take from the last layer at places of their own.
+        """Return what neurons take from the last layer at places of their own.
 
         Args:
             columns: rows down and columns right of each site from :attr:`origin`, ``(N, 2)``.

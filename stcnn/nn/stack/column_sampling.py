@@ -1,4 +1,4 @@
-"""What the columns of the eye see, in front of hidden layers that train: in compiled code where those run there."""
+"""Photoreceptor maps in front of hidden layers that train: in compiled code where those run there."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class LayerAdjoint:
 
 
 class AdjointBoundary(NamedTuple):
-    """What lies behind a span when time runs backwards."""
+    """Boundary behind a span when time runs backwards."""
 
     after: Tensor | None
     """``p`` of the frame behind it, ``(O, Y, X)``; None at the end."""

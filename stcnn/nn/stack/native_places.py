@@ -1,4 +1,4 @@
-"""What neurons take from the last layer where they sit, in compiled code, and its adjoint (``csrc/places.h``)."""
+"""Readings of neurons where they sit, in compiled code, and their adjoint (``csrc/places.h``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the readouts take from the last layer, in compiled code, and its adjoint (``csrc/reading.h``)."""
+"""Readings of the last layer by readouts, in compiled code, and their adjoint (``csrc/reading.h``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one training step in compiled code keeps between its two passes, and how layers and readouts find it there.
+"""Values a training step in compiled code keeps between its two passes, and how layers and readouts find it there.
 
 Convention: time is counted in blocks of LANES frames. Frames that all clips share and that fill no whole block are
 given to each clip; their adjoint counts once, with the first clip.

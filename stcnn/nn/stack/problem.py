@@ -1,4 +1,4 @@
-"""What every engine is given, and what it returns: the hidden layers of one training step as tensors."""
+"""Problem that every engine is given, and its output: the hidden layers of one training step as tensors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Problem(NamedTuple):
     layers: Sequence[LayerTensors]
     clips: Clips
     reading: Reading | PlacedReading
-    """What the readouts take from the last layer."""
+    """Weighted sums that the readouts take from the last layer."""
 
     @property
     def products(self) -> int:
@@ -68,7 +68,7 @@ class Problem(NamedTuple):
 
 
 class StackOutput(NamedTuple):
-    """What is read of the last layer, by readouts ``(T, B, N)`` or by neurons ``(T, P)``; statistics of all layers."""
+    """Drives read of the last layer, by readouts ``(T, B, N)`` or by neurons ``(T, P)``; statistics of all layers."""
 
     prefix: Tensor | None
     drive: Tensor

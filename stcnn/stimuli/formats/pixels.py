@@ -14,7 +14,7 @@ from stcnn.stimuli.coverage import overlaps
 from stcnn.stimuli.formats.luminance import has_alpha, without_colour
 
 LIMITED, FULL = 1, 2
-"""What FFmpeg calls ranges of values (``AVCOL_RANGE_MPEG``, ``AVCOL_RANGE_JPEG``)."""
+"""Names that FFmpeg has for ranges of values (``AVCOL_RANGE_MPEG``, ``AVCOL_RANGE_JPEG``)."""
 HDR = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 """Transfer functions, as FFmpeg numbers them, whose values are no luminance of a common screen."""
 
@@ -61,7 +61,7 @@ class PixelFormat:
         return np.clip((codes - np.float32(black)) / np.float32(white - black), 0, 1).astype(np.float32)
 
     def note(self) -> str:
-        """What is luminance."""
+        """Planes that are luminance."""
         if self.rgb:
             return "luminance is 0.299 red + 0.587 green + 0.114 blue, as the values stand (no gamma undone)"
         black, white = 16 * 2 ** (self.n_bits - 8), 235 * 2 ** (self.n_bits - 8)

@@ -1,4 +1,4 @@
-"""What every format gives and may be told: the pictures of a file with their clock, and the choices of who reads it."""
+"""Sources of movies in any format: the pictures of a file with their clock, and the choices of who reads it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stcnn.validation import Config, Fault, validated
 LUMA = np.array([0.299, 0.587, 0.114])
 """Luminance of red, green and blue by ITU-R BT.601, what ffmpeg uses too."""
 FACTS = ("rate_hz", "deg_per_px", "background")
-"""What must be known of a movie, by its file or by who reads it."""
+"""Facts that must be known of a movie, by its file or by who reads it."""
 MORE_FACTS = ("onset_s", "parameters")
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -27,7 +27,7 @@ Pictures = Iterable[NDArray[Any]]
 
 
 class Choices(Config):
-    """What who reads a file says of it; see :func:`stcnn.stimuli.files.read_movie` for the meaning of each."""
+    """Choices of who reads a file; see :func:`stcnn.stimuli.files.read_movie` for the meaning of each."""
 
     rate_hz: Positive | None = None
     deg_per_px: Positive | None = None
@@ -65,7 +65,7 @@ class Choices(Config):
 
 @dataclass(frozen=True)
 class Source:
-    """What a file holds.
+    """Content of a file.
 
     Args:
         pictures: function of the background that gives the pictures ``(Y, X)`` one by one, or all as an array
@@ -119,7 +119,7 @@ def grey(movie: Movie) -> NDArray[np.uint8]:
 
 
 def facts_text(movie: Movie) -> str:
-    """What a file can hold of a movie besides its frames, as JSON."""
+    """Facts of a movie besides its frames that a file can hold, as JSON."""
     facts = {name: getattr(movie, name) for name in (*FACTS, "onset_s")}
     return json.dumps({"stcnn": {**facts, "parameters": dict(movie.parameters)}}, default=str)
 

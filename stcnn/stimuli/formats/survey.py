@@ -1,4 +1,4 @@
-"""What a first pass through a video finds, before any picture is kept."""
+"""First pass through a video, before any picture is kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stcnn.stimuli.formats.pixels import PixelFormat
 
 @dataclass
 class Survey:
-    """What the first pass through a video finds.
+    """Findings of the first pass through a video.
 
     Args:
         container: name of the format.

@@ -185,7 +185,7 @@ def _readable(pages: Any) -> Iterator[NDArray[Any]]:  # noqa: ANN401 - of tifffi
 
 
 def _photometric(page: Any, path: Path) -> tuple[str, int | None]:  # noqa: ANN401 - of tifffile
-    """What the values mean, and the bits of each."""
+    """Meaning of the values, and the bits of each."""
     name = getattr(page.photometric, "name", str(page.photometric))
     if name not in ("MINISBLACK", "MINISWHITE", "PALETTE", "RGB", "YCBCR"):
         found = f"'{path}' has the photometric interpretation {name}"

@@ -1,4 +1,4 @@
-"""What of a video is refused or noted before its pictures are decoded: parts that are missing, and how it lies."""
+"""Checks of a video before its pictures are decoded: parts that are missing, and how it lies."""
 
 from __future__ import annotations
 

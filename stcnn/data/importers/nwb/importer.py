@@ -109,7 +109,7 @@ def _part(
 
 
 def _to_fraction(node: Node, is_dff: bool, config: NwbConfig, notes: list[str]) -> float:
-    """What dF/F is multiplied by to be a fraction."""
+    """Factor that makes dF/F a fraction."""
     unit = text(child(node, "data"), "unit")
     percent = is_dff and ("percent" in unit.lower() or "%" in unit)
     if config.trace_unit is not None:

@@ -35,7 +35,7 @@ PASS_S = 1.0
 
 @dataclass(frozen=True, eq=False)
 class PictureSet:
-    """What an IndexSeries shows pictures of.
+    """Pictures that an IndexSeries shows.
 
     Args:
         name: of the template or the container of images.

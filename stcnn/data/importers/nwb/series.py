@@ -63,7 +63,7 @@ def require_clock(times_s: NDArray[np.float64], where: str) -> None:
 
 
 def scaling_of(series: Node, column: int | None = None) -> tuple[float, float]:
-    """What a series' values are multiplied by, and what is added then, to bring them to their unit.
+    """Factor of a series' values, and what is added then, to bring them to their unit.
 
     Args:
         series: with ``conversion`` and ``offset`` beside its data, and ``channel_conversion`` where channels differ.
@@ -136,7 +136,7 @@ def column_of(series: Node, column: int, by_neuron: bool, read: Columns | None =
 
 
 def note_of(series: Node) -> dict[str, Any]:
-    """What our own exporter wrote of a series beyond the schema; empty for anybody else's."""
+    """Facts that our own exporter wrote of a series beyond the schema; empty for anybody else's."""
     comments = text(series, "comments")
     if not comments.startswith("{"):
         return {}

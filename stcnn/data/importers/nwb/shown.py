@@ -22,7 +22,7 @@ _IN_THE_WAY = ("invalid_times",)
 
 
 class Shown(NamedTuple):
-    """What a file says of its presentations.
+    """Presentations as a file tells them.
 
     Args:
         onsets: ``stimulus``, ``onset_s``, and maybe ``trial``, ``start_s``, ``stop_s``.

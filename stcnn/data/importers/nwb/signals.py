@@ -107,7 +107,7 @@ def _signal(root: Node, path: str, node: Node, notes: list[str]) -> Signal:
 
 
 def _role(root: Node, path: str) -> str:
-    """What a series is: by its own name, else by its container's name, else by its container's type."""
+    """Meaning of a series: by its own name, else by its container's name, else by its container's type."""
     container = parent_of(path)
     is_dff = kind_of(root[container]) == "DfOverF"
     for name in (name_of(path), name_of(container)):

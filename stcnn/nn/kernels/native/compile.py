@@ -76,7 +76,7 @@ class FrozenGeometry(NamedTuple):
 
 
 class NetworkCode(NamedTuple):
-    """What has no constants: eye, readouts and the order of things in evaluation."""
+    """Code without constants: eye, readouts and the order of things in evaluation."""
 
     source: str = "network.cpp"
 

@@ -6,7 +6,7 @@ from ctypes import Structure, c_float, c_int32, c_int64, c_void_p
 
 
 class TruncationBuffer(Structure):
-    """What a kernel that ends has still to take back."""
+    """Frames that a kernel that ends has still to take back."""
 
     _fields_ = (
         ("channels", c_int32),

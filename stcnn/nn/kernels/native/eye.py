@@ -10,7 +10,7 @@ from stcnn.nn.kernels.native.filter_state import whole_vectors
 from stcnn.nn.kernels.native.pointers import PointerOwner
 
 NEGLIGIBLE = 1e-9
-"""What a pixel far from a column contributes, relative to the middle, may be left out below this (float32: 6e-8)."""
+"""Contribution of a pixel far from a column, relative to the middle, below which it is left out (float32: 6e-8)."""
 
 
 class Optics:

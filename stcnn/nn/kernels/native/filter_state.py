@@ -17,7 +17,7 @@ from stcnn.nn.kernels.native.pointers import PointerOwner
 
 
 class LeakyIntegrator(Protocol):
-    """What compiled code must know of an exponential filter with state, one per clip, place and channel."""
+    """State and constants of an exponential filter for compiled code, one per clip, place and channel."""
 
     clips: int
     places: int

@@ -1,4 +1,4 @@
-"""What the compiled code of a layer takes: maps, readouts, places and gradients as tensors."""
+"""Arguments of the compiled code of a layer: maps, readouts, places and gradients as tensors."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Maps(Structure):
 
 
 class Input(Structure):
-    """What a layer reads."""
+    """Maps that a layer reads, and what is done to them first."""
 
     _fields_ = (
         ("maps", Maps),
@@ -72,7 +72,7 @@ class Backward(Structure):
 
 
 class Reading(Structure):
-    """What the readouts take from one clip, or its adjoint."""
+    """Reading of one clip by the readouts, or its adjoint."""
 
     _fields_ = (
         ("blocks", c_int32),
@@ -109,7 +109,7 @@ class Place(Structure):
 
 
 class PlacedReading(Structure):
-    """What neurons take from one clip where they sit, or its adjoint."""
+    """Reading of one clip by neurons where they sit, or its adjoint."""
 
     _fields_ = (
         ("blocks", c_int32),

@@ -95,7 +95,7 @@ class Maps(NamedTuple):
 
 
 class Normalisation(NamedTuple):
-    """What turns ``y`` into the input of the next layer, all ``(C,)``: ``leaky(scale y + shift)``."""
+    """Numbers that turn ``y`` into the input of the next layer, all ``(C,)``: ``leaky(scale y + shift)``."""
 
     scale: Tensor
     shift: Tensor
@@ -113,7 +113,7 @@ class AdjointTerms(NamedTuple):
 
 
 class AdjointBoundary(NamedTuple):
-    """What lies behind the last frame of an adjoint."""
+    """Boundary behind the last frame of an adjoint."""
 
     after: Tensor
     """Row ``h`` behind the end, ``(lanes,)``; replaced by the first row."""
