@@ -49,9 +49,11 @@ class GrandMean:
 def _time_course(recordings: Sequence[Recording]) -> tuple[Trace, Trace]:
     """Times from stimulus onset and the mean of all traces that reach them, both ``(T,)``."""
     rate_hz = max(recording.rate_hz for recording in recordings)
-    first, last = min(r.time_s[0] for r in recordings), max(r.time_s[-1] for r in recordings)
+    first = min(r.time_s[0] for r in recordings)
+    last = max(r.time_s[-1] for r in recordings)
     time_s = np.arange(np.floor(first * rate_hz), np.ceil(last * rate_hz) + 1) / rate_hz
-    total, count = np.zeros(len(time_s)), np.zeros(len(time_s))
+    total = np.zeros(len(time_s))
+    count = np.zeros(len(time_s))
     for recording in recordings:
         finite = np.isfinite(recording.trace)
         values = np.interp(time_s, recording.time_s[finite], recording.trace[finite], left=np.nan, right=np.nan)
@@ -91,7 +93,8 @@ class Population:
 
     def _places(self, recording: Recording, dataset: Dataset) -> tuple[bytes, str]:
         """Stimulus by place, first as the picture on the retina, then as the name of the stimulus."""
-        stimulus, shift_px = recording.stimulus, recording.shift_px
+        stimulus = recording.stimulus
+        shift_px = recording.shift_px
         if (stimulus, shift_px) not in self._contents:
             if stimulus not in self._prints:
                 known = dataset.known_prints

@@ -55,10 +55,13 @@ class Cascade(nn.Module):
 
     def __init__(self, shape: Shape, design: Design, lags: Lags, roots: Sequence[Root]) -> None:
         super().__init__()
-        self.shape, self.lags, self.deg_per_px = shape, lags, design.deg_per_px
+        self.shape = shape
+        self.lags = lags
+        self.deg_per_px = design.deg_per_px
         self.signals: Signals = design.signals
         self.roots = roots
-        n_types, n_neurons = len(design.neurons), sum(design.neurons.values())
+        n_types = len(design.neurons)
+        n_neurons = sum(design.neurons.values())
         n_features = design.signals.components.shape[1] * len(lags)
         self.first = torch.tensor([0, *design.neurons.values()][:n_types]).cumsum(0)
         self.drawn = nn.Parameter(torch.zeros(n_types, n_features))

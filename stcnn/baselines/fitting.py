@@ -34,7 +34,8 @@ FACTORS = (4.0, 1.0, 0.25, 0.06)
 """Multiples of the linear filter's penalty that are tried."""
 START_VOLTAGE = 1.5
 """Standard deviation of the voltage at the start, at which a softplus is neither straight nor a step."""
-STEPS_TRIED, STEPS = 30, 100
+STEPS_TRIED = 30
+STEPS = 100
 """Steps of L-BFGS for each factor, and for the fit to all recordings."""
 
 

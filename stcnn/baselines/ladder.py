@@ -157,7 +157,8 @@ def _about(model: Evaluation) -> dict[str, dict]:
 def _row(mine: Draws, reference: Draws, n_units: int) -> dict[str, float]:
     row: dict[str, float] = {}
     for score, metric in METRICS.items():
-        value, difference = mine[score], mine[score] - reference[score]
+        value = mine[score]
+        difference = mine[score] - reference[score]
         row[score] = value[0]
         row[f"{score}_low"], row[f"{score}_high"] = interval(float(value[0]), value[1:], n_units, metric.scale)
         row[f"{score}_difference"] = difference[0]

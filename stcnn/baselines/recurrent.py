@@ -85,7 +85,9 @@ def fit_recurrent(design: Design) -> Recurrent:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_epochs)
     unit = squared_deviation(design)
     order = torch.Generator().manual_seed(0)
-    best, best_state, since = float("inf"), copy.deepcopy(model.state_dict()), 0
+    best = float("inf")
+    best_state = copy.deepcopy(model.state_dict())
+    since = 0
     for _ in range(n_epochs):
         held_back = 0.0
         for place in torch.randperm(len(steps), generator=order).tolist():
@@ -93,7 +95,9 @@ def fit_recurrent(design: Design) -> Recurrent:
         schedule.step()
         since += 1
         if held_back < best:
-            best, best_state, since = held_back, copy.deepcopy(model.state_dict()), 0
+            best = held_back
+            best_state = copy.deepcopy(model.state_dict())
+            since = 0
         if since >= PATIENCE:
             break
     if not best < float("inf"):

@@ -76,7 +76,9 @@ class Sums:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.float64)
 
-        k, f, m = n_folds, n_features, n_neurons
+        k = n_folds
+        f = n_features
+        m = n_neurons
         return cls(zeros(k, f, f), zeros(k, f), zeros(k, m, f), zeros(k, m), zeros(k), zeros(k, m))
 
     def under(self, root: Root) -> Sums:
@@ -135,7 +137,8 @@ class Centred:
     def error(self, weight: Tensor, sums: Sums, gain: Tensor, fold: int) -> float:
         """Squared error on another fold, with the offsets of these ones."""
         offset = self.mean_y - gain * (self.mean_x @ weight)
-        n, y = sums.n[fold], sums.y[fold]
+        n = sums.n[fold]
+        y = sums.y[fold]
         predicted = gain * (sums.x[fold] @ weight)
         without = sums.yy[fold] - 2 * sums.xy[fold] @ weight + weight @ sums.xx[fold] @ weight
         return float(without - 2 * offset @ (y - predicted) + n @ offset**2)

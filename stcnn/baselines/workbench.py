@@ -24,7 +24,8 @@ class Workbench:
     """
 
     def __init__(self, train: Dataset, batching: BatchingConfig) -> None:
-        self.train, self.batching = train, batching
+        self.train = train
+        self.batching = batching
         self._design = cache(lambda features: Design.of(features, train, batching))
         self._linear = cache(lambda features, memory_s: regressed(self._design(features), memory_s))
         self._behind_indicator = cache(lambda features: fit_behind_indicator(self._design(features)))

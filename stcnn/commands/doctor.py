@@ -157,14 +157,16 @@ def evaluation(model: STCNN, compute: Compute) -> Callable[[], object]:
     from stcnn.nn.inference.evaluator import evaluator
 
     model.eval().hidden.compute = compute
-    network, contrast = evaluator(model, 180.0), noise()
+    network = evaluator(model, 180.0)
+    contrast = noise()
     return lambda: network.push(contrast)
 
 
 def single_frame(model: STCNN, compute: Compute) -> Callable[[], object]:
     """Return a call that shows one frame to a stream."""
     model.eval().hidden.compute = compute
-    stream, frame = model.stream(start="rest"), noise()[0, 0].numpy() + 0.498
+    stream = model.stream(start="rest")
+    frame = noise()[0, 0].numpy() + 0.498
     return lambda: stream.step(frame)
 
 

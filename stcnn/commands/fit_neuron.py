@@ -35,8 +35,10 @@ def fit_neuron(
     from stcnn.run_folder import open_run
     from stcnn.writing import atomic_write
 
-    opened, config = open_run(run), compose(recordings)
-    model, dataset = opened.model(), config.open_dataset()
+    opened = open_run(run)
+    config = compose(recordings)
+    model = opened.model()
+    dataset = config.open_dataset()
     split = split_recordings(dataset, config.split)
     shown = show(model, dataset, validate(opened.config()).batching, cell_type)
     train = set(split.train)

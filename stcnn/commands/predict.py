@@ -61,7 +61,8 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     screen = Screen(deg_per_px=models[0].deg_per_px, rate_hz=rate_hz or trained_hz, background=background)
     named = (pair for text in stimulus for pair in _movies(text, screen, file_deg_per_px))
     movies = {name: between_grey(movie, before_s, after_s) for name, movie in named}
-    responses, table = respond_together(models, movies.items()), _table(stimulus)
+    responses = respond_together(models, movies.items())
+    table = _table(stimulus)
     write_responses(responses, to)
     members = f", mean and spread of {len(models)} models" if len(models) > 1 else ""
     typer.echo(f"{len(movies)} stimuli, {len(models[0].cell_types)} cell types{members} in {to}")
@@ -174,7 +175,8 @@ def write_responses(responses: pd.DataFrame, path: Path) -> Path:
 
 
 def _arrays(responses: pd.DataFrame) -> dict[str, Any]:
-    arrays, keys = {}, ["stimulus", "cell_type", "time_s"]
+    arrays = {}
+    keys = ["stimulus", "cell_type", "time_s"]
     for (stimulus, cell_type), rows in responses.groupby(keys[:2], sort=False):
         arrays[f"{stimulus}|time_s"] = rows.time_s.to_numpy()
         for column in rows.columns.drop(keys):
@@ -198,7 +200,8 @@ def _film(movies: dict[str, Movie], responses: pd.DataFrame, table: StimulusTabl
 
     panels = []
     for name in table.stimuli if table else movies:
-        movie, mine = movies[name], responses[responses.stimulus == name].groupby("cell_type", sort=False)
+        movie = movies[name]
+        mine = responses[responses.stimulus == name].groupby("cell_type", sort=False)
         traces = {str(kind): (rows.time_s.to_numpy(), rows.dff.to_numpy()) for kind, rows in mine}
         start_s = float(movie.time_s[0])
         panels.append(Panel("" if table else name, grey_pictures(movie.luminance()), movie.rate_hz, start_s, traces))

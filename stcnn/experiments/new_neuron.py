@@ -185,7 +185,8 @@ def fit_neuron(model: STCNN, shown: Sequence[Shown]) -> NeuronFit:
     fit = _best(model, shown, everywhere, torch.tensor(COARSE_SCALES))
     for _ in range(MOST_STEPS):
         near = around(fit, apart_deg / 2, apart_deg / 8)
-        former, fit = fit, _best(model, shown, near, fit.scale * torch.tensor(FINE_SCALES))
+        former = fit
+        fit = _best(model, shown, near, fit.scale * torch.tensor(FINE_SCALES))
         if fit == former:
             break
     return fit
@@ -219,7 +220,8 @@ def _best(model: STCNN, shown: Sequence[Shown], places: Tensor, scales: Tensor) 
     away = (places / POSITION_SD_DEG).square().sum(1, keepdim=True) + (scales.log2() / SCALE_SD_OCTAVES).square()
     chosen = int((cost + away.flatten()).argmin())
     elevation_deg, azimuth_deg = places[chosen // len(scales)].tolist()
-    gain, offset_dff = fit.gain[chosen].item(), fit.offset[chosen].item()
+    gain = fit.gain[chosen].item()
+    offset_dff = fit.offset[chosen].item()
     return NeuronFit(elevation_deg, azimuth_deg, scales[chosen % len(scales)].item(), gain, offset_dff)
 
 
@@ -281,7 +283,8 @@ def held_out_correlation(
     """
     rows = []
     for key, mine in by_neuron([each for each in held_out if each.key in fits]).items():
-        found, name = predict_new(model, mine, fits), dataset.cell_types[key[0]]
+        found = predict_new(model, mine, fits)
+        name = dataset.cell_types[key[0]]
         joined = torch.zeros(len(mine), dtype=torch.long)
         score = correlation(found.prediction, found.target, found.weight, joined).item()
         rows.append((name, dataset.neurons[name][key[1]], len(mine), score))

@@ -171,14 +171,17 @@ def _collected(models: Sequence[STCNN], bounds: Bounds, rate_hz: float) -> dict[
 
 
 def _judged(after: list[Quantity], before: list[Quantity], regressed: bool) -> dict[str, object]:
-    first, n = after[0], len(after)
+    first = after[0]
+    n = len(after)
     forth, back = (np.log, np.exp) if first.positive else (np.asarray, np.asarray)
     values, starts = (forth(np.array([q.value for q in each])) for each in (after, before))
-    spread, start_spread = values.std(ddof=1), starts.std(ddof=1)
+    spread = values.std(ddof=1)
+    start_spread = starts.std(ddof=1)
     reach = stats.t.ppf(0.975, n - 1) * spread * np.sqrt(1 + 1 / n)
     narrowed = float(spread / start_spread) if start_spread > 1e-9 else float("nan")
     n_on_bound = sum(q.on_bound for q in after)
-    low, high = values.mean() - reach, values.mean() + reach
+    low = values.mean() - reach
+    high = values.mean() + reach
     caution = ""
     if not np.isfinite(values).all():
         caution = "not defined in every model"

@@ -155,7 +155,8 @@ def _eye_axis(axis: Axis, n_px: int, deg_per_px: float) -> tuple[int, int, int]:
 
 
 def _hidden(model: STCNN, rate_hz: float) -> dict[str, Any]:
-    config, layers = model.config.hidden, list(model.hidden)
+    config = model.config.hidden
+    layers = list(model.hidden)
     shapes = [layer.convolution for layer in layers]
     slowest_s = max(float(layer.filter.tau_s.detach().max()) for layer in layers)
     kernel = _trained_kernel(config.filter, slowest_s, rate_hz)
@@ -224,7 +225,8 @@ def _for_readout(pair: tuple[int, int]) -> list[Any]:
 
 def _grid(model: STCNN, name: str, lattice: tuple[int, int]) -> Convolution:
     """Return the windows of which the published program reads the middle one, where this cell type reads."""
-    config, place = model.readouts.cell_types[name], model.readouts.places[name]
+    config = model.readouts.cell_types[name]
+    place = model.readouts.places[name]
     if config.grid is not None:
         return Convolution(config.window, config.grid.stride, config.grid.padding)
     starts = zip(lattice, (place.top, place.left), config.window, strict=True)

@@ -155,7 +155,8 @@ def step_answer(path: Path) -> Answer:
     session = opened(path)
 
     def answer(clip: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        voltages, calciums = [], []
+        voltages = []
+        calciums = []
         fed: dict[str, NDArray[Any]] = {}
         for frame in clip:
             voltage, calcium, fed["state"] = session.run(None, {"luminance": frame, **fed})

@@ -72,8 +72,11 @@ class PublishedForm:
     """
 
     def __init__(self, exported: Exported, described: Mapping[str, Any], calcium_tau: CalciumTaus) -> None:
-        self.exported, self.described, self.calcium_tau = exported, described, calcium_tau
-        self.model, self.dt_s = exported.model, 1 / exported.rate_hz
+        self.exported = exported
+        self.described = described
+        self.calcium_tau = calcium_tau
+        self.model = exported.model
+        self.dt_s = 1 / exported.rate_hz
         self.notes: list[str] = []
         self.folded = False
         """Whether any weight was scaled."""
@@ -178,7 +181,9 @@ class PublishedForm:
     def _norms(self) -> Iterator[tuple[str, Tensor]]:
         n_steps = max((int(moments["step"]) for moments in self.exported.optimizer.values()), default=0)
         for i, layer in enumerate(self.model.hidden):
-            ours, theirs, channels = f"hidden.{i}.norm", f"norm_layers.{i}", len(layer.weight)
+            ours = f"hidden.{i}.norm"
+            theirs = f"norm_layers.{i}"
+            channels = len(layer.weight)
             if layer.norm is None:
                 yield f"{theirs}.weight", torch.ones(channels)
                 yield f"{theirs}.bias", torch.zeros(channels)
@@ -209,7 +214,8 @@ class PublishedForm:
 
     def _readouts(self) -> Iterator[tuple[str, Tensor]]:
         for name, readout in zip(self.model.cell_types, self.model.readouts.each, strict=True):
-            ours, shape = f"readouts.{name}", (1, *readout.weight.shape)
+            ours = f"readouts.{name}"
+            shape = (1, *readout.weight.shape)
             factor = self._factor_of(readout.filter, "L_config").view(1, 1, 1)
             yield self._named(f"{ours}.weight", self._unless_one(factor), shape)
             yield self._named(f"{ours}.filter.tau_s", shape=(1, 1))

@@ -34,7 +34,8 @@ def export(request: Request) -> Iterator[str]:
     """
     folder = request.folder("torch")
     networks = SourceNetworks.of(request)
-    step, clip = networks.step, Clip(networks.step)
+    step = networks.step
+    clip = Clip(networks.step)
     frames = torch.zeros(3, *networks.movie_px)
     with atomic_folder(folder) as draft, torch.no_grad():
         draft.mkdir()

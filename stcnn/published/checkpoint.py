@@ -135,7 +135,8 @@ def _optimizer(checkpoint: dict[str, Any], lc_types: Sequence[str]) -> tuple[dic
     trained = [n for n in checkpoint["model"] if n != "pr.tau" and n.rpartition(".")[2] not in buffers]
     state = {}
     for index, moments in saved["state"].items():
-        name, value = our_name(trained[index], lc_types), checkpoint["model"][trained[index]]
+        name = our_name(trained[index], lc_types)
+        value = checkpoint["model"][trained[index]]
         shape = value.shape[1:] if name.startswith("readouts.") and name.endswith("weight") else value.shape
         state[name] = {
             k: torch.as_tensor(v).float() if k == "step" else v.reshape(shape if "weight" in name else -1)

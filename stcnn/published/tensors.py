@@ -30,7 +30,9 @@ def expected_shapes(known: Described) -> tuple[Shapes, dict[str, str]]:
 
 
 def _expected(known: Described) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    hidden, readout, calcium = known.network_config, known.L_config, known.ca_config
+    hidden = known.network_config
+    readout = known.L_config
+    calcium = known.ca_config
     yield "global_ca_tau", (1,), "ca_config"
     for cell_type, n in zip(calcium.cell_types, calcium.cell_count, strict=True):
         for name, size in (("alpha", n), ("beta", n), ("ca_tau", 1)):

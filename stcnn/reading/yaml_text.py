@@ -245,7 +245,9 @@ class _Building:
                 raise ValueError(f"line {line} has a list or keys in the place of a key")
             if value in top.lines:
                 raise ValueError(f"the key '{readable(value)}' stands twice, in lines {top.lines[value]} and {line}")
-            top.key, top.has_key, top.lines[value] = value, True, line
+            top.key = value
+            top.has_key = True
+            top.lines[value] = line
         else:
             self._set(top, value, line)
 

@@ -34,7 +34,8 @@ def write_report(run: Run, dataset: Dataset, batching: BatchingConfig, bounds: B
     Returns:
         The summary for the terminal; its last line is the path of the report.
     """
-    epoch, scores = run.finished_epoch(), run.scores()
+    epoch = run.finished_epoch()
+    scores = run.scores()
     _save(run, "loss.png", loss_history(run.losses(), scores, epoch))
     findings = find(run, dataset, batching)
     pairs = trace_pairs(findings)

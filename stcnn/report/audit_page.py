@@ -18,7 +18,9 @@ from stcnn.report.mean_responses import shortened
 from stcnn.report.svg import inline_svg
 from stcnn.viz.theme import LIGHT, themed
 
-SHOWN_FLAGS, SHOWN_NEURONS, SHOWN_STIMULI = 500, 60, 6
+SHOWN_FLAGS = 500
+SHOWN_NEURONS = 60
+SHOWN_STIMULI = 6
 CURVES = {GREEN: "#8a8f94", AMBER: "#E69F00", RED: "#D55E00"}
 
 

@@ -72,7 +72,8 @@ def contact_sheet(
         names: those to show.
         progress: told what is done, how far, and of how much.
     """
-    chosen, cards = sampled(names, MOST_MOVIES), []
+    chosen = sampled(names, MOST_MOVIES)
+    cards = []
     started_s = time.monotonic()
     for done, name in enumerate(chosen, 1):
         cards.append(movie_card(name, movies[name]))
@@ -84,7 +85,8 @@ def contact_sheet(
 
 def movie_card(name: str, movie: Movie) -> MovieCard:
     """Return what the contact sheet says of a movie."""
-    last, strongest = movie.n_frames - 1, strongest_frame(movie)
+    last = movie.n_frames - 1
+    strongest = strongest_frame(movie)
     course = np.array([_luminance(movie, number).mean() for number in sampled(range(movie.n_frames), MOST_POINTS)])
     values = movie.frames if movie.levels is None else movie.levels[np.unique(movie.frames)]
     rows, columns = movie.shape_px

@@ -66,7 +66,8 @@ def doubts(findings: Findings, bounds: Bounds) -> list[Doubt]:
 
 
 def _other_recordings(findings: Findings) -> Iterator[Doubt]:
-    known, found = findings.run.environment().get("data_sha256"), findings.dataset.content_hash()
+    known = findings.run.environment().get("data_sha256")
+    found = findings.dataset.content_hash()
     if known and found != known:
         yield Doubt(
             "These are not the recordings that were trained on",
@@ -177,7 +178,8 @@ def _course_of_training(findings: Findings) -> Iterator[Doubt]:
     trained = scores[scores.epoch > 0].groupby("epoch", as_index=False)[["loss", "training_loss"]].sum(min_count=1)
     if trained.loss.notna().sum() < 2:
         return
-    kept, last = findings.run.finished_epoch(), int(trained.epoch.max())
+    kept = findings.run.finished_epoch()
+    last = int(trained.epoch.max())
     if kept == last and trained.loss.iloc[-1] < 0.98 * trained.loss.iloc[-2]:
         yield Doubt(
             "The training may not have converged",

@@ -28,7 +28,8 @@ def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
     Returns:
         The summary for the terminal.
     """
-    untrained, regressed = [m.model(epoch=0) for m in run.members()], recipe.training.neurons == "regression"
+    untrained = [m.model(epoch=0) for m in run.members()]
+    regressed = recipe.training.neurons == "regression"
     table = parameter_table(run.models(), untrained, recipe.bounds, dataset.rate_hz, regressed)
     run.write_table("parameters.csv", table)
     lines = [printed(table)]
@@ -56,7 +57,8 @@ def noise_variance(predictions: Predictions, dataset: Dataset) -> Tensor | None:
 def printed(table: pd.DataFrame) -> str:
     """The parameters of types and layers as text, with those of neurons counted."""
     alone = per_neuron(table)
-    neurons, rows = table[alone], [["quantity", "of", "value", "95 % interval", "caution"]]
+    neurons = table[alone]
+    rows = [["quantity", "of", "value", "95 % interval", "caution"]]
     for row in table[~alone].itertuples():
         unit = f" {row.unit}" if row.unit not in ("", "1") else ""
         rows.append(

@@ -163,14 +163,16 @@ def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
         dataset: the recordings it was trained on.
         batching: padding and scored window, as in training.
     """
-    split, model = Split.from_json(run.split(), dataset), run.model()
+    split = Split.from_json(run.split(), dataset)
+    model = run.model()
     room = max(0, MOST_TRACES - len(split.validation))
     chosen = np.unique(np.linspace(0, len(split.train) - 1, min(room, len(split.train))).astype(int))
     shown = [*split.validation, *(split.train[i] for i in chosen)]
     part = dataset.subset(shown)
     predictions = predict(model, part, batching)
     traces = fitted_traces(part, predictions, len(split.validation))
-    evaluation, neurons = None, score_neurons(traces).assign(ceiling=np.nan)
+    evaluation = None
+    neurons = score_neurons(traces).assign(ceiling=np.nan)
     if split.validation:
         kept = predictions.item < len(split.validation)
         held_out = Predictions(*(getattr(predictions, field.name)[kept] for field in fields(Predictions)))
@@ -191,7 +193,8 @@ def fitted_traces(dataset: Dataset, predictions: Predictions, n_held_out: int) -
     at_frames = sampled_at_frames(dataset.table)
     traces: list[FittedTrace | None] = [None] * len(dataset)
     for row, item in enumerate(predictions.item.tolist()):
-        recording, weight = dataset.recordings[item], (predictions.weight[row] > 0).numpy()
+        recording = dataset.recordings[item]
+        weight = (predictions.weight[row] > 0).numpy()
         scored = scored_samples(recording, weight, bool(at_frames[item]))
         predicted = predictions.prediction[row].numpy()[weight]
         traces[item] = FittedTrace(

@@ -58,7 +58,8 @@ def _cells(lattice: MapLattice, window: tuple[int, int]) -> NDArray[np.float64] 
 
 def likeness_to_start(model: STCNN, untrained: STCNN) -> dict[str, float]:
     """Return the correlation of the spatial weights of each layer with those it started from: 1 did not move."""
-    before, after = spatial_weights(untrained), spatial_weights(model)
+    before = spatial_weights(untrained)
+    after = spatial_weights(model)
     found = {}
     for name, layer in after.items():
         known = np.isfinite(layer.weights)

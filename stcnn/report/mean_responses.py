@@ -189,7 +189,8 @@ def draw(shown: TypeResponses) -> Figure:
 
 
 def _draw_response(axes: Axes, response: Response) -> None:
-    mean, half = response.mean, response.half_width
+    mean = response.mean
+    half = response.half_width
     axes.plot(response.time_s, response.curves.T, color=LIGHT.ink, alpha=0.35, lw=0.6)
     axes.fill_between(response.time_s, mean - half, mean + half, color="#0072B2", alpha=0.25, lw=0)
     axes.plot(response.time_s, mean, color="#0072B2", lw=1.8)

@@ -35,7 +35,8 @@ def methods(findings: Findings) -> Methods:
 
 
 def _network(findings: Findings) -> str:
-    dataset, config = findings.dataset, findings.model.config
+    dataset = findings.dataset
+    config = findings.model.config
     rows, columns = config.eye.lattice
     n_hidden = len(config.hidden.channels)
     kernel = config.hidden.kernel_columns
@@ -53,7 +54,9 @@ def _network(findings: Findings) -> str:
 
 
 def _training(findings: Findings) -> str:
-    run, split, saved = findings.run, findings.split, findings.run.config()
+    run = findings.run
+    split = findings.split
+    saved = findings.run.config()
     training: dict[str, Any] = saved.get("training") or {}
     chosen = "chosen by the validation loss, were" if training.get("keep", "best") == "best" else "the last, were"
     kind = ((saved.get("split") or {}).get("kind") or "stimulus_x_neuron").replace("_x_", " and ")

@@ -61,7 +61,8 @@ def render(findings: Findings, bounds: Bounds) -> str:
         findings: what the run amounts to.
         bounds: bounds of the parameters in the training.
     """
-    run, table = findings.run, findings.cell_types
+    run = findings.run
+    table = findings.cell_types
     movies = findings.dataset.movies
     shown = sampled(findings.dataset.table.stimulus.unique(), MOST_STIMULI)
     return filled(
@@ -94,7 +95,10 @@ def render(findings: Findings, bounds: Bounds) -> str:
 
 def _facts(findings: Findings) -> dict[str, Any]:
     """Facts of the training, as the template's sentences need them."""
-    run, dataset, model, split = findings.run, findings.dataset, findings.model, findings.split
+    run = findings.run
+    dataset = findings.dataset
+    model = findings.model
+    split = findings.split
     config = run.config()
     rates = sorted(set(dataset.table.movie_rate_hz))
     return {

@@ -67,7 +67,8 @@ def pictures(findings: Findings, bounds: Bounds) -> dict[str, Picture]:
 
 
 def _of_the_fit(findings: Findings) -> Drawn:
-    run, held_out = findings.run, findings.held_out
+    run = findings.run
+    held_out = findings.held_out
     drawn: Drawn = {
         "history": (
             loss_history(run.losses(), run.scores(), run.finished_epoch()),
@@ -103,8 +104,11 @@ def _of_the_fit(findings: Findings) -> Drawn:
 
 
 def _of_the_network(findings: Findings, bounds: Bounds) -> Drawn:
-    model, untrained, rate_hz = findings.model, findings.untrained, findings.dataset.rate_hz
-    before, after = spatial_weights(untrained), spatial_weights(model)
+    model = findings.model
+    untrained = findings.untrained
+    rate_hz = findings.dataset.rate_hz
+    before = spatial_weights(untrained)
+    after = spatial_weights(model)
     drawn: Drawn = {
         name: (
             weights.weight_change(before[name], layer),
@@ -185,7 +189,8 @@ def _film(findings: Findings, trace: FittedTrace) -> tuple[str, str]:
     movie = findings.dataset.movies[trace.stimulus]
     traces = {"measured": (trace.time_s, trace.measured), "predicted": (trace.time_s, trace.predicted)}
     colour = {"predicted": colours(findings.dataset.cell_types)[trace.cell_type]}
-    pictures, start_s = grey_pictures(movie.luminance()), -movie.onset_s
+    pictures = grey_pictures(movie.luminance())
+    start_s = -movie.onset_s
     panel = Panel(f"r = {trace.correlation:.2f}", pictures, movie.rate_hz, start_s, traces, colour)
     clock = Clock(speed=0.5)
     frames = list(animate([panel], clock, look=LOOK))

@@ -66,9 +66,11 @@ def fingerprint(config: SimulatedDataConfig) -> str:
 def _save(file: Path, simulation: Simulation) -> None:
     arrays = {"neurons": np.array(json.dumps([asdict(neuron) for neuron in simulation.neurons]))}
     for name, responses in simulation.responses.items():
-        arrays[f"voltage/{name}"], arrays[f"dff/{name}"] = responses.voltage, responses.dff
+        arrays[f"voltage/{name}"] = responses.voltage
+        arrays[f"dff/{name}"] = responses.dff
         for trial, (traces, time_s) in enumerate(zip(responses.trials, responses.times_s, strict=True)):
-            arrays[f"trials/{name}/{trial}"], arrays[f"times_s/{name}/{trial}"] = traces, time_s
+            arrays[f"trials/{name}/{trial}"] = traces
+            arrays[f"times_s/{name}/{trial}"] = time_s
     try:
         with atomic_write(file) as draft:
             np.savez(draft, allow_pickle=False, **arrays)

@@ -41,7 +41,8 @@ def encode_pattern(pattern: Pattern) -> bytes:
     """
     codes, n_levels = pattern
     n_frames, height, width = codes.shape
-    rows, columns = height // PANEL_PX, width // PANEL_PX
+    rows = height // PANEL_PX
+    columns = width // PANEL_PX
     if height % PANEL_PX or width % PANEL_PX or not 0 < rows < 256 or not 0 < columns < 256:
         raise ShapeError(
             f"a movie of {height} x {width} pixels does not fit the panels of an arena",
@@ -74,7 +75,8 @@ def decode_pattern(content: bytes) -> Pattern:
     along_x, along_y = (int(number) for number in np.frombuffer(content[:4], "<u2"))
     n_frames = along_x * (1 if content[2] >= 0x80 else max(along_y, 1))
     n_levels = {16: 16, 4: 16, 2: 2, 1: 2}.get(content[4])
-    rows, columns = content[5], content[6]
+    rows = content[5]
+    columns = content[6]
     per_quadrant = 32 if n_levels == 16 else 8
     expected = HEADER_BYTES + n_frames * rows * 4 * (1 + columns * (1 + per_quadrant))
     if n_levels is None or 0 in (n_frames, rows, columns) or len(content) != expected:

@@ -128,8 +128,10 @@ def rectangle_coverage(
         columns = _interval_coverage(screen.x_edges_deg, azimuth, width)
         rows = _interval_coverage(-screen.y_edges_deg, -elevation, height)
         return rows[:, :, None] * columns[:, None, :]
-    along, across = np.array([-1, 1, 1, -1]) / 2, np.array([-1, -1, 1, 1]) / 2
-    u, v = width[:, None] * along, height[:, None] * across
+    along = np.array([-1, 1, 1, -1]) / 2
+    across = np.array([-1, -1, 1, 1]) / 2
+    u = width[:, None] * along
+    v = height[:, None] * across
     x = azimuth[:, None] + u * cosine - v * sine
     y = elevation[:, None] + u * sine + v * cosine
     return polygon_coverage(screen, x, y)
@@ -145,7 +147,8 @@ def overlaps(pixel_edges_deg: Array, part_edges_deg: Array) -> Array:
 def direction(direction_deg: float) -> tuple[float, float]:
     """Unit vector (azimuth, elevation) of a direction, exact for multiples of 90 degrees."""
     angle = np.radians(direction_deg % 360)
-    cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+    cosine = float(np.cos(angle))
+    sine = float(np.sin(angle))
     return (0.0 if abs(cosine) < FLAT else cosine), (0.0 if abs(sine) < FLAT else sine)
 
 
@@ -194,11 +197,15 @@ def _disc_area(x: Array, y: Array, radius: Array) -> Array:
     integrated over ``u`` with the primitive ``F`` of ``h``, which is monotone: ``F(min(a, b)) = min(F(a), F(b))``,
     so that roots and arcsines are only taken of rows and columns.
     """
-    x, y = np.clip(x, -radius, radius), np.clip(y, -radius, radius)
+    x = np.clip(x, -radius, radius)
+    y = np.clip(y, -radius, radius)
     width = np.sqrt(np.maximum(radius**2 - y**2, 0))  # the level y cuts the circle at +-width
-    primitive_x, primitive_w = _circle_primitive(x, radius)[:, None, :], _circle_primitive(width, radius)[:, :, None]
+    primitive_x = _circle_primitive(x, radius)[:, None, :]
+    primitive_w = _circle_primitive(width, radius)[:, :, None]
     whole = _circle_primitive(radius, radius)[:, :, None]
-    level, width, x = y[:, :, None], width[:, :, None], x[:, None, :]
+    level = y[:, :, None]
+    width = width[:, :, None]
+    x = x[:, None, :]
     middle = level * (np.clip(x, -width, width) + width)
     flanks = np.minimum(primitive_x, -primitive_w) + np.maximum(primitive_x, primitive_w) + (whole - primitive_w)
     area: Array = primitive_x + whole + middle + np.sign(level) * flanks
@@ -219,7 +226,8 @@ def _area_above(start: tuple[Array, Array], stop: tuple[Array, Array], x: Array,
     Summed over the edges of a counter-clockwise polygon it is the area left of ``x`` and below ``y`` (Green), up to a
     term that does not depend on ``x``. With slope ``m``, ``max(y - v, 0)`` has the primitive ``-max(y - v, 0)^2 / 2m``.
     """
-    (x0, y0), (x1, y1) = start, stop
+    (x0, y0) = start
+    (x1, y1) = stop
     upright = np.abs(x1 - x0) < FLAT
     slope = np.where(upright, 0, (y1 - y0) / np.where(upright, 1, x1 - x0))
     reached = np.clip(x, np.minimum(x0, x1), np.maximum(x0, x1))

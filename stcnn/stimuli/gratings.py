@@ -66,7 +66,8 @@ def drifting_grating(
     mean = screen.background if mean_luminance is None else mean_luminance
 
     def draw(time_s: Array) -> Picture:
-        across, along = screen.x_deg - azimuth_deg, screen.y_deg - elevation_deg
+        across = screen.x_deg - azimuth_deg
+        along = screen.y_deg - elevation_deg
         if sine == 0:
             place = (across * cosine)[None, :]
         elif cosine == 0:

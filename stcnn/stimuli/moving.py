@@ -161,7 +161,8 @@ class _Path:
         width_deg: float,
         ends_deg: tuple[float | None, float | None],
     ) -> None:
-        self.centre_deg, self.direction = centre_deg, direction(direction_deg)
+        self.centre_deg = centre_deg
+        self.direction = direction(direction_deg)
         field_middle = -float(np.dot(centre_deg, self.direction))
         reach = (screen.extent_deg(direction_deg) + width_deg) / 2
         self.start_deg = field_middle - reach if ends_deg[0] is None else ends_deg[0]

@@ -100,7 +100,8 @@ def sparse_noise(
         ConfigError: more checks at a time than there are places.
     """
     rows, columns = _checks(screen, check_deg)
-    n_rows, n_columns = rows.shape[1], columns.shape[1]
+    n_rows = rows.shape[1]
+    n_columns = columns.shape[1]
     period_s = flash_s + gap_s
     place, level = _flash_order(n_rows * n_columns, len(luminances), repeats, per_flash, seed)
     light = np.append(luminances, 0.0)[level]  # code -1: nothing
@@ -223,7 +224,8 @@ def _flash_order(n_places: int, n_levels: int, repeats: int, per_flash: int, see
             f"sparse noise shows {per_flash} checks at a time", expected=f"at most the {n_places} places of the field"
         )
     missing = -n_places % per_flash
-    places, levels = [], []
+    places = []
+    levels = []
     for _ in range(repeats):
         first = random.integers(0, n_levels, n_places)
         for shift in range(n_levels):

@@ -127,7 +127,8 @@ class Protocol(Config):
             return
         choices = [list(enumerate(values, start=1)) for values in self.vary.values()]
         for count, chosen in enumerate(itertools.product(*choices)):
-            arguments, values = self.common, []
+            arguments = self.common
+            values = []
             for (key, options), (_, value) in zip(self.vary.items(), chosen, strict=True):
                 arguments = _merged(arguments, options[value] if isinstance(options, dict) else {key: value})
                 values.append(tuple(value) if isinstance(value, list) else value)

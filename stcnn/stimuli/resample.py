@@ -32,7 +32,8 @@ class Placement:
         picture = Screen(shape_px=shape_px, deg_per_px=deg_per_px)
         rows = overlaps(-screen.y_edges_deg, -picture.y_edges_deg - centre_deg[1])
         columns = overlaps(screen.x_edges_deg, picture.x_edges_deg + centre_deg[0])
-        self.rows, self.columns = rows.astype(np.float32), columns.T.astype(np.float32)
+        self.rows = rows.astype(np.float32)
+        self.columns = columns.T.astype(np.float32)
 
     @property
     def coverage(self) -> NDArray[np.float32]:

@@ -82,7 +82,8 @@ def animate(screen: Screen, timing: Timing, course_s: float, draw: Callable[[Arr
     coverage[shown] = picture.coverage[place] if len(picture.coverage) > 1 else picture.coverage
     luminance = np.asarray(picture.luminance, np.float32)
     if luminance.ndim == 3 and len(luminance) > 1:
-        pictures, luminance = luminance, np.full((len(time_s), *luminance.shape[1:]), screen.background, np.float32)
+        pictures = luminance
+        luminance = np.full((len(time_s), *luminance.shape[1:]), screen.background, np.float32)
         luminance[shown] = pictures[place]
     track = {}
     for name, values in picture.track.items():

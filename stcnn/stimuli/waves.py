@@ -48,10 +48,12 @@ def pixel_wave(cycles: Array, waveform: Waveform, pixel_cycles: tuple[float, flo
     sides = [abs(side) for side in pixel_cycles]
     if waveform == "sine":
         return np.sin(2 * np.pi * cycles) * float(np.prod(np.sinc(sides)))
-    long, short = max(sides), min(sides)
+    long = max(sides)
+    short = min(sides)
     if short < 1e-4:  # along a row or column; the error is of the order short^2
         return (_triangle(cycles + long / 2) - _triangle(cycles - long / 2)) / long
-    far, near = (long + short) / 2, (long - short) / 2
+    far = (long + short) / 2
+    near = (long - short) / 2
     corners = _parabola(cycles + far) - _parabola(cycles + near) - _parabola(cycles - near) + _parabola(cycles - far)
     return corners / (long * short)
 

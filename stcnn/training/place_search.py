@@ -129,7 +129,8 @@ class PlaceSearch:
 
     def _sums(self, batches: Iterable[Batch], answers: Answers) -> tuple[Tensor, Tensor, Tensor]:
         """Return moments ``(6, neurons, Q, K)``, recorded places ``(neurons, 2)`` and seconds ``(neurons,)``."""
-        n_neurons, n_columns = sum(self.counts), len(self.columns_deg)
+        n_neurons = sum(self.counts)
+        n_columns = len(self.columns_deg)
         kinds = 2 if answers is light_and_dark else 1
         sums = torch.zeros(6, n_neurons, n_columns, kinds, dtype=torch.float64)
         recorded_deg = torch.zeros(n_neurons, 2)

@@ -47,7 +47,8 @@ def _write_mp4(path: Path, frames: Iterator[Picture], fps: float) -> None:
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         options = {"crf": "23", "preset": "veryfast", "tune": "animation"}
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000), options=options)
-        stream.height, stream.width = picture.shape[0], picture.shape[1]
+        stream.height = picture.shape[0]
+        stream.width = picture.shape[1]
         stream.pix_fmt = "yuv420p"
         while picture is not None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
@@ -63,16 +64,16 @@ def _write_gif(path: Path, frames: Iterator[Picture], fps: float) -> None:
     rate = Fraction(100, max(2, round(100 / fps)))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("gif", rate=rate)
-        stream.height, stream.width, stream.pix_fmt = height, width, "pal8"
+        stream.height = height
+        stream.width = width
+        stream.pix_fmt = "pal8"
         graph = av.filter.Graph()
         source = graph.add_buffer(
             width=width, height=height, format=av.VideoFormat("rgb24", width, height), time_base=1 / rate
         )
-        split, palette, use = (
-            graph.add("split"),
-            graph.add("palettegen", "max_colors=128"),
-            graph.add("paletteuse", "dither=none"),
-        )
+        split = graph.add("split")
+        palette = graph.add("palettegen", "max_colors=128")
+        use = graph.add("paletteuse", "dither=none")
         sink = graph.add("buffersink")
         source.link_to(split)
         split.link_to(palette, 0)
@@ -83,13 +84,16 @@ def _write_gif(path: Path, frames: Iterator[Picture], fps: float) -> None:
         number = 0
         while picture is not None:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, 1 / rate
+            frame.pts = number
+            frame.time_base = 1 / rate
             graph.push(frame)
-            number, picture = number + 1, next(frames, None)
+            number = number + 1
+            picture = next(frames, None)
         graph.push(None)
         for place in range(number):
             coloured = graph.pull()
             assert isinstance(coloured, av.VideoFrame)
-            coloured.pts, coloured.time_base = place, 1 / rate
+            coloured.pts = place
+            coloured.time_base = 1 / rate
             container.mux(stream.encode(coloured))
         container.mux(stream.encode())

@@ -26,7 +26,8 @@ def ladder_figure(table: pd.DataFrame, score: str, theme: Theme = LIGHT) -> Figu
         theme: light or dark.
     """
     whole, types = _split(table)
-    reference, ceilings = table.model.iloc[0], _ceilings(table, score)
+    reference = table.model.iloc[0]
+    ceilings = _ceilings(table, score)
     order = whole.sort_values(score, na_position="first").model.tolist()
     names = list(types.cell_type.unique())
     n_rows = len(order) + (ceilings is not None)

@@ -60,12 +60,14 @@ def coloured_maps(maps: NDArray[np.floating], n_columns: int = 5) -> Picture:
         Pictures ``(T, Y', X', 3)``.
     """
     frames, rows, columns, channels = maps.shape
-    n_rows, n_columns = -(-channels // n_columns), min(n_columns, channels)
+    n_rows = -(-channels // n_columns)
+    n_columns = min(n_columns, channels)
     canvas = np.full((frames, n_rows * (rows + 1) - 1, n_columns * (columns + 1) - 1, 3), 255, np.uint8)
     colour = np.round(colormaps[DIVERGING](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
     for c in range(channels):
         limit = float(np.abs(maps[..., c]).max()) or 1.0
         codes = np.round((maps[..., c] / limit + 1) * 127.5).astype(np.uint8)
-        y, x = (c // n_columns) * (rows + 1), (c % n_columns) * (columns + 1)
+        y = (c // n_columns) * (rows + 1)
+        x = (c % n_columns) * (columns + 1)
         canvas[:, y : y + rows, x : x + columns] = colour[codes]
     return canvas

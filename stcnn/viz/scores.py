@@ -25,7 +25,8 @@ def neuron_scores(neurons: pd.DataFrame, references: pd.DataFrame, theme: Theme 
         figure, ((axes,),) = panels(1, 1, (max(1.4, 0.75 * len(names)), 2.3), Margins(right=1.8, bottom=0.35, top=0.1))
         for place, (name, colour) in enumerate(colours(names).items()):
             mine = neurons[neurons.cell_type == name]
-            scores, ceilings = mine.correlation.to_numpy(), mine.ceiling.to_numpy()
+            scores = mine.correlation.to_numpy()
+            ceilings = mine.ceiling.to_numpy()
             across = place + spread.uniform(-0.22, 0.22, len(scores))
             axes.vlines(across, scores, ceilings, color=theme.ink, lw=0.5, alpha=0.35)
             axes.plot(across, ceilings, "_", color=theme.ink, ms=5, alpha=0.7)

@@ -97,11 +97,15 @@ class _Spot:
     def __init__(self, panel: Panel, box: Box) -> None:
         self.panel = panel
         rows, columns = panel.pictures.shape[1:3]
-        room_y, room_x = box.bottom - box.top, box.right - box.left
+        room_y = box.bottom - box.top
+        room_x = box.right - box.left
         scale = min(room_y / rows, room_x / columns)
-        height, width = max(1, int(rows * scale)), max(1, int(columns * scale))
-        self.y, self.x = np.arange(height) * rows // height, np.arange(width) * columns // width
-        self.top, self.left = box.top + (room_y - height) // 2, box.left + (room_x - width) // 2
+        height = max(1, int(rows * scale))
+        width = max(1, int(columns * scale))
+        self.y = np.arange(height) * rows // height
+        self.x = np.arange(width) * columns // width
+        self.top = box.top + (room_y - height) // 2
+        self.left = box.left + (room_x - width) // 2
 
     def put(self, image: Picture, time_s: float) -> None:
         enlarged = self.panel.picture(time_s)[self.y[:, None], self.x]
@@ -115,7 +119,8 @@ def _layout(
     """A figure with a place for pictures above an empty trace, for every panel."""
     n_rows = -(-len(panels) // n_columns)
     aspect = max(p.pictures.shape[2] / p.pictures.shape[1] for p in panels)
-    gap_in, named = look.gap_in, any(panel.traces for panel in panels)
+    gap_in = look.gap_in
+    named = any(panel.traces for panel in panels)
     trace_in = look.trace_in if named else TIMELINE_IN
     top_in = (0.25 if named else 0.05) + (0.2 if any(panel.title for panel in panels) else 0.0)
     column_in = look.picture_in * aspect
@@ -132,7 +137,8 @@ def _layout(
         inner = outer[i // n_columns, i % n_columns].subgridspec(
             2, 1, height_ratios=[look.picture_in, trace_in], hspace=0.05
         )
-        pictures, traces = figure.add_subplot(inner[0]), figure.add_subplot(inner[1])
+        pictures = figure.add_subplot(inner[0])
+        traces = figure.add_subplot(inner[1])
         pictures.set_axis_off()
         pictures.set_title(panel.title, fontsize=8 if look.picture_in > 1 else 6.5, pad=2)
         traces.set(xlim=span_s, ylim=_limits(panels))
@@ -160,7 +166,8 @@ def _limits(panels: Sequence[Panel]) -> tuple[float, float]:
     values = [value for panel in panels for _, value in panel.traces.values()]
     if not values:
         return 0.0, 1.0
-    low, high = min(float(np.nanmin(v)) for v in values), max(float(np.nanmax(v)) for v in values)
+    low = min(float(np.nanmin(v)) for v in values)
+    high = max(float(np.nanmax(v)) for v in values)
     margin = 0.08 * (high - low) or 0.5
     return low - margin, high + margin
 

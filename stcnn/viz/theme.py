@@ -115,7 +115,8 @@ def panels(
         margins: around and between them.
         shared: ``sharex`` and ``sharey`` of :meth:`matplotlib.figure.Figure.subplots`.
     """
-    space, (width_in, height_in) = margins or Margins(), size_in
+    space = margins or Margins()
+    (width_in, height_in) = size_in
     full_width = space.left + n_columns * width_in + (n_columns - 1) * space.across + space.right
     full_height = space.bottom + n_rows * height_in + (n_rows - 1) * space.down + space.top
     figure = Figure(figsize=(full_width, full_height))

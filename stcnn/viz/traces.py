@@ -165,7 +165,8 @@ def prediction_overview(
     if rows is None:
         across = 7 if len(stimuli) > 12 else 4
         rows = {str(i): stimuli[i : i + across] for i in range(0, len(stimuli), across)}
-    n_columns, dense = max(map(len, rows.values())), len(stimuli) > 12
+    n_columns = max(map(len, rows.values()))
+    dense = len(stimuli) > 12
     colour_of = colours(list(dict.fromkeys(responses.cell_type)))
     left_in = 0.65 + (0.05 * max(map(len, rows)) if columns else 0)
     with themed(theme):
@@ -202,6 +203,7 @@ def _draw_predictions(axes: Axes, responses: pd.DataFrame, colour_of: Mapping[st
         mine = responses[responses.cell_type == name]
         axes.plot(mine.time_s, mine.dff, color=colour, label=name)
         if "dff_spread" in mine:
-            low, high = mine.dff - mine.dff_spread, mine.dff + mine.dff_spread
+            low = mine.dff - mine.dff_spread
+            high = mine.dff + mine.dff_spread
             axes.fill_between(mine.time_s, low, high, color=colour, alpha=0.25, lw=0)
     axes.axvline(0, color=theme.faint, lw=0.8, zorder=0)

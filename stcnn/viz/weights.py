@@ -27,7 +27,8 @@ def tiled(weights: Array, gap: int = 1) -> Array:
     n_out, n_in, height, width = weights.shape
     canvas = np.full((n_out * (height + gap) - gap, n_in * (width + gap) - gap), np.nan)
     for o, i in np.ndindex(n_out, n_in):
-        y, x = o * (height + gap), i * (width + gap)
+        y = o * (height + gap)
+        x = i * (width + gap)
         canvas[y : y + height, x : x + width] = weights[o, i]
     return canvas
 
@@ -114,9 +115,13 @@ def cell_tiles(weights: Array, cells: Array) -> tuple[list[Array], Array]:
 
 
 def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> ScalarMappable:
-    weights, rows, across = layer.weights, list(layer.outputs), "input channel"
+    weights = layer.weights
+    rows = list(layer.outputs)
+    across = "input channel"
     if weights.shape[1] == 1:
-        weights, rows, across = weights.transpose(1, 0, 2, 3), [""], "output channel"
+        weights = weights.transpose(1, 0, 2, 3)
+        rows = [""]
+        across = "output channel"
     n_rows, n_columns, height, width = weights.shape
     columns = list(layer.outputs) if rows == [""] else [str(i + 1) for i in range(n_columns)]
     look = {"cmap": DIVERGING, "norm": Normalize(-limit, limit)}
@@ -186,7 +191,8 @@ def histogram_edges(parameter: ParameterValues, n_bins: int = 24) -> Array:
     """Return bin edges that hold the values, those before training and the bounds."""
     known = [parameter.values, *([] if parameter.initial is None else [parameter.initial])]
     inside = np.concatenate([*known, [b for b in parameter.bounds if b is not None]])
-    low, high = float(inside.min()), float(inside.max())
+    low = float(inside.min())
+    high = float(inside.max())
     if low == high:
         low, high = (low / 1.5, high * 1.5) if parameter.log else (low - 0.5, high + 0.5)
     return np.geomspace(low, high, n_bins + 1) if parameter.log else np.linspace(low, high, n_bins + 1)
@@ -242,7 +248,9 @@ def _receptive_field(row: NDArray[np.object_], name: str, field: Array, scale: t
     rate_hz, deg_per_px = scale
     n_lags, rows, columns = field.shape
     lag, y, x = (int(i) for i in np.unravel_index(np.abs(field).argmax(), field.shape))
-    half_x, half_y, last_ms = columns * deg_per_px / 2, rows * deg_per_px / 2, n_lags * 1000 / rate_hz
+    half_x = columns * deg_per_px / 2
+    half_y = rows * deg_per_px / 2
+    last_ms = n_lags * 1000 / rate_hz
     limit = float(np.abs(field).max()) or 1.0
     look = {"cmap": DIVERGING, "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
     where, slice_, when = row

@@ -10,7 +10,9 @@ from pathlib import Path
 from stcnn.writing.drafts import REPLACED
 
 _NOT_ON_THIS_FILE_SYSTEM = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF)
-_AT_CWD, _EXCHANGE = -100, 2  # of renameat2(2)
+# of renameat2(2)
+_AT_CWD = -100
+_EXCHANGE = 2
 
 
 def place_file(draft: Path, path: Path) -> None:

@@ -31,7 +31,8 @@ def print_description(data: Dataset) -> None:
 
     from stcnn.data.summary import summarise
 
-    summary, console = summarise(data), Console()
+    summary = summarise(data)
+    console = Console()
     rows = summary.type_rows()
     table = Table(*rows[0], box=None)
     for row in rows:

@@ -84,7 +84,10 @@ class Latencies:
 
     def __init__(self, rate_hz: float) -> None:
         self.frame_s = 1 / rate_hz
-        self.n_frames, self.n_late, self.n_dropped, self.largest_s = 0, 0, 0, 0.0
+        self.n_frames = 0
+        self.n_late = 0
+        self.n_dropped = 0
+        self.largest_s = 0.0
         self._recent: deque[float] = deque(maxlen=REMEMBERED)
 
     def add(self, latency_s: float) -> None:

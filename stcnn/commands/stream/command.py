@@ -88,7 +88,8 @@ def stream(  # noqa: PLR0913  (an option is an argument)
 
     torch.set_num_threads(threads)
     model = open_model(run, epoch)
-    shape, rate = (shape_px if clips == 1 else (clips, *shape_px)), rate_hz or PUBLISHED_RATE_HZ
+    shape = shape_px if clips == 1 else (clips, *shape_px)
+    rate = rate_hz or PUBLISHED_RATE_HZ
     openers: dict[SourceKind, Callable[[], Source]] = {
         SourceKind.camera: lambda: sources.Camera(origin or "/dev/video0", rate_hz),
         SourceKind.video: lambda: sources.Video(origin, rate_hz),
@@ -105,7 +106,8 @@ def stream(  # noqa: PLR0913  (an option is an argument)
         background=background,
         deg_per_px=resolution(frames.shape_px[1], width_deg, model.deg_per_px),
     )
-    answers, latencies = Answers(every, publish), Latencies(frames.rate_hz)
+    answers = Answers(every, publish)
+    latencies = Latencies(frames.rate_hz)
     warm_up(live, (*shape[:-2], *frames.shape_px))
     try:
         answer_frames(live, frames, answers, latencies, n_frames)

@@ -67,7 +67,10 @@ class Stdin(Source):
     """
 
     def __init__(self, file: BinaryIO, shape: tuple[int, ...], dtype: str, framing: Framing, rate_hz: float) -> None:
-        self.file, self.shape, self.framing, self.rate_hz = file, shape, framing, rate_hz
+        self.file = file
+        self.shape = shape
+        self.framing = framing
+        self.rate_hz = rate_hz
         self.dtype = np.dtype(dtype).newbyteorder("<")
         self.shape_px = (shape[-2], shape[-1])
         self.n_bytes = self.dtype.itemsize * int(np.prod(shape))
@@ -121,7 +124,9 @@ class Video(Source):
             raise FileError(f"there is no video '{file}'", remedy="name the file with --from")
         self._video = open_video(path, choices)
         own_hz = float(self._video.facts["rate_hz"])
-        self.rate_hz, self.shape_px, self.notes = rate_hz or own_hz, self._video.shape_px, self._video.notes
+        self.rate_hz = rate_hz or own_hz
+        self.shape_px = self._video.shape_px
+        self.notes = self._video.notes
         time_s = np.arange(n_frames_at(self.rate_hz, self._video.n_frames / own_hz)) / self.rate_hz
         self._shown = self._video.shown()[frame_at(own_hz, self._video.n_frames, time_s)]
 
@@ -166,7 +171,8 @@ class Camera(Source):
         start_s = None
         with self._container as container:
             for picture in container.decode(video=0):
-                received_s, time_s = time.perf_counter(), float(picture.time or 0)
+                received_s = time.perf_counter()
+                time_s = float(picture.time or 0)
                 start_s = time_s if start_s is None else start_s
                 number = round((time_s - start_s) * self.rate_hz)
                 yield Frame(picture.to_ndarray(format="gray"), number, received_s, time_s)
@@ -188,7 +194,9 @@ class Zmq(Source):
     def __init__(self, address: str, shape: tuple[int, ...], rate_hz: float, timeout_s: float | None) -> None:
         from stcnn.commands.stream.answers import bound_socket
 
-        self.shape, self.rate_hz, self.shape_px = shape, rate_hz, (shape[-2], shape[-1])
+        self.shape = shape
+        self.rate_hz = rate_hz
+        self.shape_px = (shape[-2], shape[-1])
         self._socket = bound_socket("PULL", address)
         self._timeout_ms = None if timeout_s is None else round(timeout_s * 1000)
 
@@ -221,7 +229,8 @@ class Zmq(Source):
             ) from None
 
     def _frame(self, facts: dict[str, Any], pixels: list[bytes], count: int, received_s: float) -> Frame:
-        shape, dtype = tuple(facts.get("shape", self.shape)), str(facts.get("dtype", "uint8"))
+        shape = tuple(facts.get("shape", self.shape))
+        dtype = str(facts.get("dtype", "uint8"))
         n_bytes = int(np.prod(self.shape)) * {"uint8": 1, "float32": 4}.get(dtype, 0)
         if shape != self.shape or len(pixels) != 1 or len(pixels[0]) != n_bytes or not n_bytes:
             raise DataError(

@@ -122,7 +122,8 @@ class Likeness:
             mean = means[neuron]
             expected = responses.expected[stimulus][neuron]
             if not (np.isnan(mean).any() or np.isnan(expected).any()):
-                x[row, : len(mean)], r[row, : len(mean)] = mean, expected
+                x[row, : len(mean)] = mean
+                r[row, : len(mean)] = expected
         power = r @ r.T
         product = x @ r.T
         gain = np.trace(product) / max(np.trace(power), 1e-30)

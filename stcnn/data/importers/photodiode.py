@@ -21,7 +21,8 @@ from stcnn.reading import numbers, read_csv, read_parquet
 
 Array = NDArray[np.floating[Any]]
 
-LOW, HIGH = 0.4, 0.6
+LOW = 0.4
+HIGH = 0.6
 """Share of the signal's range below which it is low, and above which it is high; between them it stays what it was."""
 LEAST_STEADY = 0.5
 """Share of the median frame interval by which an interval may deviate: more is a pulse missing, or one too many."""
@@ -112,7 +113,8 @@ def rises(time_s: Array, signal: Array, what: str, low_s: float = 0.0) -> Array:
     """
     lowest, highest = np.percentile(signal, [0.1, 99.9])
     if lowest == highest:  # pulses so short and rare that percentiles miss them
-        lowest, highest = signal.min(), signal.max()
+        lowest = signal.min()
+        highest = signal.max()
     if lowest == highest:
         raise DataError(f"{what} is {lowest:g} throughout", expected="a signal with two levels")
     level = (signal - lowest) / (highest - lowest)

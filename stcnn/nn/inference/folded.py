@@ -114,7 +114,8 @@ class FoldedLayer:
 
     def _by_fourier(self, x: Tensor) -> Tensor:
         """Correlate, keep what the window makes, and add the offset."""
-        (down, right), offset = self.padding, self.filter.input_offset
+        (down, right) = self.padding
+        offset = self.filter.input_offset
         above, left = (k // 2 for k in self.kernel.shape[2:])
         y = correlate(F.pad(x, (right, right, down, down)), self.kernel)
         y = y[..., above : above + self.shape[0], left : left + self.shape[1]]

@@ -87,7 +87,8 @@ class CellTypeConfig(Config):
 
     def place(self, lattice: Pair, centre: Pair) -> Window:
         """Return what is read of a lattice; it may reach beyond its edge."""
-        (rows, columns), (row, column) = self.window, centre
+        (rows, columns) = self.window
+        (row, column) = centre
         if self.grid is None:
             top = row - rows // 2
             left = column - columns // 2

@@ -210,7 +210,8 @@ class Readouts(nn.ModuleDict):
         top, left = corner.unbind(1)
         windows = torch.stack([top, top + weights.shape[1], left, left + weights.shape[2]], 1)
         require_on_lattice(windows, self.lattice)
-        (low_row, _, low_column, _), (_, high_row, _, high_column) = windows.amin(0).tolist(), windows.amax(0).tolist()
+        (low_row, _, low_column, _) = windows.amin(0).tolist()
+        (_, high_row, _, high_column) = windows.amax(0).tolist()
         window = Window(low_row, high_row, low_column, high_column)
         inside = self._inside()[cell_type.cpu() % len(self.places)]
         return PlacedReading(window, weights, windows, inside, site, clip, self.activation)

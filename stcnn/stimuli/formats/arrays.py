@@ -72,7 +72,8 @@ def array_source(frames: NDArray[Any], choices: Choices, facts: dict[str, Any] |
         DataError: its values leave open which one is white.
     """
     ordered = in_order(frames, choices.axes)
-    frames, notes = ordered.frames, ordered.notes
+    frames = ordered.frames
+    notes = ordered.notes
     if ordered.coloured:
         return colour_source(frames, choices, facts or {}, notes)
     light = luminance_of(frames, choices.white)
@@ -159,7 +160,8 @@ def colour_source(frames: NDArray[Any], choices: Choices, facts: dict[str, Any],
     whole = {1: 255.0, 2: 65535.0}.get(frames.dtype.itemsize, 1.0) if frames.dtype.kind == "u" else 1.0
     white = choices.white or (1.0 if light.guesses else whole)
     if frames.dtype.kind != "f" and white <= 1:
-        frames, white = frames.astype(np.float32), 1.0
+        frames = frames.astype(np.float32)
+        white = 1.0
     more = ["luminance is 0.299 red + 0.587 green + 0.114 blue, as the values stand (no gamma undone)"]
     if has_alpha(frames, white):
         more.append("what is not opaque lets the background through")

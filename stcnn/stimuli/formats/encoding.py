@@ -19,7 +19,8 @@ def write_video(movie: Movie, path: Path) -> None:
     An mp4 is H.264 with full-range luminance and a comment that says what a file can hold of a movie. A gif keeps every
     frame and plays at the next slower rate it can state; viewers slow down frames shorter than two of its ticks.
     """
-    av, frames = pyav(), grey(movie)
+    av = pyav()
+    frames = grey(movie)
     gif = path.suffix == ".gif"
     ticks = max(2, int(np.ceil(1 / (movie.rate_hz * TICK_S) - 1e-9)))
     rate = Fraction(100, ticks) if gif else Fraction(movie.rate_hz).limit_denominator(10_000)

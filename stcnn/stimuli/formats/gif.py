@@ -13,7 +13,10 @@ HURRIED = 1
 """Delays up to so many hundredths are shown as :data:`INSTEAD` by every browser (Chromium, Firefox, WebKit)."""
 INSTEAD = 10
 
-_EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
+_EXTENSION = 0x21
+_IMAGE = 0x2C
+_TRAILER = 0x3B
+_CONTROL = 0xF9
 
 
 class Delays(NamedTuple):
@@ -49,7 +52,8 @@ def delays_of(content: bytes) -> Delays:
 
 def _walk(content: bytes, found: list[int]) -> bool:
     """Collect delays; whether the trailer is reached."""
-    delay, at = 0, 13 + _table_bytes(content[10])
+    delay = 0
+    at = 13 + _table_bytes(content[10])
     while content[at] != _TRAILER:
         if content[at] == _EXTENSION:
             if content[at + 1] == _CONTROL:

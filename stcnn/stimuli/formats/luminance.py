@@ -41,14 +41,16 @@ def luminance_of(frames: NDArray[Any], white: float | None, n_bits: int | None =
         DataError: the values are so small that white must be said.
         ShapeError: they are not numbers, or negative, or above white.
     """
-    kind, n_bytes = frames.dtype.kind, frames.dtype.itemsize
+    kind = frames.dtype.kind
+    n_bytes = frames.dtype.itemsize
     if kind not in "biuf":
         raise ShapeError(f"a movie has values of type {frames.dtype}", expected="real numbers")
     if kind == "b":
         return Luminance(frames.astype(np.uint8), np.array([0, 1], np.float32))
     if kind == "f" or not frames.size:
         return Luminance(frames if white is None else _scaled(frames, white))
-    lowest, highest = int(frames.min()), int(frames.max())
+    lowest = int(frames.min())
+    highest = int(frames.max())
     if lowest < 0:
         found = f"movie values run from {lowest} to {highest}"
         raise ShapeError(found, expected="no value below 0 (black)", remedy="save them as luminance from 0 to 1")

@@ -13,7 +13,8 @@ from stcnn.errors import FileError
 from stcnn.stimuli.coverage import overlaps
 from stcnn.stimuli.formats.luminance import has_alpha, without_colour
 
-LIMITED, FULL = 1, 2
+LIMITED = 1
+FULL = 2
 """Names that FFmpeg has for ranges of values (``AVCOL_RANGE_MPEG``, ``AVCOL_RANGE_JPEG``)."""
 HDR = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}
 """Transfer functions, as FFmpeg numbers them, whose values are no luminance of a common screen."""
@@ -57,14 +58,16 @@ class PixelFormat:
     def _luminance(self, codes: NDArray[Any], n_bits: int) -> NDArray[np.float32]:
         if not self.limited:
             return (codes / np.float32(2**n_bits - 1)).astype(np.float32)
-        black, white = 16 * 2 ** (n_bits - 8), 235 * 2 ** (n_bits - 8)
+        black = 16 * 2 ** (n_bits - 8)
+        white = 235 * 2 ** (n_bits - 8)
         return np.clip((codes - np.float32(black)) / np.float32(white - black), 0, 1).astype(np.float32)
 
     def note(self) -> str:
         """Planes that are luminance."""
         if self.rgb:
             return "luminance is 0.299 red + 0.587 green + 0.114 blue, as the values stand (no gamma undone)"
-        black, white = 16 * 2 ** (self.n_bits - 8), 235 * 2 ** (self.n_bits - 8)
+        black = 16 * 2 ** (self.n_bits - 8)
+        white = 235 * 2 ** (self.n_bits - 8)
         values = f"{black:g} to {white:g}" if self.limited else f"0 to {2**self.n_bits - 1}"
         return f"luminance is the luma of the video ({self.name}), {values} as black to white (no gamma undone)"
 
@@ -152,7 +155,8 @@ class Layout:
         """The layout of a display matrix, nine numbers as ``libavutil/display.h`` has them; None for other angles."""
         if matrix is None:
             return cls(stretch=stretch)
-        (a, b), (c, d) = matrix[0:2] / 2**16, matrix[3:5] / 2**16
+        (a, b) = matrix[0:2] / 2**16
+        (c, d) = matrix[3:5] / 2**16
         if np.allclose([abs(b), abs(c), abs(a) - abs(d)], 0, atol=1e-3) and abs(a) > 0.5:
             return cls(False, bool(d < 0), bool(a < 0), stretch)
         if np.allclose([abs(a), abs(d), abs(b) - abs(c)], 0, atol=1e-3) and abs(b) > 0.5:
@@ -194,6 +198,7 @@ def _stretched(width: int, stretch: Fraction) -> int:
 def _stretching(width: int, stretch: Fraction) -> NDArray[np.float32]:
     """Weights ``(X, stretched X)`` that average columns by the share of each that a new column covers."""
     n_columns = _stretched(width, stretch)
-    old, new = np.linspace(0, 1, width + 1), np.linspace(0, 1, n_columns + 1)
+    old = np.linspace(0, 1, width + 1)
+    new = np.linspace(0, 1, n_columns + 1)
     weights = overlaps(new, old)
     return (weights / weights.sum(1, keepdims=True)).T.astype(np.float32)

@@ -51,7 +51,9 @@ def read_tiff(path: Path, choices: Choices) -> Source:
         source = colour_source(pages.frames, choices, pages.facts, pages.notes)
         return source
     light = luminance_of(pages.frames, choices.white, pages.n_bits)
-    frames, levels, notes = light.frames, light.levels, (*pages.notes, *light.notes)
+    frames = light.frames
+    levels = light.levels
+    notes = (*pages.notes, *light.notes)
     if pages.photometric == "MINISWHITE":
         notes = (*notes, "it is white-is-zero (photometric interpretation): inverted")
         if frames.dtype.kind == "f":
@@ -204,7 +206,8 @@ def _palette_source(pages: _Pages) -> Source:
     largest = 255 if colours.max() <= 255 else 65535  # some write colours of 8 bits where 16 are due
     levels = (LUMA @ colours / largest).astype(np.float32)
     note = f"its palette of {len(levels)} colours is applied: luminance is 0.299 red + 0.587 green + 0.114 blue"
-    frames, notes = pages.frames, (*pages.notes, note)
+    frames = pages.frames
+    notes = (*pages.notes, note)
     if int(frames.max()) >= len(levels):
         found = f"it holds code {int(frames.max())} but its palette has {len(levels)} colours"
         raise FileError(found, expected="every code to have its colour")
@@ -217,7 +220,8 @@ def _facts(file: Any) -> tuple[dict[str, Any], tuple[str, ...]]:  # noqa: ANN401
     """Our own facts, or the frame interval of ImageJ or OME."""
     if ours := facts_in(file.pages[0].description):
         return ours, ()
-    interval_s, whose = 0.0, "ImageJ"
+    interval_s = 0.0
+    whose = "ImageJ"
     if file.is_imagej:
         said = file.imagej_metadata or {}
         interval_s = _number(said.get("finterval")) * SECONDS.get(str(said.get("tunit", "s")).lower(), 0.0)

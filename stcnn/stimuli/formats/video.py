@@ -108,9 +108,12 @@ def survey(path: Path, choices: Choices) -> Survey:
 
 def _take(frame: Any, found: Survey, path: Path) -> None:  # noqa: ANN401 - of PyAV
     """Add what a frame says."""
-    pixels, size_px = PixelFormat.of(frame), (frame.height, frame.width)
+    pixels = PixelFormat.of(frame)
+    size_px = (frame.height, frame.width)
     if found.pixels is None:
-        found.pixels, found.size_px, found.matrix = pixels, size_px, _display_matrix(frame)
+        found.pixels = pixels
+        found.size_px = size_px
+        found.matrix = _display_matrix(frame)
         found.transfer = int(frame.color_trc or 0)
     elif (pixels, size_px) != (found.pixels, found.size_px):
         raise FileError(

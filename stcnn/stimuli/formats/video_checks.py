@@ -36,7 +36,8 @@ def require_whole(found: Survey, times_s: NDArray[np.float64], clock: Clock, cho
         and found.n_declared > found.n_pictures + found.n_cut
         and (fault or found.n_declared > found.n_packets)
     ):
-        fault, n_whole = fault or "it breaks off", max(n_whole, found.n_declared)
+        fault = fault or "it breaks off"
+        n_whole = max(n_whole, found.n_declared)
     elif found.end_s is not None and found.end_s - reached_s > 1.5 * interval_s:
         n_whole = max(n_whole, found.n_pictures + round((found.end_s - reached_s) / interval_s))
         fault = fault or f"it breaks off at {reached_s:.4g} s of {found.end_s:.4g} s"
@@ -79,7 +80,8 @@ def refusals(found: Survey, choices: Choices, path: Path) -> list[str]:
 
 
 def _layout_notes(found: Survey, choices: Choices, path: Path) -> list[str]:
-    layout, notes = Layout.of(found.matrix, found.stretch), []
+    layout = Layout.of(found.matrix, found.stretch)
+    notes = []
     if layout is None and choices.rotation != "ignore":
         found_text = f"'{path}' is to be turned by an angle that is no multiple of 90 degrees"
         raise DataError(found_text, remedy="turn it first, or say rotation: ignore to read it as stored")

@@ -155,7 +155,8 @@ def activate(maps: Maps, norm: Normalisation, dtype: torch.dtype, window: tuple[
     """
     from stcnn.nn.kernels.triton.kernels import activate as kernel
 
-    v, (where, lanes) = maps.v, _window(maps, window)
+    v = maps.v
+    (where, lanes) = _window(maps, window)
     x = v.new_empty(len(v), lanes, dtype=dtype)
     options = maps.options
     with _on_device(v):
@@ -217,7 +218,8 @@ def integrate_backward(
     """
     from stcnn.nn.kernels.triton.kernels import integrate_backward as kernel
 
-    v, (where, lanes) = maps.v, _window(maps, window)
+    v = maps.v
+    (where, lanes) = _window(maps, window)
     du = v.new_empty(v.shape, dtype=dtype)
     sums = v.new_empty(2, v.shape[1], dtype=torch.float64)
     h = v.new_empty(v.shape if maps.tail_weight is not None else 0)
