@@ -118,4 +118,4 @@ class Cascade(nn.Module):
             for batch in loader(dataset, centred(batching)):
                 spectra = Spectra.of(self.signals.of(batch, self.deg_per_px), self.lags, batch.rate_hz)
                 found.append(Predictions.of(self.scaled(batch, self.traces(batch, spectra)), batch))
-        return Predictions.joined(found)
+        return Predictions.concatenated(found)

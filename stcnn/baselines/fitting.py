@@ -82,7 +82,7 @@ def fit_nonlinear(linear: Linear, design: Design) -> Cascade:
         TrainingError: the error is not finite.
     """
     model = started(linear, Shape(nonlinear=True, indicator=False), design)
-    return fitted(model, problem_of(linear, model, design))
+    return fit_cascade(model, problem_of(linear, model, design))
 
 
 def fit_behind_indicator(design: Design, memory_s: float = SHORT_MEMORY_S) -> tuple[Cascade, Problem]:
@@ -94,10 +94,10 @@ def fit_behind_indicator(design: Design, memory_s: float = SHORT_MEMORY_S) -> tu
     linear, tau_s = regressed_behind_indicators(design, memory_s)
     model = started(linear, Shape(nonlinear=True, indicator=True), design, tau_s)
     problem = problem_of(linear, model, design)
-    return fitted(model, problem), problem
+    return fit_cascade(model, problem), problem
 
 
-def fitted(model: Cascade, problem: Problem) -> Cascade:
+def fit_cascade(model: Cascade, problem: Problem) -> Cascade:
     """Choose the factor of the penalty on what is held back, then fit everything."""
     kept = torch.ones(problem.n_folds)
     kept[0] = 0

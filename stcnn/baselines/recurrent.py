@@ -66,7 +66,7 @@ class Recurrent(nn.Module):
         with torch.no_grad():
             for batch in loader(dataset, centred(batching)):
                 found.append(Predictions.of(self.traces(batch, self.signals.of(batch, self.deg_per_px)), batch))
-        return Predictions.joined(found)
+        return Predictions.concatenated(found)
 
 
 def fit_recurrent(design: Design) -> Recurrent:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stcnn.baselines.cascade import Cascade, Shape
 from stcnn.baselines.design import Design, Spectra, lagged
-from stcnn.baselines.fitting import Problem, fitted
+from stcnn.baselines.fitting import Problem, fit_cascade
 
 START_SQUARE = 0.3
 """Mean of the squared filter's contribution to the voltage at the start."""
@@ -41,7 +41,7 @@ def fit_two_filters(one: Cascade, problem: Problem) -> Cascade:
             model.sign[index] = sign
         square = _mean_square(model, problem.spectra)
         model.drawn_squared.mul_((START_SQUARE / square.clamp(min=1e-12)).sqrt()[:, None])
-    return fitted(model, problem)
+    return fit_cascade(model, problem)
 
 
 def _mean_square(model: Cascade, spectra: Sequence[Spectra]) -> Tensor:

@@ -62,7 +62,7 @@ class Predictions:
         return cls(*(row.cpu() for row in rows))
 
     @classmethod
-    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+    def concatenated(cls, parts: Sequence[Predictions]) -> Predictions:
         """Put the recordings of several batches into one, padded to the longest."""
         length = max(part.target.shape[1] for part in parts)
 
@@ -130,6 +130,6 @@ def predict(model: STCNN, dataset: Dataset, batching: BatchingConfig) -> Predict
         with torch.no_grad():
             wide = reaching_all(model, dataset) if batching.kind == "movies" else model
             batches = (batch.to(device) for batch in loader(dataset, batching))
-            return Predictions.joined([Predictions.of(predict_batch(wide, batch), batch) for batch in batches])
+            return Predictions.concatenated([Predictions.of(predict_batch(wide, batch), batch) for batch in batches])
     finally:
         model.train(training)

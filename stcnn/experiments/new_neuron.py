@@ -259,7 +259,7 @@ def by_neuron(shown: Sequence[Shown]) -> dict[tuple[int, int], list[Shown]]:
 def predict_new(model: STCNN, shown: Sequence[Shown], fits: Mapping[tuple[int, int], NeuronFit]) -> Predictions:
     """Predict recordings of fitted neurons."""
     parts = [Predictions.of(fits[each.key].trace(model, each)[None], each.batch) for each in shown]
-    return Predictions.joined(parts)
+    return Predictions.concatenated(parts)
 
 
 def fit_table(dataset: Dataset, fits: Mapping[tuple[int, int], NeuronFit], shown: Sequence[Shown]) -> pd.DataFrame:

@@ -36,17 +36,17 @@ def our_name(name: str, lc_types: Sequence[str]) -> str:
     """
     if name == GLOBAL_TAU[0]:
         return GLOBAL_TAU[1]
-    room, _, rest = name.partition(".")
+    part, _, rest = name.partition(".")
     place, _, tensor = rest.rpartition(".")
-    if room == "ca_param" and tensor in NEURON_NAMES:
+    if part == "ca_param" and tensor in NEURON_NAMES:
         return f"calcium.types.{cell_type_name(place)}.{NEURON_NAMES[tensor]}"
     if not place.isdecimal():
         return ""
-    if room == "network" and tensor in LAYER_NAMES:
+    if part == "network" and tensor in LAYER_NAMES:
         return f"hidden.{place}.{LAYER_NAMES[tensor]}"
-    if room == "norm_layers" and tensor in NORM_NAMES:
+    if part == "norm_layers" and tensor in NORM_NAMES:
         return f"hidden.{place}.norm.{tensor}"
-    if room == "lc_layers" and tensor in LAYER_NAMES and int(place) < len(lc_types):
+    if part == "lc_layers" and tensor in LAYER_NAMES and int(place) < len(lc_types):
         return f"readouts.{cell_type_name(lc_types[int(place)])}.{LAYER_NAMES[tensor]}"
     return ""
 
@@ -56,19 +56,19 @@ def published_name(name: str, lc_types: Sequence[str]) -> str:
     if name == GLOBAL_TAU[1]:
         return GLOBAL_TAU[0]
     known = {cell_type_name(lc_type): lc_type for lc_type in lc_types}
-    room, _, rest = name.partition(".")
-    if room == "calcium":
+    part, _, rest = name.partition(".")
+    if part == "calcium":
         cell_type, _, tensor = rest.removeprefix("types.").rpartition(".")
         cell_type = known.get(cell_type, cell_type)
         return f"ca_param.{cell_type}.{_OUR_NEURON_NAMES[tensor]}" if tensor in _OUR_NEURON_NAMES else ""
     place, _, tensor = rest.partition(".")
     norm = tensor.removeprefix("norm.")
-    if room == "hidden" and norm != tensor and norm in NORM_NAMES:
+    if part == "hidden" and norm != tensor and norm in NORM_NAMES:
         return f"norm_layers.{place}.{norm}"
     if tensor not in _OUR_LAYER_NAMES:
         return ""
-    if room == "hidden":
+    if part == "hidden":
         return f"network.{place}.{_OUR_LAYER_NAMES[tensor]}"
-    if room == "readouts" and place in known:
+    if part == "readouts" and place in known:
         return f"lc_layers.{list(known).index(place)}.{_OUR_LAYER_NAMES[tensor]}"
     return ""

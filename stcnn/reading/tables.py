@@ -57,7 +57,7 @@ def read_csv(path: str | Path, needed: Sequence[str] = (), what: str = "a table 
     names = _header(content, path, what)
     blank: list[int] = []
     faulty: list[str] = []
-    handler = _judge_row(blank, faulty)
+    handler = _note_row(blank, faulty)
     parse = pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=handler)
     text = dict.fromkeys(names, pa.string())
     convert = pyarrow.csv.ConvertOptions(column_types=text, strings_can_be_null=False, quoted_strings_can_be_null=False)
@@ -91,10 +91,10 @@ def _header(content: bytes, path: str | Path, what: str) -> list[str]:
     return names
 
 
-def _judge_row(blank: list[int], faulty: list[str]) -> Callable[[Any], str]:
+def _note_row(blank: list[int], faulty: list[str]) -> Callable[[Any], str]:
     """Note the numbers of blank rows, and what is wrong with others; nothing may be raised in there."""
 
-    def judge(row: Any) -> str:  # noqa: ANN401 - pyarrow.csv.InvalidRow
+    def note(row: Any) -> str:  # noqa: ANN401 - pyarrow.csv.InvalidRow
         if row.text.strip():
             cells = f"{row.actual_columns} cell" + ("" if row.actual_columns == 1 else "s")
             faulty.append(f"{cells} in row {row.number} ('{readable(row.text, 40)}')")
@@ -102,7 +102,7 @@ def _judge_row(blank: list[int], faulty: list[str]) -> Callable[[Any], str]:
             blank.append(row.number)
         return "skip"
 
-    return judge
+    return note
 
 
 def _without_empty_end(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:

@@ -165,8 +165,8 @@ def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
     """
     split = Split.from_json(run.split(), dataset)
     model = run.model()
-    room = max(0, MOST_TRACES - len(split.validation))
-    chosen = np.unique(np.linspace(0, len(split.train) - 1, min(room, len(split.train))).astype(int))
+    n_left = max(0, MOST_TRACES - len(split.validation))
+    chosen = np.unique(np.linspace(0, len(split.train) - 1, min(n_left, len(split.train))).astype(int))
     shown = [*split.validation, *(split.train[i] for i in chosen)]
     part = dataset.subset(shown)
     predictions = predict(model, part, batching)

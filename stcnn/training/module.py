@@ -191,7 +191,7 @@ class TrainingModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Score the held-out recordings."""
-        self.held_out = Predictions.joined(self._predictions).scores(self.model.cell_types, self.likelihood)
+        self.held_out = Predictions.concatenated(self._predictions).scores(self.model.cell_types, self.likelihood)
         self._predictions.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

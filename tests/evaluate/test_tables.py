@@ -29,7 +29,7 @@ def predicted(dataset: Dataset, batching: BatchingConfig = BATCHING) -> Predicti
         waves = torch.sin(torch.arange(batch.target.shape[1]) / 7)
         neuron = batch.neuron[:, None] + batch.cell_type[:, None]
         parts.append(Predictions.of(0.3 * waves + 0.1 * neuron, batch))
-    return Predictions.joined(parts)
+    return Predictions.concatenated(parts)
 
 
 def repeated(trials: int = 3) -> Dataset:
@@ -180,7 +180,7 @@ def test_the_truth_of_simulated_recordings_reaches_their_ceiling() -> None:
     simulation = simulate(config)
     measured = list(loader(simulation.dataset, BATCHING))
     truth = loader(replace(simulation.dataset, recordings=simulation.truth.recordings), BATCHING)
-    predictions = Predictions.joined([Predictions.of(t.target, b) for t, b in zip(truth, measured, strict=True)])
+    predictions = Predictions.concatenated([Predictions.of(t.target, b) for t, b in zip(truth, measured, strict=True)])
     table = Evaluation.of(predictions, simulation.dataset).scores_table(("cell_type",), n_draws=200)
     assert 0.5 < table.trial_mean_ceiling.item() < 1
     assert table.normalised_correlation.item() == pytest.approx(1, abs=0.05)

@@ -336,7 +336,7 @@ def test_joined_predictions_pad_what_is_short_without_scoring_it():
         return Predictions(traces[0], traces[1], torch.ones(2, n_samples), index, torch.arange(2), index)
 
     short, long = part(5), part(9)
-    joined = Predictions.joined([short, long])
+    joined = Predictions.concatenated([short, long])
     assert joined.target.shape == (4, 9)
     assert joined.weight.sum() == short.weight.sum() + long.weight.sum()
     alone = (short.scores(["lc4"]).loss + long.scores(["lc4"]).loss) / 2

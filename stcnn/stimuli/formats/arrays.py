@@ -71,7 +71,7 @@ def array_source(frames: NDArray[Any], choices: Choices, facts: dict[str, Any] |
         ShapeError: the order of its axes cannot be known, or its values are no luminance.
         DataError: its values leave open which one is white.
     """
-    ordered = in_order(frames, choices.axes)
+    ordered = with_axes_in_order(frames, choices.axes)
     frames = ordered.frames
     notes = ordered.notes
     if ordered.coloured:
@@ -95,7 +95,7 @@ class Ordered(NamedTuple):
     notes: tuple[str, ...]
 
 
-def in_order(frames: NDArray[Any], axes: str | None) -> Ordered:
+def with_axes_in_order(frames: NDArray[Any], axes: str | None) -> Ordered:
     """Bring the axes of an array into the order time, row, column, colour.
 
     Args:

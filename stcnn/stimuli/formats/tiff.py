@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.movie import Movie
 from stcnn.reading import reading, require_room
-from stcnn.stimuli.formats.arrays import colour_source, in_order
+from stcnn.stimuli.formats.arrays import colour_source, with_axes_in_order
 from stcnn.stimuli.formats.luminance import luminance_of
 from stcnn.stimuli.formats.source import LUMA, Choices, Source, facts_in, facts_text, grey, source_of
 
@@ -92,7 +92,7 @@ def _read(path: Path, choices: Choices) -> _Pages:
     size = dict(zip(chosen[0].axes, chosen[0].shape, strict=True))
     if choices.axes is None:
         stacks = [_squeezed(stack, chosen[0].axes, letters) for stack in stacks]
-    ordered = [in_order(stack, letters) for stack in stacks]
+    ordered = [with_axes_in_order(stack, letters) for stack in stacks]
     if ordered[0].coloured and photometric not in ("RGB", "YCBCR"):
         found = f"'{path}' has {size.get('S', size.get('C'))} samples a pixel but is no picture in colour"
         raise ShapeError(found, expected="grey, or red, green and blue")
