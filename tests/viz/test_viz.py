@@ -320,3 +320,20 @@ def test_animation_of_nothing_or_to_another_ending_is_refused(tmp_path: Path):
     with pytest.raises(FileError, match="has no frame"):
         write_film(tmp_path / "film.mp4", iter([]))
     assert not list(tmp_path.iterdir())
+
+
+def test_columns_that_are_no_squares_are_drawn_where_they_lie() -> None:
+    places = np.stack(np.meshgrid(np.arange(3) - 1.0, 1.0 - np.arange(3)), -1)
+    corners = np.array([(0.5, 0), (0, 0.5), (-0.5, 0), (0, -0.5)])
+    cells = places[:, :, None] + corners
+    kernels = np.arange(18.0).reshape(1, 2, 3, 3)
+    kernels[:, :, 0, 0] = np.nan
+    polygons, values = weights.cell_tiles(kernels, cells)
+    assert len(polygons) == len(values) == 16
+    np.testing.assert_array_equal(values[:8], np.arange(1.0, 9))
+    middles = np.array([polygon.mean(0) for polygon in polygons])
+    np.testing.assert_allclose(middles[3], (1, 1))  # the middle of the first tile, rows downwards
+    np.testing.assert_allclose(middles[0], (1, 0))  # a column above it is drawn above
+    np.testing.assert_allclose(middles[8 + 3], (5, 1))
+    figure = weights.weight_grid(weights.LayerWeights("layer", kernels, ["1"], 4.0, cells=cells))
+    assert len(figure.axes[0].collections) == 1
