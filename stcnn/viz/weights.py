@@ -124,12 +124,12 @@ def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> ScalarMappable
         across = "output channel"
     n_rows, n_columns, height, width = weights.shape
     columns = list(layer.outputs) if rows == [""] else [str(i + 1) for i in range(n_columns)]
-    look = {"cmap": DIVERGING, "norm": Normalize(-limit, limit)}
+    scale = Normalize(-limit, limit)
     if layer.cells is None:
-        picture: ScalarMappable = axes.imshow(tiled(weights), interpolation="none", aspect="auto", **look)
+        picture: ScalarMappable = axes.imshow(tiled(weights), DIVERGING, scale, aspect="auto", interpolation="none")
     else:
         polygons, values = cell_tiles(weights, layer.cells)
-        picture = axes.add_collection(PolyCollection(polygons, array=values, **look))
+        picture = axes.add_collection(PolyCollection(polygons, array=values, cmap=DIVERGING, norm=scale))
         axes.set(xlim=(-0.5, n_columns * (width + 1) - 1.5), ylim=(n_rows * (height + 1) - 1.5, -0.5))
         axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks((width + 1) * np.arange(n_columns) + (width - 1) / 2, columns)
