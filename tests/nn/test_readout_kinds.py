@@ -1,0 +1,80 @@
+"""Kinds of readouts: weights of fewer parameters read as weights of their own do, in every way through the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from stcnn import STCNN, ModelConfig, Population
+from stcnn.nn.sites import Neurons
+
+FACTORISED = {"kind": "factorised", "rank": 2}
+
+
+def network(weights: dict[str, Any], **readout: Any) -> STCNN:
+    torch.manual_seed(0)
+    config = {
+        "eye": {"lattice": (9, 9), "column_spacing_deg": 2.0, "acceptance_fwhm_deg": 3.0, "window_deg": 9.0},
+        "hidden": {"channels": [3, 4], "kernel_columns": 3, "norm": {"kind": "none"}},
+        "readout": {"weights": weights, **readout},
+        "cell_types": {"default": {"window_columns": 5}, "t5": {"window_columns": 3}},
+    }
+    return STCNN(ModelConfig.model_validate(config), Population(neurons={"t4": ("a",), "t5": ("b", "c")}))
+
+
+def movie() -> Tensor:
+    return torch.randn(2, 40, 31, 31, generator=torch.Generator().manual_seed(0)) / 2
+
+
+def twin(model: STCNN) -> STCNN:
+    """The same network with every weight on its own."""
+    full = network({"kind": "full"}, **model.config.readout.model_dump(exclude={"weights"}))
+    known = model.state_dict()
+    state = {name: known.get(name, value) for name, value in full.state_dict().items()}
+    for name, readout in zip(model.cell_types, model.readouts.each, strict=True):
+        for drive, weight in zip(("weight", "inhibition"), readout.weights, strict=False):
+            state[f"readouts.{name}.{drive}"] = weight.detach()
+    full.load_state_dict(state)
+    return full
+
+
+@pytest.mark.parametrize("kernel", [{}, {"kind": "conductance"}], ids=["one drive", "excitation and inhibition"])
+def test_weights_of_few_numbers_answer_as_the_same_weights_of_their_own(kernel: dict[str, Any]) -> None:
+    model = network(FACTORISED, filter=kernel) if kernel else network(FACTORISED)
+    full = twin(model)
+    for readout in model.readouts.each:
+        channel, place = readout.channel, readout.place
+        torch.testing.assert_close(readout.weights[0], sum(channel[r, :, None, None] * place[r] for r in range(2)))
+    if kernel:
+        assert hasattr(model.readouts.each[0], "inhibition_place")
+    torch.testing.assert_close(model.train().voltage_of(movie(), 180.0), full.train().voltage_of(movie(), 180.0))
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval().voltage_of(movie(), 180.0), full.eval().voltage_of(movie(), 180.0))
+        first = torch.tensor([0, 1])
+        there = Neurons(first, first, torch.zeros(2, dtype=torch.long), torch.tensor([[1.0, 0.5], [-1.0, 0.0]]))
+        torch.testing.assert_close(model.voltage_at(movie(), there, 180.0), full.voltage_at(movie(), there, 180.0))
+
+
+def test_a_window_costs_its_factors() -> None:
+    saved = network({"kind": "full"}).n_trained - network(FACTORISED).n_trained
+    assert saved == 4 * (25 + 9) - 2 * ((4 + 25) + (4 + 9))
+
+
+def test_gradients_reach_both_factors() -> None:
+    model = network(FACTORISED).train()
+    model(movie(), 180.0).calcium.square().mean().backward()
+    for readout in model.readouts.each:
+        assert readout.channel.grad.abs().min() > 0
+        assert readout.place.grad.abs().max() > 0
+
+
+def test_products_spread_as_weights_of_their_own() -> None:
+    torch.manual_seed(0)
+    spreads = {}
+    for name, weights in (("full", {"kind": "full"}), ("factorised", {"kind": "factorised", "rank": 50})):
+        drawn = [network(weights).readouts.each[0].weights[0].detach() for _ in range(1)]
+        spreads[name] = torch.cat(drawn).std().item()
+    assert spreads["factorised"] == pytest.approx(spreads["full"], rel=0.3)
