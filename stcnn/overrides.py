@@ -66,7 +66,8 @@ def plain(composed: DictConfig) -> dict[str, Any]:
 
 def choices() -> dict[str, list[str]]:
     """Return the names one can choose from, by the group: ``dataset`` and ``model``."""
-    return {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}
+    groups = {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}
+    return {group: names for group, names in groups.items() if names}  # conf/cluster holds scripts
 
 
 def with_prefix(overrides: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@
 ``atomic_folder``   the same for a folder
 ``atomic_files``    several files of one folder, together
 ``locked``          the only process that does something in a folder
+``is_locked``       whether another process does
 ``cache_folder``    where this machine keeps what can be made again
 ``is_draft``        whether a path lies in something that is being written
 =================== ===============================================================================================
@@ -16,6 +17,15 @@ reading only, too many open files) has the same sentence whoever meets it.
 from stcnn.writing.caches import cache_folder
 from stcnn.writing.drafts import is_draft
 from stcnn.writing.files import TakenError, atomic_files, atomic_folder, atomic_write
-from stcnn.writing.locks import locked
+from stcnn.writing.locks import is_locked, locked
 
-__all__ = ["TakenError", "atomic_files", "atomic_folder", "atomic_write", "cache_folder", "is_draft", "locked"]
+__all__ = [
+    "TakenError",
+    "atomic_files",
+    "atomic_folder",
+    "atomic_write",
+    "cache_folder",
+    "is_draft",
+    "is_locked",
+    "locked",
+]

@@ -56,6 +56,28 @@ def locked(folder: Path, purpose: str, doing: str, *, wait: bool = False) -> Ite
         os.close(descriptor)
 
 
+def is_locked(folder: Path, purpose: str) -> bool:
+    """Tell whether another process holds a lock on a folder; not of one that this process holds.
+
+    Args:
+        folder: that may be there.
+        purpose: what the lock is for, as of :func:`locked`.
+    """
+    path = folder / f".{purpose}.lock"
+    if fcntl is None or not path.is_file():
+        return False
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:  # a network file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

@@ -1,0 +1,109 @@
+"""A real Slurm, in this container: twelve runs as one array, some killed again and again, end with the same numbers."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stcnn.sweep import Sweep, cluster, running
+from tests.sweep.test_sweep import spec, the_runs, until
+
+SLURM = Path(__file__).parents[2] / ".ci" / "slurm"
+KILLS = (
+    ("scontrol", "requeue", "{task}"),
+    ("scancel", "--batch", "--signal=TERM", "{task}"),
+    ("scancel", "--batch", "--signal=USR1", "{task}"),
+)
+"""As an administrator or another job does it, as a preemption does, as the end of the time does."""
+EPOCHS = "training.epochs=25"
+
+needs_slurm = pytest.mark.skipif(
+    shutil.which("slurmctld") is None or os.getuid() != 0,
+    reason="needs Debian's slurmctld, slurmd and slurm-client, and root; .ci/run installs them",
+)
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm" / "slurm.conf"))
+    monkeypatch.setenv("SLURMCTLD_PORT", "16917")
+    monkeypatch.setenv("SLURMD_PORT", "16918")
+    subprocess.run([SLURM, "start", tmp_path / "slurm"], check=True)
+    yield
+    subprocess.run(["scancel", "--user=root"], check=False)
+    subprocess.run([SLURM, "stop", tmp_path / "slurm"], check=True)
+
+
+def squeue() -> dict[str, tuple[str, str]]:
+    """State and reason of every task of an array that is not done."""
+    listed = subprocess.run(["squeue", "-h", "-r", "-o", "%i|%T|%r"], capture_output=True, text=True, check=True).stdout
+    return {task: (state, why) for task, state, why in (line.split("|") for line in listed.splitlines())}
+
+
+def without_the_two_minutes() -> None:
+    """Let what was requeued begin at once: Slurm waits two minutes."""
+    for task, (state, why) in squeue().items():
+        if (state, why) == ("PENDING", "BeginTime"):
+            subprocess.run(["scontrol", "update", f"JobId={task}", "StartTime=now"], check=False, capture_output=True)
+
+
+def n_epochs(sweep: Sweep, number: int) -> int:
+    task = sweep.tasks()[number - 1]
+    found = (sweep.runs_folder / task.run / "checkpoints").glob("epoch_*.ckpt")
+    return max((int(re.sub(r"\D", "", path.stem)) for path in found), default=-1)
+
+
+@pytest.mark.slow
+@needs_slurm
+@pytest.mark.usefixtures("slurm")
+def test_twelve_runs_as_one_array_three_of_them_killed_three_times(tmp_path: Path):
+    seeds = range(1, 13)
+    here = Sweep.create(tmp_path / "here", spec(tmp_path / "data", seeds, base=[EPOCHS]))
+    assert {task.state for task in running.run(here, print).tasks} == {"finished"}
+
+    where = {"kind": "slurm", "memory_gb": 1}
+    there = Sweep.create(tmp_path / "there", spec(tmp_path / "data", seeds, where, base=[EPOCHS]))
+    (job,) = running.run(there, print).jobs
+    assert running.run(there, print).jobs == []  # all are queued
+    killed = {1: 0, 2: 0, 5: 0}
+    reached = dict.fromkeys(killed, 0)
+
+    def disturbed() -> bool:
+        without_the_two_minutes()
+        queued = squeue()
+        for number, kills in killed.items():
+            task = f"{job}_{number}"
+            epochs = n_epochs(there, number)
+            if kills < 3 and queued.get(task, ("",))[0] == "RUNNING" and epochs > reached[number]:
+                subprocess.run([word.format(task=task) for word in KILLS[kills]], check=True)
+                killed[number] += 1
+                reached[number] = epochs
+                until(lambda task=task: squeue().get(task, ("",))[0] != "RUNNING")
+        return not queued
+
+    until(disturbed, limit_s=1500)
+    tasks = there.with_queue(cluster.queue(there)).tasks()
+    assert {task.state for task in tasks} == {"finished"}
+    assert killed == {1: 3, 2: 3, 5: 3}
+    assert [task.attempts for task in tasks] == [4 if task.number in killed else 1 for task in tasks]
+    assert the_runs(there) == the_runs(here)
+    assert running.run(there, print).jobs == []
+    assert len(list((there.path / "jobs").iterdir())) == 1
+
+
+@pytest.mark.slow
+@needs_slurm
+@pytest.mark.usefixtures("slurm")
+def test_a_job_that_is_cancelled_stays_away(tmp_path: Path):
+    where = {"kind": "slurm", "memory_gb": 1}
+    made = Sweep.create(tmp_path / "sweep", spec(tmp_path / "data", [1], where, base=["training.epochs=100000"]))
+    (job,) = running.run(made, print).jobs
+    until(lambda: n_epochs(made, 1) > 0)
+    subprocess.run(["scancel", "--full", job], check=True)
+    until(lambda: not squeue())
+    (task,) = made.with_queue(cluster.queue(made)).tasks()
+    assert task.state == "stopped"
