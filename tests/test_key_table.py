@@ -9,9 +9,10 @@ from stcnn.data.importers.nwb.keys import NwbConfig
 from stcnn.data.importers.suite2p import Suite2pConfig
 from stcnn.data.importers.tables_config import TablesConfig
 from stcnn.key_table import key_table
+from stcnn.sweep import SweepSpec
 
 
-@pytest.mark.parametrize("model", [Config, NwbConfig, Suite2pConfig, CaimanConfig, TablesConfig])
+@pytest.mark.parametrize("model", [Config, NwbConfig, Suite2pConfig, CaimanConfig, TablesConfig, SweepSpec])
 def test_every_key_has_a_meaning(model: type[BaseModel]):
     assert [key.path for key in key_table(model) if not key.meaning] == []
 

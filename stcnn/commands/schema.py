@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Write the JSON schema of a YAML file, for an editor.")
 
-Kind = Literal["training", "model", "import", "protocol"]
+Kind = Literal["training", "model", "import", "protocol", "sweep"]
 
 
 @app.command()
 def schema(
-    of: Annotated[Kind, typer.Argument(help="Which YAML: of a training, of conf/model, of an import, a protocol.")],
+    of: Annotated[Kind, typer.Argument(help="Which YAML: of a training, of conf/model, of an import, ...")],
     to: Annotated[Path | None, typer.Option(help="File to write; else it is printed.")] = None,
 ) -> None:
     """Write the JSON schema of a YAML file: keys, types, bounds and what each key means.
@@ -49,9 +49,10 @@ def _adapter(of: Kind) -> TypeAdapter[Any]:
     from stcnn.data.importers.importer import IMPORTERS
     from stcnn.nn.model_config import ModelConfig
     from stcnn.stimuli import Protocol
+    from stcnn.sweep import SweepSpec
 
     if of == "import":
         kinds: Any = reduce(or_, [importer.config for importer in IMPORTERS.values()])
         union: Any = Annotated[kinds, Field(discriminator="kind")]
         return TypeAdapter(union)
-    return TypeAdapter({"training": Config, "model": ModelConfig, "protocol": Protocol}[of])
+    return TypeAdapter({"training": Config, "model": ModelConfig, "protocol": Protocol, "sweep": SweepSpec}[of])

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 class RunByDefault(TyperGroup):
     """A group of commands in which a file that stands in the place of one is run."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer has no public name for it
-        """Put ``run`` before what is no command and no call for help."""
-        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer has no public name for it
+        """Put ``run`` before what is no command."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["run", *args])
 
 
 app = typer.Typer(help="Train many models: a grid, seeds, folds, data sets.", cls=RunByDefault, no_args_is_help=True)

@@ -20,6 +20,7 @@ class Local(Config):
     """This machine: a pool of processes that share its cores."""
 
     kind: Literal["local"] = "local"
+    """What runs the trainings: this machine, or a scheduler."""
     at_once: PositiveInt | None = None
     """Runs at the same time; None is one for every ``threads`` cores."""
     threads: PositiveInt = 1
@@ -53,6 +54,7 @@ class Slurm(Cluster):
     """Slurm: one job array, ``conf/cluster/slurm.sh``."""
 
     kind: Literal["slurm"]
+    """What runs the trainings: this machine, or a scheduler."""
     partition: str | None = None
     """Partition; None is the cluster's default."""
     account: str | None = None
@@ -67,6 +69,7 @@ class Lsf(Cluster):
     """LSF: one job array, ``conf/cluster/lsf.sh``."""
 
     kind: Literal["lsf"]
+    """What runs the trainings: this machine, or a scheduler."""
     queue: str | None = None
     """Queue; None is the cluster's default."""
     project: str | None = None

@@ -53,3 +53,10 @@ def test_it_is_written_to_a_file(tmp_path: Path):
 def test_our_protocols_are_valid(name: str):
     values = yaml.safe_load((PROTOCOLS / f"{name}.yaml").read_text())
     jsonschema.validate(json.loads(json.dumps({"name": name, **values})), schema("protocol"))
+
+
+def test_a_sweep_is_valid_and_a_misspelt_key_is_not():
+    found = schema("sweep")
+    jsonschema.validate({"grid": {"seed": [1, 2]}, "where": {"kind": "slurm", "partition": "short"}}, found)
+    with pytest.raises(jsonschema.ValidationError, match="seedz"):
+        jsonschema.validate({"seedz": 3}, found)
