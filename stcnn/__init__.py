@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Run,
         compare,
         example_run,
+        explore,
         from_pretrained,
         latest_run,
         open_recordings,
@@ -52,6 +53,7 @@ __all__ = [
     "__version__",
     "compare",
     "example_run",
+    "explore",
     "from_pretrained",
     "latest_run",
     "open_published",
@@ -75,8 +77,8 @@ _HOMES = {
     "stcnn.nn.population": ("Population",),
     "stcnn.published": ("open_published",),
     "stcnn.product": (
-        *("Run", "compare", "example_run", "from_pretrained", "latest_run", "open_recordings", "open_run", "runs"),
-        *("simulate", "train"),
+        *("Run", "compare", "example_run", "explore", "from_pretrained", "latest_run", "open_recordings", "open_run"),
+        *("runs", "simulate", "train"),
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

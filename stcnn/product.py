@@ -6,6 +6,7 @@ The commands call these, so both do the same.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from html import escape
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from stcnn.config import Config, compose, resumed, validate
 from stcnn.data.dataset import Dataset
-from stcnn.errors import ConfigError, FileError
+from stcnn.errors import ConfigError, FileError, StcnnError
 from stcnn.folders import experiments_folder, run_folders
 from stcnn.hub.folder import is_hub_folder, require_whole
 from stcnn.movie import Movie
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stcnn.comparison import Comparison
+    from stcnn.explorer.page import Explored
     from stcnn.nn.model import STCNN
     from stcnn.nn.response import Response
     from stcnn.simulation import SimulatedDataConfig, Simulation
@@ -246,6 +248,50 @@ def _tell(run: RunFolder, dataset: Dataset, config: Config) -> None:
     from stcnn.report import report_or_reason
 
     print(report_or_reason(run, dataset, config.batching, config.bounds) if config.report else str(run.path))
+
+
+def explore(runs: Sequence[RunFolder | str | Path], to: str | Path | None = None) -> Path:
+    """Write one HTML file in which a browser computes what the models answer; return where it is.
+
+    Args:
+        runs: run folders; an ensemble answers by the mean of its members.
+        to: file to write; None is ``explore.html`` in the first run.
+
+    Raises:
+        StcnnError: a run cannot be opened, its frame rate is not known, or its core is not made of hidden layers.
+    """
+    from stcnn.explorer.page import write_page
+
+    opened = [run if isinstance(run, RunFolder) else open_run(run) for run in runs]
+    path = opened[0].path / "explore.html" if to is None else Path(to).expanduser()
+    return write_page([_explored(run) for run in opened], path)
+
+
+def _explored(run: RunFolder) -> Explored:
+    """A run as the page takes it, with its recordings where they are at hand."""
+    from stcnn.explorer.page import Explored
+    from stcnn.explorer.recordings import recordings
+
+    models = run.models()
+    members = run.members() or [run]
+    side_px = round(83 / models[0].deg_per_px)
+    settings = run.config()
+    rate_hz = (settings.get("dataset") or {}).get("rate_hz")
+    try:
+        dataset = validate(settings).open_dataset()
+    except StcnnError as error:
+        if rate_hz is None:
+            raise
+        warnings.warn(f"{run.path.name} goes without its recordings: {error}", stacklevel=3)
+        return Explored(run.path.name, models, float(rate_hz), (side_px, side_px), [], _score_line(run))
+    found = recordings(members[0], models[0], dataset)
+    return Explored(run.path.name, models, dataset.rate_hz, dataset.shape_px, found, _score_line(run))
+
+
+def _score_line(run: RunFolder) -> str:
+    """How well a run does, in a sentence; empty where its scores are gone."""
+    scored = summary(run)["by_cell_type"]
+    return f"{run.path.name}: correlation with held-out responses {scored}" if scored else run.path.name
 
 
 def compare(

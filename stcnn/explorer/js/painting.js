@@ -1,0 +1,139 @@
+// Pictures, maps and curves on canvases.
+
+/** A canvas with as many pixels as the screen shows, and its context in CSS pixels. */
+function prepared(canvas, height) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  const width = canvas.clientWidth || 300;
+  const wanted = height ?? canvas.clientHeight ?? 150;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(wanted * ratio);
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return { context, width, height: wanted };
+}
+
+/** Blue below zero, pale at zero, red above: `share` from -1 to 1. */
+function diverging(share) {
+  const s = Math.max(-1, Math.min(1, share)), strength = Math.abs(s) ** 0.8;
+  const end = s < 0 ? [5, 92, 168] : [178, 24, 43];
+  return end.map((each) => Math.round(247 + (each - 247) * strength));
+}
+
+function image(columns, rows, colourOf) {
+  const picture = new ImageData(columns, rows);
+  for (let i = 0; i < rows * columns; i++) {
+    const [red, green, blue] = colourOf(i);
+    picture.data.set([red, green, blue, 255], i * 4);
+  }
+  const canvas = document.createElement("canvas");
+  canvas.width = columns;
+  canvas.height = rows;
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
+}
+
+/** Luminance (Y X) as grey. */
+export function paintGrey(canvas, frame, [rows, columns]) {
+  const { context, width } = prepared(canvas, ((canvas.clientWidth || 300) * rows) / columns);
+  const picture = image(columns, rows, (i) => new Array(3).fill(Math.round(Math.min(1, Math.max(0, frame[i])) * 255)));
+  context.imageSmoothingEnabled = false;
+  context.drawImage(picture, 0, 0, width, (width * rows) / columns);
+}
+
+/** Maps (Y X C) side by side, all on one scale. */
+export function paintMaps(canvas, maps, [rows, columns], channels, largest) {
+  const width = canvas.clientWidth || 300;
+  const across = channels === 1 ? 1 : Math.min(channels, Math.max(2, Math.round(Math.sqrt(channels * 1.6))));
+  const gap = channels === 1 ? 0 : 4;
+  const tile = (width - gap * (across - 1)) / across;
+  const tall = (tile * rows) / columns;
+  const down = Math.ceil(channels / across);
+  const { context } = prepared(canvas, down * tall + (down - 1) * gap);
+  context.imageSmoothingEnabled = false;
+  for (let c = 0; c < channels; c++) {
+    const picture = image(columns, rows, (i) => diverging(maps[i * channels + c] / (largest || 1)));
+    context.drawImage(picture, (c % across) * (tile + gap), Math.floor(c / across) * (tall + gap), tile, tall);
+  }
+}
+
+const niceStep = (span, count) => {
+  const rough = span / count, power = 10 ** Math.floor(Math.log10(rough));
+  return power * [1, 2, 5, 10].find((each) => each * power >= rough);
+};
+
+/** Marks of an axis, at round numbers. */
+export function ticks(low, high, count) {
+  if (!(high > low)) return [low];
+  const step = niceStep(high - low, count);
+  const found = [];
+  for (let k = Math.ceil(low / step); k * step <= high + step * 1e-9; k++) found.push(k * step);
+  return found;
+}
+
+export const short = (value) => (Math.abs(value) >= 1000 || (value !== 0 && Math.abs(value) < 0.001) ? value.toExponential(1) : String(Number(value.toPrecision(3))));
+
+/**
+ * Curves over a common axis.
+ * @param lines [{x, y, colour, width, dash, marks}]
+ * @param options {height, xLabel, cursor, colours: {ink, quiet, faint}}
+ */
+export function paintCurves(canvas, lines, { height = 130, xLabel = "", cursor = null, xRange = null, log = false }) {
+  const { context, width } = prepared(canvas, height);
+  const style = getComputedStyle(canvas);
+  const [ink, quiet, faint] = ["--ink", "--quiet", "--faint"].map((name) => style.getPropertyValue(name));
+  const room = { left: 46, right: 8, top: 8, bottom: xLabel ? 34 : 20 };
+  const shown = lines.filter((line) => line.x.length);
+  const all = shown.flatMap((line) => Array.from(line.y).filter(Number.isFinite));
+  let [low, high] = all.length ? [Math.min(0, ...extent(all)), Math.max(0, ...extent(all))] : [0, 1];
+  if (high - low < 1e-9) high = low + 1e-3;
+  const xs = xRange ?? extent(shown.flatMap((line) => [line.x[0], line.x[line.x.length - 1]]));
+  const scale = log ? Math.log : (value) => value;
+  const toX = (value) => room.left + ((scale(value) - scale(xs[0])) / (scale(xs[1]) - scale(xs[0]) || 1)) * (width - room.left - room.right);
+  const toY = (value) => height - room.bottom - ((value - low) / (high - low)) * (height - room.top - room.bottom);
+  context.font = "12px system-ui, sans-serif";
+  context.lineWidth = 1;
+  context.fillStyle = quiet;
+  context.textAlign = "right";
+  for (const mark of ticks(low, high, 3)) {
+    context.strokeStyle = faint;
+    line(context, [[room.left, toY(mark)], [width - room.right, toY(mark)]]);
+    context.fillText(short(mark), room.left - 5, toY(mark) + 4);
+  }
+  context.textAlign = "center";
+  for (const mark of ticks(xs[0], xs[1], Math.max(2, width / 110))) context.fillText(short(mark), toX(mark), height - room.bottom + 14);
+  if (xLabel) context.fillText(xLabel, (room.left + width - room.right) / 2, height - 4);
+  context.save();
+  context.beginPath();
+  context.rect(room.left, 0, width - room.left - room.right, height - room.bottom + 3);
+  context.clip();
+  for (const each of shown) {
+    context.strokeStyle = each.colour === "ink" ? ink : each.colour;
+    context.fillStyle = context.strokeStyle;
+    context.lineWidth = each.width ?? 2;
+    context.setLineDash(each.dash ?? []);
+    line(context, Array.from(each.x, (x, i) => [toX(x), toY(each.y[i])]));
+    context.setLineDash([]);
+    if (each.marks) for (let i = 0; i < each.x.length; i++) context.fillRect(toX(each.x[i]) - 3, toY(each.y[i]) - 3, 6, 6);
+  }
+  context.restore();
+  if (cursor !== null) {
+    context.strokeStyle = quiet;
+    context.lineWidth = 1;
+    line(context, [[toX(cursor), room.top], [toX(cursor), height - room.bottom]]);
+  }
+}
+
+function extent(values) {
+  let low = Infinity, high = -Infinity;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return low <= high ? [low, high] : [0, 1];
+}
+
+function line(context, points) {
+  context.beginPath();
+  points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+  context.stroke();
+}

@@ -1,0 +1,104 @@
+"""``stcnn explore``: one HTML file with models, stimuli and recordings, which needs no server and no network.
+
+The scripts in ``js`` are modules that import each other; the page has them one after the other in one script, in the
+order of :data:`SCRIPTS`, without their ``import`` lines. What the page computes is theirs alone: no wasm, nothing from
+elsewhere (``docs/decisions/0007-explorer.md`` says why).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from stcnn.explorer.controls import protocols, stimuli
+from stcnn.explorer.description import described
+from stcnn.export.step_network import StepNetwork
+from stcnn.nn.model import STCNN
+from stcnn.version import __version__
+from stcnn.writing import atomic_write
+
+SCRIPTS = (
+    *("packed", "filters", "network", "numpy_random", "coverage", "stimuli"),
+    *("painting", "clips", "own_pictures", "view_link", "tuning", "controls", "app"),
+)
+"""Scripts in their order, each after what it imports."""
+
+
+@dataclass(frozen=True)
+class Explored:
+    """A model of the page.
+
+    Args:
+        name: as it is shown.
+        models: the network, or all members of an ensemble.
+        rate_hz: frames per second.
+        movie_px: rows and columns of the frames.
+        recordings: what :func:`stcnn.explorer.recordings.recordings` returns.
+        scores: a sentence on how well it does; may be empty.
+    """
+
+    name: str
+    models: list[STCNN]
+    rate_hz: float
+    movie_px: tuple[int, int]
+    recordings: list[dict[str, Any]] = field(default_factory=list)
+    scores: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """Return it as the page takes it."""
+        fitting = [model.for_picture(self.movie_px) for model in self.models]
+        return {
+            "name": self.name,
+            "scores": self.scores,
+            "members": [described(m, StepNetwork(m, self.rate_hz, self.movie_px)) for m in fitting],
+            "recordings": self.recordings,
+        }
+
+
+def page(explored: Sequence[Explored]) -> str:
+    """Return the page.
+
+    Args:
+        explored: one model or several, of which two can be compared.
+
+    Raises:
+        ConfigError: a core is not made of hidden layers.
+    """
+    data = {
+        "version": __version__,
+        "models": [each.told() for each in explored],
+        "stimuli": stimuli(),
+        "protocols": protocols(),
+    }
+    # In a script element '<' could end it, and U+2028 was once a line end of JavaScript.
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    return Template(_read("page.html")).substitute(
+        style=_read("page.css"), script=script(), data=text, version=__version__
+    )
+
+
+def write_page(explored: Sequence[Explored], path: Path) -> Path:
+    """Write the page whole or not at all; errors as of :func:`page`, and FileError where it cannot be written."""
+    text = page(explored)
+    with atomic_write(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return path
+
+
+def script() -> str:
+    """Return all scripts as one, without imports and exports."""
+    parts = []
+    for name in SCRIPTS:
+        text = re.sub(r"^import [^;]*;\n", "", _read(f"js/{name}.js"), flags=re.MULTILINE)
+        parts.append(re.sub(r"^export (?=class|const|function|async)", "", text, flags=re.MULTILINE))
+    return "\n".join(parts)
+
+
+def _read(name: str) -> str:
+    return (files("stcnn.explorer") / name).read_text(encoding="utf-8")
