@@ -104,7 +104,7 @@ export function paintCurves(canvas, lines, { height = 130, xLabel = "", cursor =
   if (xLabel) context.fillText(xLabel, (room.left + width - room.right) / 2, height - 4);
   context.save();
   context.beginPath();
-  context.rect(room.left, 0, width - room.left - room.right, height - room.bottom + 3);
+  context.rect(room.left - 4, 0, width - room.left - room.right + 8, height - room.bottom + 4);
   context.clip();
   for (const each of shown) {
     context.strokeStyle = each.colour === "ink" ? ink : each.colour;
