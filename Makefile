@@ -38,7 +38,7 @@ docs: .venv/dev ## serve the documentation at http://127.0.0.1:8000
 	$(BIN)/mkdocs serve
 
 bench: .venv/dev ## run every benchmark in benchmarks/ and draw their figure
-	set -e; for script in $(filter-out %/record.py %/direct_form.py %/figure.py,$(wildcard benchmarks/*.py)) benchmarks/figure.py; do \
+	set -e; for script in $(filter-out %/record.py %/direct_form.py %/figure.py %/same_numbers.py %/two_commits.py,$(wildcard benchmarks/*.py)) benchmarks/figure.py; do \
 		$(BIN)/python $$script; done
 
 lock: ## pin the newest releases that pyproject.toml allows
