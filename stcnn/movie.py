@@ -23,6 +23,7 @@ from stcnn.errors import DataError, ShapeError
 
 BACKGROUND = 0.498
 """Grey of the published recordings (Klapoetke et al. 2022), as a fraction of white."""
+ALL = slice(None)
 PRE_GREY_S = 2.0
 """Grey that a network sees before a movie, in training and whenever it is asked; 360 frames as published."""
 
@@ -111,13 +112,13 @@ class Movie:
         """Time at which each frame appears, ``(T,)``, zero at stimulus onset."""
         return np.arange(self.n_frames) / self.rate_hz - self.onset_s
 
-    def luminance(self) -> NDArray[np.float32]:
-        """Luminance 0..1, float32 ``(T, Y, X)``."""
-        return self.frames if self.levels is None else self.levels[self.frames]
+    def luminance(self, frames: slice = ALL) -> NDArray[np.float32]:
+        """Luminance 0..1 of some frames, float32 ``(T, Y, X)``."""
+        return self.frames[frames] if self.levels is None else self.levels[self.frames[frames]]
 
-    def contrast(self) -> NDArray[np.float32]:
-        """Luminance minus background, float32 ``(T, Y, X)``; exactly zero where the movie is grey."""
-        return self.luminance() - np.float32(self.background)
+    def contrast(self, frames: slice = ALL) -> NDArray[np.float32]:
+        """Luminance minus background of some frames, float32 ``(T, Y, X)``; exactly zero where the movie is grey."""
+        return self.luminance(frames) - np.float32(self.background)
 
     def coded(self) -> Movie:
         """Return the same movie as uint8 codes if it has at most 256 grey values, else the movie itself."""

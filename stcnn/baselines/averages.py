@@ -156,4 +156,4 @@ def laid_out(dataset: Dataset, traces: Sequence[Trace], batching: BatchingConfig
     """
     guessed = [replace(r, trace=t.astype(np.float32)) for r, t in zip(dataset.recordings, traces, strict=True)]
     batches = zip(loader(dataset, batching), loader(replace(dataset, recordings=guessed), batching), strict=True)
-    return Predictions.concatenated([Predictions.of(guess.target, batch) for batch, guess in batches])
+    return Predictions.of_batches((guess.target, batch) for batch, guess in batches)

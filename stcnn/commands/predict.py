@@ -41,6 +41,9 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     background: Annotated[float, typer.Option(help="Luminance of the grey, 0 to 1.")] = 0.498,
     before_s: Annotated[float, typer.Option(help="Grey before each stimulus.")] = 0.5,
     after_s: Annotated[float, typer.Option(help="Grey after each stimulus.")] = 1.0,
+    at: Annotated[
+        tuple[float, float] | None, typer.Option(help="Azimuth and elevation of the neurons in degrees; default: 0 0.")
+    ] = None,
 ) -> None:
     """Predict voltage and dF/F of the average neuron of each cell type, and write them with a figure.
 
@@ -61,7 +64,7 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     screen = Screen(deg_per_px=models[0].deg_per_px, rate_hz=rate_hz or trained_hz, background=background)
     named = (pair for text in stimulus for pair in _movies(text, screen, file_deg_per_px))
     movies = {name: between_grey(movie, before_s, after_s) for name, movie in named}
-    responses = respond_together(models, movies.items())
+    responses = respond_together(models, movies.items(), at)
     table = _table(stimulus)
     write_responses(responses, to)
     members = f", mean and spread of {len(models)} models" if len(models) > 1 else ""

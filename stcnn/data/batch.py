@@ -33,6 +33,8 @@ class Batch:
             None where the traces were sampled at the movie frames.
         place_deg: float32 ``(R, 2)``, azimuth and elevation of the neuron from the middle of its clip; None where the
             clips were shifted so that it sits there.
+        piece: number of the piece of longer clips that this is; None where the clips are whole.
+        first_sample: number of the first column of ``target`` among those of the whole clips.
     """
 
     codes: Tensor
@@ -48,12 +50,22 @@ class Batch:
     item: Tensor
     exposure: Tensor | None = None
     place_deg: Tensor | None = None
+    piece: int | None = None
+    first_sample: int = 0
 
-    def at_samples(self, prediction: Tensor) -> Tensor:
-        """Bring predictions ``(R, T)`` at the movie frames to the times of the target, ``(R, S)``."""
+    def at_samples(self, prediction: Tensor, earlier: Tensor | None = None) -> Tensor:
+        """Bring predictions ``(R, T)`` at the movie frames to the times of the target, ``(R, S)``.
+
+        Args:
+            prediction: at the frames of this batch.
+            earlier: at those just before them, ``(R, any)``, where the clips go on; exposures may begin there.
+        """
         if self.exposure is None:
             return prediction
-        return sample_prediction(prediction, self.exposure[0], self.exposure[1])
+        if earlier is None:
+            return sample_prediction(prediction, self.exposure[0], self.exposure[1])
+        start, stop = self.exposure + earlier.shape[1]
+        return sample_prediction(torch.cat([earlier, prediction], 1), start, stop)
 
     @property
     def n_frames(self) -> int:
@@ -69,6 +81,10 @@ class Batch:
         for codes, levels, out in zip(frames, self.levels, contrast, strict=True):
             torch.index_select(levels, 0, codes.flatten().int(), out=out.view(-1))
         return contrast
+
+    def without_pictures(self) -> Batch:
+        """The same recordings without the frames."""
+        return replace(self, codes=self.codes[:0, :0], levels=None)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on another device."""

@@ -51,6 +51,15 @@ class BatchOrder(Sampler[list[int]]):
             rng.shuffle(batches)
         yield from batches[self.first :]
 
+    def by_length(self) -> list[list[int]]:
+        """Return batches of clips of similar length that are the same in every epoch."""
+        order = np.argsort(self.n_frames, kind="stable")
+        batches = []
+        for rate in np.unique(self.rate_hz):
+            mine = order[self.rate_hz[order] == rate]
+            batches += [mine[s : s + self.batch_size].tolist() for s in range(0, len(mine), self.batch_size)]
+        return batches
+
     def _batches(self, order: NDArray[np.int64]) -> list[list[int]]:
         """Cut clips into batches of similar length, sorting them by length within pools."""
         pool = POOL_BATCHES * self.batch_size if self.shuffle else len(order)

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PositiveFloat, model_validator
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -27,6 +27,7 @@ from stcnn.data.batch import Batch
 from stcnn.data.batch_order import BatchOrder
 from stcnn.data.clocks import frame_extents, sampled_at_frames, traces_at_frames, traces_at_samples
 from stcnn.data.dataset import Dataset
+from stcnn.data.pieces import Piece, PieceOrder, Traces, piece_frames, samples_of_piece
 from stcnn.errors import DataError
 from stcnn.movie import PRE_GREY_S, Movie
 from stcnn.reading import require_room
@@ -41,7 +42,7 @@ class BatchingConfig(Config):
     from -0.5 s to the last but one sample.
     """
 
-    kind: Literal["movies", "presentations", "recordings"] = "presentations"
+    kind: Literal["movies", "presentations", "recordings"] = "movies"
     """Kind of batch: whole movies, each passed once for all neurons that saw it; presentations, a movie
     shifted to a receptive field, shared by all that was recorded during it; or single recordings, as published."""
     batch_size: int = Field(default=4, ge=1, le=1_000_000)
@@ -50,6 +51,20 @@ class BatchingConfig(Config):
     """Grey shown to the network before the first sample of a trace; rounded to the nearest frame."""
     loss_start_s: float = -0.5
     """Time after stimulus onset from which on the prediction is scored."""
+    piece_s: PositiveFloat | None = None
+    """Length of the pieces in which long movies pass, each from the state that the piece before left; gradients end
+    where a piece starts. None: whole movies. Only with ``kind: movies``."""
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether movies pass in pieces."""
+        return self.piece_s is not None and self.kind == "movies"
+
+    @model_validator(mode="after")
+    def _has_pieces_of_movies(self) -> Self:
+        if self.piece_s is not None and self.kind != "movies":
+            raise ValueError(f"piece_s is for kind 'movies', not '{self.kind}'; leave it out, or choose movies")
+        return self
 
 
 @dataclass(frozen=True)
@@ -107,14 +122,16 @@ def _require_scorable(table: pd.DataFrame, config: BatchingConfig) -> None:
         )
 
 
-def _require_room(dataset: Dataset, clips: Sequence[Clip], batch_size: int) -> None:
+def _require_room(dataset: Dataset, clips: Sequence[Clip], config: BatchingConfig) -> None:
     """Refuse a batch whose pictures this machine cannot hold.
 
     Raises:
         FileError: as :func:`stcnn.reading.require_room`.
     """
     longest = max(clip.n_frames for clip in clips)
-    n_clips = min(batch_size, len(clips))
+    if config.in_pieces and config.piece_s is not None:
+        longest = min(longest, piece_frames(config.piece_s, max(clip.rate_hz for clip in clips)))
+    n_clips = min(config.batch_size, len(clips))
     n_bytes = 1 if all(movie.levels is not None for movie in dataset.movies.values()) else 4
     pictures = f"a batch of {n_clips} clips of up to {longest} frames of {'x'.join(map(str, dataset.shape_px))} pixels"
     require_room(n_clips * longest * math.prod(dataset.shape_px) * n_bytes, pictures, "batch (batch_size, pre_grey_s)")
@@ -130,35 +147,55 @@ class ClipBatches(TorchDataset[Batch]):
         self.type_index = {cell_type: i for i, cell_type in enumerate(dataset.cell_types)}
         self.neuron_index = {(t, uid): i for t, uids in dataset.neurons.items() for i, uid in enumerate(uids)}
         self.at_frames = bool(sampled_at_frames(dataset.table).all())
+        self._cached: tuple[tuple[int, ...], Traces] = ((), (np.empty(0), np.empty(0), None))
+        """Traces of the clips whose pieces are being made."""
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, indices: list[int]) -> Batch:
-        clips = [self.clips[i] for i in indices]
+    def __getitem__(self, batch: list[int] | Piece) -> Batch:
+        if isinstance(batch, Piece):
+            return self._piece(batch)
+        clips = [self.clips[i] for i in batch]
         length = max(clip.n_frames for clip in clips)
-        codes, levels, n_grey = self._pictures(clips, length)
-        items = [item for clip in clips for item in clip.items]
-        recordings = [self.dataset.recordings[item] for item in items]
-        rate_hz = self.clips[indices[0]].rate_hz
+        return self._batch(clips, range(length), self._traces(clips, length))
+
+    def _piece(self, piece: Piece) -> Batch:
+        """Return a piece of clips: its frames, and the samples whose exposure ends in it."""
+        clips = [self.clips[i] for i in piece.clips]
+        length = max(clip.n_frames for clip in clips)
+        if self._cached[0] != piece.clips:
+            self._cached = (piece.clips, self._traces(clips, length))
+        frames = piece.frames(length)
+        samples, traces = samples_of_piece(self._cached[1], frames, length)
+        batch = self._batch(clips, frames, traces)
+        return replace(batch, piece=piece.number, first_sample=samples, n_grey=0 if piece.number else batch.n_grey)
+
+    def _traces(self, clips: Sequence[Clip], length: int) -> Traces:
+        """Return target, weight and exposure of all recordings of some clips."""
+        recordings = [self.dataset.recordings[item] for clip in clips for item in clip.items]
         first_frames = [clip.first_frame for clip in clips for _ in clip.items]
         rows = list(zip(recordings, first_frames, strict=True))
         if self.at_frames:
-            target, weight = traces_at_frames(rows, length, self.config.loss_start_s)
-            exposure = None
-        else:
-            target, weight, exposure = traces_at_samples(rows, rate_hz, self.config.loss_start_s)
+            return (*traces_at_frames(rows, length, self.config.loss_start_s), None)
+        return traces_at_samples(rows, clips[0].rate_hz, self.config.loss_start_s)
+
+    def _batch(self, clips: Sequence[Clip], frames: range, traces: Traces) -> Batch:
+        codes, levels, n_grey = self._pictures(clips, frames)
+        items = [item for clip in clips for item in clip.items]
+        named = self.dataset.table.iloc[items]
+        target, weight, exposure = traces
         return Batch(
             codes=codes,
             levels=levels,
             multiplicity=torch.tensor([len(clip.items) for clip in clips], dtype=torch.float32),
             n_grey=n_grey,
             clip=torch.tensor([i for i, clip in enumerate(clips) for _ in clip.items]),
-            cell_type=torch.tensor([self.type_index[r.cell_type] for r in recordings]),
-            neuron=torch.tensor([self.neuron_index[r.cell_type, r.neuron] for r in recordings]),
+            cell_type=torch.tensor([self.type_index[name] for name in named.cell_type]),
+            neuron=torch.tensor([self.neuron_index[pair] for pair in zip(named.cell_type, named.neuron, strict=True)]),
             target=torch.from_numpy(target),
             weight=torch.from_numpy(weight),
-            rate_hz=rate_hz,
+            rate_hz=clips[0].rate_hz,
             item=torch.tensor(items),
             exposure=None if exposure is None else torch.from_numpy(exposure),
             place_deg=self._places(items) if self.config.kind == "movies" else None,
@@ -167,22 +204,23 @@ class ClipBatches(TorchDataset[Batch]):
     def _places(self, items: Sequence[int]) -> Tensor:
         return torch.from_numpy(recorded_places(self.dataset, items)).float()
 
-    def _pictures(self, clips: Sequence[Clip], length: int) -> tuple[Tensor, Tensor | None, int]:
+    def _pictures(self, clips: Sequence[Clip], frames: range) -> tuple[Tensor, Tensor | None, int]:
         """Codes ``(B, T, Y, X)``, levels ``(B, 256)`` or None, and the number of frames that are grey in all clips."""
         movies = [self.dataset.movies[clip.stimulus] for clip in clips]
-        if any(movie.levels is None for movie in movies):
-            sources: list[tuple[NDArray, np.generic]] = [(movie.contrast(), np.float32(0)) for movie in movies]
-            levels = None
-        else:
+        levels = None
+        greys: list[np.generic] = [np.float32(0)] * len(clips)
+        if all(movie.levels is not None for movie in movies):
             coded = [codes_with_grey(movie) for movie in movies]
-            sources = [(movie.frames, grey) for movie, (_, grey) in zip(movies, coded, strict=True)]
+            greys = [grey for _, grey in coded]
             levels = torch.from_numpy(np.stack([table for table, _ in coded]))
-        pictures = np.empty((len(clips), length, *self.dataset.shape_px), sources[0][0].dtype)
-        n_grey = length
-        for out, clip, movie, (frames, grey) in zip(pictures, clips, movies, sources, strict=True):
+        pictures = np.empty((len(clips), len(frames), *self.dataset.shape_px), greys[0].dtype)
+        n_grey = len(frames)
+        for out, clip, movie, grey in zip(pictures, clips, movies, greys, strict=True):
             out[:] = grey
-            start = -round(movie.onset_s * movie.rate_hz) - clip.first_frame
-            _place(out, frames, start, clip.shift_px)
+            start = -round(movie.onset_s * movie.rate_hz) - clip.first_frame - frames.start
+            shown = slice(max(0, -start), max(0, len(out) - start))
+            part = movie.frames[shown] if levels is not None else movie.contrast(shown)
+            _place(out, part, max(0, start), clip.shift_px)
             n_grey = next((t for t in range(max(0, start), n_grey) if (out[t] != grey).any()), n_grey)
         return torch.from_numpy(pictures), levels, n_grey
 
@@ -252,10 +290,12 @@ def loader(
     if n_workers:
         require_open_files(FILES_PER_WORKER * (1 + n_workers), f"n_workers={n_workers}")
     clips = plan_clips(dataset, config)
-    _require_room(dataset, clips, config.batch_size)
-    order = BatchOrder(
-        [c.n_frames for c in clips], [c.rate_hz for c in clips], config.batch_size, seed=seed, shuffle=shuffle
-    )
+    _require_room(dataset, clips, config)
+    n_frames = [clip.n_frames for clip in clips]
+    rates_hz = [clip.rate_hz for clip in clips]
+    order: BatchOrder | PieceOrder = BatchOrder(n_frames, rates_hz, config.batch_size, seed=seed, shuffle=shuffle)
+    if isinstance(order, BatchOrder) and config.in_pieces and config.piece_s is not None:
+        order = PieceOrder(order, config.piece_s)
     return DataLoader(
         ClipBatches(dataset, clips, config),
         sampler=order,

@@ -3,6 +3,7 @@
 :class:`Predictions` is what models and baselines alike hand over; :class:`Evaluation` sets it beside the trials.
 """
 
+from stcnn.evaluate.predictions import Passes as Passes
 from stcnn.evaluate.predictions import Predictions as Predictions
 from stcnn.evaluate.predictions import predict as predict
 from stcnn.evaluate.predictions import predict_batch as predict_batch

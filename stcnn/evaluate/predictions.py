@@ -5,8 +5,10 @@ Axes: R recording, S sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import pandas as pd
 import torch
@@ -19,7 +21,11 @@ from stcnn.data.dataset import Dataset
 from stcnn.metrics import correlation
 from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
 from stcnn.nn.model import STCNN
+from stcnn.nn.pieces import Carried
 from stcnn.nn.sites import Neurons
+
+LONGEST_EXPOSURE_S = 5.0
+"""How far the exposure of a sample may reach back into the piece of a movie before."""
 
 
 def predict_batch(model: STCNN, batch: Batch) -> Tensor:
@@ -33,6 +39,49 @@ def predict_batch(model: STCNN, batch: Batch) -> Tensor:
         return batch.at_samples(model.dff_at(batch, neurons, batch.rate_hz, batch.multiplicity, batch.n_grey))
     voltage = model.voltage_of(batch, batch.rate_hz, batch.multiplicity, batch.n_grey)
     return batch.at_samples(model.calcium_of(voltage, batch.clip, batch.cell_type, batch.neuron, batch.rate_hz))
+
+
+class Passes:
+    """Predicts batch after batch; pieces of long movies from where the one before ended.
+
+    Args:
+        model: the network.
+    """
+
+    def __init__(self, model: STCNN) -> None:
+        self.model = model
+        self.before: Carried | None = None
+        """State after the piece before."""
+        self.earlier: Tensor | None = None
+        """What was predicted at its last frames, ``(R, any)``."""
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Return the predicted dF/F of every recording of the next batch at its own samples, ``(R, S)``.
+
+        Raises:
+            ShapeError: as :func:`predict_batch`.
+        """
+        if batch.piece is None or batch.place_deg is None:
+            return predict_batch(self.model, batch)
+        if batch.piece == 0:
+            self.before = self.earlier = None
+        neurons = Neurons(batch.clip, batch.cell_type, batch.neuron, batch.place_deg)
+        dff, self.before = self.model.piece_at(batch, neurons, batch.rate_hz, self.before, batch.n_grey)
+        prediction = batch.at_samples(dff, self.earlier)
+        known = dff.detach() if self.earlier is None else torch.cat([self.earlier, dff.detach()], 1)
+        self.earlier = known[:, -math.ceil(LONGEST_EXPOSURE_S * batch.rate_hz) - 2 :].clone()
+        return prediction
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next piece goes on from, for a checkpoint."""
+        if self.before is None or self.earlier is None:
+            return {}
+        return {"before": self.before.to_dict(), "earlier": self.earlier}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self.before = Carried.from_dict(state["before"]) if state else None
+        self.earlier = state["earlier"] if state else None
 
 
 @dataclass(frozen=True)
@@ -72,6 +121,19 @@ class Predictions:
 
         return cls(*(join(field.name) for field in fields(cls)))
 
+    @classmethod
+    def of_batches(cls, answered: Iterable[tuple[Tensor, Batch]]) -> Predictions:
+        """Put predictions ``(R, S)`` of batches together, pieces of long movies into whole rows."""
+        parts = [(batch.first_sample, batch.piece, cls.of(prediction, batch)) for prediction, batch in answered]
+        if all(piece is None for _, piece, _ in parts):
+            return cls.joined([part for *_, part in parts])
+        wholes: list[list[tuple[int, Predictions]]] = []
+        for first, piece, part in parts:
+            if not piece:
+                wholes.append([])
+            wholes[-1].append((first, part))
+        return cls.joined([_whole(pieces) for pieces in wholes])
+
     def scores(self, cell_types: Sequence[str], likelihood: Likelihood = LIKELIHOODS["squared"]) -> pd.DataFrame:
         """Score each cell type.
 
@@ -103,6 +165,19 @@ class Predictions:
         return pd.DataFrame(rows, columns=list(names))
 
 
+def _whole(pieces: Sequence[tuple[int, Predictions]]) -> Predictions:
+    """Return the predictions of whole movies from those of their pieces, each with the number of its first sample."""
+    length = max(first + part.target.shape[1] for first, part in pieces)
+    prediction, target, weight = torch.zeros(3, len(pieces[0][1].item), length)
+    for first, part in pieces:
+        columns = slice(first, first + part.target.shape[1])
+        scored = part.weight > 0
+        prediction[:, columns] = torch.where(scored, part.prediction, prediction[:, columns])
+        target[:, columns] = torch.where(scored, part.target, target[:, columns])
+        weight[:, columns] += part.weight
+    return replace(pieces[0][1], prediction=prediction, target=target, weight=weight)
+
+
 @torch.no_grad()
 def reaching_all(model: STCNN, dataset: Dataset) -> STCNN:
     """Return the model with a lattice on which all neurons of a data set read where they sit."""
@@ -130,6 +205,7 @@ def predict(model: STCNN, dataset: Dataset, batching: BatchingConfig) -> Predict
         with torch.no_grad():
             wide = reaching_all(model, dataset) if batching.kind == "movies" else model
             batches = (batch.to(device) for batch in loader(dataset, batching))
-            return Predictions.concatenated([Predictions.of(predict_batch(wide, batch), batch) for batch in batches])
+            passes = Passes(wide)
+            return Predictions.of_batches((passes.predict(batch), batch.without_pictures()) for batch in batches)
     finally:
         model.train(training)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data.batch import Batch
-from stcnn.data.batching import BatchingConfig, loader
+from stcnn.data.batching import BatchingConfig, loader, recorded_places
 from stcnn.data.clocks import sample_prediction
 from stcnn.data.dataset import Dataset
 from stcnn.errors import DataError, nearest
@@ -88,14 +88,17 @@ class Shown:
 def show(
     model: STCNN, dataset: Dataset, batching: BatchingConfig, cell_type: str | None = None, reach_deg: float = REACH_DEG
 ) -> list[Shown]:
-    """Compute the drives of all recordings of a data set; each presentation passes through the core once.
+    """Compute the drives of all recordings of a data set.
+
+    A core that was trained by movies is shown each movie once, on a lattice that reaches all candidates of all neurons;
+    any other each presentation, shifted so that the neuron sits in the middle.
 
     Args:
         model: the trained core, in evaluation mode.
         dataset: recordings of new neurons.
         batching: padding and scored window, as in the training of the core.
         cell_type: cell type of the model that all of them are taken for; None goes by their names.
-        reach_deg: how far from the middle a neuron is looked for.
+        reach_deg: how far from its expected place a neuron is looked for.
 
     Raises:
         DataError: the model knows no such cell type, or was trained at another resolution.
@@ -108,20 +111,36 @@ def show(
             remedy = f"say which it is to be taken for with --cell-type; {nearest(name, model.cell_types)}"
             raise DataError(f"the model has no cell type '{name}'", remedy=remedy)
     index = [model.cell_types.index(name) for name in types]
+    by_movie = batching.kind == "movies"
     reach = int(reach_deg // spacing_deg(model))
+    if by_movie:
+        recorded_deg = torch.from_numpy(recorded_places(dataset))
+        model = model.reaching(torch.cat([recorded_deg - reach_deg, recorded_deg + reach_deg]))
+    looked_at = max(model.config.eye.lattice) if by_movie else reach
     rows, columns = (
-        torch.arange(max(-c, -reach), min(n - c, reach + 1))
+        torch.arange(max(-c, -looked_at), min(n - c, looked_at + 1))
         for c, n in zip(model.readouts.centre, model.config.eye.lattice, strict=True)
     )
+    whole = {"kind": "movies" if by_movie else "presentations", "piece_s": None}
     shown = []
-    for batch in loader(dataset, batching.model_copy(update={"kind": "presentations"})):
-        found = drives(model, batch, batch.rate_hz, reach)
+    for batch in loader(dataset, batching.model_copy(update=whole)):
+        found = drives(model, batch, batch.rate_hz, looked_at)
         for row in range(len(batch.item)):
             place = index[int(batch.cell_type[row])]
-            drive = found[:, batch.clip[row], :, :, place].clone()
+            sits = torch.zeros(2) if batch.place_deg is None else model.config.eye.in_columns(batch.place_deg[row])
+            near = [_near(axis - at, reach) for axis, at in zip((rows, columns), sits, strict=True)]
+            candidates = [away for _, away in near]
+            drive = found[:, batch.clip[row], near[0][0], near[1][0], place].clone()
             duration_s = float(batch.weight[row].sum()) / float(dataset.table.rate_hz.iloc[int(batch.item[row])])
-            shown.append(Shown(drive, rows, columns, _single(batch, row), place, duration_s))
+            shown.append(Shown(drive, *candidates, _single(batch, row), place, duration_s))
     return shown
+
+
+def _near(away: Tensor, reach: int) -> tuple[slice, Tensor]:
+    """Return which of some rows or columns are within reach, and how far each of them is away."""
+    near = torch.nonzero(away.abs() <= reach + 1e-3).flatten()
+    chosen = slice(int(near[0]), int(near[-1]) + 1)
+    return chosen, away[chosen]
 
 
 def _single(batch: Batch, row: int) -> Batch:

@@ -27,12 +27,13 @@ def between_grey(movie: Movie, before_s: float = 0.0, after_s: float = 0.0) -> M
     return replace(movie, frames=luminance, levels=None, track=track, onset_s=onset_s).coded()
 
 
-def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
+def respond(model: STCNN, movies: Iterable[tuple[str, Movie]], at: tuple[float, float] | None = None) -> pd.DataFrame:
     """Show movies to a model, each after grey, as in training.
 
     Args:
         model: the model.
         movies: name and movie of each stimulus.
+        at: azimuth and elevation of the neurons' place in degrees; None is the middle.
 
     Returns:
         One row per stimulus, cell type and frame: ``stimulus``, ``cell_type``, ``time_s`` from stimulus onset,
@@ -43,7 +44,7 @@ def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
     """
     rows = []
     for stimulus, movie in movies:
-        response = model.respond(movie)
+        response = model.respond(movie, at=at)
         rows += [
             pd.DataFrame(
                 {
@@ -59,12 +60,15 @@ def respond(model: STCNN, movies: Iterable[tuple[str, Movie]]) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=RESPONSE_COLUMNS)
 
 
-def respond_together(models: Sequence[STCNN], movies: Collection[tuple[str, Movie]]) -> pd.DataFrame:
+def respond_together(
+    models: Sequence[STCNN], movies: Collection[tuple[str, Movie]], at: tuple[float, float] | None = None
+) -> pd.DataFrame:
     """Show movies to the members of an ensemble.
 
     Args:
         models: the members, of the same cell types; one alone has no spread.
         movies: name and movie of each stimulus.
+        at: azimuth and elevation of the neurons' place in degrees; None is the middle.
 
     Returns:
         As :func:`respond`, the mean of the members; with two or more of them also ``voltage_spread`` and
@@ -73,7 +77,7 @@ def respond_together(models: Sequence[STCNN], movies: Collection[tuple[str, Movi
     Raises:
         ShapeError: as :func:`respond`.
     """
-    tables = [respond(model, movies) for model in models]
+    tables = [respond(model, movies, at) for model in models]
     answers = np.stack([table[ANSWERS].to_numpy(float) for table in tables])
     together = tables[0].assign(**dict(zip(ANSWERS, answers.mean(0).T, strict=True)))
     if len(tables) > 1:

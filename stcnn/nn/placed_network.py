@@ -13,7 +13,7 @@ from stcnn.nn.network import Network
 from stcnn.nn.pieces import Carried
 from stcnn.nn.sites import Neurons
 from stcnn.nn.stack.problem import Clips
-from stcnn.nn.wide_lattice import require_places, wide_enough
+from stcnn.nn.wide_lattice import require_direction, require_places, wide_enough
 
 NOTHING = FilterState(torch.empty(0))
 
@@ -150,6 +150,7 @@ class PlacedNetwork(Network):
         """
         if place_deg is None:
             return self
+        require_direction(place_deg)
         place = torch.tensor(place_deg, dtype=torch.float64)
         wide = self.reaching(place[None])
         other = wide._with(wide.config)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
+from stcnn.nn.eye import MOST_COLUMNS
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.windows import Window
 
 
 def require_places(config: ModelConfig) -> None:
@@ -38,7 +40,23 @@ def require_places(config: ModelConfig) -> None:
         )
 
 
-def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str]) -> ModelConfig:
+def require_direction(place_deg: tuple[float, float]) -> None:
+    """Refuse a place that is no direction.
+
+    Raises:
+        ConfigError: the azimuth or elevation is beyond a full turn.
+    """
+    azimuth_deg, elevation_deg = place_deg
+    if not (abs(azimuth_deg) <= 180 and abs(elevation_deg) <= 90):
+        raise ConfigError(
+            f"the place is azimuth {azimuth_deg:g} and elevation {elevation_deg:g} degrees",
+            expected="an azimuth of -180 to 180 and an elevation of -90 to 90 degrees from the middle of the picture",
+        )
+
+
+def wide_enough(
+    config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str], around: Window | None = None
+) -> ModelConfig:
     """Return a network with rows and columns added so that neurons at some places read on its lattice.
 
     Columns stay where they are. The lattice then holds the widest window of any cell type around the outermost places,
@@ -48,6 +66,7 @@ def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str
         config: the network.
         place_deg: azimuth and elevation of each neuron from the readouts' place, ``(N, 2)``.
         cell_types: names of the types that are read.
+        around: rows and columns that the lattice holds around every place beside the windows; None is none.
 
     Raises:
         ConfigError: see :func:`require_places`.
@@ -59,16 +78,26 @@ def wide_enough(config: ModelConfig, place_deg: Tensor, cell_types: Iterable[str
     half = [max(window[axis] for window in windows) // 2 for axis in (0, 1)]
     before = []
     behind = []
-    for axis, size in enumerate(config.eye.lattice):
-        first = math.floor(columns[:, axis].min()) + centre[axis] - half[axis]
-        last = math.floor(columns[:, axis].max()) + centre[axis] + half[axis] + 1
-        before.append(max(0, -first))
-        behind.append(max(0, last + 1 - size))
+    top, bottom, left, right = around or Window(0, 1, 0, 1)
+    for axis, (first_around, last_around) in enumerate(((top, bottom - 1), (left, right - 1))):
+        lowest = float(columns[:, axis].min())
+        highest = float(columns[:, axis].max())
+        first = math.floor(lowest) + min(first_around, -half[axis])
+        last = max(math.ceil(highest) + last_around, math.floor(highest) + half[axis] + 1)
+        before.append(max(0, -(centre[axis] + first)))
+        behind.append(max(0, centre[axis] + last + 1 - config.eye.lattice[axis]))
     if not any((*before, *behind)):
         return config
-    lattice = tuple(n + a + b for n, a, b in zip(config.eye.lattice, before, behind, strict=True))
+    n_rows, n_columns = (n + a + b for n, a, b in zip(config.eye.lattice, before, behind, strict=True))
+    if n_rows * n_columns > MOST_COLUMNS:
+        raise ConfigError(
+            f"neurons at {place_deg.amin(0).tolist()} to {place_deg.amax(0).tolist()} degrees need a lattice of "
+            f"{n_rows} x {n_columns} columns",
+            expected=f"at most {MOST_COLUMNS:,} columns",
+            remedy="correct the places (azi_shift, ele_shift), or choose a larger model.eye.column_spacing_deg",
+        )
     middle = torch.tensor([behind[0] - before[0], behind[1] - before[1]], dtype=torch.float64) / 2
     centre_deg = torch.tensor(config.eye.centre_deg, dtype=torch.float64) + config.eye.in_degrees(middle)
-    eye = config.eye.model_copy(update={"lattice": lattice, "centre_deg": tuple(centre_deg.tolist())})
+    eye = config.eye.model_copy(update={"lattice": (n_rows, n_columns), "centre_deg": tuple(centre_deg.tolist())})
     centred = config.readout.model_copy(update={"centre": (centre[0] + before[0], centre[1] + before[1])})
     return config.model_copy(update={"eye": eye, "readout": centred})

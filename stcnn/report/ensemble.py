@@ -12,6 +12,7 @@ from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_err
 from stcnn.experiments.parameters import parameter_table, per_neuron
 from stcnn.report.text import aligned
 from stcnn.run_folder import Run
+from stcnn.training.places import places_of_members, places_table
 from stcnn.training.recipe import Recipe
 from stcnn.viz.calibration import spread_calibration
 from stcnn.writing import atomic_write
@@ -33,6 +34,8 @@ def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
     table = parameter_table(run.models(), untrained, recipe.bounds, dataset.rate_hz, regressed)
     run.write_table("parameters.csv", table)
     lines = [printed(table)]
+    if recipe.model.readout.place == "learned":
+        run.write_table("places.csv", places_of_members([places_table(model, dataset) for model in run.models()]))
     held_out = dataset.subset(Split.from_json(run.split(), dataset).validation)
     if len(held_out):
         predictions = predict_together(run.models(), held_out, recipe.batching)

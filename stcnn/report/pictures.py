@@ -21,6 +21,7 @@ from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
 from stcnn.report.learned import KERNEL_RATE_HZ, impulse_responses, parameter_values, spatial_weights
 from stcnn.report.svg import Picture, inline_svg
 from stcnn.stimuli import Screen
+from stcnn.training.places import places_table
 from stcnn.viz import weights
 from stcnn.viz.animations import Clock, animate
 from stcnn.viz.film import write_film
@@ -32,6 +33,7 @@ from stcnn.viz.stage import Look
 from stcnn.viz.theme import colours
 from stcnn.viz.traces import TracePair, prediction_grid
 from stcnn.viz.tuning import TuningCurve, peak_agreement, tuning_panels
+from stcnn.viz.visual_field import LEARNED, visual_field
 
 LADDER_SCORE = "trial_mean_correlation"
 SIGNAL_SHARE = 0.3
@@ -93,6 +95,12 @@ def _of_the_fit(findings: Findings) -> Drawn:
             prediction_grid(trace_pairs(findings), "from the worst to the best of each cell type"),
             "Held-out traces, measured and predicted, from the worst to the best of each cell type.",
         )
+    places = places_of(findings)
+    if places is not None:
+        drawn["places"] = (
+            visual_field(places, tuple(n * findings.dataset.deg_per_px for n in findings.dataset.shape_px)),
+            "Map of the visual field with the place of every neuron, by cell type.",
+        )
     ladder = run.path / "comparison_validation" / "ladder.csv"
     if ladder.is_file():
         table = findings.run.read_table("comparison_validation/ladder.csv")
@@ -139,6 +147,17 @@ def _tuning(findings: Findings) -> Drawn:
         of_types = {name: TuningCurve(found.values, peaks) for name, peaks in found.peaks.items()}
         curves[sweep.title] = (sweep.log, of_types)
     return {"tuning": (tuning_panels(curves), "Predicted peak response by " + ", ".join(curves) + ".")}
+
+
+def places_of(findings: Findings) -> pd.DataFrame | None:
+    """Return the places of all neurons (:func:`stcnn.training.places.places_table`); None where all are one.
+
+    Where places are not learned, the columns of the recorded ones are left out.
+    """
+    table = places_table(findings.model, findings.dataset)
+    if findings.model.config.readout.place == "learned":
+        return table
+    return table[["cell_type", "neuron", *LEARNED]] if table[list(LEARNED)].nunique().max() > 1 else None
 
 
 def references(findings: Findings) -> pd.DataFrame:

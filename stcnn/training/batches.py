@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from stcnn.data.batch import Batch
 from stcnn.data.batch_order import BatchOrder
+from stcnn.data.pieces import PieceOrder
 from stcnn.training.length import Length
 
 
@@ -41,7 +42,7 @@ class EpochBatches:
         while steps:
             number, first = divmod(steps[0], len(self.loader))
             order = self.loader.sampler
-            assert isinstance(order, BatchOrder)
+            assert isinstance(order, BatchOrder | PieceOrder)
             order.set_epoch(number, first)
             with torch.random.fork_rng(devices=[]):  # a loader draws from the global generator, and twice when resumed
                 batches = iter(self.loader)

@@ -24,7 +24,7 @@ from stcnn.data.batch import Batch
 from stcnn.data.batching import loader
 from stcnn.data.dataset import Dataset
 from stcnn.errors import TrainingError
-from stcnn.evaluate import Predictions, predict_batch
+from stcnn.evaluate import Passes, Predictions
 from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
@@ -78,7 +78,10 @@ class TrainingModule(L.LightningModule):
         """Loss and number of recordings of each cell type in the last training step."""
         self.held_out: pd.DataFrame | None = None
         """Scores of the last validation, see :meth:`stcnn.evaluate.Predictions.scores`."""
-        self._predictions: list[Predictions] = []
+        self._predictions: list[tuple[Tensor, Batch]] = []
+        self.passes = Passes(model)
+        """Predicts the batches that are learned from."""
+        self._held_out_passes = Passes(model)
         workers = recipe.training.n_workers
         self.train_loader = loader(
             train, recipe.batching, seed=recipe.seed, shuffle=recipe.training.shuffle, n_workers=workers
@@ -100,9 +103,15 @@ class TrainingModule(L.LightningModule):
         Raises:
             TrainingError: the loss of a cell type is not finite.
         """
-        prediction = predict_batch(self.model, batch)
+        prediction = self.passes.predict(batch)
         error = self.likelihood.loss(prediction, batch.target, batch.weight)
-        losses = {i: error[batch.cell_type == i] for i in batch.cell_type.unique().tolist()}
+        scored = torch.ones_like(batch.cell_type, dtype=torch.bool)
+        if batch.piece is not None:  # in which some recordings, or all, may have no sample
+            scored = batch.weight.sum(1) > 0
+        losses = {i: error[scored & (batch.cell_type == i)] for i in batch.cell_type[scored].unique().tolist()}
+        if not losses:
+            self.step_losses = {}
+            return 0 * prediction.sum()
         total = torch.stack([per_recording.mean() for per_recording in losses.values()])
         self.step_losses = {
             self.model.cell_types[i]: (value, len(per_recording))
@@ -187,11 +196,12 @@ class TrainingModule(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Predict a batch of held-out recordings, in full precision as everywhere outside of training."""
         with torch.autocast(self.device.type, enabled=False):
-            self._predictions.append(Predictions.of(predict_batch(self.model, batch), batch))
+            prediction = self._held_out_passes.predict(batch)
+            self._predictions.append((prediction.cpu(), batch.without_pictures().to("cpu")))
 
     def on_validation_epoch_end(self) -> None:
         """Score the held-out recordings."""
-        self.held_out = Predictions.concatenated(self._predictions).scores(self.model.cell_types, self.likelihood)
+        self.held_out = Predictions.of_batches(self._predictions).scores(self.model.cell_types, self.likelihood)
         self._predictions.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -203,10 +213,13 @@ class TrainingModule(L.LightningModule):
         checkpoint["trained"] = sorted(trained, key=lambda name: name.endswith(".displacement_deg"))
         if self.neurons:
             checkpoint["neurons"] = self.neurons.sums
+        if self.recipe.batching.in_pieces:
+            checkpoint["piece"] = self.passes.state()
         checkpoint["random"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue where the training was."""
+        self.passes.load(checkpoint.get("piece", {}))
         if self.neurons:
             self.neurons.sums = checkpoint["neurons"]
         torch.set_rng_state(checkpoint["random"]["cpu"].cpu())

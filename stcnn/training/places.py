@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 from stcnn.data.batching import recorded_places
@@ -19,6 +21,7 @@ from stcnn.metrics.regression import CORRELATION_S
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.wide_lattice import wide_enough
+from stcnn.nn.windows import Window
 from stcnn.training.recipe import Recipe
 
 STEP_DEG = 0.1
@@ -29,6 +32,9 @@ REACH_SD = 2.0
 
 def network_for(dataset: Dataset, recipe: Recipe) -> ModelConfig:
     """Return the network of a recipe, its lattice as wide as the neurons of a data set need.
+
+    Around every recorded place there are as many rows and columns as around the neuron of a shifted picture, so that
+    what is around a neuron's window is seen alike.
 
     Raises:
         ConfigError: neurons of that network cannot read where they sit, or are asked to where clips are shifted.
@@ -43,10 +49,14 @@ def network_for(dataset: Dataset, recipe: Recipe) -> ModelConfig:
             )
         return recipe.model
     place_deg = torch.from_numpy(recorded_places(dataset))
+    rows, columns = recipe.model.eye.lattice
+    row, column = recipe.model.readout.centre or (rows // 2, columns // 2)
+    around = Window(-row, rows - row, -column, columns - column)
+    model = wide_enough(recipe.model, place_deg, dataset.cell_types, around)
     if learned:
-        around_deg = REACH_SD * recipe.model.readout.place_sd_deg
-        place_deg = torch.cat([place_deg - around_deg, place_deg + around_deg])
-    return wide_enough(recipe.model, place_deg, dataset.cell_types)
+        reach_deg = REACH_SD * recipe.model.readout.place_sd_deg
+        model = wide_enough(model, torch.cat([place_deg - reach_deg, place_deg + reach_deg]), dataset.cell_types)
+    return model
 
 
 class PlacePrior:
@@ -98,15 +108,35 @@ def places_table(model: STCNN, dataset: Dataset) -> pd.DataFrame:
         ``recorded_elevation_deg``, the mean where a neuron was recorded at several places.
     """
     recorded = _recorded([dataset], "mean")
+    moved = displacements(model) or [torch.zeros(len(n), 2) for n in model.population.neurons.values()]
     rows = []
-    for name, readout in zip(model.cell_types, model.readouts.each, strict=True):
-        found = recorded[name] + readout.displacement_deg.detach().cpu().double()
+    for name, away in zip(model.cell_types, moved, strict=True):
+        found = recorded[name] + away.detach().cpu().double()
         for neuron, place, before in zip(
             model.population.neurons[name], found.tolist(), recorded[name].tolist(), strict=True
         ):
             rows.append((name, neuron, *place, *before))
     names = ("azimuth_deg", "elevation_deg", "recorded_azimuth_deg", "recorded_elevation_deg")
     return pd.DataFrame(rows, columns=["cell_type", "neuron", *names])
+
+
+def places_of_members(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return :func:`places_table` of an ensemble from those of its members: means, and how far the members agree.
+
+    Returns:
+        The columns of one member, with the mean of the members, and ``azimuth_low_deg``, ``azimuth_high_deg``,
+        ``elevation_low_deg``, ``elevation_high_deg``: the 95 % interval (Student's t) of a further training.
+    """
+    together = tables[0].copy()
+    n = len(tables)
+    for axis in ("azimuth", "elevation"):
+        found = np.stack([table[f"{axis}_deg"] for table in tables])
+        spread = found.std(0, ddof=1) if n > 1 else np.full(len(together), np.nan)
+        half = stdtrit(max(1, n - 1), 0.975) * spread * np.sqrt(1 + 1 / n)
+        together[f"{axis}_deg"] = found.mean(0)
+        together[f"{axis}_low_deg"] = found.mean(0) - half
+        together[f"{axis}_high_deg"] = found.mean(0) + half
+    return together
 
 
 class PlaceBounds:

@@ -17,7 +17,7 @@ from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
-from stcnn.stimuli import write_movie
+from stcnn.stimuli import Screen, load_protocol, write_movie
 from stcnn.training.fit import train
 from tests.support import made_up_training
 
@@ -83,6 +83,17 @@ def test_protocols_their_stimuli_parameters_and_files_are_understood(run: Run, t
     assert set(table.cell_type) == {"lc4", "lc11"}
     assert np.isfinite(table[["voltage", "dff"]]).all(axis=None)
     assert table.groupby("stimulus").time_s.min().max() < 0
+
+
+def test_the_answer_at_a_place_is_the_models_there(run: Run):
+    away = ask(run, "size/2", "--at", 3.5, -8)
+    middle = ask(run, "size/2")
+    movie = between_grey(load_protocol("size").movie("2", Screen(rate_hz=30.0)), 0.5, 1.0)
+    right = respond(run.model(), [("size/2", movie)], at=(3.5, -8.0))
+    np.testing.assert_allclose(away.voltage, right.voltage, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(away.voltage, middle.voltage)
+    with pytest.raises(ConfigError, match="the place is azimuth 400 and elevation 0 degrees"):
+        ask(run, "size/2", "--at", 400, 0)
 
 
 def test_figure_and_film_are_written(run: Run, tmp_path: Path):

@@ -17,7 +17,7 @@ from stcnn.nn.population import Population
 from stcnn.nn.readout_map import drives
 from tests.support import made_up_data
 
-BATCHING = BatchingConfig(batch_size=3, pre_grey_s=0.2, loss_start_s=-0.2)
+BATCHING = BatchingConfig(kind="presentations", batch_size=3, pre_grey_s=0.2, loss_start_s=-0.2)
 PLANTED = NeuronFit(elevation_deg=3.0, azimuth_deg=-1.0, scale=2.0, gain=0.7, offset_dff=0.2)
 
 
@@ -68,6 +68,24 @@ def test_a_place_to_the_right_sees_what_the_middle_sees_of_a_movie_moved_left():
     right = drives(core(), here, here.rate_hz, reach=2)[:, :, 2, 3]  # one column of 2 degrees, 1 degree per pixel
     middle = drives(core(), there, there.rate_hz, reach=2)[:, :, 2, 2]
     torch.testing.assert_close(right, middle, rtol=1e-3, atol=2e-3 * float(middle.abs().max()))
+
+
+def test_a_core_trained_by_movies_sees_every_movie_once():
+    """Neurons between columns; where they sit on whole ones, the drives are those of shifted pictures."""
+    data = made_up_data.dataset(neurons_per_type=3)
+    whole = Dataset.of(data.movies, [replace(r, shift_px=(2 * r.shift_px[0], 0)) for r in data.recordings])
+    movies = BATCHING.model_copy(update={"kind": "movies"})
+    by_item = {each.item: each for each in show(core(), whole, movies, reach_deg=3)}
+    shifted = {each.item: each for each in show(core(), whole, BATCHING, reach_deg=3)}
+    assert by_item.keys() == shifted.keys()
+    for item, each in by_item.items():
+        assert each.azimuth_deg.tolist() == shifted[item].azimuth_deg.tolist() == [-2.0, 0.0, 2.0]
+        n = min(len(each.drive), len(shifted[item].drive))
+        torch.testing.assert_close(each.drive[:n], shifted[item].drive[:n], rtol=1e-3, atol=1e-3)
+    between = show(core(), data, movies, reach_deg=3)
+    assert {tuple(each.azimuth_deg.tolist()) for each in between} == {(-2.0, 0.0, 2.0), (-3.0, -1.0, 1.0, 3.0)}
+    planted = fit_neurons(core(), between)
+    assert all(abs(fit.azimuth_deg) <= 3 and abs(fit.elevation_deg) <= 3 for fit in planted.values())
 
 
 def test_planted_numbers_are_found_again():

@@ -221,6 +221,11 @@ def test_a_place_beyond_the_lattice_is_refused() -> None:
     assert model.reaching(far.place_deg).dff_at(movies(torch.float32), far, RATE_HZ).isfinite().all()
 
 
+def test_places_that_need_too_wide_a_lattice_are_refused() -> None:
+    with pytest.raises(ConfigError, match="need a lattice of 15 x 5000011 columns"):
+        small_model(torch.float32).reaching(torch.tensor([[1e7, 0.0]]))
+
+
 def test_a_network_that_has_no_place_between_columns_is_refused() -> None:
     config = small_model(torch.float32).config
     strided = config.model_copy(update={"hidden": config.hidden.model_copy(update={"stride": (2, 1)})})

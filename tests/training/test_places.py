@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.nn.sites import Neurons
-from stcnn.training.places import PlaceBounds, PlacePrior, network_for, places_table
+from stcnn.training.places import PlaceBounds, PlacePrior, network_for, places_of_members, places_table
 from stcnn.training.recipe import Recipe
 from tests.support import made_up_data
 
@@ -49,10 +50,14 @@ def test_a_movie_is_shown_once_to_all_its_neurons() -> None:
 
 def test_the_network_reaches_every_neuron() -> None:
     data = made_up_data.dataset()
-    assert network_for(data, recipe()).eye.lattice == (9, 9)
+    assert network_for(data, recipe()).eye.lattice == (10, 10)  # places to one row down and half a column right
     far = [replace(r, shift_px=(12, -3)) for r in data.recordings]
     wide = network_for(Dataset.of(data.movies, far), recipe())
-    assert wide.eye.lattice == (9, 13)  # 4 + 12/2 + 1 + 1 = 12 is the last column
+    assert wide.eye.lattice == (11, 15)  # 9 and the rows and columns to 3/2 down and 12/2 right
+    assert wide.readout.centre == (4, 4)
+    learned = recipe(model={**CONFIG, "readout": {"place": "learned", "place_sd_deg": 4.0}})
+    # 6 columns right and 4 that the prior reaches farther, the window and what is between: 4 + 10 + 1 + 1 = 16
+    assert network_for(Dataset.of(data.movies, far), learned).eye.lattice[1] == 17
     assert network_for(data, recipe(batching={"kind": "presentations"})) == recipe().model
 
 
@@ -121,6 +126,15 @@ def test_the_table_says_where_neurons_were_found() -> None:
     assert len(table) == 6
     row = table[(table.cell_type == "lc4") & (table.neuron == "2")].iloc[0]
     assert row.tolist() == ["lc4", "2", 0.5, -3.5, 0.0, -2.0]  # the third neuron was shown pictures shifted by (0, -2)
+
+
+def test_places_of_an_ensemble_have_intervals() -> None:
+    """Two trainings that differ by 0.2 degrees: t(1) = 12.706, and sd sqrt(1 + 1/2) of 0.1 sqrt(2)."""
+    one = pd.DataFrame({"cell_type": ["lc4"], "neuron": ["1"], "azimuth_deg": [1.0], "elevation_deg": [3.0]})
+    found = places_of_members([one, one.assign(azimuth_deg=1.2)]).iloc[0]
+    assert found.azimuth_deg == pytest.approx(1.1)
+    assert found.azimuth_high_deg - 1.1 == pytest.approx(12.7062 * 0.1 * 2**0.5 * 1.5**0.5, rel=1e-4)
+    assert (found.elevation_low_deg, found.elevation_high_deg) == (3.0, 3.0)
 
 
 def test_recorded_places_are_azimuth_and_elevation() -> None:

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from stcnn.errors import FileError
 from stcnn.movie import Movie
-from stcnn.viz import history, scores, traces, tuning, weights
+from stcnn.viz import history, scores, traces, tuning, visual_field, weights
 from stcnn.viz.animations import Clock, animate
 from stcnn.viz.film import write_film
 from stcnn.viz.panel import Panel, coloured_maps, grey_pictures
@@ -24,6 +24,27 @@ RNG = np.random.default_rng(3)
 
 def lines(figure: Figure, panel: int) -> list[np.ndarray]:
     return [np.asarray(line.get_ydata(), float) for line in figure.axes[panel].lines]
+
+
+def test_the_map_of_the_visual_field_has_every_neuron_where_it_sits():
+    places = pd.DataFrame(
+        {
+            "cell_type": ["a", "a", "b"],
+            "azimuth_deg": [1.0, -2.0, 30.0],
+            "elevation_deg": [5.0, 0.0, -3.0],
+            "recorded_azimuth_deg": [0.0, -2.0, 25.0],
+            "recorded_elevation_deg": [4.0, 0.0, -3.0],
+        }
+    )
+    figure = visual_field.visual_field(places, (20.0, 40.0))
+    (axes,) = figure.axes
+    drawn = [line for line in axes.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() != "none"]
+    assert [line.get_xdata().tolist() for line in drawn] == [[1.0, -2.0], [30.0]]
+    assert [line.get_ydata().tolist() for line in drawn] == [[5.0, 0.0], [-3.0]]
+    assert axes.get_xlim()[1] >= 30
+    (edge,) = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert edge.get_bbox().bounds == (-20.0, -10.0, 40.0, 20.0)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b", "as recorded"]
 
 
 def test_loss_history_draws_every_cell_type_and_marks_the_kept_epoch():

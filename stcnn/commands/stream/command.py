@@ -70,6 +70,9 @@ def stream(  # noqa: PLR0913  (an option is an argument)
         int | None, typer.Option(help="Epoch of the model; default: the finished one (published: 10).")
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads of the processor to use.", min=1)] = 1,
+    at: Annotated[
+        tuple[float, float] | None, typer.Option(help="Azimuth and elevation of the neurons in degrees; default: 0 0.")
+    ] = None,
 ) -> None:
     """Show frames to a model as they come; answer each with the voltage and calcium of every cell type.
 
@@ -100,6 +103,7 @@ def stream(  # noqa: PLR0913  (an option is an argument)
     for note in frames.notes:
         typer.echo(note, err=True)
     live = model.stream(
+        at=at,
         rate_hz=frames.rate_hz,
         clips=clips,
         start=start,
