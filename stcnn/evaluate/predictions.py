@@ -126,13 +126,13 @@ class Predictions:
         """Put predictions ``(R, S)`` of batches together, pieces of long movies into whole rows."""
         parts = [(batch.first_sample, batch.piece, cls.of(prediction, batch)) for prediction, batch in answered]
         if all(piece is None for _, piece, _ in parts):
-            return cls.joined([part for *_, part in parts])
+            return cls.concatenated([part for *_, part in parts])
         wholes: list[list[tuple[int, Predictions]]] = []
         for first, piece, part in parts:
             if not piece:
                 wholes.append([])
             wholes[-1].append((first, part))
-        return cls.joined([_whole(pieces) for pieces in wholes])
+        return cls.concatenated([_whole(pieces) for pieces in wholes])
 
     def scores(self, cell_types: Sequence[str], likelihood: Likelihood = LIKELIHOODS["squared"]) -> pd.DataFrame:
         """Score each cell type.

@@ -15,7 +15,7 @@ from stcnn.errors import DataError, FileError, ShapeError
 from stcnn.movie import Movie
 from tests.support.made_up_data import GREY, MOVIE_FRAMES, RATE_HZ, dataset, movie
 
-SMALL = {"batch_size": 3, "pre_grey_s": 0.2, "loss_start_s": -0.1}
+SMALL = {"kind": "presentations", "batch_size": 3, "pre_grey_s": 0.2, "loss_start_s": -0.1}
 
 
 def _batches(data: Dataset, **change: object) -> list[Batch]:
@@ -44,7 +44,7 @@ def test_presentations_hold_the_same_scored_samples_as_single_recordings() -> No
 
 def test_recordings_of_one_movie_at_one_place_share_a_clip() -> None:
     data = dataset(neurons_per_type=6, trials=2)
-    clips = plan_clips(data, BatchingConfig())
+    clips = plan_clips(data, BatchingConfig(kind="presentations"))
     assert len(clips) == 6 * len(MOVIE_FRAMES)  # shifts repeat after six neurons, and both types have all of them
     assert sorted(i for clip in clips for i in clip.items) == list(range(len(data)))
     batch = _batches(data)[0]
@@ -90,7 +90,8 @@ def test_leading_grey_frames_are_counted_over_all_clips() -> None:
 
 
 def test_every_recording_comes_once_in_an_order_that_seed_and_epoch_decide() -> None:
-    batches = loader(dataset(6), BatchingConfig(batch_size=4), seed=3, shuffle=True)
+    config = BatchingConfig(kind="presentations", batch_size=4)
+    batches = loader(dataset(6), config, seed=3, shuffle=True)
 
     def epoch(number: int) -> list[int]:
         assert isinstance(batches.sampler, BatchOrder)
@@ -167,4 +168,4 @@ def test_faults_of_a_data_set_are_sentences() -> None:
 def test_a_batch_that_no_machine_holds_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stcnn.reading.faults.memory_limit", lambda: 100_000)
     with pytest.raises(FileError, match=r"a batch of 4 clips of up to \d+ frames of \d+x\d+ pixels would take"):
-        loader(dataset(), BatchingConfig(pre_grey_s=60.0))
+        loader(dataset(), BatchingConfig(kind="presentations", pre_grey_s=60.0))

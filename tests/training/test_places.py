@@ -45,7 +45,7 @@ def test_a_movie_is_shown_once_to_all_its_neurons() -> None:
     shifts = np.array([data.recordings[int(i)].shift_px for i in batch.item])
     assert batch.place_deg is not None
     np.testing.assert_array_equal(batch.place_deg.numpy(), shifts * data.deg_per_px)
-    assert next(iter(loader(data, BatchingConfig()))).place_deg is None
+    assert next(iter(loader(data, BatchingConfig(kind="presentations")))).place_deg is None
 
 
 def test_the_network_reaches_every_neuron() -> None:
