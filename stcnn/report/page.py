@@ -20,6 +20,7 @@ from stcnn.report.filled import filled, placed
 from stcnn.report.findings import Findings, FittedTrace
 from stcnn.report.methods import methods
 from stcnn.report.pictures import animations, pictures
+from stcnn.report.schematic import schematic
 from stcnn.stimuli.table import StimulusTable, table_of
 from stcnn.viz.theme import colours
 
@@ -74,6 +75,7 @@ def render(findings: Findings, bounds: Bounds) -> str:
         ceilings=bool(len(table) and table.ceiling.notna().any()),
         held_out=HELD_OUT[_split_kind(run.config())],
         methods=methods(findings),
+        schematic=schematic(findings),
         likeness=findings.likeness_to_start,
         movies=[movie_card(name, movies[name]) for name in shown],
         neurons=findings.neurons.sort_values("correlation").to_dict("records"),

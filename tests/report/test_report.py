@@ -21,6 +21,7 @@ from stcnn.report import report_or_reason, trace_pairs, write_report
 from stcnn.report.doubts import doubts, in_words
 from stcnn.report.findings import Findings, FittedTrace, find, joined_correlation, with_others
 from stcnn.report.page import MOST_SAMPLES, explorer_data, render
+from stcnn.report.schematic import schematic
 from stcnn.run_folder import Run
 from stcnn.training.fit import train
 from tests.support import made_up_training
@@ -119,6 +120,18 @@ def test_page_says_where_no_ceiling_is_known(findings: Findings):
     page = render(findings, Bounds())
     assert "these recordings have no repeats" in page
     assert "beside the most that the noise" not in page
+
+
+def test_the_schematic_has_the_numbers_of_the_network(findings: Findings):
+    stages = schematic(findings)
+    config, n_neurons = findings.model.config, sum(map(len, findings.dataset.neurons.values()))
+    assert [stage.title for stage in stages][::5] == ["Movie", "Recording"]
+    assert stages[2].facts[0] == f"{', '.join(map(str, config.hidden.channels))} channels"
+    assert stages[5].facts[0] == f"{n_neurons} neurons"
+    decays_s = findings.model.calcium.time_constants().tolist()
+    assert f"{min(decays_s):.2g}" in stages[4].facts[1]
+    page = render(findings, Bounds())
+    assert all(fact in page for stage in stages for fact in stage.facts)
 
 
 def test_unchecked_recordings_are_said_to_be(findings: Findings):
