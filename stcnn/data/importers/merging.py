@@ -43,6 +43,7 @@ def with_distinct_fields(configs: Sequence[Any]) -> tuple[Any, ...]:
                 getattr(config, "channel", 1),
             )
             groups.setdefault(key, []).append(place)
+    _require_different(configs)
     _require_no_copies([config.path for config in configs if getattr(config, "kind", "") == "suite2p"])
     told = list(configs)
     for (kind, *_), places in groups.items():
@@ -67,6 +68,29 @@ def _differing_parts(paths: Sequence[Path]) -> list[str]:
     start = next((i for i in range(shortest) if len({p[i] for p in parts}) > 1), shortest - 1)
     end = next((i for i in range(shortest - start) if len({p[-1 - i] for p in parts}) > 1), 0)
     return ["/".join(part[start : len(part) - end]) for part in parts]
+
+
+NAMES = {"animal", "session", "field", "constants", "path"}
+"""Keys that say what a file is called, not what is taken of it."""
+
+
+def _require_different(configs: Sequence[Any]) -> None:
+    """Refuse one file under two names, which would count every cell in it twice.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    taken: dict[str, Any] = {}
+    for config in configs:
+        what = f"{config.path.resolve()} {config.model_dump(exclude=NAMES)}"
+        first = taken.setdefault(what, config)
+        if first is not config:
+            raise ConfigError(
+                f"{config.path} stands in two sessions"
+                + ("" if first.path == config.path else f", the first time as {first.path}"),
+                expected="each file or folder once, or other onsets or series of it",
+                remedy="take one of them out",
+            )
 
 
 def _require_no_copies(paths: Sequence[Path]) -> None:
@@ -111,7 +135,22 @@ def with_distinct_names(data: Dataset) -> Dataset:
                 require_name(str(name), f"the {column.replace('_', ' ')}")
     data = _animals_apart(data)
     _require_each_once(data.table)
-    return with_notes(data, *_alike(data))
+    return with_notes(data, *_alike(data), *_beyond(data))
+
+
+def _beyond(data: Dataset) -> Iterator[str]:
+    """A sentence about neurons that look beyond the edge of the pictures."""
+    rows, columns = data.shape_px
+    azimuth = data.table.azi_shift_px.abs() > columns / 2
+    outside = azimuth | (data.table.ele_shift_px.abs() > rows / 2)
+    if outside.any():
+        neurons = data.table[outside].drop_duplicates(["cell_type", "neuron"])
+        first = neurons.iloc[0]
+        yield (
+            f"{len(neurons)} neurons look beyond the edge of the pictures, which are {columns} px wide and {rows} px "
+            f"high; the first is {first.neuron} ({first.cell_type}), {first.azi_shift_px} px to the right and "
+            f"{first.ele_shift_px} px up."
+        )
 
 
 def _alike(data: Dataset) -> Iterator[str]:

@@ -19,6 +19,8 @@ from stcnn.errors import DataError
 NAMED = ("cell_type", "neuron", "animal", "session", "stimulus", "indicator")
 """Columns of a data set that hold names."""
 MAY_BE_EMPTY = ("animal", "session", "indicator")
+JOINERS = "\u200c\u200d"
+"""Characters without width that change how others are written, in Persian or Hindi for instance."""
 
 
 def require_name(name: str, where: str) -> str:
@@ -37,7 +39,8 @@ def require_name(name: str, where: str) -> str:
         raise DataError(
             f"{where} '{name}' begins or ends with a space", expected="a name as it is meant", remedy="take it away"
         )
-    odd = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")), None)
+    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    odd = next((c for c in name if unicodedata.category(c) in hidden and c not in JOINERS), None)
     if odd is not None:
         raise DataError(
             f"{where} {name!r} holds the character U+{ord(odd):04X}",

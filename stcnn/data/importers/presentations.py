@@ -32,6 +32,7 @@ def read_onsets(config: SessionConfig) -> pd.DataFrame:
         )
     table = read_csv(path, ("stimulus", "onset_s"), "a CSV of presentations")
     refuse_misspelt(table, COLUMNS)
+    unused = [str(name) for name in table.columns if str(name).strip() and name not in COLUMNS]
     onsets = pd.DataFrame({"stimulus": names_of(table, "stimulus"), "onset_s": numbers(table, "onset_s")})
     if "trial" in table:
         onsets["trial"] = whole_numbers(table, "trial")
@@ -44,7 +45,19 @@ def read_onsets(config: SessionConfig) -> pd.DataFrame:
     for columns, what in ((["onset_s"], "two presentations at one time"), (["stimulus", "trial"], "a trial twice")):
         if set(columns) <= set(onsets):
             _require_once(onsets[columns], table.index, f"{path} lists {what}")
+    onsets.attrs["unused"] = unused
     return onsets
+
+
+def unused_notes(onsets: pd.DataFrame, config: SessionConfig) -> list[str]:
+    """A sentence about columns of a table of presentations that nothing reads."""
+    unused = onsets.attrs.get("unused")
+    if not unused:
+        return []
+    return [
+        f"{config.onsets}: the columns {', '.join(unused)} are not used; presentations of one stimulus are repeats "
+        "whatever stands there."
+    ]
 
 
 def _require_once(values: pd.DataFrame, rows: pd.Index, what: str) -> None:

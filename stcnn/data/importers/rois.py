@@ -11,6 +11,7 @@ import pandas as pd
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data.importers.names import names_in, names_of, refuse_misspelt
+from stcnn.data.importers.positions import require_angles
 from stcnn.data.importers.session_keys import SessionConfig
 from stcnn.errors import DataError
 from stcnn.reading import numbers as numbers_of
@@ -149,7 +150,11 @@ def _types(config: SessionConfig, table: pd.DataFrame) -> list[str]:
 
 
 def _degrees(table: pd.DataFrame, column: str) -> list[float]:
-    return numbers_of(table, column, allow_missing=True).tolist() if column in table else [np.nan] * len(table)
+    if column not in table:
+        return [np.nan] * len(table)
+    found = numbers_of(table, column, allow_missing=True).tolist()
+    require_angles(found, column, table.index.tolist(), f"{table.attrs.get('file', WHAT)}, row")
+    return found
 
 
 def _require_once(names: Sequence[str], rows: Sequence[int], what: str) -> None:

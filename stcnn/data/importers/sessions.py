@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stcnn.data.dataset import Dataset
 from stcnn.data.importers.kept import Kept
 from stcnn.data.importers.movies import MovieInfo
-from stcnn.data.importers.presentations import overlap_notes, read_onsets, trials_of
+from stcnn.data.importers.presentations import overlap_notes, read_onsets, trials_of, unused_notes
 from stcnn.data.importers.rois import Roi, chosen_rois, named_planes, require_planes
 from stcnn.data.importers.session_keys import SessionConfig
 from stcnn.data.importers.survey import Survey
@@ -160,7 +160,8 @@ class Session:
             _Window(str(name), int(trial), infos[name].rate_hz, float(onset_s), *limits_of)
             for name, trial, onset_s, limits_of in columns
         ]
-        return windows, overlap_notes(onsets, infos, limits, str(self.config.path))
+        said = overlap_notes(onsets, infos, limits, str(self.config.path))
+        return windows, [*unused_notes(onsets, self.config), *said]
 
     @cached_property
     def trace(self) -> Kept[NDArray[np.float32]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -97,10 +98,22 @@ def plane_folders(path: Path) -> list[Path]:
         planes = [folder for folder in above.glob("plane*") if plane_number(folder) >= 0]
         filled = sorted((folder for folder in planes if (folder / "F.npy").exists()), key=plane_number)
         if filled:
+            _require_each_number_once(filled)
             return filled
     raise FileError(
         f"{path} holds neither F.npy nor planes (plane0, plane1 ...) with one", expected="an output folder of Suite2p"
     )
+
+
+def _require_each_number_once(folders: Sequence[Path]) -> None:
+    numbers = [plane_number(folder) for folder in folders]
+    for folder, other in pairwise(folders):
+        if numbers.count(plane_number(folder)) > 1:
+            raise FileError(
+                f"{folder} and {other.name} are both called plane {plane_number(folder)}",
+                expected="a number of its own for each plane",
+                remedy="rename one of them",
+            )
 
 
 def plane_number(folder: Path) -> int:
@@ -174,6 +187,13 @@ class _Plane:
                     f"{self.folder / 'iscell.npy'} holds no probabilities", remedy="take the key cell_probability out"
                 )
             return columns[:, 0] > 0
+        if self.config.cell_probability == 0:
+            return columns[:, 0] > 0
+        if np.isnan(columns[:, 1]).any():
+            raise ShapeError(
+                f"{self.folder / 'iscell.npy'} has no probability for region {int(np.isnan(columns[:, 1]).argmax())}",
+                expected="one for each region where the key cell_probability is given",
+            )
         return (columns[:, 0] > 0) & (columns[:, 1] >= self.config.cell_probability)
 
     def session(self) -> Session:

@@ -25,20 +25,28 @@ def setting(folder: Path, name: str) -> float | None:
     Raises:
         FileError: a file of settings is damaged.
     """
-    for file in FILES:
-        if (path := folder / file).exists() and (found := number_in(_settings(path).get(name))) is not None:
-            return found
-    return None
+    return next(iter(_in_each(folder, name).values()), None)
+
+
+def _in_each(folder: Path, name: str) -> dict[str, float]:
+    """A number of a plane in each file of settings that holds it."""
+    paths = (folder / file for file in FILES if (folder / file).exists())
+    held = {path.name: number_in(_settings(path).get(name)) for path in paths}
+    return {file: number for file, number in held.items() if number is not None}
 
 
 def imaging_rate(folder: Path) -> float:
     """Frames per second of a plane, ``fs`` of its settings.
 
     Raises:
-        DataError: it cannot be found there, or is no rate.
+        DataError: it cannot be found there, is no rate, or two files say different ones.
         FileError: a file of settings is damaged.
     """
-    rate_hz = setting(folder, "fs")
+    said = _in_each(folder, "fs")
+    if len(set(said.values())) > 1:
+        listed = ", ".join(f"{value:g} Hz in {file}" for file, value in said.items())
+        raise DataError(f"{folder} has two imaging rates, {listed}", expected="one", remedy="set rate_hz")
+    rate_hz = next(iter(said.values()), None)
     if rate_hz is None or not 0 < rate_hz < 1e6:
         present = [file for file in FILES if (folder / file).exists()]
         found = f"{' and '.join(present)} of {folder}" if present else f"{folder / FILES[0]}, which is missing"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from stcnn.cell_type_names import cell_type_name
 from stcnn.data.importers.names import MAY_BE_EMPTY, NAMED, names_in, require_name
+from stcnn.data.importers.positions import require_angles
 from stcnn.data.importers.table_files import Found
 from stcnn.data.importers.tables_config import KEYS, MEASURED, TablesConfig
 from stcnn.errors import DataError, nearest
@@ -53,6 +54,10 @@ def describe(found: Found, config: TablesConfig) -> Described:
     if not config.across_sessions:
         names["neuron"], notes = _sessions_apart(names, config)
     azi_px, ele_px, azimuth_deg, elevation_deg = (_measured(found, key, config) for key in MEASURED)
+    for key, shifts in zip(MEASURED, (azi_px, ele_px), strict=False):
+        _require_whole(found, key, shifts, config)
+    for key, angles in (("azimuth_deg", azimuth_deg), ("elevation_deg", elevation_deg)):
+        require_angles(angles, key, found.rows, f"{config.path}, {found.row}")
     shift_px = [(round(azi), round(ele)) for azi, ele in zip(azi_px, ele_px, strict=True)]
     keys = list(
         zip(*(names[k] for k in ("cell_type", "neuron", "animal", "session", "stimulus")), shift_px, strict=True)
@@ -102,6 +107,21 @@ def _measured(found: Found, key: str, config: TablesConfig) -> list[float]:
     if table is None:
         return [0.0 if key.endswith("_px") else float("nan")] * len(found.rows)
     return numbers(table, str(table.columns[0]), allow_missing=key.endswith("_deg")).tolist()
+
+
+def _require_whole(found: Found, key: str, values: Sequence[float], config: TablesConfig) -> None:
+    """Refuse a part of a pixel.
+
+    Raises:
+        DataError: there is one; the message gives its row.
+    """
+    array = np.array(values)
+    parts = np.flatnonzero(array != np.rint(array))
+    if len(parts):
+        raise DataError(
+            f"{config.path}, {found.row} {found.rows[parts[0]]} has {key} of {array[parts[0]]:g}",
+            expected="whole pixels",
+        )
 
 
 def _trials(found: Found, keys: Sequence[tuple[Any, ...]], config: TablesConfig) -> list[int]:

@@ -152,11 +152,12 @@ def _in_rows(rows: pd.DataFrame, config: TablesConfig) -> Found:
     keys = [name for key in KEYS if (name := config.columns.get(key, key)) in rows]
     groups = [np.asarray(places) for places in rows.groupby(keys, sort=False, dropna=False).indices.values()]
     groups.sort(key=lambda places: places[0])
-    notes: tuple[str, ...] = ()
+    unused = [str(name) for name in rows if str(name).strip() and name not in (*keys, *theirs.values())]
+    notes: tuple[str, ...] = (f"{config.path}: the columns {', '.join(unused)} are not used.",) if unused else ()
     if config.columns.get("trial", "trial") not in rows:
         told = [piece for places in groups for piece in _told_by_clock(time_s, places, rows, config)]
         if len(told) > len(groups):
-            notes = (
+            notes += (
                 f"{config.path}: no column counts trials; {len(told)} recordings of {len(groups)} neurons and stimuli "
                 "were told apart by their clocks, which start anew.",
             )

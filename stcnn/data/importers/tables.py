@@ -76,16 +76,22 @@ class _LookedAt:
         records: what is known of each of them.
         lost: neuron to how many of its samples are not finite.
         empty: neuron to how many of its recordings have fewer than two that are.
+        below: neuron to how many of its samples are below -1, which no dF/F is.
     """
 
     kept: list[int] = field(default_factory=list)
     records: list[RecordingInfo] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)
     empty: Counter[str] = field(default_factory=Counter)
+    below: Counter[str] = field(default_factory=Counter)
 
     def notes(self, config: TablesConfig) -> list[str]:
         """Sentences about what was left out."""
-        return [*_said(self.lost, SAMPLES_LOST, config), *_said(self.empty, EMPTY, config)]
+        return [
+            *_said(self.lost, SAMPLES_LOST, config),
+            *_said(self.empty, EMPTY, config),
+            *_said(self.below, BELOW, config),
+        ]
 
 
 def _looked_at(found: Found, rows: Described, infos: Mapping[str, MovieInfo], config: TablesConfig) -> _LookedAt:
@@ -105,6 +111,8 @@ def _looked_at(found: Found, rows: Described, infos: Mapping[str, MovieInfo], co
         _require_clock(time_s, config, f"{config.path}, neuron '{neuron}', stimulus '{rows.stimulus[i]}'")
         seen.kept.append(i)
         seen.records.append(_info(rows, i, time_s, infos[rows.stimulus[i]].rate_hz, config))
+        if lower := int((trace < -1).sum()):
+            seen.below[neuron] += lower
         if n_samples > len(trace):
             seen.lost[neuron] += n_samples - len(trace)
     if not seen.kept:
@@ -113,6 +121,7 @@ def _looked_at(found: Found, rows: Described, infos: Mapping[str, MovieInfo], co
 
 
 SAMPLES_LOST = "samples that are not finite were left out, of"
+BELOW = "samples are below -1, which is no dF/F (percent are said by trace_unit; a voltage or a z-score may be), of"
 EMPTY = "recordings with fewer than 2 finite samples were left out, of"
 
 

@@ -19,6 +19,8 @@ NPY = "a movie (npy): an array (T, Y, X)"
 NPZ = "a movie (npz): an array 'frames' (T, Y, X)"
 LONG = 3
 """So many times longer than two equal first axes, a last axis looks like time."""
+VERY_LONG = 5
+"""So many times longer than the longer of two different first axes, too; arenas are five times as wide as high."""
 
 
 def write_npy(movie: Movie, path: Path) -> None:
@@ -127,7 +129,8 @@ def with_axes_in_order(frames: NDArray[Any], axes: str | None) -> Ordered:
 
 
 def _require_time_first(frames: NDArray[Any]) -> None:
-    if frames.ndim == 3 and frames.shape[0] == frames.shape[1] and frames.shape[2] >= LONG * frames.shape[0] > 0:
+    square = frames.ndim == 3 and frames.shape[0] == frames.shape[1]
+    if frames.ndim == 3 and frames.shape[2] >= (LONG if square else VERY_LONG) * max(frames.shape[:2]) > 0:
         looks = "the last axis looks like time"
         axes = "YXT"
     elif frames.ndim == 3 and frames.shape[2] in (3, 4) and min(frames.shape[:2]) > LONG * frames.shape[2]:

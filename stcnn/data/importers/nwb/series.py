@@ -83,6 +83,11 @@ def scaling_of(series: Node, column: int | None = None) -> tuple[float, float]:
                 f"series '{place_of(series)}' has channel_conversion for {len(values)} channels, not for {column}",
                 expected="one for each column of its data",
             )
+        if not np.isfinite(values[column]):
+            raise DataError(
+                f"channel_conversion of series '{place_of(series)}' is {values[column]} for channel {column}",
+                expected="a number",
+            )
         conversion *= float(values[column])
     return conversion, offset
 
