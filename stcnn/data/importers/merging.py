@@ -145,11 +145,12 @@ def _beyond(data: Dataset) -> Iterator[str]:
     outside = azimuth | (data.table.ele_shift_px.abs() > rows / 2)
     if outside.any():
         neurons = data.table[outside].drop_duplicates(["cell_type", "neuron"])
+        total = len(data.table.drop_duplicates(["cell_type", "neuron"]))
         first = neurons.iloc[0]
         yield (
-            f"{len(neurons)} neurons look beyond the edge of the pictures, which are {columns} px wide and {rows} px "
-            f"high; the first is {first.neuron} ({first.cell_type}), {first.azi_shift_px} px to the right and "
-            f"{first.ele_shift_px} px up."
+            f"{len(neurons)} of {total} neurons look beyond the edge of the pictures, which are {columns} px wide and "
+            f"{rows} px high; the first is {first.neuron} ({first.cell_type}), {first.azi_shift_px} px to the right "
+            f"and {first.ele_shift_px} px up."
         )
 
 

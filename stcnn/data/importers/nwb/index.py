@@ -39,11 +39,13 @@ class PictureSet:
 
     Args:
         name: of the template or the container of images.
+        place: its path, by which two series show pictures of one set.
         pictures: in their order.
         deg_per_px: degrees per pixel where known.
     """
 
     name: str
+    place: str
     pictures: Pictures
     deg_per_px: float | None
 
@@ -76,14 +78,28 @@ class Sequence:
     clock: EvenClock
     onsets_s: list[float] = field(default_factory=list)
 
+    def is_of(self, run: Run, shown: PictureSet) -> bool:
+        """Whether a run of pictures of a set is this movie."""
+        return self.shown.place == shown.place and self.first.is_same(run)
+
     @property
     def frame(self) -> NDArray[np.int64]:
         """Number of the picture shown in each frame of the movie."""
         return self.first.index[self.clock.frame]
 
 
-def sequences_of(root: Node, path: str, config: NwbConfig, taken: set[str], notes: list[str]) -> list[Sequence]:
-    """The sequences of an IndexSeries; their names are added to those that are taken.
+def add_sequences(
+    root: Node, path: str, config: NwbConfig, known: list[Sequence], taken: set[str], notes: list[str]
+) -> None:
+    """Find what an IndexSeries shows; what another one has shown before is a repeat of it.
+
+    Args:
+        root: of the file.
+        path: of the series.
+        config: how pictures are read and divided.
+        known: the sequences of the series before it, to which its sequences and onsets are added.
+        taken: names of movies, to which those of its sequences are added.
+        notes: what was chosen is added.
 
     Raises:
         DataError: its pictures are not there, or it does not say how long the only one was shown.
@@ -100,23 +116,24 @@ def sequences_of(root: Node, path: str, config: NwbConfig, taken: set[str], note
             expected=f"numbers from 0 to {shown.pictures.count - 1}",
         )
     times_s = times_of(node, len(index))
-    found: list[Sequence] = []
+    found: dict[str, None] = {}
+    n_runs = 0
     for run in _runs(index.astype(np.int64), times_s, shown, path, config, notes):
-        known = next((s for s in found if s.first.is_same(run)), None)
-        if known is None:
+        sequence = next((s for s in known if s.is_of(run, shown)), None)
+        if sequence is None:
             clock = held_at(run.since_s, run.lasts_s + run.since_s[-1], least_hz=LEAST_HZ, what=f"a run of '{path}'")
             name = _free(_name(run, shown, config), taken)
-            known = Sequence(name, shown, run, clock)
-            found.append(known)
+            sequence = Sequence(name, shown, run, clock)
+            known.append(sequence)
             if sentence := clock.note(f"Movie '{name}' (of '{path}')"):
                 notes.append(f"{sentence}.")
-        known.onsets_s.append(run.onset_s)
-    n_runs = sum(len(s.onsets_s) for s in found)
+        sequence.onsets_s.append(run.onset_s)
+        found.setdefault(sequence.name)
+        n_runs += 1
     notes.append(
         f"'{path}' shows pictures of '{shown.name}': {n_runs} presentations of {len(found)} sequences, "
-        f"{', '.join(s.name for s in found[:4])}{' and others' if len(found) > 4 else ''}."
+        f"{', '.join(list(found)[:4])}{' and others' if len(found) > 4 else ''}."
     )
-    return found
 
 
 def _picture_set(root: Node, node: Node, path: str, config: NwbConfig, notes: list[str]) -> PictureSet:
@@ -125,7 +142,7 @@ def _picture_set(root: Node, node: Node, path: str, config: NwbConfig, notes: li
     if images is not None:
         where = place_of(images)
         pictures = pictures_of_images(root, _ordered(root, images, where, notes), where, config, notes)
-        return PictureSet(name_of(where), pictures, config.deg_per_px)
+        return PictureSet(name_of(where), where, pictures, config.deg_per_px)
     if series is None:
         raise DataError(
             f"'{path}' does not say which pictures it shows", expected="indexed_images or indexed_timeseries"
@@ -141,7 +158,7 @@ def _picture_set(root: Node, node: Node, path: str, config: NwbConfig, notes: li
     note = note_of(series)
     pictures = pictures_of_series(series, config, ours=bool(note), notes=notes)
     deg_per_px = deg_per_px_of(series, pictures, note.get("deg_per_px") or config.deg_per_px)
-    return PictureSet(str(note.get("name", name_of(where))), pictures, deg_per_px)
+    return PictureSet(str(note.get("name", name_of(where))), where, pictures, deg_per_px)
 
 
 def _ordered(root: Node, images: Node, where: str, notes: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stcnn.data.importers.nwb.index import Sequence, sequences_of
+from stcnn.data.importers.nwb.index import Sequence, add_sequences
 from stcnn.data.importers.nwb.keys import NwbConfig
 from stcnn.data.importers.nwb.movies import MOVIE_TYPES, movie_paths
 from stcnn.data.importers.nwb.series import note_of, times_of
@@ -81,7 +81,7 @@ def interval_table(root: Node, path: str, config: NwbConfig, notes: list[str]) -
     """The presentations of a table of intervals, in the order of their onsets.
 
     Raises:
-        DataError: a column is missing, or of another kind.
+        DataError: a column is missing, or of another kind, or two presentations begin at one time.
     """
     node = root[path]
     where = f"{config.path}, {path}"
@@ -100,7 +100,16 @@ def interval_table(root: Node, path: str, config: NwbConfig, notes: list[str]) -
     named = (onsets.stimulus != "") & np.isfinite(onsets.onset_s)
     if not named.all():
         notes.append(f"{int((~named).sum())} of {len(onsets)} rows of '{path}' name no stimulus or no time: left out.")
-    return onsets[named].sort_values("onset_s", kind="stable")
+    onsets = onsets[named].sort_values("onset_s", kind="stable")
+    if (same := onsets.onset_s.duplicated(keep=False)).any():
+        both = onsets[same].head(2)
+        raise DataError(
+            f"{where} shows '{both.stimulus.iloc[0]}' and '{both.stimulus.iloc[1]}' at one time, "
+            f"{both.onset_s.iloc[0]:.6g} s",
+            expected="a row for each presentation",
+            remedy="give a CSV of onsets with one row for each",
+        )
+    return onsets
 
 
 def _names(root: Node, node: Node, column: str, where: str) -> list[str]:
@@ -124,24 +133,23 @@ def _numbers(node: Node, column: str, where: str) -> NDArray[np.float64]:
 def _presented(root: Node, config: NwbConfig, notes: list[str]) -> Shown:
     """Sequences of the IndexSeries, and presented movies at their own starts."""
     rows: list[tuple[str, float]] = []
-    sequences: dict[str, Sequence] = {}
+    sequences: list[Sequence] = []
     other: dict[str, None] = {}
     taken = {name for name, path in movie_paths(root).items() if path.startswith("stimulus/presentation")}
     for path, node in walk(root, "stimulus/presentation"):
         kind = kind_of(node)
         if kind == "IndexSeries":
-            found = sequences_of(root, path, config, taken, notes)
-            sequences |= {sequence.name: sequence for sequence in found}
-            rows += [(sequence.name, onset_s) for sequence in found for onset_s in sequence.onsets_s]
+            add_sequences(root, path, config, sequences, taken, notes)
         elif kind in MOVIE_TYPES:
             note = note_of(node)
             rows.append((str(note.get("name", name_of(path))), _start_s(node) + float(note.get("onset_s", 0))))
         elif kind:
             other.setdefault(f"{name_of(path)} ({kind})")
+    rows += [(sequence.name, onset_s) for sequence in sequences for onset_s in sequence.onsets_s]
     if other:
         notes.append(f"Presented, but no movies, and left out: {', '.join(other)}.")
     onsets = pd.DataFrame(rows, columns=["stimulus", "onset_s"]).sort_values("onset_s", ignore_index=True)
-    return Shown(onsets, sequences)
+    return Shown(onsets, {sequence.name: sequence for sequence in sequences})
 
 
 def _start_s(node: Node) -> float:
