@@ -80,7 +80,7 @@ class Comparison:
             part: which recordings.
             score: to draw; by default the first of :data:`PREFERRED` that the recordings allow.
             folder: to write to; by default one in the first run.
-            again: look at the test part although someone did before; every look is recorded.
+            again: evaluate the test set again; every look is recorded.
 
         Raises:
             ConfigError: there is no such score.

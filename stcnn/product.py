@@ -101,7 +101,7 @@ class Run(RunFolder):
         Args:
             part: of the recordings it was trained on.
             dataset: other recordings instead, all of them: a store, or the name of a choice of ``conf/dataset``.
-            again: look at the test part although someone did before; every look is recorded.
+            again: evaluate the test set again; every look is recorded.
 
         Raises:
             DataError: a second look at the test part was not asked for, or the run was trained on other recordings
@@ -311,7 +311,7 @@ def compare(
         part: which recordings.
         score: the score that is drawn; the table has all of them.
         folder: to write tables and figures to; None is one in the first run.
-        again: look at the test part although someone did before; every look is recorded.
+        again: evaluate the test set again; every look is recorded.
 
     Returns:
         The comparison: its ``table``, and what was ``left_out``.

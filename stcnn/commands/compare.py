@@ -50,7 +50,7 @@ def compare(
     split: Annotated[Part, typer.Option(help="Held-out part of the recordings that is scored.")] = "validation",
     score: Annotated[str, typer.Option(help="Score to print and draw; the tables hold all of them.")] = "",
     to: Annotated[Path | None, typer.Option(help="Folder to write to; by default RUN/comparison_SPLIT.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Look at the test part although someone did before.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Evaluate the test set again.")] = False,
 ) -> None:
     """Score runs on the held-out recordings that they share; write tables and a figure.
 

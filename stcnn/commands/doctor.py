@@ -28,7 +28,7 @@ def doctor(
         bool, typer.Option(help="Also measure what compiled code gains; compiles it if need be.")
     ] = True,
 ) -> None:
-    """Say what this machine has, how networks run on it, and how much faster that is than plain PyTorch."""
+    """Show hardware and available backends, and how much faster they are than plain PyTorch."""
     facts = {**versions(), **processor(), **compiled_core(), **gpu()}
     for name, fact in facts.items():
         typer.echo(f"{name:<10} {fact}")

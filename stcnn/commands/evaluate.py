@@ -38,7 +38,7 @@ def evaluate(
     dataset: Annotated[
         str | None, typer.Option(help="Other recordings instead: a choice of conf/dataset, or a store.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Look at the test part although someone did before.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Evaluate the test set again.")] = False,
 ) -> None:
     """Score a run; write the scores of every cell type, stimulus family and neuron as CSV and Parquet into its folder.
 

@@ -55,7 +55,7 @@ def run(
 
 @app.command()
 def status(folder: Folder) -> None:
-    """Show the state of every run and why some failed; write the table anew."""
+    """Show the state of every run and why some failed; write the table again."""
     from rich.console import Console
     from rich.table import Table
 

@@ -45,7 +45,7 @@ def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
         figure = spread_calibration(shares, ratio)
         with atomic_write(run.path / "calibration.png") as draft:
             figure.savefig(draft)
-        lines.append(f"The spread of the members foretells {100 * ratio:.0f} % of the held-out error.")
+        lines.append(f"Ensemble spread predicts {100 * ratio:.0f} % of the held-out error.")
     return "\n".join([*lines, str(run.path)])
 
 

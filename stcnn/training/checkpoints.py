@@ -43,7 +43,7 @@ def last_whole_checkpoint(run: Run) -> Path | None:
         if not fault:
             return path
         _log.warning(f"{fault}. The training goes on from what came before it.")
-    _log.warning(f"the run {run.path} has no checkpoint to go on from. Its training begins anew.")
+    _log.warning(f"the run {run.path} has no checkpoint to go on from. Its training starts from the beginning.")
     return None
 
 

@@ -106,7 +106,7 @@ def look_at_test(runs: Sequence[Run], again: bool = False) -> int:
 
     Args:
         runs: finished runs.
-        again: look although someone did before.
+        again: evaluate it again.
 
     Returns:
         How many looks there were at these recordings, this one included.

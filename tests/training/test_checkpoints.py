@@ -65,7 +65,7 @@ def test_a_run_without_a_checkpoint_begins_anew_and_says_so(run: Run, finished: 
         path.unlink()
     with caplog.at_level(logging.WARNING):
         train(dataset(), recipe(), run, resume=True)
-    assert "has no checkpoint to go on from. Its training begins anew." in caplog.text
+    assert "has no checkpoint to go on from. Its training starts from the beginning." in caplog.text
     assert same_weights(finished, run, 3)
     pd.testing.assert_frame_equal(finished.scores(), run.scores(), check_exact=True)
 

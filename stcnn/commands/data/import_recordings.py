@@ -13,7 +13,7 @@ from stcnn.commands.data.opened import progress_bars, require_page
 
 
 def import_recordings(
-    config: Annotated[Path, typer.Argument(help="YAML that says what lies where, with a key 'kind'.")],
+    config: Annotated[Path, typer.Argument(help="Import configuration (YAML), with a key 'kind'.")],
     to: Annotated[Path, typer.Argument(help="The store to make, NAME.zarr.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Open and describe, write no store.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store of that name.")] = False,
