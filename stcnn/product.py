@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from stcnn.comparison import Comparison
-    from stcnn.explorer.page import Explored
     from stcnn.nn.model import STCNN
     from stcnn.nn.response import Response
     from stcnn.simulation import SimulatedDataConfig, Simulation
@@ -233,8 +232,10 @@ def run_training(config: Config, overrides: Sequence[str]) -> Run:
         for member in train_members(dataset, config, run, config.n_models, resume, deadline_s):
             _tell(member, dataset, config)
         if config.report:
+            from stcnn.explorer.of_run import page_beside
             from stcnn.report.ensemble import write_ensemble_report
 
+            page_beside(run, dataset)
             print(write_ensemble_report(run, dataset, config))
     return Run(run.path)
 
@@ -245,8 +246,11 @@ def _lacks_report(run: RunFolder) -> bool:
 
 def _tell(run: RunFolder, dataset: Dataset, config: Config) -> None:
     """Print what came of a training, with its report if that is wanted."""
+    from stcnn.explorer.of_run import page_beside
     from stcnn.report import report_or_reason
 
+    if config.report and config.n_models == 1:
+        page_beside(run, dataset)
     print(report_or_reason(run, dataset, config.batching, config.bounds) if config.report else str(run.path))
 
 
@@ -260,38 +264,21 @@ def explore(runs: Sequence[RunFolder | str | Path], to: str | Path | None = None
     Raises:
         StcnnError: a run cannot be opened, its frame rate is not known, or its core is not made of hidden layers.
     """
+    from stcnn.explorer.of_run import PAGE, explored
     from stcnn.explorer.page import write_page
 
     opened = [run if isinstance(run, RunFolder) else open_run(run) for run in runs]
-    path = opened[0].path / "explore.html" if to is None else Path(to).expanduser()
-    return write_page([_explored(run) for run in opened], path)
+    path = opened[0].path / PAGE if to is None else Path(to).expanduser()
+    return write_page([explored(run, _recordings_at_hand(run)) for run in opened], path)
 
 
-def _explored(run: RunFolder) -> Explored:
-    """A run as the page takes it, with its recordings where they are at hand."""
-    from stcnn.explorer.page import Explored
-    from stcnn.explorer.recordings import recordings
-
-    models = run.models()
-    members = run.members() or [run]
-    side_px = round(83 / models[0].deg_per_px)
-    settings = run.config()
-    rate_hz = (settings.get("dataset") or {}).get("rate_hz")
+def _recordings_at_hand(run: RunFolder) -> Dataset | None:
+    """The recordings of a run; None where they cannot be had, which is said."""
     try:
-        dataset = validate(settings).open_dataset()
+        return validate(run.config()).open_dataset()
     except StcnnError as error:
-        if rate_hz is None:
-            raise
         warnings.warn(f"{run.path.name} goes without its recordings: {error}", stacklevel=3)
-        return Explored(run.path.name, models, float(rate_hz), (side_px, side_px), [], _score_line(run))
-    found = recordings(members[0], models[0], dataset)
-    return Explored(run.path.name, models, dataset.rate_hz, dataset.shape_px, found, _score_line(run))
-
-
-def _score_line(run: RunFolder) -> str:
-    """How well a run does, in a sentence; empty where its scores are gone."""
-    scored = summary(run)["by_cell_type"]
-    return f"{run.path.name}: correlation with held-out responses {scored}" if scored else run.path.name
+        return None
 
 
 def compare(

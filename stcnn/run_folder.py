@@ -13,6 +13,7 @@
       places.csv           where neurons were recorded and found to sit, where places are learned
       test_scores.csv      scores of the test part (and .parquet), not to be chosen by; test_looks.json who looked when
       report.html          what a person should know of it; loss.png, predictions.png
+      explore.html         a page in which a browser asks and changes the model
       members/K/           of an ensemble: one such folder per model, and only the first four files above
 
 Every file is written beside its place and then moved there, so that none is ever seen half written.

@@ -40,6 +40,13 @@ def test_a_trained_run_answers_what_one_asks_of_it(run: "stcnn.Run"):
     assert len(table) == len(movie.time_s) * len(dataset.cell_types)
 
 
+def test_a_training_leaves_a_page_to_explore_that_the_report_links_to(run: "stcnn.Run"):
+    assert '<script type="application/json" id="data">' in (run.path / "explore.html").read_text()
+    assert '<a href="explore.html">Play with the model</a>' in (run.path / "report.html").read_text()
+    again = stcnn.explore([run])
+    assert again == run.path / "explore.html"
+
+
 def test_a_run_says_what_it_is_in_a_line(run: "stcnn.Run"):
     correlation = summary(run)["by_cell_type"]
     assert repr(run) == f"Run('{run.path}': finished after 1 epoch, correlation {correlation})"

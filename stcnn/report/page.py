@@ -84,6 +84,7 @@ def render(findings: Findings, bounds: Bounds) -> str:
         n_flags=len(findings.audit.flags) if findings.audit else 0,
         pictures=placed(pictures(findings, bounds)),
         animations=animations(findings),
+        explorer=(run.path / "explore.html").is_file(),
         files=[name for name in FILES if (run.path / name).is_file()],
         config=yaml.safe_dump(run.config(), sort_keys=False, allow_unicode=True),
         environment=run.environment(),
