@@ -18,7 +18,7 @@ from stcnn.evaluate.tables import CEILINGS
 from stcnn.simulation import SimulatedDataConfig, simulate
 from tests.support import made_up_data
 
-BATCHING = BatchingConfig(batch_size=3, pre_grey_s=0.1, loss_start_s=-0.2)
+BATCHING = BatchingConfig(kind="presentations", batch_size=3, pre_grey_s=0.1, loss_start_s=-0.2)
 REPEATS = ("trial_mean_correlation", "trial_mean_signal_share", "feve", "split_half_reliability", *CEILINGS)
 
 
