@@ -24,7 +24,7 @@ EXAMPLES = (
     (("dataset=published", "dataset.ca_path=FOLDER", "dataset.mov_path=FOLDER"), "the folders of the published study"),
     (("init_from=FOLDER", "training.freeze=core"), "new cell types on a trained core"),
     (("resume=experiments/RUN",), "go on with a run that was stopped"),
-    (("--multirun", "seed=1,2,3"), "one run after another"),
+    (("--multirun", "seed=1,2,3"), "one run after another; side by side, or on a cluster: stcnn sweep"),
     (("--cfg", "job"), "show the configuration and stop"),
     (("dataset=store", "--help"), "this page with the keys of another choice"),
 )

@@ -32,7 +32,9 @@ from stcnn.sweep.spec import SweepSpec, spec_of
 from stcnn.sweep.tasks import Point, override_value, run_name
 from stcnn.writing import atomic_folder, atomic_write, is_locked, locked
 
-State = Literal["waiting", "queued", "running", "stopped", "failed", "finished"]
+State = Literal["waiting", "queued", "running", "stopped", "pruned", "failed", "finished"]
+PRUNED = "pruned"
+"""File in the folder of a task that a search gave up."""
 STOPPED_CODES = (75, 129, 130, 137, 138, 140, 143)
 """Exit statuses of a run that was stopped from outside and can go on: time limit, signals, killed."""
 COLUMNS = ("number", "run", "state", "score", "epochs", "duration_s", "attempts", "why", "axes", "overrides")
@@ -48,7 +50,7 @@ class Task:
         axes: what it has on every axis.
         overrides: of ``stcnn train``.
         state: ``waiting`` (not begun), ``queued`` and ``running`` (by a scheduler or another process), ``stopped`` (and
-            can go on), ``failed``, ``finished``.
+            can go on), ``pruned`` (given up by a search), ``failed``, ``finished``.
         score: validation score of a finished run, NaN before.
         epochs: that were trained.
         duration_s: all attempts together; a run that was killed hard does not tell.
@@ -224,6 +226,8 @@ class Sweep:
             return replace(task, state=self.queue[task.number])
         if is_locked(self.task_folder(task), "task") or is_locked(run.path, "training"):
             return replace(task, state="running")
+        if (self.task_folder(task) / PRUNED).is_file():
+            return replace(task, state="pruned")
         if attempts and attempts[-1] is not None and attempts[-1][0] not in (0, *STOPPED_CODES):
             return replace(task, state="failed", why=self._why(task, attempts[-1][0]))
         return replace(task, state="stopped" if attempts else "waiting")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -21,6 +21,8 @@ from stcnn.writing import locked
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1, signal.SIGUSR2] if os.name == "posix" else []))
 LOOK_S = 0.05
 """Seconds between two looks at the processes."""
+ASK_S = 1.0
+"""Seconds between two questions whether a run is to be given up."""
 ON_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -35,6 +37,7 @@ class _Running:
     started_s: float
     held: ExitStack
     """What is given back when it ends."""
+    given_up: bool = False
 
 
 @dataclass
@@ -45,11 +48,13 @@ class Pool:
         sweep: the tasks are of.
         where: how many there are at once, and what each has.
         tell: is told of every task that ended, with its exit status.
+        give_up: asked now and then whether a task that runs is to be ended.
     """
 
     sweep: Sweep
     where: Local
     tell: Callable[[Task, int], None]
+    give_up: Callable[[Task], bool] | None = None
     running: list[_Running] = field(default_factory=list)
     received: int | None = None
     """Signal that came from outside."""
@@ -59,21 +64,38 @@ class Pool:
         """Runs at the same time."""
         return self.where.at_once or max(1, _n_cores() // self.where.threads)
 
-    def run(self, tasks: Sequence[Task]) -> int | None:
+    def run(self, tasks: Iterable[Task]) -> int | None:
         """Train tasks and wait for their end; one that another process has taken is passed over.
+
+        Args:
+            tasks: each is asked for when there is a place for it.
 
         Returns:
             The signal that stopped the pool, whose runs then left checkpoints; None if all ended by themselves.
         """
-        waiting = list(reversed(tasks))
+        waiting = iter(tasks)
+        looked_s = time.monotonic()
         with self._listening():
-            while self.running or (waiting and self.received is None):
-                while waiting and self.received is None and len(self.running) < self.n_places:
-                    self._begin(waiting.pop())
+            while True:
+                while self.received is None and len(self.running) < self.n_places:
+                    task = next(waiting, None)
+                    if task is None:
+                        break
+                    self._begin(task)
+                if not self.running:
+                    return self.received
                 time.sleep(LOOK_S)
                 for one in [one for one in self.running if one.process.poll() is not None]:
                     self._end(one)
-        return self.received
+                if time.monotonic() - looked_s > ASK_S:
+                    self._give_up()
+                    looked_s = time.monotonic()
+
+    def _give_up(self) -> None:
+        for one in self.running:
+            if self.give_up is not None and not one.given_up and self.give_up(one.task):
+                one.given_up = True
+                one.process.send_signal(signal.SIGTERM)
 
     def _begin(self, task: Task) -> None:
         held = ExitStack()

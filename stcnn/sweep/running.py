@@ -55,6 +55,8 @@ def run(
         ConfigError: a run cannot be.
         ClusterError: the scheduler does not take them.
     """
+    if sweep.spec.search is not None:
+        return _searched(sweep, say)
     wanted = {task.number for task in sweep.add(points_of(sweep.spec) if points is None else points)}
     if isinstance(sweep.spec.where, Local):
         return _here(sweep, sweep.spec.where, say, to_do(sweep.tasks(), wanted, retry))
@@ -86,6 +88,22 @@ def _here(sweep: Sweep, where: Local, say: Callable[[str], None], missing: Seque
     return Outcome(sweep.tasks(), [], stopped)
 
 
+def _searched(sweep: Sweep, say: Callable[[str], None]) -> Outcome:
+    from stcnn.sweep.search import Search
+
+    assert isinstance(sweep.spec.where, Local)
+    search = Search(sweep)
+
+    def tell(task: Task, status: int) -> None:
+        ended = sweep.looked_at(task)
+        search.tell(ended)
+        say(f"{len(search.finished())} scored: {told(ended)}")
+
+    pool = Pool(sweep, sweep.spec.where, tell, search.is_hopeless)
+    stopped = pool.run(search.tasks())
+    return Outcome(sweep.tasks(), [], stopped)
+
+
 def to_do(tasks: Sequence[Task], wanted: Collection[int], retry: bool) -> list[Task]:
     """Tasks of those numbers that are to be begun or go on."""
     states = {"waiting", "stopped", *(["failed"] if retry else [])}
@@ -102,7 +120,7 @@ def told(task: Task) -> str:
 def counted(tasks: Sequence[Task]) -> str:
     """How many tasks are in each state, as a clause."""
     counts = Counter(task.state for task in tasks)
-    order = ("finished", "running", "queued", "stopped", "waiting", "failed")
+    order = ("finished", "running", "queued", "stopped", "waiting", "pruned", "failed")
     return ", ".join(f"{counts[state]} {state}" for state in order if counts[state]) or "no runs"
 
 

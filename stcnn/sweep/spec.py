@@ -78,6 +78,40 @@ class Lsf(Cluster):
     """Minutes before the end of ``time_min`` at which the run is told to leave a checkpoint."""
 
 
+class Range(Config):
+    """Numbers from which a search takes one."""
+
+    low: float
+    """The smallest."""
+    high: float
+    """The largest."""
+    log: bool = False
+    """Whether factors count instead of differences."""
+    whole: bool = False
+    """Whether they are whole numbers."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError(f"a range from {self.low:g} to {self.high:g}{' by factors' if self.log else ''} is none")
+        return self
+
+
+class SearchConfig(Config):
+    """A search by Optuna (``pip install 'stcnn[search]'``): the best point of a space, by the score of the sweep."""
+
+    trials: PositiveInt
+    """How many runs, those that were given up included."""
+    space: dict[str, Range | tuple[Any, ...]] = Field(min_length=1)
+    """Key to a range, ``{low: 1e-4, high: 1e-2, log: true}``, or to a list of values."""
+    prune: bool = True
+    """Give up runs whose score after an epoch is below the median of the others after it."""
+    unpruned_trials: int = Field(5, ge=0)
+    """Runs at the start that are never given up."""
+    unpruned_epochs: int = Field(3, ge=0)
+    """Epochs of every run before it may be given up."""
+
+
 Where = Annotated[Local | Slurm | Lsf, Field(discriminator="kind")]
 
 
@@ -98,6 +132,9 @@ class SweepSpec(Config):
     """Cross-validation: ``split.folds``, and a run for each ``split.fold``."""
     seeds: PositiveInt | tuple[int, ...] = 1
     """How many seeds, from 1 on, or which."""
+    search: SearchConfig | None = None
+    """Instead of a grid: a search for the best point. It runs on this machine; the same command on another one, with
+    the same folder, is another worker."""
     score: Literal["correlation", "neuron_correlation", "loss"] = "correlation"
     """Validation score of the finished epoch, the mean over cell types, by which runs are compared; of ``loss`` the
     lowest is the best."""
@@ -113,6 +150,11 @@ class SweepSpec(Config):
                 raise ValueError(f"grid.{key} has no values")
         if not self.seeds:
             raise ValueError("seeds is empty")
+        others = (self.grid, self.points, self.datasets, self.folds, self.seeds != 1)
+        if self.search is not None and any(others):
+            raise ValueError("a search has no grid, points, datasets, folds or seeds: put what it needs in base")
+        if self.search is not None and not isinstance(self.where, Local):
+            raise ValueError("a search runs where kind is local; called on another machine it is another worker")
         return self
 
 

@@ -19,6 +19,9 @@ except ImportError:  # Windows
 from stcnn.errors import FileError
 from stcnn.writing.files import unwritable
 
+_held: set[Path] = set()
+"""Lock files that this process holds: to open and close one of them again would give its lock up."""
+
 
 @contextmanager
 def locked(folder: Path, purpose: str, doing: str, *, wait: bool = False) -> Iterator[None]:
@@ -36,7 +39,9 @@ def locked(folder: Path, purpose: str, doing: str, *, wait: bool = False) -> Ite
     if fcntl is None:
         yield  # type: ignore[unreachable]  # on Windows
         return
-    descriptor = _opened(folder / f".{purpose}.lock")
+    path = (folder / f".{purpose}.lock").absolute()
+    descriptor = _opened(path)
+    mine = False
     try:
         try:
             # Of POSIX, which a worker that was forked does not inherit: it would hold it longer than its parent lives.
@@ -48,22 +53,28 @@ def locked(folder: Path, purpose: str, doing: str, *, wait: bool = False) -> Ite
         except OSError:  # a network file system without locks
             yield
             return
+        mine = path not in _held
+        _held.add(path)
         with suppress(OSError):  # for the sentence only: a full disk is told by what matters
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
     finally:
+        if mine:
+            _held.discard(path)
         os.close(descriptor)
 
 
 def is_locked(folder: Path, purpose: str) -> bool:
-    """Tell whether another process holds a lock on a folder; not of one that this process holds.
+    """Tell whether a process, perhaps this one, holds a lock on a folder.
 
     Args:
         folder: that may be there.
         purpose: what the lock is for, as of :func:`locked`.
     """
-    path = folder / f".{purpose}.lock"
+    path = (folder / f".{purpose}.lock").absolute()
+    if path in _held:
+        return True
     if fcntl is None or not path.is_file():
         return False
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

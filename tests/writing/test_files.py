@@ -2,7 +2,9 @@
 
 import json
 import re
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ from stcnn import cli, command_line
 from stcnn.data import write_store
 from stcnn.errors import FileError
 from stcnn.run_folder import open_run
-from stcnn.writing import atomic_folder, atomic_write
+from stcnn.writing import atomic_folder, atomic_write, is_locked, locked
 from tests.support.made_up_data import dataset, write_published
 from tests.test_train import folders
 
@@ -131,3 +133,15 @@ def test_new_neurons_go_into_a_new_folder_and_not_into_a_file(stcnn: CommandLine
     assert stcnn(*fit, tmp_path / "new" / "neurons.csv") == (0, "")
     assert len(pd.read_csv(tmp_path / "new" / "neurons.csv"))
     assert refused(*stcnn(*fit, tmp_path / "file" / "neurons.csv"), tmp_path / "file" / "neurons.csv")
+
+
+def test_a_look_at_a_lock_of_ones_own_does_not_give_it_up(tmp_path: Path):
+    program = f"import pathlib, stcnn.writing as w; print(w.is_locked(pathlib.Path({str(tmp_path)!r}), 'a'))"
+    command = [sys.executable, "-c", program]
+    seen_by_another = partial(subprocess.run, command, capture_output=True, text=True, check=True)
+    assert not is_locked(tmp_path, "a")
+    with locked(tmp_path, "a", "writes"):
+        assert is_locked(tmp_path, "a")
+        assert seen_by_another().stdout.strip() == "True"
+    assert not is_locked(tmp_path, "a")
+    assert seen_by_another().stdout.strip() == "False"
