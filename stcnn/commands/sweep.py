@@ -74,6 +74,17 @@ def status(folder: Folder) -> None:
     typer.echo(f"{running.counted(tasks)}; table in {sweep.path / 'runs.csv'}")
 
 
+@app.command()
+def report(folder: Folder) -> None:
+    """Write report.html: scores with intervals over every axis, the best run, learning curves, cost."""
+    from stcnn.sweep import Sweep, cluster
+    from stcnn.sweep.report import write_sweep_report
+
+    sweep = Sweep.open(folder)
+    tasks = sweep.with_queue(cluster.queue(sweep)).tasks()
+    typer.echo(str(write_sweep_report(sweep, tasks)))
+
+
 def _show(sweep: Any) -> None:  # noqa: ANN401 - imported late
     from stcnn.sweep import cluster
     from stcnn.sweep.spec import Local
