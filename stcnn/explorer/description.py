@@ -28,6 +28,9 @@ from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind
 from stcnn.nn.model import STCNN
 
+MOST_STATE = 30_000
+"""Numbers in the state of a filter with which a page begins; more are computed when it opens."""
+
 
 def packed(values: Tensor) -> dict[str, str]:
     """Return an array as the page unpacks it."""
@@ -56,6 +59,7 @@ def described(model: STCNN, step: StepNetwork) -> dict[str, Any]:
             "columns": packed(step.eye_columns),
             "filter": _filter(step.eye_filter, config.eye.filter, model.eye.tau_s),
         },
+        "start": _start(step),
         "layers": [
             _layer(layer, config.hidden.filter, tau_s) for layer, tau_s in zip(_layers(step), taus, strict=True)
         ],
@@ -69,6 +73,27 @@ def described(model: STCNN, step: StepNetwork) -> dict[str, Any]:
             "filter": _filter(step.calcium_filter, config.calcium.filter, model.calcium.time_constants()),
         },
     }
+
+
+def _start(step: StepNetwork) -> dict[str, Any] | None:
+    """Return the state after two seconds of grey by the name of the filter; None where the page has to go there itself.
+
+    It is given where that is quick to load: for leaky integrators, and for those that forget if they are few.
+    """
+    names = ["eye", *(f"layer{i + 1}" for i in range(len(step.layers))), "readout", "calcium"]
+    found = {}
+    for name, filter, state in zip(names, step.filters, torch.split(step.start, step.sizes), strict=True):
+        if isinstance(filter, InstantStep):
+            continue
+        if not isinstance(filter, LeakyStep) or len(state) > MOST_STATE:
+            return None
+        n = filter.channels * filter.places
+        found[name] = {"last": packed(state[:n].view(filter.channels, -1).T)}
+        if isinstance(filter, ForgettingStep):
+            kept = torch.zeros(filter.taps, filter.channels, filter.places)
+            kept[:, filter.which] = state[n:].view(filter.taps, -1, filter.places).to(kept)
+            found[name]["history"] = packed(kept.transpose(1, 2))
+    return found
 
 
 def _layers(step: StepNetwork) -> list[StepLayer]:

@@ -36,6 +36,7 @@ const model = () => models[view.model];
 const told = () => model().told;
 const screen = () => ({ shapePx: told().movie_px, degPerPx: told().deg_per_px, rateHz: told().rate_hz, background: told().background });
 const isEdited = () => Object.values(view.edits).some((each) => Object.keys(each).length);
+const editsNow = () => (isEdited() ? view.edits : {});
 const recording = () => data.models[view.model].recordings[view.recording] ?? null;
 const colourOf = (n) => COLOURS[n % COLOURS.length];
 
@@ -95,7 +96,7 @@ async function compute() {
     state = { ...state, answer, frames };
     paintTraces();
   };
-  const answer = await answered(model(), view.edits, shown, { keepMaps: true, frames, cancelled, progress });
+  const answer = await answered(model(), editsNow(), shown, { keepMaps: true, frames, cancelled, progress });
   if (!answer) return;
   const ms = performance.now() - started;
   const unedited = isEdited() ? await answered(model(), {}, shown, { cancelled }) : null;
@@ -127,7 +128,7 @@ async function tune(cancelled) {
   if (!control) return paintCurve();
   const count = control.step === 1 && control.high - control.low < TUNED ? control.high - control.low + 1 : TUNED;
   const values = spaced(control.low, control.high, count);
-  for await (const point of tuningCurve(model(), view.edits, screen(), parameters(), control.name, values, cancelled)) {
+  for await (const point of tuningCurve(model(), editsNow(), screen(), parameters(), control.name, values, cancelled)) {
     state.curve.push(point);
     paintCurve();
   }
@@ -139,7 +140,7 @@ const tunable = () => (view.named || recording() || OWN[view.kind] ? [] : data.s
 // ---------------------------------------------------------------- live: the pointer draws
 
 function startLive() {
-  model().edit(view.edits);
+  model().edit(editsNow());
   model().start();
   const n = Math.round(LIVE_S * told().rate_hz);
   const size = told().movie_px[0] * told().movie_px[1];

@@ -74,6 +74,11 @@ export class Leaky extends Filter {
     }
   }
 
+  /** Take a state as the page carries it. */
+  begin({ last }) {
+    this.last.set(last);
+  }
+
   save() {
     return this.last.slice();
   }
@@ -114,6 +119,12 @@ export class Forgetting extends Leaky {
       before[i] = -tail[c] * (last[i] - offset[c]);
       if (++c === channels) c = 0;
     }
+  }
+
+  begin({ last, history }) {
+    super.begin({ last });
+    this.history.forEach((each, k) => each.set(history.subarray(k * each.length, (k + 1) * each.length)));
+    this.place = 0;
   }
 
   save() {

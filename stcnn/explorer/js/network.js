@@ -157,6 +157,11 @@ export class Network {
   /** Go where two seconds of grey lead. */
   start() {
     const key = this.edits ?? "";
+    if (!this.starts.has(key) && this.told.start && key === "{}") {
+      const filters = this.filters();
+      for (const [name, state] of Object.entries(this.told.start)) filters[name].begin(state);
+      this.starts.set(key, Object.values(filters).map((filter) => filter.save()));
+    }
     if (!this.starts.has(key)) {
       for (const filter of Object.values(this.filters())) filter.rest();
       const grey = new Float32Array(this.told.movie_px[0] * this.told.movie_px[1]).fill(this.told.background);
