@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from stcnn import STCNN, ModelConfig, Population
+from stcnn.config import compose
 from stcnn.errors import ConfigError
 from stcnn.nn.eye import Eye, EyeConfig
 from stcnn.nn.frames import Whole
@@ -290,3 +291,11 @@ def test_irregular_columns_have_no_steps() -> None:
 
     with pytest.raises(ConfigError, match="are not at equal distances"):
         Sketched(kind="hexagonal").in_columns(torch.zeros(2), (1.0, 1.0))
+
+
+def test_the_hexagonal_recipe_is_the_default_one_with_another_lattice() -> None:
+    found = compose(["model=hexagonal"]).model
+    default = compose([]).model
+    assert found.eye.arrangement == HEXAGONAL
+    square = found.model_copy(update={"eye": found.eye.model_copy(update={"arrangement": SquareLattice()})})
+    assert square == default
