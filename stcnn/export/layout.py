@@ -49,6 +49,14 @@ def described(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[s
 
 
 def _require_form(config: ModelConfig) -> None:
+    kinds = (
+        ("core", config.core.kind, "hidden_layers"),
+        ("eye.arrangement", config.eye.arrangement.kind, "square"),
+        ("readout.weights", config.readout.weights.kind, "full"),
+    )
+    for key, kind, published in kinds:
+        if kind != published:
+            raise _no_form(f"model.{key}.kind is '{kind}'", published)
     for key, kernel in (("hidden", config.hidden.filter), ("readout", config.readout.filter)):
         if not isinstance(kernel, ExponentialConfig | PowerExponentialConfig):
             raise _no_form(f"model.{key}.filter.kind is '{kernel.kind}'", "exponential or power_exponential")
@@ -83,8 +91,6 @@ def _no_form(found: str, expected: str) -> ConfigError:
 def _eye(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, Any]:
     deg_per_px = model.deg_per_px
     config = model.config.eye.on_picture(movie_px, deg_per_px)
-    if config.arrangement.kind != "square":
-        raise _no_form(f"model.eye.arrangement is of kind '{config.arrangement.kind}'", "a square lattice")
     found = [_eye_axis(axis, n_px, deg_per_px) for axis, n_px in zip(axes(config), movie_px, strict=True)]
     kernels, strides, paddings = (list(each) for each in zip(*found, strict=True))
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from stcnn.nn.hidden import HiddenConfig
 from stcnn.report.findings import Findings
 from stcnn.version import __version__
 
@@ -38,18 +39,24 @@ def _network(findings: Findings) -> str:
     dataset = findings.dataset
     config = findings.model.config
     rows, columns = config.eye.lattice
-    n_hidden = len(config.hidden.channels)
-    kernel = config.hidden.kernel_columns
-    sizes = kernel if isinstance(kernel, int) else " x ".join(map(str, kernel))
+    core = _layers(config.hidden) if config.core.kind == "hidden_layers" else f"a core of kind '{config.core.kind}'"
     return (
         f"Responses were modelled with stcnn {__version__}, which implements the spatiotemporal convolutional network "
         f"of Klapoetke et al. 2022. Movies ({dataset.shape_px[0]} x {dataset.shape_px[1]} pixels of "
         f"{dataset.deg_per_px:g} degrees) were sampled by {rows} x {columns} photoreceptor columns of a "
         f"{config.eye.arrangement.kind} lattice and passed through "
-        f"{n_hidden} hidden layer{'s' if n_hidden > 1 else ''} ({', '.join(map(str, config.hidden.channels))} "
-        f"channels, kernels of {sizes} columns), each followed by "
-        "temporal filters, a spatial readout for each cell type, and a model of the response of the indicator; "
+        f"{core}, a spatial readout for each cell type, and a model of the response of the indicator; "
         f"{findings.model.n_trained:,} parameters in all."
+    )
+
+
+def _layers(config: HiddenConfig) -> str:
+    n_layers = len(config.channels)
+    kernel = config.kernel_columns
+    sizes = kernel if isinstance(kernel, int) else " x ".join(map(str, kernel))
+    return (
+        f"{n_layers} hidden layer{'s' if n_layers > 1 else ''} ({', '.join(map(str, config.channels))} channels, "
+        f"kernels of {sizes} columns), each followed by temporal filters"
     )
 
 

@@ -116,7 +116,7 @@ def _facts(findings: Findings) -> dict[str, Any]:
         "shape_px": dataset.shape_px,
         "deg_per_px": dataset.deg_per_px,
         "dataset": (config.get("dataset") or {}).get("kind", "recordings"),
-        "channels": list(model.config.hidden.channels),
+        "channels": list(model.config.hidden.channels) if list(model.hidden) else [],
         "lattice": model.config.eye.lattice,
         "n_parameters": model.n_trained,
         "kept_epoch": run.finished_epoch(),
