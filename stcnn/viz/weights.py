@@ -131,7 +131,7 @@ def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> ScalarMappable
         polygons, values = cell_tiles(weights, layer.cells)
         picture = axes.add_collection(PolyCollection(polygons, array=values, cmap=DIVERGING, norm=scale))
         axes.set(xlim=(-0.5, n_columns * (width + 1) - 1.5), ylim=(n_rows * (height + 1) - 1.5, -0.5))
-        axes.set_aspect("equal", adjustable="datalim")
+        axes.set_aspect("equal")
     axes.set_xticks((width + 1) * np.arange(n_columns) + (width - 1) / 2, columns)
     axes.set_yticks((height + 1) * np.arange(n_rows) + (height - 1) / 2, rows)
     axes.tick_params(length=0)
