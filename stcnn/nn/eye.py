@@ -10,7 +10,7 @@ import math
 from typing import Self
 
 import torch
-from pydantic import Field, PositiveFloat, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, field_validator, model_validator
 from torch import Tensor, nn
 
 from stcnn.errors import ShapeError
@@ -43,6 +43,9 @@ class EyeConfig(Config):
     """Where columns lie that stand beside each other in the lattice, and which of them are neighbours."""
     centre_deg: tuple[float, float] = (0.0, 0.0)
     """Azimuth and elevation of the middle of the lattice."""
+    grown: tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt] = (0, 0, 0, 0)
+    """Rows above and below and columns left and right of ``lattice`` that were added so that neurons read on it where
+    they sit; a training adds them."""
     first_column_deg: tuple[float, float] | None = None
     """Distance of the first row from the top of the picture, and of the first column from its left edge, where the
     lattice has as many of them as fit into the picture: ``lattice`` and ``centre_deg`` are then those of one picture

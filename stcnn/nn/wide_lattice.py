@@ -98,6 +98,33 @@ def wide_enough(
         )
     middle = torch.tensor([behind[0] - before[0], behind[1] - before[1]], dtype=torch.float64) / 2
     centre_deg = torch.tensor(config.eye.centre_deg, dtype=torch.float64) + config.eye.in_degrees(middle)
-    eye = config.eye.model_copy(update={"lattice": (n_rows, n_columns), "centre_deg": tuple(centre_deg.tolist())})
+    added = (before[0], behind[0], before[1], behind[1])
+    eye = config.eye.model_copy(
+        update={
+            "lattice": (n_rows, n_columns),
+            "centre_deg": tuple(centre_deg.tolist()),
+            "grown": tuple(a + b for a, b in zip(config.eye.grown, added, strict=True)),
+        }
+    )
     centred = config.readout.model_copy(update={"centre": (centre[0] + before[0], centre[1] + before[1])})
+    return config.model_copy(update={"eye": eye, "readout": centred})
+
+
+def without_growth(config: ModelConfig) -> ModelConfig:
+    """Return a network without the rows and columns that :func:`wide_enough` added."""
+    above, below, left, right = config.eye.grown
+    if not any(config.eye.grown):
+        return config
+    rows, columns = config.eye.lattice
+    row, column = config.readout.centre or (rows // 2, columns // 2)
+    middle = torch.tensor([below - above, right - left], dtype=torch.float64) / 2
+    centre_deg = torch.tensor(config.eye.centre_deg, dtype=torch.float64) - config.eye.in_degrees(middle)
+    eye = config.eye.model_copy(
+        update={
+            "lattice": (rows - above - below, columns - left - right),
+            "centre_deg": tuple(round(angle_deg, 9) + 0.0 for angle_deg in centre_deg.tolist()),
+            "grown": (0, 0, 0, 0),
+        }
+    )
+    centred = config.readout.model_copy(update={"centre": (row - above, column - left)})
     return config.model_copy(update={"eye": eye, "readout": centred})

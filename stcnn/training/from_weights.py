@@ -17,6 +17,7 @@ from torch import Tensor
 from stcnn.errors import ConfigError
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.wide_lattice import without_growth
 from stcnn.training.weights_files import Weights
 
 DRAWS = frozenset({"tau_init_s", "n_init", "weight_init", "bias_init", "gain_init", "offset_init", "momentum"})
@@ -27,7 +28,7 @@ def network_of(weights: Weights, chosen: ModelConfig) -> ModelConfig:
     """Return the network of the weights, with the settings that were chosen for cell types it does not know."""
     theirs = weights.model
     others = {name: each for name, each in chosen.cell_types.items() if name not in theirs.cell_types}
-    return theirs.config.model_copy(update={"cell_types": {**theirs.readouts.cell_types, **others}})
+    return without_growth(theirs.config).model_copy(update={"cell_types": {**theirs.readouts.cell_types, **others}})
 
 
 def require_same_network(config: ModelConfig, weights: Weights) -> None:
@@ -38,8 +39,8 @@ def require_same_network(config: ModelConfig, weights: Weights) -> None:
     Raises:
         ConfigError: a key differs; the message names the first.
     """
-    ours = _settings(config)
-    theirs = _settings(weights.model.config)
+    ours = _settings(without_growth(config))
+    theirs = _settings(without_growth(weights.model.config))
     differing = [key for key in [*ours, *theirs] if ours.get(key) != theirs.get(key)]
     if differing:
         key = differing[0]

@@ -13,7 +13,7 @@ from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.nn.sites import Neurons, between_columns
-from stcnn.nn.wide_lattice import wide_enough
+from stcnn.nn.wide_lattice import wide_enough, without_growth
 from stcnn.nn.windows import Window
 from tests.support.nn_twin import (
     FINEST,
@@ -205,7 +205,9 @@ def test_a_network_grows_to_where_its_neurons_sit() -> None:
         torch.testing.assert_close(
             wide.dff_at(contrast, inside, RATE_HZ), model.dff_at(contrast, inside, RATE_HZ), rtol=0, atol=1e-12
         )
+    assert without_growth(wide.config).eye == model.config.eye
     left = model.reaching(torch.tensor([[-14.0, 20.5]]))
+    assert without_growth(left.reaching(place_deg).config).eye == model.config.eye
     # from column 7 - 14/2 - 2 = -2 and row 7 - ceil(20.5/2) - 2 = -6 on
     assert left.config.eye.lattice == (21, 17)
     assert left.config.readout.centre == (13, 9)
