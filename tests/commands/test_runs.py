@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from stcnn import cli
+from stcnn.commands.runs import chosen
+from stcnn.errors import ConfigError
 from stcnn.run_folder import Run
 from stcnn.run_summary import summaries
 from stcnn.training.fit import train
@@ -65,6 +67,35 @@ def test_chosen_by_name(folder: Path, tmp_path: Path):
     cli._add_commands()
     CliRunner().invoke(cli.app, ["runs", str(folder), "--csv", str(tmp_path / "t.csv"), "--name", "better"])
     assert list(pd.read_csv(tmp_path / "t.csv").run) == ["2026-01-02_better"]
+
+
+def listed(folder: Path, tmp_path: Path, *options: str) -> list[str]:
+    cli._add_commands()
+    result = CliRunner().invoke(cli.app, ["runs", str(folder), "--csv", str(tmp_path / "t.csv"), *options])
+    assert result.exit_code == 0, result.output
+    return [name[:10] for name in pd.read_csv(tmp_path / "t.csv").run]
+
+
+def test_chosen_by_state_and_sorted_by_a_cell_type(folder: Path, tmp_path: Path):
+    assert listed(folder, tmp_path, "--state", "finished", "--by", "lc4") == ["2026-01-02", "2026-01-01"]
+    assert listed(folder, tmp_path, "--state", "not-begun") == ["2026-01-05"]
+    assert listed(folder, tmp_path, "--state", "damaged") == ["2026-01-04"]
+    assert listed(folder, tmp_path, "--by", "epochs", "--name", "2026-01-0")[0] in ("2026-01-03", "2026-01-02")
+    with pytest.raises(ConfigError, match=r"runs cannot be sorted by 'lc5'\. Did you mean 'lc4'\?"):
+        chosen(summaries(folder), "", False, by="lc5")
+
+
+def test_only_what_holds_no_trained_epoch_is_removed_and_only_when_confirmed(folder: Path):
+    new = folder / "2026-01-05_new"
+    shutil.rmtree(new / "checkpoints")
+    cli._add_commands()
+    command = ["runs", str(folder), "--remove-broken"]
+    asked = CliRunner().invoke(cli.app, command, input="n\n")
+    assert "delete 1 runs that hold no trained epoch?" in asked.output
+    assert new.is_dir()
+    CliRunner().invoke(cli.app, command, input="y\n")
+    assert not new.exists()
+    assert len(list(folder.iterdir())) == 4  # the damaged one has trained epochs
 
 
 def test_a_folder_without_runs(tmp_path: Path):
