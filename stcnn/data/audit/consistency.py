@@ -26,6 +26,8 @@ LARGEST_LAG_S = 0.5
 FALSE_ALARMS = 1e-3
 """Chance with which one kind of comparison may raise an alarm in a clean set, shared by all that it compares."""
 LEAST_LAG_SAMPLES = 1.5
+LEAST_STIMULI = 4
+"""Stimuli of a single neuron below which nothing is said about its lag."""
 LEAST_MATCH = 0.3
 """Correlation with the mean of all below which nothing is said about lags."""
 
@@ -91,6 +93,8 @@ class Compared:
         lag = self.lag(group)
         if np.isnan(lag) or abs(lag) <= max(LEAST_LAG_SAMPLES, self.margin(self.lags, group)):
             return None
+        if abs(lag) <= self.own_margin(group):
+            return None
         names = self.responses.names
         witnesses = self.responses.witnesses[group]
         late = "later" if lag > 0 else "earlier"
@@ -114,6 +118,22 @@ class Compared:
             return float(own.mean())  # the other one is as much too early as this is too late
         return float(own.mean() - np.median(known))
 
+    def own_margin(self, group: int) -> float:
+        """How far the lag of a group of one neuron may be off because its responses say little; 0 of larger groups.
+
+        Student's t times the standard error of the lag over stimuli, by the jackknife: each stimulus is left out once.
+        """
+        (members,) = np.nonzero(self.responses.group == group)
+        if len(members) > 1:
+            return 0.0
+        neuron = int(members[0])
+        stimuli = [name for name, means in self.responses.means.items() if not np.isnan(means[neuron, 0])]
+        if len(stimuli) < LEAST_STIMULI:
+            return float("inf")
+        without = np.array([_lag_without(self.responses, neuron, [s for s in stimuli if s != out]) for out in stimuli])
+        error = np.sqrt((len(stimuli) - 1) * np.mean((without - without.mean()) ** 2))
+        return float(stats.t.isf(FALSE_ALARMS / 2 / len(self.responses.names), len(stimuli) - 1) * error)
+
     def margin(self, values: Array, group: int) -> float:
         """By how much the mean of a group may differ from the others by chance, two-sided, for all groups at once.
 
@@ -134,6 +154,17 @@ class Compared:
             return float("inf")  # nothing is known of the group
         error = spread * np.sqrt(1 / n_own + 1 / max(1, n_all - n_own))
         return float(stats.t.isf(FALSE_ALARMS / 2 / len(inside), freedom) * error)
+
+
+def _lag_without(responses: Responses, neuron: int, stimuli: list[str]) -> float:
+    """The lag in samples of one neuron in the stimuli that are left."""
+    largest = round(LARGEST_LAG_S * responses.rate_hz)
+    total = np.zeros(2 * largest + 1)
+    for stimulus in stimuli:
+        own, expected = (values[stimulus][neuron : neuron + 1] for values in (responses.means, responses.expected))
+        if not np.isnan(expected[0, 0]):
+            total += cross_correlations(own, expected, largest)[0]
+    return peak(total) - largest
 
 
 def lags_and_matches(responses: Responses) -> tuple[Array, Array]:
