@@ -87,13 +87,13 @@ def test_package_imports_what_it_declares_and_declares_what_it_imports() -> None
     through_torch = {"onnxscript"}  # torch.onnx.export writes with it
     with_torch = {"triton"}  # the CUDA build of torch brings it; without it the package says so and goes on
     assert (imported(MODULES) | through_pandas | through_torch) - with_torch == set(
-        declared() | declared("export", "live")
+        declared() | declared("export", "live", "search")
     )
 
 
 def test_tests_and_benchmarks_import_what_is_declared() -> None:
     modules = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / ".ci").glob("*.py")]
-    assert imported(modules) <= set(declared() | declared("dev", "docs", "export", "live"))
+    assert imported(modules) <= set(declared() | declared("dev", "docs", "export", "live", "search"))
 
 
 def test_every_file_of_the_package_is_installed_with_it() -> None:
