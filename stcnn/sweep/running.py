@@ -119,7 +119,7 @@ def told(task: Task) -> str:
 
 def counted(tasks: Sequence[Task]) -> str:
     """How many tasks are in each state, as a clause."""
-    counts = Counter(task.state for task in tasks)
+    counts = Counter[str](task.state for task in tasks)
     order = ("finished", "running", "queued", "stopped", "waiting", "pruned", "failed")
     return ", ".join(f"{counts[state]} {state}" for state in order if counts[state]) or "no runs"
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,7 +22,7 @@ SPACE = {"training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True}, "ba
 ONE = {"kind": "local", "at_once": 1}
 
 
-def searching(data: Path, n_trials: int, **keys: object) -> SweepSpec:
+def searching(data: Path, n_trials: int, **keys: Any) -> SweepSpec:
     chosen = spec(data, where=ONE, **keys).model_dump() | {"seeds": 1}
     return spec_of(chosen | {"search": {"trials": n_trials, "space": SPACE}}, "x")
 

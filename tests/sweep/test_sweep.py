@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -23,11 +24,11 @@ from tests.support.made_up_data import write_published
 from tests.test_train import folders
 
 
-def spec(data: Path, seeds: Sequence[int] = (1, 2), where: object = None, **keys: object) -> SweepSpec:
+def spec(data: Path, seeds: Sequence[int] = (1, 2), where: object = None, **keys: Any) -> SweepSpec:
     """A sweep of tiny trainings."""
     if not data.exists():
         write_published(data)
-    base = [*folders(data), "training.epochs=3", *keys.pop("base", [])]  # type: ignore[misc]
+    base = [*folders(data), "training.epochs=3", *keys.pop("base", [])]
     return spec_of(
         {"name": "tiny", "base": base, "seeds": list(seeds), "where": where or {"kind": "local"}, **keys}, "x"
     )
