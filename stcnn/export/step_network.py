@@ -110,14 +110,15 @@ class StepNetwork(nn.Module):
             )
         self.eye_shape = folded.eye.shape
         self.eye_filter = step_filter(folded.eye.filter)
-        self.layers = nn.ModuleList(StepLayer(layer) for layer in folded.layers)
+        layers = [StepLayer(layer) for layer in folded.layers]
+        self.layers = nn.ModuleList(layers)
         self._take_readouts(folded)
         self._take_indicator(Indicator(model, stream_config({"rate_hz": rate_hz, "neurons": neurons})))
         self._keep("eye_rows", sampling.down)
         self._keep("eye_columns", sampling.across.T)
         self.filters: list[StepFilter] = [
             self.eye_filter,
-            *(layer.filter for layer in self.layers),
+            *(layer.filter for layer in layers),
             self.readout_filter,
             self.calcium_filter,
         ]

@@ -24,7 +24,8 @@ from stcnn.explorer.description import packed
 from stcnn.explorer.page import SCRIPTS, Explored, page, script
 from stcnn.explorer.recordings import MOST
 from stcnn.export.probes import our_answer
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.stimuli import Screen, kinds, render
 from tests.explorer.random_stimuli import RandomStimuli
@@ -219,7 +220,7 @@ def test_time_constants_scale_as_in_a_network_that_has_them(says: Says):
     for name in ("ours", "published"):
         model = network(name)
         with torch.no_grad():
-            model.hidden[0].filter.constants["tau_s"].mul_(2.5)
+            next(iter(model.hidden)).filter.constants["tau_s"].mul_(2.5)
             model.calcium.tau_s.mul_(2.5)
         clip = clips()[7]
         v, c = our_answer([model], RATE_HZ)(clip)

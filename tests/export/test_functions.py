@@ -20,7 +20,8 @@ from stcnn.export.request import Request
 from stcnn.export.source_networks import SourceNetworks
 from stcnn.export.step_network import StepNetwork
 from stcnn.forms import FORMS, export
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from tests.support.networks import CONFIGURATIONS, MOVIE_PX, NEURONS, RATE_HZ, SMALL, PlainCore, clips, network, run_of
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from stcnn.config import compose
 from stcnn.export.probes import probes
 from stcnn.nn.core import Core, CoreState
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 
