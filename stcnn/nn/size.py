@@ -24,7 +24,7 @@ MOST_VALUES = 20_000_000
 class _Share(NamedTuple):
     """How many numbers a key asks for."""
 
-    count: int
+    n: int
     key: str
     found: str
 
@@ -78,7 +78,7 @@ def _readouts(readout: ReadoutConfig, cell_types: Mapping[str, CellTypeConfig], 
 
 
 def _judge(shares: Sequence[_Share], most: int, what: str) -> None:
-    total = sum(share.count for share in shares)
+    total = sum(share.n for share in shares)
     if total > most:
         largest = max(shares)
         raise ConfigError(

@@ -89,8 +89,8 @@ def test_the_counts_are_those_of_the_network() -> None:
         layers = [share for share, _ in size._layers(config.hidden, config.eye.lattice)]
         types = {name: config.cell_types["default"] for name in POPULATION.neurons}
         counted = [*layers, size._readouts(config.readout, types, config.hidden.channels[-1])]
-        assert sum(share.count for share in counted) == sum(drawn)
+        assert sum(share.n for share in counted) == sum(drawn)
         maps = [
             values for name, values in model.eval().maps(torch.zeros(1, 1, 84, 84), 60.0).items() if "hidden" in name
         ]
-        assert [m.count for _, m in size._layers(config.hidden, config.eye.lattice)] == [v[0, 0].numel() for v in maps]
+        assert [m.n for _, m in size._layers(config.hidden, config.eye.lattice)] == [v[0, 0].numel() for v in maps]

@@ -151,7 +151,7 @@ def test_a_trace_in_percent_that_does_not_say_so_is_said(tmp_path: Path) -> None
         ({"azimuth_deg": 0, "elevation_deg": -91}, "has elevation_deg of -91, expected degrees from -90 to 90"),
     ],
 )
-def test_a_place_that_there_is_not_is_refused(place: dict[str, float], sentence: str, tmp_path: Path) -> None:
+def test_a_place_that_there_is_not_is_refused(place: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(StcnnError, match=sentence):
         opened_table(tmp_path, [samples("a", **place)], cell_type="x")
 
