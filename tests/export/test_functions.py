@@ -82,7 +82,7 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def with_compute(models: list[STCNN], compute: str) -> Answer:
     others = [network(seed=seed) for seed in range(len(models))]
     for other in others:
-        other.hidden.compute = compute  # type: ignore[assignment]
+        other.hidden.compute = compute
     return our_answer(others, RATE_HZ)
 
 
