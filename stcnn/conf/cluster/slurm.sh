@@ -29,10 +29,12 @@
 index=$SLURM_ARRAY_TASK_ID
 {% include "task.sh" %}
 
-# Stopped, not failed: wait in the queue again, unless somebody cancelled the job.
+# Stopped, not failed: wait in the queue again, unless somebody cancelled the job. Of one task of an array the number
+# of the job is that of the whole array, so that tasks are named by both.
+own=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 case $code in
 75 | 129 | 130 | 138 | 140 | 143)
-    [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ] && scontrol requeue "$SLURM_JOB_ID"
+    [ "$(squeue --noheader --jobs="$own" --format=%T)" = RUNNING ] && scontrol requeue "$own"
     ;;
 esac
 exit "$code"

@@ -1,3 +1,8 @@
+# A signal before the end lets the training leave a checkpoint, from which the next attempt goes on.
+child=
+stopped=
+trap 'stopped=yes; [ -z "$child" ] || kill -TERM "$child" 2> /dev/null' TERM USR1 USR2 INT
+
 cd {{ here }}
 {% for line in setup %}
 {{ line }}
@@ -11,9 +16,8 @@ echo begun >> "$task/attempts.txt"
 SECONDS=0
 {{ python }} -m stcnn.cli train "${row[@]}" >> "$task/log.txt" 2>&1 &
 child=$!
+[ -z "$stopped" ] || kill -TERM "$child" 2> /dev/null # a signal came before there was a training
 
-# A signal before the end lets the training leave a checkpoint, from which the next attempt goes on.
-trap 'kill -TERM $child 2> /dev/null' TERM USR1 USR2 INT
 while :; do
     wait $child
     code=$?
