@@ -93,7 +93,8 @@ def override_value(value: object) -> str:
     text = str(value)
     if PLAIN.fullmatch(text):
         return text
-    return "'" + re.sub(r"(\\*)'", r"\1\1\\'", text) + "'"
+    quoted = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    return "'" + re.sub(r"(\\+)$", r"\1\1", quoted) + "'"  # Hydra halves backslashes in front of a quotation mark alone
 
 
 def run_name(overrides: Sequence[str]) -> str:

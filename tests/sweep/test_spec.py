@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stcnn.config import compose, composed_values
@@ -96,6 +96,8 @@ VALUES = st.recursive(
 
 @settings(max_examples=40)
 @given(value=VALUES)
+@example(value="\\")
+@example(value="a\\'b\\\\")
 def test_every_value_comes_through_hydra_as_it_was(value: object):
     found = composed_values([f"model.hidden.x={override_value(value)}"])["model"]["hidden"]["x"]
     assert same(found, value)
