@@ -42,7 +42,7 @@ def test_the_window_of_a_type_is_found_in_any_case() -> None:
     config = ModelConfig.model_validate({"cell_types": {"default": {}, "LC11": {"window_columns": 5}}})
     model = STCNN(config, Population(neurons={"Lc11": ("a",), "lc4": ("b",)}))
     assert model.cell_types == ("lc11", "lc4")
-    assert [readout.weight.shape[-1] for readout in model.readouts.each] == [5, 9]
+    assert [readout.weights[0].shape[-1] for readout in model.readouts.each] == [5, 9]
     with pytest.raises(ValueError, match="'LC11' and 'lc11' are one cell type: case makes no difference"):
         ModelConfig.model_validate({"cell_types": {"default": {}, "LC11": {}, "lc11": {}}})
     with pytest.raises(ValueError, match="'a' and 'A' are one cell type"):

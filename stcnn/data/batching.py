@@ -147,7 +147,7 @@ class ClipBatches(TorchDataset[Batch]):
         self.type_index = {cell_type: i for i, cell_type in enumerate(dataset.cell_types)}
         self.neuron_index = {(t, uid): i for t, uids in dataset.neurons.items() for i, uid in enumerate(uids)}
         self.at_frames = bool(sampled_at_frames(dataset.table).all())
-        self._cached: tuple[tuple[int, ...], Traces] = ((), (np.empty(0), np.empty(0), None))
+        self._cached: tuple[tuple[int, ...], Traces] = ((), (np.empty(0, np.float32), np.empty(0, np.float32), None))
         """Traces of the clips whose pieces are being made."""
 
     def __len__(self) -> int:

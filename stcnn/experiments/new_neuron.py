@@ -129,10 +129,9 @@ def show(
             place = index[int(batch.cell_type[row])]
             sits = torch.zeros(2) if batch.place_deg is None else model.config.eye.in_columns(batch.place_deg[row])
             near = [_near(axis - at, reach) for axis, at in zip((rows, columns), sits, strict=True)]
-            candidates = [away for _, away in near]
             drive = found[:, batch.clip[row], near[0][0], near[1][0], place].clone()
             duration_s = float(batch.weight[row].sum()) / float(dataset.table.rate_hz.iloc[int(batch.item[row])])
-            shown.append(Shown(drive, *candidates, _single(batch, row), place, duration_s))
+            shown.append(Shown(drive, near[0][1], near[1][1], _single(batch, row), place, duration_s))
     return shown
 
 

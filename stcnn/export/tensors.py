@@ -215,7 +215,9 @@ class PublishedForm:
     def _readouts(self) -> Iterator[tuple[str, Tensor]]:
         for name, readout in zip(self.model.cell_types, self.model.readouts.each, strict=True):
             ours = f"readouts.{name}"
-            shape = (1, *readout.weight.shape)
+            weight = readout.weight
+            assert isinstance(weight, Tensor)  # other kinds of readouts were refused
+            shape = (1, *weight.shape)
             factor = self._factor_of(readout.filter, "L_config").view(1, 1, 1)
             yield self._named(f"{ours}.weight", self._unless_one(factor), shape)
             yield self._named(f"{ours}.filter.tau_s", shape=(1, 1))

@@ -97,8 +97,10 @@ def _of_the_fit(findings: Findings) -> Drawn:
         )
     places = places_of(findings)
     if places is not None:
+        rows, columns = findings.dataset.shape_px
+        deg_per_px = findings.dataset.deg_per_px
         drawn["places"] = (
-            visual_field(places, tuple(n * findings.dataset.deg_per_px for n in findings.dataset.shape_px)),
+            visual_field(places, (rows * deg_per_px, columns * deg_per_px)),
             "Map of the visual field with the place of every neuron, by cell type.",
         )
     ladder = run.path / "comparison_validation" / "ladder.csv"

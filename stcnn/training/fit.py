@@ -11,7 +11,7 @@ from pathlib import Path
 import lightning.pytorch as L
 import pandas as pd
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import indicators_of

@@ -108,7 +108,8 @@ def places_table(model: STCNN, dataset: Dataset) -> pd.DataFrame:
         ``recorded_elevation_deg``, the mean where a neuron was recorded at several places.
     """
     recorded = _recorded([dataset], "mean")
-    moved = displacements(model) or [torch.zeros(len(n), 2) for n in model.population.neurons.values()]
+    still = [torch.zeros(len(neurons), 2) for neurons in model.population.neurons.values()]
+    moved: Sequence[Tensor] = displacements(model) or still
     rows = []
     for name, away in zip(model.cell_types, moved, strict=True):
         found = recorded[name] + away.detach().cpu().double()

@@ -59,18 +59,18 @@ def test_the_ceiling_of_trials_at_times_of_their_own_is_what_the_truth_reaches(r
     measured = predicted(data)
     rows = []
     for row, item in enumerate(measured.item.tolist()):
-        scored = np.flatnonzero(measured.weight[row].numpy())
+        places = np.flatnonzero(measured.weight[row].numpy())
         truth = simulated.truth.recordings[item]
         answer = np.interp(data.recordings[item].time_s, truth.time_s, truth.trace)
-        rows.append(np.pad(answer[scored], (scored[0], measured.weight.shape[1] - scored[-1] - 1)))
+        rows.append(np.pad(answer[places], (places[0], measured.weight.shape[1] - places[-1] - 1)))
     perfect = replace(measured, prediction=torch.from_numpy(np.stack(rows)).float())
     table = Evaluation.of(perfect, data).scores_table(("cell_type",), n_draws=20)
-    row = table.iloc[0]
-    assert row.single_trial_ceiling == pytest.approx(row.single_trial_correlation, abs=0.01)
-    assert row.normalised_correlation == pytest.approx(1, abs=0.015)
-    assert row.feve == pytest.approx(1, abs=0.03)
-    assert row.n_repeated == row.n_recordings == 3 * 24 * 4
-    assert np.isnan([row.trial_mean_correlation, row.trial_mean_ceiling, row.split_half_reliability]).all()
+    scored = table.iloc[0]
+    assert scored.single_trial_ceiling == pytest.approx(scored.single_trial_correlation, abs=0.01)
+    assert scored.normalised_correlation == pytest.approx(1, abs=0.015)
+    assert scored.feve == pytest.approx(1, abs=0.03)
+    assert scored.n_repeated == scored.n_recordings == 3 * 24 * 4
+    assert np.isnan([scored.trial_mean_correlation, scored.trial_mean_ceiling, scored.split_half_reliability]).all()
 
 
 def test_scores_of_a_neuron_are_those_of_its_joined_traces() -> None:

@@ -6,7 +6,8 @@ import torch
 
 from stcnn.experiments import SWEEPS, between_grey, tuning
 from stcnn.experiments.tuning import Sweep
-from stcnn.nn.model import STCNN, ModelConfig
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.stimuli import Screen, load_protocol
 

@@ -198,7 +198,7 @@ KINDS = {
 @pytest.mark.parametrize("tau", ["global", "per_type", "per_indicator"])
 def test_calcium_takes_every_kind_of_kernel(kernel: dict[str, object], tau: str) -> None:
     torch.manual_seed(0)
-    indicators = {"indicators": {"default": {}}} if tau == "per_indicator" else {}
+    indicators: dict[str, object] = {"indicators": {"default": {}}} if tau == "per_indicator" else {}
     config = ModelConfig.model_validate(
         {
             "eye": {"lattice": (5, 5)},

@@ -146,7 +146,7 @@ def test_inhibition_learns() -> None:
     for readout in model.readouts.each:
         assert readout.inhibition is not None
         assert readout.inhibition.grad is not None
-        assert readout.inhibition.grad.abs().sum() > 0
+        assert readout.inhibition.grad.abs().sum() > 0  # type: ignore[operator]
 
 
 def test_a_hidden_layer_with_conductances_is_refused() -> None:

@@ -44,7 +44,7 @@ def test_readouts_behind_photoreceptors_are_a_linear_field() -> None:
     readout = model.readouts.each[0]
     x = model.readouts.activation(seen[..., 2:5, 2:5])
     gain = readout.filter.gain(180.0)
-    drive = torch.einsum("tbyx,yx->tb", x, readout.weights[0][0]) * gain
+    drive = torch.einsum("tbyx,yx->tb", x, readout.weights[0][0]) * gain  # type: ignore[operator]
     right = readout.filter(drive.unsqueeze(-1), 180.0)[0] + readout.bias
     torch.testing.assert_close(model.voltage_of(movie(), 180.0), right.transpose(0, 1))
 
@@ -99,7 +99,7 @@ class Scaled(Core):
 def test_bounds_and_quantities_of_a_core_are_those_it_says() -> None:
     model = network(Scaled())
     project(model, Bounds())
-    assert model.hidden.factor.item() == 2.0  # type: ignore[union-attr, operator]
+    assert model.hidden.factor.item() == 2.0  # type: ignore[operator]
     found = {quantity.quantity: quantity.value for quantity in quantities(model.eval(), Bounds(), 60.0)}
     assert found["factor"] == 2.0
 

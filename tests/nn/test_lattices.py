@@ -65,7 +65,7 @@ def test_six_neighbours_lie_at_one_distance_in_six_directions() -> None:
 def test_a_hexagonal_kernel_holds_the_columns_within_its_radius(radius: int) -> None:
     mask = HEXAGONAL.kernel_mask((2 * radius + 1, 2 * radius + 1))
     assert int(mask.sum()) == 3 * radius**2 + 3 * radius + 1
-    places_deg = MapLattice(HEXAGONAL, (1, 1), (1.0, 1.0)).window_deg(tuple(mask.shape))
+    places_deg = MapLattice(HEXAGONAL, (1, 1), (1.0, 1.0)).window_deg((2 * radius + 1, 2 * radius + 1))
     distance = places_deg.norm(dim=-1)
     assert distance[mask].max() <= radius + 1e-9
     assert radius == 0 or distance[~mask].min() > radius * math.sqrt(3) / 2 + 1e-9
@@ -179,9 +179,9 @@ def test_weights_outside_the_hexagon_stay_zero_and_are_not_counted() -> None:
         model(movie(), 180.0).calcium.square().mean().backward()
         optimiser.step()
     outside = ~HEXAGONAL.kernel_mask((5, 5))
-    for weight in (model.hidden[0].weight, model.hidden[1].weight, model.readouts.each[0].weight):
-        assert not weight[..., outside].any()
-        assert weight[..., ~outside].all()
+    for weight in (model.hidden[0].weight, model.hidden[1].weight, model.readouts.each[0].weight):  # type: ignore[index]
+        assert not weight[..., outside].any()  # type: ignore[index]
+        assert weight[..., ~outside].all()  # type: ignore[index]
     missing = int(outside.sum()) * (3 + 3 * 4 + 2 * 4)
     assert model.n_trained == network("square").n_trained - missing
 
@@ -217,6 +217,7 @@ def test_a_neuron_one_column_away_sees_the_movie_moved_by_the_step() -> None:
 def test_a_wider_lattice_keeps_its_columns_where_they_are() -> None:
     config = network().config
     wide = wide_enough(config, torch.tensor([[20.0, 9.0], [-3.0, -14.0]]), ["t4"])
+    assert wide.readout.centre is not None
     down = wide.readout.centre[0] - 6
     right = wide.readout.centre[1] - 6
     there = wide.eye.positions_deg()[down : down + 13, right : right + 13]
@@ -278,7 +279,7 @@ def test_a_receptive_field_is_as_rough_along_any_line_of_a_hexagonal_lattice(dir
     along_deg = places_deg[..., 0] * math.cos(angle) + places_deg[..., 1] * math.sin(angle)
     with torch.no_grad():
         bell = torch.exp(-0.5 * (along_deg / 6) ** 2).float()
-        model.readouts.each[0].weight.copy_(within(model.readouts.each[0].mask, bell))
+        model.readouts.each[0].weight.copy_(within(model.readouts.each[0].mask, bell))  # type: ignore[operator]
     assert roughness(model, 6.0).item() == pytest.approx(0.75, rel=0.08)
 
 

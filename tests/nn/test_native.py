@@ -48,7 +48,7 @@ class Network(NamedTuple):
 
         layers = [LayerTensors(*map(cast, layer[:6]), *layer[6:]) for layer in self.layers]  # type: ignore[arg-type, call-arg]
         reading = self.reading._replace(weights=cast(self.reading.weights))  # type: ignore[arg-type]
-        clips = self.clips._replace(**{name: cast(getattr(self.clips, name)) for name in Clips._fields[:3]})
+        clips = self.clips._replace(**{name: cast(getattr(self.clips, name)) for name in Clips._fields[:3]})  # type: ignore[arg-type]
         return Network(layers, clips, reading)
 
 

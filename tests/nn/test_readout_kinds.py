@@ -47,7 +47,7 @@ def test_weights_of_few_numbers_answer_as_the_same_weights_of_their_own(kernel: 
     full = twin(model)
     for readout in model.readouts.each:
         channel, place = readout.channel, readout.place
-        torch.testing.assert_close(readout.weights[0], sum(channel[r, :, None, None] * place[r] for r in range(2)))
+        torch.testing.assert_close(readout.weights[0], sum(channel[r, :, None, None] * place[r] for r in range(2)))  # type: ignore[index, misc]
     if kernel:
         assert hasattr(model.readouts.each[0], "inhibition_place")
     torch.testing.assert_close(model.train().voltage_of(movie(), 180.0), full.train().voltage_of(movie(), 180.0))
@@ -67,8 +67,8 @@ def test_gradients_reach_both_factors() -> None:
     model = network(FACTORISED).train()
     model(movie(), 180.0).calcium.square().mean().backward()
     for readout in model.readouts.each:
-        assert readout.channel.grad.abs().min() > 0
-        assert readout.place.grad.abs().max() > 0
+        assert readout.channel.grad.abs().min() > 0  # type: ignore[operator, union-attr]
+        assert readout.place.grad.abs().max() > 0  # type: ignore[operator, union-attr]
 
 
 def test_products_spread_as_weights_of_their_own() -> None:

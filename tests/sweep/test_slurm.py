@@ -19,7 +19,8 @@ KILLS = (
     ("scancel", "--batch", "--signal=USR1", "{task}"),
 )
 """As an administrator or another job does it, as a preemption does, as the end of the time does."""
-EPOCHS = "training.epochs=25"
+EPOCHS = "training.epochs=60"
+"""So many that a run is still training when its turn to be killed comes."""
 
 needs_slurm = pytest.mark.skipif(
     shutil.which("slurmctld") is None or os.getuid() != 0,

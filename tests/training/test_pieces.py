@@ -31,7 +31,7 @@ PIECES = WHOLE.model_copy(update={"piece_s": 0.4})
 def recipe(**training: Any) -> Recipe:
     return Recipe.model_validate(
         {
-            "model": {**SMALL_MODEL, "hidden": {**SMALL_MODEL["hidden"], "norm": {"kind": "none"}}},
+            "model": {**SMALL_MODEL, "hidden": {**SMALL_MODEL["hidden"], "norm": {"kind": "none"}}},  # type: ignore[dict-item]
             "split": {"validation": 0.2, "test": 0.1},
             "batching": PIECES.model_dump(),
             "training": {"steps": 14, "validate_every": 7, "learning_rate": 1e-2, "device": "cpu", **training},

@@ -45,7 +45,7 @@ def network(place_sd_deg: float) -> STCNN:
         for layer in model.hidden:  # of one sign, so that what a neuron sees falls off smoothly
             layer.weight.abs_()
         for readout in model.readouts.each:
-            readout.weight.abs_().mul_(5)
+            readout.weight.abs_().mul_(5)  # type: ignore[operator]
             readout.bias.zero_()
         for neurons_of_type in model.calcium.each:
             neurons_of_type.gain.fill_(0.5)

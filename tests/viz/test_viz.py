@@ -39,12 +39,14 @@ def test_the_map_of_the_visual_field_has_every_neuron_where_it_sits():
     figure = visual_field.visual_field(places, (20.0, 40.0))
     (axes,) = figure.axes
     drawn = [line for line in axes.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() != "none"]
-    assert [line.get_xdata().tolist() for line in drawn] == [[1.0, -2.0], [30.0]]
-    assert [line.get_ydata().tolist() for line in drawn] == [[5.0, 0.0], [-3.0]]
+    assert [np.asarray(line.get_xdata()).tolist() for line in drawn] == [[1.0, -2.0], [30.0]]
+    assert [np.asarray(line.get_ydata()).tolist() for line in drawn] == [[5.0, 0.0], [-3.0]]
     assert axes.get_xlim()[1] >= 30
     (edge,) = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert edge.get_bbox().bounds == (-20.0, -10.0, 40.0, 20.0)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b", "as recorded"]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "as recorded"]
 
 
 def test_loss_history_draws_every_cell_type_and_marks_the_kept_epoch():

@@ -130,7 +130,7 @@ def rises(time_s: Array, signal: Array, what: str, low_s: float = 0.0) -> Array:
     before = np.searchsorted(down, up) - 1
     low_since_s = np.where(before >= 0, time_s[down[before]] if down.size else 0.0, -np.inf)
     up = up[time_s[up] - low_since_s >= low_s]
-    return np.array([_half(time_s, level, end) for end in up])
+    return np.array([_half(time_s, level, int(end)) for end in up])
 
 
 def _half(time_s: Array, level: Array, end: int) -> float:
