@@ -4,10 +4,12 @@
 
 Fits both to the training part of each data set and predicts its validation part. The independent filter is a ridge
 regression on principal components of block means, delayed through raised cosines on a logarithmic axis (Pillow et al.
-2008, doi 10.1038/nature07140) where the program has hats; its penalty is chosen on one held-out fifth of the stimuli,
-gains of neurons by regression in turn with the filter. Its output nonlinearity is the mean of the traces in 30 bins.
-Scores are correlations with the trial mean, means over cell types. Results go to
-``benchmarks/results/independent_baselines.json``.
+2008, doi 10.1038/nature07140) where the program has hats; its penalty is chosen by cross-validation in five parts, of
+neurons where the split holds out neurons, else of pairs of stimulus and neuron; gains of neurons by regression in turn
+with the filter. The LN model is projection pursuit (Friedman & Stuetzle 1981, doi 10.1080/01621459.1981.10477729): a
+cubic spline of the drive and Gauss-Newton steps of the filter by turns, where the program has softplus functions and
+L-BFGS; how far the filter may move is chosen on one of the five parts. Correlations of every neuron, means over neurons
+and cell types. Results go to ``benchmarks/results/independent_baselines.json``, one after the other.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from record import write
+from scipy.interpolate import BSpline
 
 from stcnn.baselines import Workbench, features
 from stcnn.baselines.features import COLUMNS, SPACING_DEG
@@ -31,6 +34,11 @@ MEMORY_S = 2.0
 N_COSINES = 12
 PENALTIES = 10.0 ** np.arange(-5, 3)
 PASSES = 2
+N_FOLDS = 5
+MOVES = (np.inf, 10.0, 1.0, 0.1, 0.01, 0.001)
+"""Penalties of the filter's moves; infinite leaves it where linear regression put it."""
+TURNS = 12
+"""Of spline and filter."""
 Array = NDArray[np.float64]
 
 
@@ -137,48 +145,151 @@ class Sums:
         return total
 
 
-def fit_type(rows: list[tuple[str, str, Array, Array]]) -> tuple[Callable, Callable]:
-    """Linear and LN prediction, functions of neuron and features; ``rows`` are neuron, stimulus, features, trace."""
+Row = tuple[str, int, Array, Array]
+"""Neuron, fold, features and trace of a recording."""
+
+
+def fit_type(rows: list[Row]) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """Linear and LN prediction, functions of neuron and features."""
     plain = [(neuron, x, y) for neuron, _, x, y in rows]
-    names = sorted({row[1] for row in rows})
-    fifth = set(np.random.default_rng(3).permutation(names)[: max(1, len(names) // 5)])
-    kept = [(n, x, y) for n, s, x, y in rows if s not in fifth] or plain
-    held = [(n, x, y) for n, s, x, y in rows if s in fifth]
-    if len(names) < 2:  # one stimulus: neurons are held out
-        neurons = sorted({n for n, *_ in plain})
-        out = set(neurons[::5])
-        kept, held = [r for r in plain if r[0] not in out], [r for r in plain if r[0] in out]
-    gain = dict.fromkeys(sorted({n for n, *_ in plain}), 1.0)
-    for neuron in gain:
+    gain = {}
+    for neuron in sorted({n for n, *_ in plain}):
         gain[neuron] = max(1e-6, float(np.concatenate([y for n, _, y in plain if n == neuron]).std()))
     for _ in range(PASSES if len(gain) > 1 else 1):
-        size = np.sqrt(np.mean(np.square(list(gain.values()))))
-        gain = {n: g / size for n, g in gain.items()}
-        some = Sums(kept, gain)
-        penalty = min(PENALTIES, key=lambda p: some.error(some.weight(p), held))
-        everything = Sums(plain, gain)
-        weight = everything.weight(penalty)
+        gain = about_one(gain)
+        errors = np.zeros(len(PENALTIES))
+        for fold in sorted({row[1] for row in rows}):
+            kept = Sums([(n, x, y) for n, k, x, y in rows if k != fold], gain)
+            held = [(n, x, y) for n, k, x, y in rows if k == fold]
+            errors += [kept.error(kept.weight(p), held) for p in PENALTIES]
+        weight = Sums(plain, gain).weight(PENALTIES[errors.argmin()])
         for neuron in gain if len(gain) > 1 else ():
             x = np.concatenate([x for n, x, _ in plain if n == neuron]) @ weight
             y = np.concatenate([y for n, _, y in plain if n == neuron])
             gain[neuron] = max(0.0, float(np.cov(x, y)[0, 1] / max(x.var(ddof=1), 1e-12)))
 
-    drive = np.concatenate([x @ weight for _, x, _ in plain])
-    scaled = np.concatenate([(y - everything.mean[n][1]) * gain[n] for n, _, y in plain])
-    counts = np.concatenate([np.full(len(y), gain[n] ** 2) for n, _, y in plain])
-    edges = np.unique(np.quantile(drive, np.linspace(0, 1, 31)))
-    place = np.digitize(drive, edges[1:-1])
-    filled = [k for k in range(max(1, len(edges) - 1)) if counts[place == k].sum() > 0]
-    middle = [drive[place == k].mean() for k in filled]
-    height = [scaled[place == k].sum() / counts[place == k].sum() for k in filled]
+    pursuit = Pursuit.of(rows, about_one(gain), weight)
 
     def linear(neuron: str, x: Array) -> Array:
         return gain.get(neuron, 1.0) * (x @ weight)
 
     def curved(neuron: str, x: Array) -> Array:
-        return gain.get(neuron, 1.0) * np.interp(x @ weight, middle, height)
+        return pursuit.gain.get(neuron, 1.0) * pursuit.curve(x)
 
     return linear, curved
+
+
+def about_one(gain: dict[str, float]) -> dict[str, float]:
+    """Gains divided by their root mean square."""
+    size = np.sqrt(np.mean(np.square(list(gain.values()))))
+    return {neuron: each / size for neuron, each in gain.items()}
+
+
+class Pursuit:
+    """A filter and a spline of its drive, fitted to some rows by turns."""
+
+    def __init__(self, rows: list[Row], gain: dict[str, float], weight: Array) -> None:
+        self.names = sorted(gain)
+        place = {name: number for number, name in enumerate(self.names)}
+        self.x = np.concatenate([row[2] for row in rows]).astype(np.float32)
+        self.y = np.concatenate([row[3] for row in rows])
+        self.of = np.concatenate([np.full(len(row[3]), place[row[0]]) for row in rows])
+        self.n = np.bincount(self.of, minlength=len(gain)).clip(1)
+        self.size = np.array([gain[name] for name in self.names])
+        self.weight = weight
+
+    @classmethod
+    def of(cls, rows: list[Row], gain: dict[str, float], weight: Array) -> Pursuit:
+        """Choose how far the filter may move from the linear one, then fit all rows so."""
+        kept, held = [r for r in rows if r[1] > 0], [r for r in rows if r[1] == 0]
+        errors = [cls(kept, gain, weight).fitted(penalty).error(held) for penalty in MOVES]
+        return cls(rows, gain, weight).fitted(MOVES[int(np.argmin(errors))])
+
+    @property
+    def gain(self) -> dict[str, float]:
+        return dict(zip(self.names, self.size.tolist(), strict=True))
+
+    def curve(self, x: Array) -> Array:
+        return spline(x @ self.weight, self.knots)[0] @ self.height
+
+    def error(self, rows: list[Row]) -> float:
+        """Squared error of other rows, gain and offset of every neuron by regression."""
+        total = 0.0
+        for neuron in {row[0] for row in rows}:
+            said = np.concatenate([self.curve(x) for n, _, x, _ in rows if n == neuron])
+            y = np.concatenate([y for n, _, _, y in rows if n == neuron])
+            basis = np.stack([said, np.ones_like(said)], 1)
+            total += np.square(y - basis @ np.linalg.lstsq(basis, y, rcond=None)[0]).sum()
+        return total
+
+    def fitted(self, penalty: float) -> Pursuit:
+        for turn in range(TURNS):
+            self._curve()
+            if penalty == np.inf:
+                break
+            if turn < TURNS - 1:
+                self._move(penalty)
+        return self
+
+    def _within(self, values: Array) -> tuple[Array, Array]:
+        """Values with the mean of their neuron taken out, and those means."""
+        of = [np.bincount(self.of, column, len(self.names)) / self.n for column in values.T]
+        means = np.stack(of, 1)
+        return values - means[self.of], means
+
+    def _curve(self) -> None:
+        """Fit the spline, then gain and offset of every neuron, twice."""
+        drive = self.x @ self.weight
+        self.weight = self.weight / drive.std()
+        drive = drive / drive.std()
+        knots = np.quantile(drive, np.linspace(0, 1, 8)).tolist()
+        apart = [knots[0]]
+        apart += [k for k, before in zip(knots[1:-1], knots, strict=False) if k - before > 0.25]
+        self.knots = np.array([*apart, knots[-1]])
+        value, slope = spline(drive, self.knots)
+        y, y_mean = self._within(self.y[:, None])
+        for _ in range(2):
+            basis, _ = self._within(self.size[self.of][:, None] * value)
+            squares = basis.T @ basis
+            ridge = 1e-4 * squares.trace() / len(squares) * np.eye(len(squares))
+            self.height = np.linalg.solve(squares + ridge, basis.T @ y[:, 0])
+            said, said_mean = self._within((value @ self.height)[:, None])
+            if len(self.names) > 1:
+                products = np.bincount(self.of, (said * y)[:, 0], len(self.names))
+                squared = np.bincount(self.of, (said**2)[:, 0], len(self.names))
+                self.size = np.maximum(0, products / np.maximum(squared, 1e-12))
+                self.size = self.size / np.sqrt(np.mean(self.size**2))
+        self.offset = (y_mean - self.size[:, None] * said_mean)[:, 0]
+        self.slope = self.size[self.of] * (slope @ self.height)
+
+    def _left(self, weight: Array) -> Array:
+        said = spline(self.x @ weight, self.knots)[0] @ self.height
+        return self.y - self.offset[self.of] - self.size[self.of] * said
+
+    def _move(self, penalty: float) -> None:
+        """Take a step of Gauss-Newton with a ridge; half of it, and so on, where the error would grow."""
+        left = self._left(self.weight)
+        steep = self.x * self.slope[:, None].astype(np.float32)
+        squares = (steep.T @ steep).astype(float)
+        ridge = penalty * squares.trace() / len(squares)
+        towards = steep.T @ left - ridge * self.weight
+        step = np.linalg.solve(squares + ridge * np.eye(len(squares)), towards)
+        before = np.square(left).sum() + ridge * self.weight @ self.weight
+        for share in 0.5 ** np.arange(6):
+            weight = self.weight + share * step
+            if np.square(self._left(weight)).sum() + ridge * weight @ weight < before:
+                self.weight = weight
+                return
+
+
+def spline(drive: Array, knots: Array) -> tuple[Array, Array]:
+    """Cubic B-splines at a drive, straight beyond the outer knots, and their slopes, both ``(S, K)``."""
+    low, high = knots[[0, -1]]
+    all_knots = np.r_[[low] * 3, knots, [high] * 3]
+    inside = np.clip(drive, low, high - 1e-9 * (high - low))
+    value = BSpline.design_matrix(inside, all_knots, 3).toarray()
+    slope = BSpline(all_knots, np.eye(value.shape[1]), 3).derivative()(inside)
+    return value + slope * (drive - inside)[:, None], slope
 
 
 def correlations(data: Dataset, items: list[int], said: Callable[[int], Array], truth: Callable) -> float:
@@ -209,8 +320,13 @@ def compared(name: str) -> Iterator[dict[str, float | str]]:
     for cell_type in data.cell_types:
         mine = [i for i in train if data.table.cell_type[i] == cell_type]
         each = [data.recordings[i] for i in mine]
-        described = [(r.neuron, r.stimulus, *presented.of(r)) for r in each]
-        fits = fit_type(described)
+        units = [(r.neuron, "" if config.split.kind == "neuron" else r.stimulus) for r in each]
+        dealt = {
+            unit: k % N_FOLDS
+            for k, unit in enumerate(map(tuple, np.random.default_rng(3).permutation(sorted(set(units)))))
+        }
+        folds = [dealt[unit] for unit in units]
+        fits = fit_type([(r.neuron, fold, *presented.of(r)) for r, fold in zip(each, folds, strict=True)])
         for i in held_out:
             if data.table.cell_type[i] == cell_type:
                 r = data.recordings[i]
@@ -219,7 +335,7 @@ def compared(name: str) -> Iterator[dict[str, float | str]]:
                     found[i] = fit(r.neuron, x)
     independent_s = time.perf_counter() - start
 
-    bench = Workbench(data.subset(train), config.batching)
+    bench = Workbench(data.subset(train), config.batching, config.split)
     for kind, (rung, fit) in enumerate({"linear filter": bench.linear, "LN model": bench.nonlinear}.items()):
         start = time.perf_counter()
         predictions = fit(features.blocks).predict(data.subset(held_out), config.batching)

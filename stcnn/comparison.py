@@ -115,7 +115,7 @@ class Comparison:
         Yields:
             What is done, in pieces of lines.
         """
-        bench = Workbench(self.train, self.config.batching)
+        bench = Workbench(self.train, self.config.batching, self.config.split)
         for number, name in enumerate(names, 1):
             yield f"fitting {number} of {len(names)}: {name}"
             start_s = perf_counter()

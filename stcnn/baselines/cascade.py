@@ -27,13 +27,16 @@ from stcnn.nn.filters.exponential import exponential_filter
 
 BENDS = (1.0, 2.0, 4.0)
 """Voltages above which the slope of a fitted nonlinearity may change: it saturates or accelerates."""
+FALLING_BENDS = (0.0, 1.0, 2.0, 4.0)
+"""Voltages below the negative of which it may change too: it falls, or rises on both sides."""
 
 
 class Shape(NamedTuple):
     """Stages of a cascade.
 
     Args:
-        nonlinear: whether the voltage passes a fitted nonlinearity, a softplus whose slope changes at :data:`BENDS`.
+        nonlinear: whether the voltage passes a fitted nonlinearity, a softplus whose slope changes at :data:`BENDS` and
+            :data:`FALLING_BENDS`.
         indicator: whether an exponential filter follows.
         two_filters: whether a second filter is squared and added.
     """
@@ -68,7 +71,7 @@ class Cascade(nn.Module):
         self.drawn_squared = nn.Parameter(torch.zeros(n_types, n_features), requires_grad=shape.two_filters)
         self.sign = nn.Parameter(torch.ones(n_types), requires_grad=False)
         self.bias = nn.Parameter(torch.zeros(n_types), requires_grad=shape.nonlinear)
-        self.bend = nn.Parameter(torch.zeros(n_types, len(BENDS)), requires_grad=shape.nonlinear)
+        self.bend = nn.Parameter(torch.zeros(n_types, len(BENDS) + len(FALLING_BENDS)), requires_grad=shape.nonlinear)
         self.tau_s = nn.Parameter(torch.full((n_types,), 0.4), requires_grad=shape.indicator)
         self.gain = nn.Parameter(torch.ones(n_neurons))
         self.offset = nn.Parameter(torch.zeros(n_neurons))
@@ -91,11 +94,18 @@ class Cascade(nn.Module):
     def output(self, voltage: Tensor, rate_hz: float) -> Tensor:
         """Return what the average neuron says, ``(T, B, N)``."""
         if self.shape.nonlinear:
-            bent = sum(self.bend[:, k] * F.softplus(voltage - above) for k, above in enumerate(BENDS))
+            bent = sum(self.bend[:, k] * each for k, each in enumerate(self.turns(voltage)))
             voltage = F.softplus(voltage) + bent
-        if self.shape.indicator:
-            voltage, _ = exponential_filter(voltage, self.tau_s, 1 / rate_hz)
-        return voltage
+        return self.behind_indicator(voltage, rate_hz)
+
+    def behind_indicator(self, signal: Tensor, rate_hz: float) -> Tensor:
+        """Return what the indicator, if there is one, makes of a signal ``(T, B, N)``."""
+        return exponential_filter(signal, self.tau_s, 1 / rate_hz)[0] if self.shape.indicator else signal
+
+    def turns(self, voltage: Tensor) -> list[Tensor]:
+        """Return functions of voltages ``(T, B, N)`` at which the slope of the nonlinearity may change."""
+        rising = [F.softplus(voltage - above) for above in BENDS]
+        return rising + [F.softplus(-voltage - below) for below in FALLING_BENDS]
 
     def neuron(self, batch: Batch) -> Tensor:
         """Return the index of the neuron of each recording among all, ``(R,)``."""

@@ -19,12 +19,13 @@ from stcnn.baselines.lags import Lags
 from stcnn.data.batch import Batch
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Dataset
+from stcnn.data.splitting.splits import SplitConfig, held_out_units
 from stcnn.errors import DataError
 
 VARIANCE = 0.9999
 """Share of the variance of the signals whose principal components are used."""
 FOLDS = 5
-"""Parts of the training recordings; whole stimuli, or stretches of time where there are too few of them."""
+"""Parts of the training recordings, made of what the split holds out; stretches of time where that is a single unit."""
 CLIPS = 64
 """Clips whose signals are computed at a time."""
 
@@ -87,8 +88,8 @@ class Design:
     deg_per_px: float
 
     @classmethod
-    def of(cls, features: Features, train: Dataset, batching: BatchingConfig) -> Design:
-        """Compute the signals of every presentation once.
+    def of(cls, features: Features, train: Dataset, batching: BatchingConfig, split: SplitConfig) -> Design:
+        """Compute the signals of every presentation once; folds are made of what ``split`` holds out.
 
         Raises:
             DataError: nothing that the features read changes in the training recordings.
@@ -104,7 +105,7 @@ class Design:
             maps.append(found.flatten(2).clone())
             batches.append(replace(batch, codes=batch.codes[:0].clone(), n_grey=batch.n_grey))
         components = principal(maps)
-        fold_of = stimulus_folds(train)
+        fold_of = recording_folds(train, split)
         parts = [
             Part(batch, each @ components, folds_of_samples(batch, fold_of))
             for batch, each in zip(batches, maps, strict=True)
@@ -140,14 +141,21 @@ def principal(maps: Sequence[Tensor]) -> Tensor:
     return (directions.flip(1)[:, :n_kept] / variance[:n_kept].mean().sqrt()).float()
 
 
-def stimulus_folds(train: Dataset) -> dict[int, int] | None:
-    """Fold of each recording, that of its stimulus; None where a cell type saw a single stimulus."""
-    table = train.table
-    if table.groupby("cell_type").stimulus.nunique().min() < 2:
+def recording_folds(train: Dataset, split: SplitConfig) -> dict[int, int] | None:
+    """Fold of each recording: units such as the split holds out are dealt, those of each cell type in turn.
+
+    What chooses a penalty is then what the fit is judged by. Chosen by whole stimuli where there are two and neurons
+    are held out, for instance, it would smooth away what the filter needs for both. None where a type has one unit.
+    """
+    units = held_out_units(train, split)
+    of_type = [units[(train.table.cell_type == name).to_numpy()] for name in train.cell_types]
+    if min(len(set(each)) for each in of_type if len(each)) < 2:
         return None
-    names = sorted(table.stimulus.unique())
-    dealt = dict(zip(np.random.default_rng(0).permutation(names), range(len(names)), strict=True))
-    return {item: dealt[name] % min(FOLDS, len(names)) for item, name in enumerate(table.stimulus)}
+    dealt: dict[int, int] = {}
+    for each in of_type:
+        for unit in np.random.default_rng(0).permutation(np.unique(each)).tolist():
+            dealt.setdefault(unit, len(dealt))
+    return {item: dealt[unit] % min(FOLDS, len(dealt)) for item, unit in enumerate(units.tolist())}
 
 
 def folds_of_samples(batch: Batch, fold_of: dict[int, int] | None) -> Tensor:

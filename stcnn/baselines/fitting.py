@@ -30,10 +30,12 @@ START_TAU_S = (0.005, 0.1, 0.4, 1.0)
 """Time constants of the indicator from which the best is taken to start with; the shortest is none."""
 TAU_BOUNDS_S = (0.005, 3.0)
 """Time constants between which the indicator's is fitted; spikes have next to none."""
-FACTORS = (4.0, 1.0, 0.25, 0.06)
+FACTORS = (256.0, 64.0, 16.0, 4.0, 1.0, 0.25, 0.06)
 """Multiples of the linear filter's penalty that are tried."""
 START_VOLTAGE = 1.5
 """Standard deviation of the voltage at the start, at which a softplus is neither straight nor a step."""
+BEND_RIDGE = 1e-3
+"""Ridge of the first estimate of the nonlinearity, in units of the mean square of its functions."""
 STEPS_TRIED = 30
 STEPS = 100
 """Steps of L-BFGS for each factor, and for the fit to all recordings."""
@@ -105,6 +107,7 @@ def fit_cascade(model: Cascade, problem: Problem) -> Cascade:
     held_back = []
     for factor in FACTORS:
         minimise(model, replace(problem, penalty=factor * problem.penalty), kept, STEPS_TRIED)
+        regress_unseen(model, problem, kept)
         with torch.no_grad():
             held_back.append(problem.errors(model, 1 - kept))
     best = torch.stack(held_back).argmin(0)
@@ -112,6 +115,26 @@ def fit_cascade(model: Cascade, problem: Problem) -> Cascade:
     penalty = torch.tensor(FACTORS)[best] * problem.penalty
     minimise(model, replace(problem, penalty=penalty), torch.ones(problem.n_folds), STEPS)
     return model.eval()
+
+
+def regress_unseen(model: Cascade, problem: Problem, folds: Tensor) -> None:
+    """Give neurons without samples in some folds their own gain and offset, as every neuron has them.
+
+    Args:
+        model: the cascade, fitted to those folds.
+        problem: what it was fitted to.
+        folds: 1 for a fold that counts, else 0, ``(K,)``.
+    """
+    seen = torch.zeros(len(model.gain))
+    for part in problem.design.parts:
+        counted = (part.batch.weight * folds[part.folds]).sum(1)
+        seen.index_add_(0, model.neuron(part.batch), counted)
+    if bool((seen > 0).all()):
+        return
+    gain, offset = regressed_gains(model, problem.design, problem.spectra)
+    with torch.no_grad():
+        model.gain.copy_(torch.where(seen > 0, model.gain, gain))
+        model.offset.copy_(torch.where(seen > 0, model.offset, offset))
 
 
 def minimise(model: Cascade, problem: Problem, folds: Tensor, steps: int) -> None:
@@ -150,10 +173,47 @@ def started(linear: Linear, shape: Shape, design: Design, tau_s: Tensor | None =
         if tau_s is not None:
             model.tau_s.copy_(tau_s)
         model.drawn.mul_((START_VOLTAGE / spread(model, linear.spectra))[:, None])
-        gain, offset = regressed_gains(model, design, linear.spectra)
-        model.gain.copy_(gain)
-        model.offset.copy_(offset)
+        _regress_gains(model, design, linear.spectra)
+        if shape.nonlinear:
+            model.bend.copy_(regressed_bends(model, design, linear.spectra))
+            _regress_gains(model, design, linear.spectra)
     return model
+
+
+def _regress_gains(model: Cascade, design: Design, spectra: Sequence[Spectra]) -> None:
+    gain, offset = regressed_gains(model, design, spectra)
+    model.gain.copy_(gain)
+    model.offset.copy_(offset)
+
+
+def regressed_bends(model: Cascade, design: Design, spectra: Sequence[Spectra]) -> Tensor:
+    """Slopes of the nonlinearity by least squares, given filters and gains, ``(N, K)``; each neuron has its offset."""
+    n_turns = model.bend.shape[1]
+    neurons = list(design.neurons.values())
+    n, of_neuron = torch.zeros(len(model.gain), 1).double(), torch.zeros(len(model.gain), n_turns + 1).double()
+    products = torch.zeros(len(neurons), n_turns + 1, n_turns + 1).double()
+    for part, mine in zip(design.parts, spectra, strict=True):
+        batch = part.batch
+        voltage = model.voltage(mine, batch.n_grey)
+        turned = (model.behind_indicator(each, batch.rate_hz) for each in model.turns(voltage))
+        at_samples = [batch.at_samples(each[:, batch.clip, batch.cell_type].T) for each in turned]
+        neuron = model.neuron(batch)
+        gain = model.gain[neuron, None]
+        left = batch.target - model.scaled(batch, model.traces(batch, mine))
+        rows = torch.stack([*(gain * each for each in at_samples), left], -1).double()
+        weighted = rows * batch.weight[..., None]
+        n.index_add_(0, neuron, batch.weight.sum(1, keepdim=True).double())
+        of_neuron.index_add_(0, neuron, weighted.sum(1))
+        products.index_add_(0, batch.cell_type, weighted.transpose(1, 2) @ rows)
+    means = of_neuron / n.clamp(min=1)
+    within = (n[:, None] * means[:, :, None] * means[:, None]).split(neurons)
+    found = []
+    for squares, taken in zip(products, within, strict=True):
+        centred = squares - taken.sum(0)
+        ridge = BEND_RIDGE * centred[:-1, :-1].diagonal().mean().clamp(min=1e-12)
+        regular = centred[:-1, :-1] + ridge * torch.eye(n_turns).double()
+        found.append(torch.linalg.solve(regular, centred[:-1, -1]).float())
+    return torch.stack(found)
 
 
 def spread(model: Cascade, spectra: Sequence[Spectra]) -> Tensor:

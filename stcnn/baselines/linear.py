@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,11 +10,8 @@ from torch import Tensor
 
 from stcnn.baselines.cascade import Cascade, Shape
 from stcnn.baselines.design import Design, Spectra
-from stcnn.baselines.features import Features
 from stcnn.baselines.lags import Lags, Prior
 from stcnn.baselines.ridge import Choice, chosen, gathered, priors_of
-from stcnn.data.batching import BatchingConfig
-from stcnn.data.dataset import Dataset
 
 MEMORY_S = 2.0
 """How far a filter reaches that has to stand for the indicator too."""
@@ -37,20 +34,15 @@ class Linear:
     spectra: list[Spectra]
 
 
-def fit_linear(features: Features, train: Dataset, batching: BatchingConfig, memory_s: float = MEMORY_S) -> Cascade:
-    """Fit the filters of all cell types, penalties chosen by cross-validation over the stimuli given.
+def regressed(design: Design, memory_s: float, passes: int = PASSES, priors: Collection[Prior] | None = None) -> Linear:
+    """Fit filters, gains and offsets by turns, penalties chosen by cross-validation.
 
     Args:
-        features: what is filtered.
-        train: recordings to fit.
-        batching: padding and scored window.
+        design: recordings to fit.
         memory_s: how far the filter reaches back.
+        passes: how often filters and gains are fitted in turn.
+        priors: to choose from; all of them by default.
     """
-    return regressed(Design.of(features, train, batching), memory_s).model
-
-
-def regressed(design: Design, memory_s: float, passes: int = PASSES, priors: Collection[Prior] | None = None) -> Linear:
-    """Fit filters, gains and offsets by turns; arguments as :func:`fit_linear`, and the priors to choose from."""
     lags = Lags.up_to(memory_s, design.slowest_hz)
     spectra = [Spectra.of(part.signals, lags, part.batch.rate_hz) for part in design.parts]
     roots = [(prior, root) for prior, root in priors_of(design, lags) if priors is None or prior in priors]
@@ -99,7 +91,7 @@ def _spreads(design: Design) -> list[Tensor]:
     return found
 
 
-def regressed_gains(model: Cascade, design: Design, spectra: list[Spectra]) -> tuple[Tensor, Tensor]:
+def regressed_gains(model: Cascade, design: Design, spectra: Sequence[Spectra]) -> tuple[Tensor, Tensor]:
     """Gain, not negative, and offset of every neuron by least squares on what the model says, both ``(M,)``."""
     sums = torch.zeros(5, len(model.gain), dtype=torch.float64)
     with torch.no_grad():

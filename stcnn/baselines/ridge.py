@@ -103,12 +103,14 @@ class Centred:
         xy: ``(F,)``.
         mean_x: ``(M, F)``, of each neuron.
         mean_y: ``(M,)``.
+        known: whether a neuron has samples in these folds, ``(M,)``.
     """
 
     xx: Tensor
     xy: Tensor
     mean_x: Tensor
     mean_y: Tensor
+    known: Tensor
 
     @classmethod
     def of(cls, sums: Sums, gain: Tensor, folds: list[int]) -> Centred:
@@ -117,10 +119,10 @@ class Centred:
         x = sums.x[folds].sum(0)
         y = sums.y[folds].sum(0)
         mean_x = x / n.clamp(min=1)[:, None]
-        mean_y = torch.where(n > 0, y / n.clamp(min=1), y.sum() / n.sum().clamp(min=1))
+        mean_y = y / n.clamp(min=1)
         xx = sums.xx[folds].sum(0) - (mean_x * (n * gain**2)[:, None]).T @ mean_x
         xy = sums.xy[folds].sum(0) - (mean_x * (n * gain * mean_y)[:, None]).sum(0)
-        return cls(xx, xy, mean_x, mean_y)
+        return cls(xx, xy, mean_x, mean_y, n > 0)
 
     def solved(self, penalty: float) -> Tensor:
         """The weights ``(F,)`` of least squares with a penalty in units of the mean variance of a feature.
@@ -135,11 +137,12 @@ class Centred:
         return torch.cholesky_solve(self.xy[:, None], torch.linalg.cholesky(regular))[:, 0]
 
     def error(self, weight: Tensor, sums: Sums, gain: Tensor, fold: int) -> float:
-        """Squared error on another fold, with the offsets of these ones."""
-        offset = self.mean_y - gain * (self.mean_x @ weight)
+        """Squared error on another fold, with the offsets of these ones; neurons that they lack have their own."""
         n = sums.n[fold]
         y = sums.y[fold]
         predicted = gain * (sums.x[fold] @ weight)
+        own = (y - predicted) / n.clamp(min=1)
+        offset = torch.where(self.known, self.mean_y - gain * (self.mean_x @ weight), own)
         without = sums.yy[fold] - 2 * sums.xy[fold] @ weight + weight @ sums.xx[fold] @ weight
         return float(without - 2 * offset @ (y - predicted) + n @ offset**2)
 
@@ -213,17 +216,16 @@ def _add_features(sums: Sums, part: Part, products: _Products, recordings: list[
     batch = part.batch
     features = products.features
     grey = batch.target.shape[1] - len(features)
-    weight = batch.weight[recordings, grey:]
     target = batch.target[recordings, grey:]
     neurons = batch.neuron[recordings]
     gains = gain[neurons].float()[:, None]
-    folds = part.folds[recordings[0], grey:]
+    folds = part.folds[recordings, grey:]
     for fold in folds.unique().tolist():
-        here = (folds == fold).float()
-        counts = ((gains**2) * weight).sum(0) * here
+        weight = batch.weight[recordings, grey:] * (folds == fold)
+        counts = ((gains**2) * weight).sum(0)
         sums.xx[fold] += products.of(counts)
-        sums.xy[fold] += (gains * weight * target).sum(0).mul(here) @ features
-        sums.x[fold].index_add_(0, neurons, ((weight * here) @ features).double())
+        sums.xy[fold] += (gains * weight * target).sum(0) @ features
+        sums.x[fold].index_add_(0, neurons, (weight @ features).double())
 
 
 def chosen(sums: Sums, gain: Tensor, roots: Sequence[tuple[Prior, Root]]) -> Choice:

@@ -13,6 +13,7 @@ from stcnn.baselines.recurrent import Recurrent, fit_recurrent
 from stcnn.baselines.two_filters import fit_two_filters
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
+from stcnn.data.splitting.splits import SplitConfig
 
 
 class Workbench:
@@ -21,12 +22,13 @@ class Workbench:
     Args:
         train: recordings to fit.
         batching: padding and scored window.
+        split: how the held-out recordings were chosen; cross-validation holds out the same kind of unit.
     """
 
-    def __init__(self, train: Dataset, batching: BatchingConfig) -> None:
+    def __init__(self, train: Dataset, batching: BatchingConfig, split: SplitConfig | None = None) -> None:
         self.train = train
         self.batching = batching
-        self._design = cache(lambda features: Design.of(features, train, batching))
+        self._design = cache(lambda features: Design.of(features, train, batching, split or SplitConfig()))
         self._linear = cache(lambda features, memory_s: regressed(self._design(features), memory_s))
         self._behind_indicator = cache(lambda features: fit_behind_indicator(self._design(features)))
 

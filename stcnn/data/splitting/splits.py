@@ -150,7 +150,7 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
 
 def _groups(dataset: Dataset, config: SplitConfig) -> np.ndarray:
     """Number of the group of each recording; a group stays on one side."""
-    return _with_copies(_units(dataset, config), dataset, config)
+    return _with_copies(held_out_units(dataset, config), dataset, config)
 
 
 def _with_copies(units: np.ndarray, dataset: Dataset, config: SplitConfig) -> np.ndarray:
@@ -169,8 +169,12 @@ def _with_copies(units: np.ndarray, dataset: Dataset, config: SplitConfig) -> np
     return _numbers(pd.Series(connected_components(links, directed=False)[1][units]))
 
 
-def _units(dataset: Dataset, config: SplitConfig) -> np.ndarray:
-    """Number of what is held out for each recording, by its names and the content of its movie."""
+def held_out_units(dataset: Dataset, config: SplitConfig) -> np.ndarray:
+    """Number of what is held out for each recording, ``(R,)``, by its names and the content of its movie.
+
+    Raises:
+        DataError: repeats are held out, and the recordings are means of trials.
+    """
     table = dataset.table
     if config.kind == "repeat" and table.trials.map(len).max() > 1:
         raise DataError("split.kind=repeat needs single trials", remedy="set dataset.average_trials to false")
