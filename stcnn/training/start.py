@@ -27,7 +27,8 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
     responses fade from layer to layer. Normalisation cures that in every step, at a price: what a layer answers to
     one clip then depends on the other clips of its batch. Here it is done once, layer by layer, before the first step
     (layer-sequential unit variance, Mishkin and Matas 2016, arXiv 1511.06422), and the network is the same function
-    in training and in use.
+    in training and in use. Where readouts have positive weights alone, channels of the last layer are turned so that
+    what stimuli, which are rare, evoke is positive too: its distribution is skewed to the right.
 
     Args:
         model: the untrained model, changed in place.
@@ -41,11 +42,15 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
     for batch in first_clips(batches):
         maps.append(model.eye(batch.to(device).contrast()[:N_CLIPS], batch.rate_hz, model.deg_per_px)[0][..., None])
         rates.append(batch.rate_hz)
-    for layer in model.hidden:
+    oriented = model.config.readout.weights.POSITIVE
+    for number, layer in enumerate(model.hidden, 1):
         maps = [layer.linear(x, rate_hz)[0] for x, rate_hz in zip(maps, rates, strict=True)]
         samples = torch.cat([x.flatten(0, -2) for x in maps])
         variance, mean = torch.var_mean(samples, 0)
         scale = torch.where(variance > 0, variance.rsqrt(), 1)  # a channel that nothing drives stays as drawn
+        if oriented and number == len(model.hidden):
+            skewed = (samples - mean).pow(3).mean(0)
+            scale = torch.where(skewed < 0, -scale, scale)
         shift = torch.zeros_like(mean) if layer.bias is None else -mean * scale
         layer.weight.mul_(scale.view(-1, 1, 1, 1))
         if layer.bias is not None:

@@ -78,3 +78,21 @@ def test_products_spread_as_weights_of_their_own() -> None:
         drawn = [network(weights).readouts.each[0].weights[0].detach() for _ in range(1)]
         spreads[name] = torch.cat(drawn).std().item()
     assert spreads["factorised"] == pytest.approx(spreads["full"], rel=0.3)
+
+
+def test_positive_weights_begin_smooth_and_even_and_answer_as_the_same_weights_of_their_own() -> None:
+    model = network({"kind": "positive", "sd_init_deg": 3.0}, filter={"kind": "conductance"})
+    excitation, inhibition = (weight.detach() for weight in model.readouts.each[0].weights)
+    for weight in (excitation, inhibition):
+        torch.testing.assert_close(weight, weight.flip(-1))
+        torch.testing.assert_close(weight, weight.flip(-2))
+        ratio = weight[:, 2, 4] / weight[:, 2, 2]  # two columns of two degrees away
+        torch.testing.assert_close(ratio, torch.full((4,), -(4.0**2) / (2 * 3.0**2)).exp())
+        assert weight.square().sum().sqrt().item() == pytest.approx(1.0, rel=1e-4)
+    assert not torch.equal(excitation, inhibition)
+    with torch.no_grad():
+        for readout in model.readouts.each:
+            readout.weight.neg_()
+    torch.testing.assert_close(model.readouts.each[0].weights[0], excitation)
+    full = twin(model)
+    torch.testing.assert_close(model.train().voltage_of(movie(), 180.0), full.train().voltage_of(movie(), 180.0))

@@ -10,6 +10,7 @@ from stcnn.data.batching import loader
 from stcnn.data.dataset import Dataset
 from stcnn.nn.model import STCNN
 from stcnn.nn.population import Population
+from stcnn.nn.readout.positive import PositiveReadout
 from stcnn.training.start import first_clips, fit_neurons_to_traces, scale_to_movies
 from tests.support.made_up_training import dataset, recipe
 
@@ -102,3 +103,14 @@ def test_neurons_without_a_recording_rest_at_zero_and_types_without_one_stay() -
         resting = readout.bias.expand(1, 2000, len(model.cell_types))
         predicted = model.calcium_of(resting, silent[0], silent[1], silent[2], data.rate_hz)[0, -1].item()
     assert abs(predicted) < 1e-5
+
+
+def test_channels_of_the_last_layer_are_turned_for_positive_weights() -> None:
+    model, shown = network("none"), batches()
+    readout = model.config.readout.model_copy(update={"weights": PositiveReadout()})
+    model.config = model.config.model_copy(update={"readout": readout})
+    scale_to_movies(model, shown)
+    last = f"hidden.{len(list(model.hidden)) - 1}"
+    maps = torch.cat([model.maps(batch.contrast(), batch.rate_hz)[last].flatten(0, -2) for batch in shown])
+    assert (maps.pow(3).mean(0) >= 0).all()
+    torch.testing.assert_close(maps.var(0), torch.ones(maps.shape[1]), atol=1e-3, rtol=0)

@@ -45,6 +45,8 @@ class ReadoutKind(Config):
     """
 
     kind: str
+    POSITIVE: ClassVar[bool] = False
+    """Whether no weight is ever negative; the last layer then starts with channels that stimuli drive upwards."""
     ALL: ClassVar[list[type[ReadoutKind]]] = []
     """Every kind that has been imported."""
 
