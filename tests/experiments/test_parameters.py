@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import stats
 
-from stcnn.experiments.parameters import field_size_deg, parameter_table, per_neuron
+from stcnn.experiments.parameters import field_latency_s, field_size_deg, parameter_table, per_neuron
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
@@ -84,3 +84,13 @@ def test_size_of_a_planted_field_is_its_width_at_half_power():
     expected = tuple(2 * np.sqrt(np.log(2)) * sigma for sigma in (sigma_y, sigma_x))
     assert field_size_deg(field, 0.5) == pytest.approx(tuple(0.5 * e for e in expected), abs=0.5)
     assert np.isnan(field_size_deg(np.zeros((2, 5, 5)), 1.0)).all()
+
+
+@pytest.mark.parametrize("rate_hz", [60.0, 180.0])
+def test_the_latency_of_a_receptive_field_is_where_its_power_peaks(rate_hz: float):
+    lag_s = (np.arange(round(0.4 * rate_hz)) + 0.5) / rate_hz
+    course = np.exp(-((lag_s - 0.071) ** 2) / (2 * 0.02**2))
+    field = course[:, None, None] * np.random.default_rng(0).normal(size=(1, 5, 7))
+    assert field_latency_s(field, rate_hz) == pytest.approx(0.071, abs=1e-3)
+    assert field_latency_s(field[::-1] * 0 + (lag_s < 0.01)[:, None, None], rate_hz) < 0.02
+    assert np.isnan(field_latency_s(0 * field, rate_hz))
