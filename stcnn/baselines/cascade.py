@@ -28,7 +28,7 @@ from stcnn.nn.filters.exponential import exponential_filter
 BENDS = (1.0, 2.0, 4.0)
 """Voltages above which the slope of a fitted nonlinearity may change: it saturates or accelerates."""
 FALLING_BENDS = (0.0, 1.0, 2.0, 4.0)
-"""Voltages below the negative of which it may change too: it falls, or rises on both sides."""
+"""Voltages below the negative of which it may change too, where a held-back fold asks for it: it rises on both."""
 
 
 class Shape(NamedTuple):
@@ -47,7 +47,7 @@ class Shape(NamedTuple):
 
 
 class Cascade(nn.Module):
-    """A cascade of one shape.
+    """A cascade of one shape; its ``falls``, ``(N,)``, says for which cell types :data:`FALLING_BENDS` are fitted.
 
     Args:
         shape: its parts.
@@ -55,6 +55,8 @@ class Cascade(nn.Module):
         lags: lags of the filters.
         roots: of the prior of each cell type.
     """
+
+    falls: Tensor
 
     def __init__(self, shape: Shape, design: Design, lags: Lags, roots: Sequence[Root]) -> None:
         super().__init__()
@@ -72,6 +74,7 @@ class Cascade(nn.Module):
         self.sign = nn.Parameter(torch.ones(n_types), requires_grad=False)
         self.bias = nn.Parameter(torch.zeros(n_types), requires_grad=shape.nonlinear)
         self.bend = nn.Parameter(torch.zeros(n_types, len(BENDS) + len(FALLING_BENDS)), requires_grad=shape.nonlinear)
+        self.register_buffer("falls", torch.zeros(n_types, dtype=torch.bool))
         self.tau_s = nn.Parameter(torch.full((n_types,), 0.4), requires_grad=shape.indicator)
         self.gain = nn.Parameter(torch.ones(n_neurons))
         self.offset = nn.Parameter(torch.zeros(n_neurons))

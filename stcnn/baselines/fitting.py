@@ -1,7 +1,7 @@
 """Cascades fitted to the squared error by L-BFGS, from where linear regression leaves them.
 
-Penalties are those of the regression times a factor; the factor of each cell type is the one that predicts best what
-is held back, a fold of whole stimuli of the training part.
+Penalties are those of the regression times a factor. The factor of each cell type, and whether its nonlinearity may
+also rise below rest, are what predicts best a fold of the training part that is held back.
 """
 
 from __future__ import annotations
@@ -16,29 +16,20 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from stcnn.baselines.cascade import Cascade, Shape
-from stcnn.baselines.design import Design, Part, Spectra
-from stcnn.baselines.lags import Lags
-from stcnn.baselines.linear import Linear, regressed, regressed_gains
-from stcnn.baselines.ridge import Choice
+from stcnn.baselines.cascade import BENDS, FALLING_BENDS, Cascade, Shape
+from stcnn.baselines.design import Design, Spectra
+from stcnn.baselines.linear import Linear, regressed_gains
+from stcnn.baselines.starts import regressed_behind_indicators, started
 from stcnn.errors import TrainingError
-from stcnn.nn.filters.exponential import exponential_filter
 
 SHORT_MEMORY_S = 0.6
 """How far a filter reaches behind which an indicator follows."""
-START_TAU_S = (0.005, 0.1, 0.4, 1.0)
-"""Time constants of the indicator from which the best is taken to start with; the shortest is none."""
 TAU_BOUNDS_S = (0.005, 3.0)
 """Time constants between which the indicator's is fitted; spikes have next to none."""
 FACTORS = (256.0, 64.0, 16.0, 4.0, 1.0, 0.25, 0.06)
 """Multiples of the linear filter's penalty that are tried."""
-START_VOLTAGE = 1.5
-"""Standard deviation of the voltage at the start, at which a softplus is neither straight nor a step."""
-BEND_RIDGE = 1e-3
-"""Ridge of the first estimate of the nonlinearity, in units of the mean square of its functions."""
-STEPS_TRIED = 30
 STEPS = 100
-"""Steps of L-BFGS for each factor, and for the fit to all recordings."""
+"""Steps of L-BFGS for each start and factor, so that they are judged by where they lead, and for the last fit."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +74,8 @@ def fit_nonlinear(linear: Linear, design: Design) -> Cascade:
     Raises:
         TrainingError: the error is not finite.
     """
-    model = started(linear, Shape(nonlinear=True, indicator=False), design)
-    return fit_cascade(model, problem_of(linear, model, design))
+    starts = started(linear, Shape(nonlinear=True, indicator=False), design)
+    return fit_cascade(starts, problem_of(linear, starts[0], design))
 
 
 def fit_behind_indicator(design: Design, memory_s: float = SHORT_MEMORY_S) -> tuple[Cascade, Problem]:
@@ -94,27 +85,56 @@ def fit_behind_indicator(design: Design, memory_s: float = SHORT_MEMORY_S) -> tu
         TrainingError: the error is not finite.
     """
     linear, tau_s = regressed_behind_indicators(design, memory_s)
-    model = started(linear, Shape(nonlinear=True, indicator=True), design, tau_s)
-    problem = problem_of(linear, model, design)
-    return fit_cascade(model, problem), problem
+    starts = started(linear, Shape(nonlinear=True, indicator=True), design, tau_s)
+    problem = problem_of(linear, starts[0], design)
+    return fit_cascade(starts, problem), problem
 
 
-def fit_cascade(model: Cascade, problem: Problem) -> Cascade:
-    """Choose the factor of the penalty on what is held back, then fit everything."""
+def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
+    """Choose the start and the factor of the penalty of each cell type on what is held back, then fit everything.
+
+    Args:
+        starts: cascades of one shape; where two do equally well, the first is taken.
+        problem: what is minimised.
+
+    Raises:
+        TrainingError: the error is not finite.
+    """
+    errors = torch.stack([held_back_errors(each, problem) for each in starts])
+    of_type = errors.amin(1).argmin(0)
+    factor = torch.tensor(FACTORS)[errors.argmin(1)[of_type, torch.arange(len(of_type))]]
+    model = merged(starts, of_type, problem.design)
+    minimise(model, replace(problem, penalty=factor * problem.penalty), torch.ones(problem.n_folds), STEPS)
+    return model.eval()
+
+
+def held_back_errors(model: Cascade, problem: Problem) -> Tensor:
+    """Error of each cell type on the first fold, for each of :data:`FACTORS`, ``(K, N)``; the model stays as it is.
+
+    Every fit begins at the model, as the last one does: from where a strong penalty left it, with a drive so small that
+    every nonlinearity is straight, it would not find back.
+    """
     kept = torch.ones(problem.n_folds)
     kept[0] = 0
     start = parameters_to_vector(model.parameters()).detach().clone()
-    held_back = []
+    found = []
     for factor in FACTORS:
-        minimise(model, replace(problem, penalty=factor * problem.penalty), kept, STEPS_TRIED)
+        minimise(model, replace(problem, penalty=factor * problem.penalty), kept, STEPS)
         regress_unseen(model, problem, kept)
         with torch.no_grad():
-            held_back.append(problem.errors(model, 1 - kept))
-    best = torch.stack(held_back).argmin(0)
-    vector_to_parameters(start, model.parameters())
-    penalty = torch.tensor(FACTORS)[best] * problem.penalty
-    minimise(model, replace(problem, penalty=penalty), torch.ones(problem.n_folds), STEPS)
-    return model.eval()
+            found.append(problem.errors(model, 1 - kept))
+        vector_to_parameters(start, model.parameters())
+    return torch.stack(found)
+
+
+def merged(starts: Sequence[Cascade], of_type: Tensor, design: Design) -> Cascade:
+    """The first cascade, each cell type and its neurons as in the cascade of index ``of_type``, ``(N,)``."""
+    of_neuron = of_type.repeat_interleave(torch.tensor(list(design.neurons.values())))
+    states = [{name: value.clone() for name, value in each.state_dict().items()} for each in starts]
+    for name, value in starts[0].state_dict().items():
+        index = of_neuron if name in ("gain", "offset") else of_type
+        value.copy_(torch.stack([each[name] for each in states])[index, torch.arange(len(index))])
+    return starts[0]
 
 
 def regress_unseen(model: Cascade, problem: Problem, folds: Tensor) -> None:
@@ -146,7 +166,12 @@ def minimise(model: Cascade, problem: Problem, folds: Tensor, steps: int) -> Non
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [p for _, p in named]
     bounds = {"tau_s": TAU_BOUNDS_S, "gain": (0.0, None)}
-    intervals = [bounds.get(name, (None, None)) for name, p in named for _ in range(p.numel())]
+    bends = [interval for falls in model.falls.tolist() for interval in _bounds_of_bends(falls)]
+    intervals = [
+        interval
+        for name, p in named
+        for interval in (bends if name == "bend" else [bounds.get(name, (None, None))] * p.numel())
+    ]
 
     def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
         vector_to_parameters(torch.from_numpy(vector).float(), parameters)
@@ -165,61 +190,9 @@ def minimise(model: Cascade, problem: Problem, folds: Tensor, steps: int) -> Non
     vector_to_parameters(torch.from_numpy(found.x).float(), parameters)
 
 
-def started(linear: Linear, shape: Shape, design: Design, tau_s: Tensor | None = None) -> Cascade:
-    """A cascade that begins with the filters of a regression, their voltages scaled to :data:`START_VOLTAGE`."""
-    model = Cascade(shape, design, linear.model.lags, [choice.root for choice in linear.choices])
-    with torch.no_grad():
-        model.drawn.copy_(torch.stack([choice.drawn for choice in linear.choices]).float())
-        if tau_s is not None:
-            model.tau_s.copy_(tau_s)
-        model.drawn.mul_((START_VOLTAGE / spread(model, linear.spectra))[:, None])
-        _regress_gains(model, design, linear.spectra)
-        if shape.nonlinear:
-            model.bend.copy_(regressed_bends(model, design, linear.spectra))
-            _regress_gains(model, design, linear.spectra)
-    return model
-
-
-def _regress_gains(model: Cascade, design: Design, spectra: Sequence[Spectra]) -> None:
-    gain, offset = regressed_gains(model, design, spectra)
-    model.gain.copy_(gain)
-    model.offset.copy_(offset)
-
-
-def regressed_bends(model: Cascade, design: Design, spectra: Sequence[Spectra]) -> Tensor:
-    """Slopes of the nonlinearity by least squares, given filters and gains, ``(N, K)``; each neuron has its offset."""
-    n_turns = model.bend.shape[1]
-    neurons = list(design.neurons.values())
-    n, of_neuron = torch.zeros(len(model.gain), 1).double(), torch.zeros(len(model.gain), n_turns + 1).double()
-    products = torch.zeros(len(neurons), n_turns + 1, n_turns + 1).double()
-    for part, mine in zip(design.parts, spectra, strict=True):
-        batch = part.batch
-        voltage = model.voltage(mine, batch.n_grey)
-        turned = (model.behind_indicator(each, batch.rate_hz) for each in model.turns(voltage))
-        at_samples = [batch.at_samples(each[:, batch.clip, batch.cell_type].T) for each in turned]
-        neuron = model.neuron(batch)
-        gain = model.gain[neuron, None]
-        left = batch.target - model.scaled(batch, model.traces(batch, mine))
-        rows = torch.stack([*(gain * each for each in at_samples), left], -1).double()
-        weighted = rows * batch.weight[..., None]
-        n.index_add_(0, neuron, batch.weight.sum(1, keepdim=True).double())
-        of_neuron.index_add_(0, neuron, weighted.sum(1))
-        products.index_add_(0, batch.cell_type, weighted.transpose(1, 2) @ rows)
-    means = of_neuron / n.clamp(min=1)
-    within = (n[:, None] * means[:, :, None] * means[:, None]).split(neurons)
-    found = []
-    for squares, taken in zip(products, within, strict=True):
-        centred = squares - taken.sum(0)
-        ridge = BEND_RIDGE * centred[:-1, :-1].diagonal().mean().clamp(min=1e-12)
-        regular = centred[:-1, :-1] + ridge * torch.eye(n_turns).double()
-        found.append(torch.linalg.solve(regular, centred[:-1, -1]).float())
-    return torch.stack(found)
-
-
-def spread(model: Cascade, spectra: Sequence[Spectra]) -> Tensor:
-    """Root mean square of the voltages without bias while the stimulus is shown, ``(N,)``."""
-    voltages = [each.filtered(model.weight(model.drawn)).flatten(0, 1) for each in spectra]
-    return torch.cat(voltages).square().mean(0).sqrt().clamp(min=1e-6)
+def _bounds_of_bends(falls: bool) -> list[tuple[float | None, float | None]]:
+    fixed = (0.0, 0.0)
+    return [(None, None)] * len(BENDS) + [(None, None) if falls else fixed] * len(FALLING_BENDS)
 
 
 def problem_of(linear: Linear, model: Cascade, design: Design) -> Problem:
@@ -241,29 +214,3 @@ def squared_deviation(design: Design) -> Tensor:
         sums.index_add_(1, part.batch.cell_type, values)
     n, y, yy = sums
     return (yy - y**2 / n.clamp(min=1)).clamp(min=1e-12).float()
-
-
-def regressed_behind_indicators(design: Design, memory_s: float) -> tuple[Linear, Tensor]:
-    """Linear filters followed by an indicator: for each cell type of the time constants the best, and that, ``(N,)``.
-
-    An indicator behind a linear filter is one in front of it: the signals are low-passed and regressed.
-    """
-    tried: list[tuple[float, Linear]] = []
-    for tau_s in START_TAU_S:
-        priors = {choice.prior for _, linear in tried[:1] for choice in linear.choices} or None
-        tried.append((tau_s, regressed(_low_passed(design, tau_s), memory_s, 1, priors)))
-    errors = torch.tensor([[choice.error for choice in linear.choices] for _, linear in tried])
-    best = errors.argmin(0).tolist()
-    choices: list[Choice] = [tried[k][1].choices[index] for index, k in enumerate(best)]
-    bare = tried[0][1]
-    lags: Lags = bare.model.lags
-    spectra = [Spectra.of(part.signals, lags, part.batch.rate_hz) for part in design.parts]
-    return Linear(bare.model, choices, spectra), torch.tensor([tried[k][0] for k in best])
-
-
-def _low_passed(design: Design, tau_s: float) -> Design:
-    def low_passed(part: Part) -> Part:
-        filtered, _ = exponential_filter(part.signals.unsqueeze(-1), torch.tensor([tau_s]), 1 / part.batch.rate_hz)
-        return replace(part, signals=filtered.squeeze(-1))
-
-    return replace(design, parts=[low_passed(part) for part in design.parts])

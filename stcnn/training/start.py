@@ -43,12 +43,13 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
         maps.append(model.eye(batch.to(device).contrast()[:N_CLIPS], batch.rate_hz, model.deg_per_px)[0][..., None])
         rates.append(batch.rate_hz)
     oriented = model.config.readout.weights.POSITIVE
-    for number, layer in enumerate(model.hidden, 1):
+    layers = list(model.hidden)
+    for number, layer in enumerate(layers, 1):
         maps = [layer.linear(x, rate_hz)[0] for x, rate_hz in zip(maps, rates, strict=True)]
         samples = torch.cat([x.flatten(0, -2) for x in maps])
         variance, mean = torch.var_mean(samples, 0)
         scale = torch.where(variance > 0, variance.rsqrt(), 1)  # a channel that nothing drives stays as drawn
-        if oriented and number == len(model.hidden):
+        if oriented and number == len(layers):
             skewed = (samples - mean).pow(3).mean(0)
             scale = torch.where(skewed < 0, -scale, scale)
         shift = torch.zeros_like(mean) if layer.bias is None else -mean * scale
