@@ -45,7 +45,7 @@ def export(request: Request) -> Iterator[str]:
 
 
 def _copy(run: Run, to: Path) -> None:
-    """Copy what a run is opened from, without the paths of this machine."""
+    """Copy what a run is opened from, without the folders of this machine; what the user typed stays as it was."""
     to.mkdir(parents=True, exist_ok=True)
     for name in RUN_FILES:
         if (run.path / name).is_file():
