@@ -80,6 +80,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Path) ->
     """A folder to work in, with the run that the documentation speaks of."""
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "2026-11-22_14-03-12_simulated").symlink_to(trained)
+    (tmp_path / "step.onnx").symlink_to(ROOT / "stcnn" / "example" / "step.onnx")
+    (tmp_path / "my_model").symlink_to(ROOT / "stcnn" / "example")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(folders, "CHECKOUT", tmp_path / "installed")
     return tmp_path

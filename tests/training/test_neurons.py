@@ -104,12 +104,12 @@ def test_gains_and_offsets_take_no_gradient_steps() -> None:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = new_run(tmp_path_factory.mktemp("runs"))
-    train(dataset(), recipe(epochs=1), run)
+    train(dataset(), recipe(epochs=3), run)  # in one epoch, noise may say that a type is not driven
     return run
 
 
 def test_a_run_ends_with_other_gains_than_it_began_with(finished: Run) -> None:
-    start, end = finished.checkpoint_weights(0), finished.checkpoint_weights(1)
+    start, end = finished.checkpoint_weights(0), finished.checkpoint_weights(3)
     changed = [name for name in start if name.endswith(".gain") and not torch.equal(start[name], end[name])]
     assert len(changed) == 2
 
