@@ -22,6 +22,7 @@ class PositiveReadout(ReadoutKind):
     """Sizes of weights are trained, their sign is not."""
 
     kind: Literal["positive"] = "positive"
+    """Weights that are never negative."""
     POSITIVE: ClassVar[bool] = True
     sd_init_deg: PositiveFloat = 6.0
     """Standard deviation of the initial fields."""
