@@ -27,11 +27,11 @@ struct Backward {
     float* p;           // workspace for p like v; null for endless kernels
     const float* later; // p of `later_blocks` blocks behind the last
     int32_t later_blocks;
-    float* d_weights;        // k0, k1, k2, [CHUNKS][3][OUTPUTS][INPUTS][LANES], added to
+    float* d_weights;               // k0, k1, k2, [CHUNKS][3][OUTPUTS][INPUTS][LANES], added to
     double *d_leak, *d_tail_weight; // dL/db times b, dL/dr, [OUTPUTS], added to
-    float* dz_below;         // [blocks][INPUTS][POINTS][LANES]; null for the first layer; may be the memory of v
-    const float* mean_below; // [INPUTS]
-    double* sums_below;      // of dz and dz (y - mean) of the layer below, [2][INPUTS], added to
+    float* dz_below;                // [blocks][INPUTS][POINTS][LANES]; null for the first layer; may be the memory of v
+    const float* mean_below;        // [INPUTS]
+    double* sums_below;             // of dz and dz (y - mean) of the layer below, [2][INPUTS], added to
 };
 
 struct BackwardWorkspace {

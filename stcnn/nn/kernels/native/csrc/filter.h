@@ -6,13 +6,13 @@
 #include <cstdint>
 
 struct Filter {
-    int32_t size, truncated, taps; // elements; those that forget; K
-    int32_t* place;                // of the frame to come in the ring
-    const float* leak;             // b, [size]
-    float* last;                   // q of the frame before, [size]
-    const int32_t* index;          // [truncated]
-    const float *tail_weight, *start;     // r and r c, [truncated]
-    float* ring;                   // [taps][truncated]
+    int32_t size, truncated, taps;    // elements; those that forget; K
+    int32_t* place;                   // of the frame to come in the ring
+    const float* leak;                // b, [size]
+    float* last;                      // q of the frame before, [size]
+    const int32_t* index;             // [truncated]
+    const float *tail_weight, *start; // r and r c, [truncated]
+    float* ring;                      // [taps][truncated]
 
     void advance(float* row) const {
         for (int i = 0; i < size; i++) row[i] = last[i] += leak[i] * (row[i] - last[i]);

@@ -18,10 +18,10 @@ constexpr int PADDED_POINTS = vectors_of(OUT_POINTS) * LANES;
 // What a kernel of K taps has still to take back, in the channels where that changes a digit.
 struct TruncationBuffer {
     int32_t channels, taps;
-    int32_t* place;            // of the frame to come in the ring
-    const int32_t* channel;    // [channels]
+    int32_t* place;                   // of the frame to come in the ring
+    const int32_t* channel;           // [channels]
     const float *tail_weight, *start; // r and r c, [channels]
-    float* ring;               // [taps][channels][PADDED_POINTS]
+    float* ring;                      // [taps][channels][PADDED_POINTS]
 
     float* row(int frame, int truncated) const {
         return ring + (size_t((*place + frame) % taps) * channels + truncated) * PADDED_POINTS;

@@ -11,9 +11,9 @@ using Halfway = Complex[KX][ROWS]; // one channel, transformed along rows
 
 // As Python hands them over.
 struct Maps {
-    float* v;             // integrators [blocks][channels][POINTS][LANES]
-    const float* earlier; // the blocks before these, which clips may share; null if time begins here
-    const float* tail_weight;    // r, [channels]; null for endless kernels
+    float* v;                 // integrators [blocks][channels][POINTS][LANES]
+    const float* earlier;     // the blocks before these, which clips may share; null if time begins here
+    const float* tail_weight; // r, [channels]; null for endless kernels
     int32_t earlier_blocks, taps;
 };
 
