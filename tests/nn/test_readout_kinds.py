@@ -92,7 +92,7 @@ def test_positive_weights_begin_smooth_and_even_and_answer_as_the_same_weights_o
     assert not torch.equal(excitation, inhibition)
     with torch.no_grad():
         for readout in model.readouts.each:
-            readout.weight.neg_()
+            readout.weight.neg_()  # type: ignore[operator]
     torch.testing.assert_close(model.readouts.each[0].weights[0], excitation)
     full = twin(model)
     torch.testing.assert_close(model.train().voltage_of(movie(), 180.0), full.train().voltage_of(movie(), 180.0))
