@@ -49,7 +49,7 @@ def test_gradients_end_where_a_piece_starts(implementation: str) -> None:
     for name, dtype in ((implementation, FINEST[implementation]), ("reference", torch.float64)):
         model = small_model(torch.float32).to(dtype).train()
         torch.manual_seed(2)
-        model.hidden.compute = name
+        choose_implementation(model, name)
         contrast = movies(torch.float64, N_FRAMES).to(dtype)
         who = neurons(torch.arange(2), dtype)
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
