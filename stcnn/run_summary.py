@@ -22,19 +22,21 @@ def summaries(folder: Path | None = None) -> pd.DataFrame:
     Returns:
         ``run`` (name of its folder), ``dataset`` (its kind or file), ``state`` (finished, stopped or what is wrong),
         ``epochs`` trained, ``correlation`` on validation data (mean of the cell types, NaN without), the same
-        ``by_cell_type`` as text, ``path``. ``attrs["folder"]`` is the folder.
+        ``by_cell_type`` as text, ``path``. ``attrs["folder"]`` is the folder, ``attrs["correlations"]`` those of the
+        cell types as numbers, by ``path``.
     """
     parent = experiments_folder() if folder is None else folder.expanduser()
     rows = [summary(Run(path)) for path in run_folders(parent)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table.attrs["folder"] = str(parent)
+    table.attrs["correlations"] = {row["path"]: row["correlations"] for row in rows}
     return table
 
 
 def summary(run: Run) -> dict[str, object]:
-    """One row of :func:`summaries`."""
+    """One row of :func:`summaries`, and ``correlations`` of the cell types by their names."""
     row: dict[str, object] = {"run": run.path.name, "dataset": "", "state": "", "epochs": 0}
-    row |= {"correlation": float("nan"), "by_cell_type": "", "path": str(run.path)}
+    row |= {"correlation": float("nan"), "by_cell_type": "", "correlations": {}, "path": str(run.path)}
     try:
         row["dataset"] = _dataset_name(run)
         row |= _scores(run)
@@ -59,4 +61,5 @@ def _scores(run: Run) -> dict[str, object]:
     kept = [table[table.epoch == member.finished_epoch()] for member, table in zip(members, tables, strict=True)]
     by_type = pd.concat(kept).groupby("cell_type", sort=False).correlation.mean()
     shown = "  ".join(f"{name} {value:.2f}" for name, value in by_type.items())
-    return {"state": "finished", "epochs": epochs, "correlation": by_type.mean(), "by_cell_type": shown}
+    scores = {"correlation": by_type.mean(), "by_cell_type": shown, "correlations": by_type.to_dict()}
+    return {"state": "finished", "epochs": epochs, **scores}

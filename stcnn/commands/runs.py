@@ -84,18 +84,13 @@ def chosen(table: pd.DataFrame, name: str, best: bool, *, by: str = "", state: S
     key = by or ("correlation" if best else "run")
     if key in ("correlation", "epochs", "run"):
         return kept.sort_values(list(dict.fromkeys([key, "run"])), ascending=False, na_position="last")
-    scores = kept.by_cell_type.map(_by_cell_type)
+    scores = kept.path.map(table.attrs["correlations"])
     names = {cell_type for of_run in scores for cell_type in of_run}
     if key not in names:
         found = f"runs cannot be sorted by '{key}'"
         raise ConfigError(found, remedy=nearest(key, {"correlation", "epochs", *names}))
     order = scores.map(lambda of_run: of_run.get(key, math.nan))
     return kept.loc[order.sort_values(ascending=False, na_position="last").index]
-
-
-def _by_cell_type(shown: str) -> dict[str, float]:
-    words = shown.split()
-    return {name: float(value) for name, value in zip(words[::2], words[1::2], strict=True)}
 
 
 def broken(table: pd.DataFrame) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,30 @@ POOL_BATCHES = 32
 """A shuffled epoch is cut into pools of this many batches, and clips are sorted by length within a pool."""
 
 
-class BatchOrder(Sampler[list[int]]):
+T = TypeVar("T")
+
+
+class EpochOrder(Sampler[T]):
+    """Order of what a training takes in each epoch, decided by a seed and the number of the epoch.
+
+    Args:
+        seed: seed of the order.
+        shuffle: new order each epoch, else the same in all.
+    """
+
+    def __init__(self, seed: int, shuffle: bool) -> None:
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+        self.first = 0
+
+    def set_epoch(self, epoch: int, first: int = 0) -> None:
+        """Choose the pass whose order comes next, and the place in it to begin with."""
+        self.epoch = epoch
+        self.first = first
+
+
+class BatchOrder(EpochOrder[list[int]]):
     """Which clips form each batch of an epoch; the same seed and epoch always give the same batches.
 
     Args:
@@ -27,18 +51,10 @@ class BatchOrder(Sampler[list[int]]):
     def __init__(
         self, n_frames: Sequence[int], rate_hz: Sequence[float], batch_size: int, *, seed: int, shuffle: bool
     ) -> None:
+        super().__init__(seed, shuffle)
         self.n_frames = np.asarray(n_frames)
         self.rate_hz = np.asarray(rate_hz)
         self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0
-        self.first = 0
-
-    def set_epoch(self, epoch: int, first: int = 0) -> None:
-        """Choose the pass whose order comes next, and the batch of it to begin with."""
-        self.epoch = epoch
-        self.first = first
 
     def __len__(self) -> int:
         return sum(math.ceil(n / self.batch_size) for n in np.unique(self.rate_hz, return_counts=True)[1])

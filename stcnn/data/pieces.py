@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
 
-from stcnn.data.batch_order import BatchOrder
+from stcnn.data.batch_order import BatchOrder, EpochOrder
 
 Traces = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]
 """Target and weight ``(R, S)`` and exposure ``(2, R, S)`` in frames, or None where samples are frames."""
@@ -37,7 +36,7 @@ def piece_frames(piece_s: float, rate_hz: float) -> int:
     return max(1, round(piece_s * rate_hz))
 
 
-class PieceOrder(Sampler[Piece]):
+class PieceOrder(EpochOrder[Piece]):
     """Pieces of the batches of an epoch, one batch after the other.
 
     Args:
@@ -46,20 +45,12 @@ class PieceOrder(Sampler[Piece]):
     """
 
     def __init__(self, order: BatchOrder, piece_s: float) -> None:
-        self.seed = order.seed
-        self.shuffle = order.shuffle
+        super().__init__(order.seed, order.shuffle)
         self.batches = []
         """For each batch its clips, and how many pieces they are cut into."""
         for clips in order.by_length():
             longest = piece_frames(piece_s, float(order.rate_hz[clips[0]]))
             self.batches.append((tuple(clips), math.ceil(int(order.n_frames[clips].max()) / longest)))
-        self.epoch = 0
-        self.first = 0
-
-    def set_epoch(self, epoch: int, first: int = 0) -> None:
-        """Choose the pass whose order comes next, and the piece of it to begin with."""
-        self.epoch = epoch
-        self.first = first
 
     def __len__(self) -> int:
         return sum(n_pieces for _, n_pieces in self.batches)

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 from torch.nn import functional as F
 
 from stcnn.experiments.receptive_field import receptive_fields
+from stcnn.metrics import reach_of_another
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.core import Core
 from stcnn.nn.filters import PARAMETERS
@@ -195,7 +195,7 @@ def _judged(after: list[Quantity], before: list[Quantity], regressed: bool) -> d
     values, starts = (forth(np.array([q.value for q in each])) for each in (after, before))
     spread = values.std(ddof=1)
     start_spread = starts.std(ddof=1)
-    reach = stats.t.ppf(0.975, n - 1) * spread * np.sqrt(1 + 1 / n)
+    reach = reach_of_another(values)
     narrowed = float(spread / start_spread) if start_spread > 1e-9 else float("nan")
     n_on_bound = sum(q.on_bound for q in after)
     low = values.mean() - reach

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.experiments.responses import between_grey
+from stcnn.experiments.responses import between_grey, respond
 from stcnn.nn.model import STCNN
 from stcnn.stimuli import Screen, load_protocol
 
@@ -19,7 +19,7 @@ AFTER_S = 1.0
 
 
 @dataclass(frozen=True)
-class Sweep:
+class TuningAxis:
     """A parameter that is varied, and the stimuli of a shipped protocol that vary it.
 
     Args:
@@ -37,13 +37,13 @@ class Sweep:
     others: Mapping[str, Any] = field(default_factory=dict)
 
 
-SWEEPS = (
-    Sweep("size", "side_deg", "side of a dark square (°)", log=True),
-    Sweep("speed", "speed_deg_s", "speed of a dark 10° square (°/s)", log=True, others={"polarity": "dark"}),
-    Sweep("direction", "direction_deg", "direction of a dark 10° square (°)", others={"object": "square"}),
-    Sweep("looming_rv", "r_over_v_s", "r/v of a dark looming disc (s)", log=True),
+TUNING_AXES = (
+    TuningAxis("size", "side_deg", "side of a dark square (°)", log=True),
+    TuningAxis("speed", "speed_deg_s", "speed of a dark 10° square (°/s)", log=True, others={"polarity": "dark"}),
+    TuningAxis("direction", "direction_deg", "direction of a dark 10° square (°)", others={"object": "square"}),
+    TuningAxis("looming_rv", "r_over_v_s", "r/v of a dark looming disc (s)", log=True),
 )
-"""The sweeps of a report."""
+"""Parameters along which a report shows tuning."""
 
 
 @dataclass(frozen=True)
@@ -51,35 +51,33 @@ class Tuning:
     """Peaks of the average neuron of each cell type along one parameter.
 
     Args:
-        sweep: what was varied.
+        axis: what was varied.
         values: of the parameter, ``(V,)``.
         peaks: cell type to peak response above that to grey, ``(V,)``, in the unit of the recordings (dF/F).
     """
 
-    sweep: Sweep
+    axis: TuningAxis
     values: NDArray[np.float64]
     peaks: Mapping[str, NDArray[np.float64]]
 
 
-def tuning(model: STCNN, sweep: Sweep, screen: Screen) -> Tuning:
-    """Show every stimulus of a sweep to a model.
+def tuning(model: STCNN, axis: TuningAxis, screen: Screen) -> Tuning:
+    """Show every stimulus along a parameter to a model.
 
     Args:
         model: the model.
-        sweep: what is varied.
+        axis: what is varied.
         screen: the screen that the model was trained on.
 
     Raises:
         ShapeError: the screen has another resolution than the model.
     """
-    protocol = load_protocol(sweep.protocol)
-    axes = protocol.axes
-    for name, value in sweep.others.items():
-        axes = axes[axes[name] == value]
-    found = []
-    for stimulus in axes.index:
-        movie = between_grey(protocol.movie(stimulus, screen), BEFORE_S, AFTER_S)
-        shown = model.respond(movie).calcium
-        found.append([float(shown[name].max() - shown[name][0]) for name in model.cell_types])
-    peaks = dict(zip(model.cell_types, np.array(found).T, strict=True))
-    return Tuning(sweep, axes[sweep.parameter].to_numpy(float), peaks)
+    protocol = load_protocol(axis.protocol)
+    shown = protocol.axes
+    for name, value in axis.others.items():
+        shown = shown[shown[name] == value]
+    movies = ((name, between_grey(protocol.movie(name, screen), BEFORE_S, AFTER_S)) for name in shown.index)
+    traces = respond(model, movies).groupby(["cell_type", "stimulus"], sort=False).dff
+    rise = traces.max() - traces.first()
+    peaks = {name: rise[name].reindex(shown.index).to_numpy(float) for name in model.cell_types}
+    return Tuning(axis, shown[axis.parameter].to_numpy(float), peaks)

@@ -81,7 +81,7 @@ def _front(run: Run, licence: str) -> str:
 
 def _what(run: Run, networks: SourceNetworks) -> str:
     model = networks.models[0]
-    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    parameters = model.n_trained
     rows, columns = model.config.eye.lattice
     members = f" The model is an ensemble of {len(networks.models)}." if len(networks.models) > 1 else ""
     return (

@@ -9,14 +9,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stcnn.errors import FileError
-from stcnn.reading import read_json
+from stcnn.reading import read_json, sha256_of
 from stcnn.version import __version__
 
 FORMAT = 1
@@ -32,7 +31,7 @@ RUN_FILES = (
 def write_config(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write ``config.json``, when everything else is in the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    sums = {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+    sums = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
     config = {"library_name": LIBRARY, "format": FORMAT, "stcnn": __version__, **facts, "sha256": sums}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -76,9 +75,5 @@ def _require_file(folder: Path, name: str, right: object) -> None:
         raise FileError(f"{folder / 'config.json'} names the file '{name}'", expected="files within its folder")
     if not path.is_file():
         raise FileError(f"{folder} lacks its file {name}", remedy="take a whole copy")
-    if name != "README.md" and _sha256(path) != right:  # a card may be edited
+    if name != "README.md" and sha256_of(path) != right:  # a card may be edited
         raise FileError(f"{path} is not as it was written: its checksum differs", remedy="take an undamaged copy")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,7 +7,9 @@ scores that know of trials, their noise and their ceilings; :mod:`~stcnn.metrics
 
 from stcnn.metrics.intervals import Interval as Interval
 from stcnn.metrics.intervals import bootstrap_counts as bootstrap_counts
+from stcnn.metrics.intervals import half_of_mean as half_of_mean
 from stcnn.metrics.intervals import interval as interval
+from stcnn.metrics.intervals import reach_of_another as reach_of_another
 from stcnn.metrics.moments import HalfMoments as HalfMoments
 from stcnn.metrics.moments import Moments as Moments
 from stcnn.metrics.traces import correlation as correlation

@@ -31,6 +31,36 @@ class Interval(NamedTuple):
     high: float
 
 
+def half_of_mean(values: Values) -> Values:
+    """Half the 95 % interval of the mean of independent values, by Student's t.
+
+    Args:
+        values: ``(n, ...)``.
+
+    Returns:
+        ``(...)``; zero for a single value, which has no interval.
+    """
+    n = len(values)
+    if n < 2:
+        return np.zeros(values.shape[1:])
+    return np.asarray(special.stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(0, ddof=1) / np.sqrt(n))
+
+
+def reach_of_another(values: Values) -> Values:
+    """Half the 95 % interval around the mean that one more such value falls into, by Student's t.
+
+    Args:
+        values: ``(n, ...)``.
+
+    Returns:
+        ``(...)``; NaN for a single value.
+    """
+    n = len(values)
+    if n < 2:
+        return np.full(values.shape[1:], np.nan)
+    return np.asarray(special.stdtrit(n - 1, (1 + LEVEL) / 2) * values.std(0, ddof=1) * np.sqrt(1 + 1 / n))
+
+
 def bootstrap_counts(n_units: int, n_draws: int = N_DRAWS, seed: int = 0) -> Values:
     """How often each unit is drawn in each bootstrap sample.
 

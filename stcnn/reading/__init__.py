@@ -15,11 +15,13 @@ import"), and raises a :class:`~stcnn.errors.FileError` whose sentence names bot
 ``open_npz``           arrays by name
 ``open_hdf5``          an HDF5 file; ``hdf5_array`` finds an array in it
 ``load_tensors``       a ``.pt`` file of plain tensors; ``load_weights`` a ``.safetensors`` file
+``sha256_of``          the checksum of a file
 ``reading``            the translation alone, around the reader of a library
 ====================== ==================================================================================
 """
 
 from stcnn.reading.arrays import Archive, open_npz, read_npy
+from stcnn.reading.checksums import sha256_of
 from stcnn.reading.faults import (
     memory_limit,
     readable,
@@ -66,6 +68,7 @@ __all__ = [
     "require_room",
     "require_stored",
     "require_weights",
+    "sha256_of",
     "texts",
     "whole_numbers",
 ]

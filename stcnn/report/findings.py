@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from stcnn.data.audit.checks import Audit, audit
 from stcnn.data.batching import BatchingConfig
@@ -24,7 +23,7 @@ from stcnn.data.recordings import Recording
 from stcnn.data.splitting.splits import Split
 from stcnn.evaluate import Evaluation, Predictions, predict
 from stcnn.evaluate.responses import scored_samples
-from stcnn.metrics import correlation
+from stcnn.metrics import correlation, half_of_mean
 from stcnn.metrics.moments import Moments
 from stcnn.nn.model import STCNN
 from stcnn.report.learned import likeness_to_start
@@ -152,7 +151,7 @@ class Findings:
 
 def _others_better(neurons: pd.DataFrame) -> bool:
     difference = (neurons.others - neurons.correlation).dropna().to_numpy()
-    return len(difference) > 1 and bool(difference.mean() > half_interval(difference))
+    return len(difference) > 1 and bool(difference.mean() > half_of_mean(difference))
 
 
 def find(run: Run, dataset: Dataset, batching: BatchingConfig) -> Findings:
@@ -246,12 +245,6 @@ def with_own_ceilings(neurons: pd.DataFrame, evaluation: Evaluation) -> pd.DataF
     return neurons.drop(columns="ceiling").merge(own, on=["cell_type", "neuron"], how="left")
 
 
-def half_interval(values: Trace) -> float:
-    """Return half the 95 % interval of a mean, by Student's t; 0 for a single value."""
-    n = len(values)
-    return float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
-
-
 def peaks_by_stimulus(traces: Sequence[FittedTrace]) -> pd.DataFrame:
     """Return the peak of each cell type to each stimulus, mean over neurons, measured and predicted.
 
@@ -265,7 +258,7 @@ def peaks_by_stimulus(traces: Sequence[FittedTrace]) -> pd.DataFrame:
         together[trace.cell_type, trace.stimulus].append(trace)
     for (cell_type, stimulus), mine in together.items():
         measured = np.array([trace.measured.max() for trace in mine])
-        half = half_interval(measured)
+        half = half_of_mean(measured)
         predicted = np.mean([trace.predicted.max() for trace in mine])
         mean = measured.mean()
         rows.append((cell_type, stimulus, mean, mean - half, mean + half, predicted))

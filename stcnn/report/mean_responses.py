@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy import stats
 
 from stcnn.data.audit.checks import repeat_reliability, repeats
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
 from stcnn.data.summary import sampled
+from stcnn.metrics import half_of_mean
 from stcnn.viz.theme import LIGHT, Margins, panels, themed
 
 MOST_TYPES = 20
@@ -25,7 +25,6 @@ MOST_RECORDINGS = 400
 SHOWN_NEURONS = 6
 SHOWN_STIMULI = 6
 MOST_LETTERS = 24
-INTERVAL = 0.95
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,7 @@ class Response:
     @property
     def half_width(self) -> NDArray[np.float64]:
         """Half of the 95 % interval of the mean by Student's t, ``(T,)``; zero for a single curve."""
-        n = len(self.curves)
-        if n < 2:
-            return np.zeros(len(self.time_s))
-        error = self.curves.std(0, ddof=1) / np.sqrt(n)
-        return stats.t.ppf((1 + INTERVAL) / 2, n - 1) * error
+        return half_of_mean(self.curves)
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,17 @@ def _network(findings: Findings) -> str:
     )
 
 
+def kernel_sizes(config: HiddenConfig) -> str:
+    """Widths of the kernels of hidden layers, or their rows and columns, as one writes them."""
+    kernel = config.kernel_columns
+    return str(kernel) if isinstance(kernel, int) else " x ".join(map(str, kernel))
+
+
 def _layers(config: HiddenConfig) -> str:
     n_layers = len(config.channels)
-    kernel = config.kernel_columns
-    sizes = kernel if isinstance(kernel, int) else " x ".join(map(str, kernel))
     return (
         f"{n_layers} hidden layer{'s' if n_layers > 1 else ''} ({', '.join(map(str, config.channels))} channels, "
-        f"kernels of {sizes} columns), each followed by temporal filters"
+        f"kernels of {kernel_sizes(config)} columns), each followed by temporal filters"
     )
 
 

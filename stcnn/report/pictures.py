@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib import image
 from matplotlib.figure import Figure
 
-from stcnn.experiments import SWEEPS, receptive_fields, tuning
+from stcnn.experiments import TUNING_AXES, receptive_fields, tuning
 from stcnn.nn.bounds import Bounds
 from stcnn.report.contact_sheet import strongest_frame
 from stcnn.report.findings import Findings, FittedTrace, peaks_by_stimulus
@@ -144,10 +144,10 @@ def _tuning(findings: Findings) -> Drawn:
     grey = dataset.movies[dataset.table.stimulus.iloc[0]].background
     screen = Screen(shape_px=dataset.shape_px, deg_per_px=dataset.deg_per_px, rate_hz=dataset.rate_hz, background=grey)
     curves = {}
-    for sweep in SWEEPS:
-        found = tuning(findings.model, sweep, screen)
+    for axis in TUNING_AXES:
+        found = tuning(findings.model, axis, screen)
         of_types = {name: TuningCurve(found.values, peaks) for name, peaks in found.peaks.items()}
-        curves[sweep.title] = (sweep.log, of_types)
+        curves[axis.title] = (axis.log, of_types)
     return {"tuning": (tuning_panels(curves), "Predicted peak response by " + ", ".join(curves) + ".")}
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from stcnn.nn.model_config import ModelConfig
 from stcnn.report.findings import Findings
+from stcnn.report.methods import kernel_sizes
 
 
 class Stage(NamedTuple):
@@ -22,31 +24,21 @@ class Stage(NamedTuple):
 def schematic(findings: Findings) -> list[Stage]:
     """Return the stages of the network of a run, in the order in which a movie passes them."""
     dataset, config = findings.dataset, findings.model.config
-    eye, hidden = config.eye, config.hidden
+    eye = config.eye
     rows, columns = eye.lattice
-    kernel = hidden.kernel_columns
-    kernels = f"{kernel} × {kernel} columns" if isinstance(kernel, int) else "sizes of their own"
     n_neurons = sum(map(len, dataset.neurons.values()))
     n_types = len(dataset.cell_types)
-    n_layers = len(hidden.channels)
     return [
         Stage("Movie", [f"{dataset.shape_px[0]} × {dataset.shape_px[1]} px of {dataset.deg_per_px:g}°", "luminance"]),
         Stage(
             "Eye",
             [
-                f"{rows} × {columns} columns, {eye.column_spacing_deg:g}° apart",
+                f"{rows} × {columns} columns, {eye.arrangement.kind}, {eye.column_spacing_deg:g}° apart",
                 f"acceptance {eye.acceptance_fwhm_deg:g}° FWHM",
                 "contrast, low-pass filtered",
             ],
         ),
-        Stage(
-            f"{n_layers} hidden layer{'s' if n_layers > 1 else ''}",
-            [
-                f"{', '.join(map(str, hidden.channels))} channels",
-                f"kernels of {kernels}",
-                "then a temporal filter in each channel",
-            ],
-        ),
+        _core(config),
         Stage(
             f"{n_types} readout{'s' if n_types > 1 else ''}",
             ["one per cell type", "a window of columns around the neuron", "voltage"],
@@ -54,6 +46,21 @@ def schematic(findings: Findings) -> list[Stage]:
         Stage("Response", _response(findings)),
         Stage("Recording", [f"{n_neurons} neurons", "gain and offset of each"]),
     ]
+
+
+def _core(config: ModelConfig) -> Stage:
+    if config.core.kind != "hidden_layers":
+        return Stage("Core", [f"of kind '{config.core.kind}'"])
+    hidden = config.hidden
+    n_layers = len(hidden.channels)
+    return Stage(
+        f"{n_layers} hidden layer{'s' if n_layers > 1 else ''}",
+        [
+            f"{', '.join(map(str, hidden.channels))} channels",
+            f"kernels of {kernel_sizes(hidden)} columns",
+            "then a temporal filter in each channel",
+        ],
+    )
 
 
 def _response(findings: Findings) -> list[str]:

@@ -28,6 +28,7 @@ import yaml
 from stcnn.errors import FileError, StcnnError
 from stcnn.reading import read_csv, read_saved_yaml
 from stcnn.run_folder import Run
+from stcnn.stop_signals import TIME_LIMIT_EXIT_CODE
 from stcnn.sweep.spec import SweepSpec, spec_of
 from stcnn.sweep.tasks import Point, override_value, run_name
 from stcnn.writing import atomic_folder, atomic_write, is_locked, locked
@@ -35,7 +36,7 @@ from stcnn.writing import atomic_folder, atomic_write, is_locked, locked
 State = Literal["waiting", "queued", "running", "stopped", "pruned", "failed", "finished"]
 PRUNED = "pruned"
 """File in the folder of a task that a search gave up."""
-STOPPED_CODES = (75, 129, 130, 137, 138, 140, 143)
+STOPPED_CODES = (TIME_LIMIT_EXIT_CODE, 129, 130, 137, 138, 140, 143)
 """Exit statuses of a run that was stopped from outside and can go on: time limit, signals, killed."""
 COLUMNS = ("number", "run", "state", "score", "epochs", "duration_s", "attempts", "why", "axes", "overrides")
 

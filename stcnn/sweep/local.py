@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,11 +13,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from stcnn.errors import FileError
+from stcnn.stop_signals import SIGNALS, given_back, may_be_taken
 from stcnn.sweep.folder import Sweep, Task
 from stcnn.sweep.spec import Local
 from stcnn.writing import locked
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1, signal.SIGUSR2] if os.name == "posix" else []))
 LOOK_S = 0.05
 """Seconds between two looks at the processes."""
 ASK_S = 1.0
@@ -138,15 +137,10 @@ class Pool:
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Hand signals on to the runs, which leave their checkpoints; only the main thread may take them."""
-        if threading.current_thread() is not threading.main_thread():
+        with given_back():
+            for number in SIGNALS if may_be_taken() else ():
+                signal.signal(number, self._stop)
             yield
-            return
-        former = {number: signal.signal(number, self._stop) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         again = self.received is not None

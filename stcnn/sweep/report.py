@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.special import stdtrit
 
 from stcnn.errors import StcnnError
+from stcnn.metrics import half_of_mean
 from stcnn.report.filled import filled, placed, write_page
 from stcnn.report.svg import inline_svg
 from stcnn.run_folder import Run
@@ -88,19 +88,13 @@ def scores_over_axes(tasks: Sequence[Task], lowest_is_best: bool = False) -> pd.
             continue
         for value in values:
             scores = np.array([task.score for task in scored if task.axes.get(name) == value])
-            half = _half_interval(scores)
+            half = float(half_of_mean(scores)) if len(scores) > 1 else float("nan")
             mean = scores.mean()
             row: dict[str, Any] = {"axis": name, "value": value, "runs": len(scores), "mean": mean}
             rows.append(
                 row | {"from": mean - half, "to": mean + half, "best": scores.min() if lowest_is_best else scores.max()}
             )
     return pd.DataFrame(rows, columns=["axis", "value", "runs", "mean", "from", "to", "best"])
-
-
-def _half_interval(scores: np.ndarray) -> float:
-    if len(scores) < 2:
-        return float("nan")
-    return float(stdtrit(len(scores) - 1, 0.975) * scores.std(ddof=1) / np.sqrt(len(scores)))
 
 
 def learning_curves(sweep: Sweep, tasks: Sequence[Task]) -> dict[int, pd.Series]:

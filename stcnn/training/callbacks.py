@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,12 +17,9 @@ from stcnn.data.batch import Batch
 from stcnn.errors import FileError, StcnnError
 from stcnn.invocation import train_command
 from stcnn.run_folder import INTERRUPTED, Run
+from stcnn.stop_signals import SIGNALS, TIME_LIMIT_EXIT_CODE, given_back, may_be_taken
 from stcnn.training.module import TrainingModule
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1, signal.SIGUSR2] if os.name == "posix" else []))
-"""Ctrl-C, and what schedulers send before they end a job."""
-TIME_LIMIT_EXIT_CODE = 75
-"""Exit status at the time limit: EX_TEMPFAIL of sysexits.h, to be tried again."""
 LOSS_COLUMNS = ["epoch", "step", "cell_type", "n_recordings", "loss"]
 SCORE_COLUMNS = ["epoch", "cell_type", "training_loss", "loss", "correlation", "neuron_correlation"]
 SCORE_COLUMNS += ["n_neurons", "n_recordings"]
@@ -151,22 +145,13 @@ class Stop(Callback):
         """Whether to stop."""
         return self.received is not None or (self.deadline_s is not None and time.monotonic() >= self.deadline_s)
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Give the signals back to whoever had them, when the block ends."""
-        if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-            yield
-            return
-        former = {number: signal.getsignal(number) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
+        return given_back()
 
     def on_sanity_check_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take the signals, which Lightning has set its own handlers for by now."""
-        if threading.current_thread() is threading.main_thread():
+        if may_be_taken():
             for number in SIGNALS:
                 signal.signal(number, self._note)
 

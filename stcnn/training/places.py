@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import stdtrit
 from torch import Tensor
 
 from stcnn.data.batching import recorded_places
 from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError
+from stcnn.metrics import reach_of_another
 from stcnn.metrics.regression import CORRELATION_S
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
@@ -129,11 +129,9 @@ def places_of_members(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         ``elevation_low_deg``, ``elevation_high_deg``: the 95 % interval (Student's t) of a further training.
     """
     together = tables[0].copy()
-    n = len(tables)
     for axis in ("azimuth", "elevation"):
         found = np.stack([table[f"{axis}_deg"] for table in tables])
-        spread = found.std(0, ddof=1) if n > 1 else np.full(len(together), np.nan)
-        half = stdtrit(max(1, n - 1), 0.975) * spread * np.sqrt(1 + 1 / n)
+        half = reach_of_another(found)
         together[f"{axis}_deg"] = found.mean(0)
         together[f"{axis}_low_deg"] = found.mean(0) - half
         together[f"{axis}_high_deg"] = found.mean(0) + half

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from stcnn.errors import FileError
 from stcnn.nn.model import STCNN
 from stcnn.published import published_epochs, read_published
+from stcnn.reading import sha256_of
 from stcnn.run_folder import open_run
 
 
@@ -59,7 +59,7 @@ def _read(folder: Path, epoch: int | None) -> Weights:
     if epochs := published_epochs(folder):
         number = epochs[-1] if epoch is None else epoch
         model = read_published(folder, number).model
-        return Weights(model, folder, number, _sha256(folder / f"model_chkpnt_{number}.pt"), published=True)
+        return Weights(model, folder, number, sha256_of(folder / f"model_chkpnt_{number}.pt"), published=True)
     run = open_run(folder)
     if members := run.members():
         raise FileError(
@@ -70,9 +70,4 @@ def _read(folder: Path, epoch: int | None) -> Weights:
     number = run.finished_epoch() if epoch is None else epoch
     model = run.model(epoch)
     file = run.path / "model.safetensors" if epoch is None else run.checkpoints()[epoch]
-    return Weights(model, folder, number, _sha256(file), published=False, trained_on=tuple(run.trained_on()))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return Weights(model, folder, number, sha256_of(file), published=False, trained_on=tuple(run.trained_on()))

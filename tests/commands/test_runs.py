@@ -85,6 +85,15 @@ def test_chosen_by_state_and_sorted_by_a_cell_type(folder: Path, tmp_path: Path)
         chosen(summaries(folder), "", False, by="lc5")
 
 
+def test_sorted_by_a_cell_type_whose_name_has_a_space_and_by_every_digit(folder: Path):
+    for name, score in (("2026-01-01_worse", 0.801), ("2026-01-02_better", 0.804)):
+        scores = Run(folder / name).scores()
+        named = scores.cell_type.replace("lc4", "T4 layer 1")
+        Run(folder / name).write_table("scores.csv", scores.assign(correlation=score, cell_type=named))
+    table = chosen(summaries(folder), "", False, by="T4 layer 1")
+    assert list(table.run[:2]) == ["2026-01-02_better", "2026-01-01_worse"]
+
+
 def test_only_what_holds_no_trained_epoch_is_removed_and_only_when_confirmed(folder: Path):
     new = folder / "2026-01-05_new"
     shutil.rmtree(new / "checkpoints")

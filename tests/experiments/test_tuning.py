@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stcnn.experiments import SWEEPS, between_grey, tuning
-from stcnn.experiments.tuning import Sweep
+from stcnn.experiments import TUNING_AXES, between_grey, tuning
+from stcnn.experiments.tuning import TuningAxis
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
@@ -22,7 +22,7 @@ def model() -> STCNN:
 
 def test_a_curve_has_the_peak_of_each_stimulus_above_grey() -> None:
     asked = model()
-    (size,) = (sweep for sweep in SWEEPS if sweep.protocol == "size")
+    (size,) = (axis for axis in TUNING_AXES if axis.protocol == "size")
     found = tuning(asked, size, SCREEN)
     assert found.values.tolist() == [2, 5, 10, 20, 40, 60]
     movie = load_protocol("size").movie(list(load_protocol("size").parameters)[3], SCREEN)
@@ -30,11 +30,11 @@ def test_a_curve_has_the_peak_of_each_stimulus_above_grey() -> None:
     assert found.peaks["lplc2"][3] == pytest.approx(trace.max() - trace[0], abs=1e-6)
 
 
-@pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.protocol)
-def test_every_sweep_varies_one_parameter_alone(sweep: Sweep) -> None:
-    axes = load_protocol(sweep.protocol).axes
-    for name, value in sweep.others.items():
+@pytest.mark.parametrize("axis", TUNING_AXES, ids=lambda axis: axis.protocol)
+def test_every_axis_varies_one_parameter_alone(axis: TuningAxis) -> None:
+    axes = load_protocol(axis.protocol).axes
+    for name, value in axis.others.items():
         axes = axes[axes[name] == value]
-    assert axes[sweep.parameter].is_unique
-    assert set(axes.columns) == {sweep.parameter, *sweep.others}
-    assert (np.diff(axes[sweep.parameter]) > 0).all()
+    assert axes[axis.parameter].is_unique
+    assert set(axes.columns) == {axis.parameter, *axis.others}
+    assert (np.diff(axes[axis.parameter]) > 0).all()

@@ -17,6 +17,8 @@ from stcnn.data import Dataset
 from stcnn.data.audit.checks import AMBER, RED, Audit, Flag
 from stcnn.errors import FileError
 from stcnn.nn.bounds import Bounds
+from stcnn.nn.model import STCNN
+from stcnn.nn.model_config import ModelConfig
 from stcnn.report import report_or_reason, trace_pairs, write_report
 from stcnn.report.doubts import doubts, in_words
 from stcnn.report.findings import Findings, FittedTrace, find, joined_correlation, with_others
@@ -132,6 +134,13 @@ def test_the_schematic_has_the_numbers_of_the_network(findings: Findings):
     assert f"{min(decays_s):.2g}" in stages[4].facts[1]
     page = render(findings, Bounds())
     assert all(fact in page for stage in stages for fact in stage.facts)
+
+
+def test_the_schematic_does_not_draw_layers_that_a_core_does_not_have(findings: Findings):
+    config = ModelConfig.model_validate({"core": {"kind": "photoreceptors"}})
+    other = STCNN(config, findings.model.population, findings.dataset.deg_per_px)
+    stage = schematic(replace(findings, model=other))[2]
+    assert stage == ("Core", ["of kind 'photoreceptors'"])
 
 
 def test_unchecked_recordings_are_said_to_be(findings: Findings):

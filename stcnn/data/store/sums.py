@@ -20,7 +20,7 @@ from typing import Any
 
 from stcnn.data.store.layout import ATTRIBUTES
 from stcnn.errors import FileError
-from stcnn.reading import reading
+from stcnn.reading import reading, sha256_of
 
 IMPORT_AGAIN = "restore it from a copy, or import the recordings again (stcnn data import ... --overwrite)"
 ROOT = "zarr.json"
@@ -28,12 +28,6 @@ N_THREADS = 4
 """Files that are read at once."""
 _whole: dict[str, tuple[str, tuple[int, ...]]] = {}
 """Files that were found whole, to their checksum and what they looked like then."""
-
-
-def sum_of_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal, as ``sha256sum`` gives it."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sum_of_attributes(attributes: Mapping[str, Any]) -> str:
@@ -99,7 +93,7 @@ class StoredSums:
             looks = _looks(file)
             if _whole.get(str(file)) == (expected, looks):
                 return True
-            if sum_of_file(file) != expected:
+            if sha256_of(file) != expected:
                 return False
             _whole[str(file)] = (expected, looks)
         return True

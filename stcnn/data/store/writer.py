@@ -27,9 +27,9 @@ from stcnn.data.store.layout import (
     SAMPLE_CHUNK,
     VERSION,
 )
-from stcnn.data.store.sums import ROOT, sum_of_attributes, sum_of_file
+from stcnn.data.store.sums import ROOT, sum_of_attributes
 from stcnn.errors import DataError, FileError
-from stcnn.reading import read_json
+from stcnn.reading import read_json, sha256_of
 from stcnn.writing import atomic_folder
 
 COMPRESSORS = (BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle"), Crc32cCodec())
@@ -121,7 +121,7 @@ def _write(data: Dataset, path: Path, provenance: Mapping[str, Any], progress: P
     }
     group.attrs.update(json.loads(json.dumps(attributes, default=_plain)))
     as_written = json.loads((path / ROOT).read_text())["attributes"]
-    sums = {name: sum_of_file(path / name) for name in as_written["files"]}
+    sums = {name: sha256_of(path / name) for name in as_written["files"]}
     group.attrs.update({"sums": {ROOT: sum_of_attributes(as_written), **sums}})
 
 

@@ -95,7 +95,7 @@ def test_a_file_found_whole_is_read_again_only_when_it_changed(store: Path, monk
     opened = open_store(store)
     opened.require_unchanged()
     with monkeypatch.context() as patched:
-        patched.setattr("stcnn.data.store.sums.sum_of_file", lambda path: pytest.fail(f"{path} is read again"))
+        patched.setattr("stcnn.data.store.sums.sha256_of", lambda path: pytest.fail(f"{path} is read again"))
         opened.require_unchanged()
     chunk = store / "traces" / "c" / "0"
     looks = chunk.stat()

@@ -71,27 +71,37 @@ class Backward(Structure):
     )
 
 
+_READ = (
+    ("blocks", c_int32),
+    ("last_frames", c_int32),
+    ("output", Maps),
+    ("scale", c_void_p),
+    ("shift", c_void_p),
+    ("mean", c_void_p),
+    ("slope", c_float),
+    ("top", c_int32),
+    ("bottom", c_int32),
+    ("left", c_int32),
+    ("right", c_int32),
+)
+"""Maps that are read, their rectifier, and the window of the lattice: how every reading begins."""
+_READERS = (
+    ("weights", c_void_p),
+    ("drive", c_void_p),
+    ("dz", c_void_p),
+    ("d_weights", c_void_p),
+    ("sums", c_void_p),
+)
+"""Weights, what is read with them, and its adjoint: how every reading ends."""
+
+
 class Reading(Structure):
     """Reading of one clip by the readouts, or its adjoint."""
 
     _fields_ = (
-        ("blocks", c_int32),
-        ("last_frames", c_int32),
-        ("output", Maps),
-        ("scale", c_void_p),
-        ("shift", c_void_p),
-        ("mean", c_void_p),
-        ("slope", c_float),
-        ("top", c_int32),
-        ("bottom", c_int32),
-        ("left", c_int32),
-        ("right", c_int32),
+        *_READ,
         ("types", c_int32),
-        ("weights", c_void_p),
-        ("drive", c_void_p),
-        ("dz", c_void_p),
-        ("d_weights", c_void_p),
-        ("sums", c_void_p),
+        *_READERS,
     )
 
 
@@ -112,25 +122,11 @@ class PlacedReading(Structure):
     """Reading of one clip by neurons where they sit, or its adjoint."""
 
     _fields_ = (
-        ("blocks", c_int32),
-        ("last_frames", c_int32),
-        ("output", Maps),
-        ("scale", c_void_p),
-        ("shift", c_void_p),
-        ("mean", c_void_p),
-        ("slope", c_float),
-        ("top", c_int32),
-        ("bottom", c_int32),
-        ("left", c_int32),
-        ("right", c_int32),
+        *_READ,
         ("readers", c_int32),
         ("rows", c_int32),
         ("columns", c_int32),
         ("site", c_void_p),
         ("places", c_void_p),
-        ("weights", c_void_p),
-        ("drive", c_void_p),
-        ("dz", c_void_p),
-        ("d_weights", c_void_p),
-        ("sums", c_void_p),
+        *_READERS,
     )
