@@ -6,9 +6,9 @@
 # ---
 
 # %% [markdown]
-# # What a network answers
-# To published protocols, to stimuli of your own from parameters, and to any mp4. Without a run folder, a small network
-# is trained for a moment; a folder with published checkpoints will do as well.
+# # What a network responds
+# To published protocols, to stimuli of your own from parameters, and to any mp4. Without a run folder the model is the
+# run that comes with the package; a folder with published checkpoints will do as well.
 # The same on the command line: `stcnn predict RUN klapoetke2022_size flash:luminance=1 street.mp4`.
 
 # %%
@@ -16,59 +16,89 @@
 from pathlib import Path
 from tempfile import mkdtemp
 
-from IPython.display import Video
+from IPython.display import Video, display
 
 import stcnn
-from stcnn.commands.predict import write_responses
-from stcnn.config import compose
-from stcnn.experiments import between_grey, respond
+from stcnn.experiments import between_grey, respond, write_responses
 from stcnn.published import published_epochs
+from stcnn.report import measured_responses
+from stcnn.simulation import SimulatedDataConfig, simulated_dataset
 from stcnn.stimuli import Screen, load_protocol, natural_motion, read_movie, render, write_movie
 from stcnn.stimuli.table import stimulus_table
-from stcnn.training.fit import train
 from stcnn.viz.animations import Clock, write_animation
 from stcnn.viz.panel import Panel, grey_pictures
 from stcnn.viz.stimuli import filmstrip
-from stcnn.viz.traces import prediction_overview
+from stcnn.viz.theme import colours
+from stcnn.viz.traces import prediction_overview, response_grid
 from stcnn.viz.tuning import TuningCurve, size_tuning, tuning_curves
 
 # %% tags=["parameters"]
 RUN = None  # folder of a run or of published checkpoints, such as "experiments/2026-11-22_14-03-12_simulated"
+RECORDINGS = None  # a store with recordings of the two protocols below; None simulates some where RUN is None
 VIDEO = None  # a movie file of yours; None renders one
 VIDEO_DEG_PER_PX = 1.0  # degrees of visual angle that a pixel of it stands for
 
 # %%
-if RUN is None:
-    config = compose(
-        [
-            "training.epochs=2", "dataset.n_animals=2", "model.hidden.channels=[4,4]", "training.max_batches=20",
-            "training.device=cpu", f"experiments_dir={mkdtemp()}",
-        ]
-    )  # fmt: skip
-    run = config.new_run()
-    train(config.open_dataset(), config, run)
-    RUN = run.path
-published = published_epochs(RUN)
-model = stcnn.open_published(RUN, published[-1]) if published else stcnn.open_run(RUN).model()
+published = published_epochs(RUN) if RUN else []
+if published:
+    model = stcnn.open_published(RUN, published[-1])
+else:
+    model = (stcnn.open_run(RUN) if RUN else stcnn.example_run()).model()
 screen = Screen(rate_hz=60, deg_per_px=model.deg_per_px)
 
-# %% [markdown]
-# ## A protocol
-# The 49 rectangles of Klapoetke et al. 2022, in the table of the paper. Each movie stands between grey.
 
 # %%
-protocol = load_protocol("klapoetke2022_size")
-sizes = respond(model, ((name, between_grey(movie, 0.2, 1.0)) for name, movie in protocol.movies(screen)))
-table = stimulus_table(protocol)
-prediction_overview(sizes, table.rows, table.columns)
+def recordings_of(protocol):
+    """Recordings of a protocol, of none of which the model was trained; None where there are none."""
+    if RECORDINGS:
+        return stcnn.open_recordings(RECORDINGS)
+    if RUN:
+        return None
+    small = {"n_animals": 2, "neurons_per_animal": 3, "cell_types": tuple(model.cell_types)}
+    return simulated_dataset(SimulatedDataConfig(stimuli=protocol, rate_hz=screen.rate_hz, **small))
+
+
+def draw(protocol):
+    """Responses to a protocol in the rows and columns of its table, measured ones under the predicted."""
+    movies = ((name, between_grey(movie, 0.5, 1.0)) for name, movie in load_protocol(protocol).movies(screen))
+    responses = respond(model, movies)
+    table, recordings = stimulus_table(load_protocol(protocol)), recordings_of(protocol)
+    rows = table.rows if table else {"": list(responses.stimulus.unique())}
+    columns = table.columns if table else ()
+    if recordings is None:
+        display(prediction_overview(responses, rows, columns))
+        return responses
+    for cell_type in (name for name in model.cell_types if name in recordings.cell_types):
+        found = measured_responses(recordings, cell_type, responses)
+        grid = {label: [found.get(name) for name in row] for label, row in rows.items()}
+        heading = f"{cell_type}: measured (grey) and predicted (colour)"
+        display(response_grid(grid, colours(model.cell_types)[cell_type], columns=columns, heading=heading))
+    return responses
+
+
+# %% [markdown]
+# ## The sizes of the paper
+# The 49 rectangles of Klapoetke et al. 2022, in the table of the paper, each between grey: in grey the neurons and
+# their mean with its 95 % interval, in colour the prediction for the average neuron. The model was trained on a few of
+# these sizes only.
+
+# %%
+sizes = draw("klapoetke2022_size")
 
 # %% [markdown]
 # The peak above the level before the stimulus, as a map:
 
 # %%
-sides_deg = protocol.axes.height_deg.unique()
+sides_deg = load_protocol("klapoetke2022_size").axes.height_deg.unique()
 peaks = sizes.groupby(["cell_type", "stimulus"], sort=False).dff.agg(lambda dff: dff.max() - dff.iloc[0])
 size_tuning({name: peaks[name].to_numpy().reshape(7, 7) for name in model.cell_types}, sides_deg, sides_deg)
+
+# %% [markdown]
+# ## Looming
+# Discs, rings and their reverse, of the same paper.
+
+# %%
+looming = draw("klapoetke2022_looming")
 
 # %% [markdown]
 # ## Stimuli from parameters
@@ -96,8 +126,8 @@ video = read_movie(VIDEO, screen=screen, deg_per_px=VIDEO_DEG_PER_PX, background
 filmstrip({Path(VIDEO).name: video})
 
 # %%
-answers = respond(model, [(Path(VIDEO).name, between_grey(video, 0.5, 1.0))])
-prediction_overview(answers)
+to_video = respond(model, [(Path(VIDEO).name, between_grey(video, 0.5, 1.0))])
+prediction_overview(to_video)
 
 # %% [markdown]
 # ## Files
@@ -118,7 +148,7 @@ Video(str(film), embed=True, html_attributes="controls loop muted")
 # %% [markdown]
 # ## The receptive-field map
 # Protocol 48RRCC090: a grating in an aperture at 7 x 9 places. The pictures stand where the apertures do. A model
-# answers alike at every frame rate; here 30 Hz will do.
+# responds alike at every frame rate; here 30 Hz will do.
 
 # %%
 protocol = load_protocol("klapoetke2022_receptive_field")

@@ -21,12 +21,13 @@ from IPython.display import Video
 import stcnn
 from stcnn.config import compose, validate
 from stcnn.data.audit.checks import audit
+from stcnn.report import measured_responses
 from stcnn.stimuli.table import table_of
 from stcnn.viz.animations import Clock, write_animation
 from stcnn.viz.panel import Panel, grey_pictures
 from stcnn.viz.stimuli import filmstrip
 from stcnn.viz.theme import colours
-from stcnn.viz.traces import StimulusResponse, response_grid
+from stcnn.viz.traces import response_grid
 from stcnn.viz.tuning import stimulus_peaks
 
 # %% tags=["parameters"]
@@ -54,23 +55,12 @@ filmstrip({name: dataset.movies[name] for name in shown})
 # Neurons thin, their mean with its 95 % interval. Where the stimuli belong to a known protocol, its table gives rows
 # and columns; others follow each other.
 
-
 # %%
-def measured(cell_type: str, stimulus: str) -> StimulusResponse | None:
-    """All neurons of a cell type that saw a stimulus, at the times of the first."""
-    rows = np.flatnonzero((dataset.table.cell_type == cell_type) & (dataset.table.stimulus == stimulus))
-    if not len(rows):
-        return None
-    recordings = [dataset.recordings[i] for i in rows]
-    time_s = recordings[0].time_s
-    traces = np.array([np.interp(time_s, r.time_s, r.trace, left=np.nan, right=np.nan) for r in recordings])
-    return StimulusResponse("" if table else stimulus[:20], time_s, measured=traces)
-
-
 table = table_of(dataset.table.stimulus)
 rows = table.rows if table else {" " * i: names[i : i + 8] for i in range(0, min(len(names), 64), 8)}
 cell_type = dataset.cell_types[0]
-grid = {label: [measured(cell_type, name) for name in row] for label, row in rows.items()}
+measured = {name: measured_responses(dataset, name) for name in dataset.cell_types}
+grid = {label: [measured[cell_type].get(name) for name in row] for label, row in rows.items()}
 response_grid(grid, colours(dataset.cell_types)[cell_type], heading=f"{cell_type}, measured")
 
 # %% [markdown]
@@ -86,12 +76,16 @@ stimulus_peaks(peaks)
 
 # %% [markdown]
 # ## A stimulus with its traces
+# Of each cell type the stimulus with the strongest mean response, as pictures and as a film.
 
 # %%
 strongest = peaks.groupby(["cell_type", "stimulus"]).dff.mean().groupby("cell_type").idxmax()
+filmstrip({stimulus: dataset.movies[stimulus] for _, stimulus in strongest})
+
+# %%
 panels = []
 for cell_type, stimulus in strongest:
-    movie, response = dataset.movies[stimulus], measured(cell_type, stimulus)
+    movie, response = dataset.movies[stimulus], measured[cell_type][stimulus]
     traces = {cell_type: (response.time_s, np.nanmean(response.measured, axis=0))}
     colour = {cell_type: colours(dataset.cell_types)[cell_type]}
     pictures, start_s = grey_pictures(movie.luminance()), float(movie.time_s[0])

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from stcnn.stimuli import Screen
     from stcnn.stimuli.table import StimulusTable
 
-TABLES = (".csv", ".parquet", ".npz")
-"""Endings of tables."""
-
 app = typer.Typer(help="Ask a trained model for its answer to stimuli.")
 
 
@@ -55,7 +52,7 @@ def predict(  # noqa: PLR0913  (an option is an argument)
 
     Of a movie may be said how to read it: street.mp4:rotation=apply (see stcnn.stimuli.read_movie).
     """
-    from stcnn.experiments import between_grey, respond_together
+    from stcnn.experiments import between_grey, respond_together, write_responses
     from stcnn.stimuli import Screen
 
     figure = figure or to.with_suffix(".png")
@@ -81,6 +78,7 @@ def _check_endings(table: Path, figure: Path, film: Path | None) -> None:
     from matplotlib.figure import Figure
 
     from stcnn.errors import FileError, nearest
+    from stcnn.experiments.tables import TABLES
 
     pictures = [f".{ending}" for ending in Figure().canvas.get_supported_filetypes()]
     for path, endings in ((table, [*TABLES]), (figure, pictures), (film, [".mp4", ".gif"])):
@@ -148,43 +146,6 @@ def _arguments(text: str) -> dict[str, Any]:
         if not equals:
             raise ConfigError(f"'{key}' is no argument", expected="NAME=VALUE, such as width_deg=9")
     return {key.strip(): parse_value(value, f"the argument '{key}={value}'", "a value") for key, _, value in pairs}
-
-
-def write_responses(responses: pd.DataFrame, path: Path) -> Path:
-    """Write responses (see :func:`stcnn.experiments.respond_together`) as CSV, Parquet or npz, whole or not at all.
-
-    An npz has one array ``(T,)`` per stimulus and cell type, ``STIMULUS|CELL_TYPE|dff`` and ``...|voltage``, of an
-    ensemble also ``...|dff_spread`` and ``...|voltage_spread``, and ``STIMULUS|time_s``.
-
-    Raises:
-        FileError: the ending is another, or the folder cannot be written to.
-    """
-    import numpy as np
-
-    from stcnn.errors import FileError, nearest
-    from stcnn.writing import atomic_write
-
-    writers = {
-        ".csv": lambda draft: responses.to_csv(draft, index=False),
-        ".parquet": lambda draft: responses.to_parquet(draft, index=False),
-        ".npz": lambda draft: np.savez_compressed(draft, allow_pickle=False, **_arrays(responses)),
-    }
-    ending = path.suffix.lower()
-    if ending not in writers:
-        raise FileError(f"'{path}' ends in '{path.suffix}'", remedy=nearest(ending, writers))
-    with atomic_write(path) as draft:
-        writers[ending](draft)
-    return path
-
-
-def _arrays(responses: pd.DataFrame) -> dict[str, Any]:
-    arrays = {}
-    keys = ["stimulus", "cell_type", "time_s"]
-    for (stimulus, cell_type), rows in responses.groupby(keys[:2], sort=False):
-        arrays[f"{stimulus}|time_s"] = rows.time_s.to_numpy()
-        for column in rows.columns.drop(keys):
-            arrays[f"{stimulus}|{cell_type}|{column}"] = rows[column].to_numpy()
-    return arrays
 
 
 def _draw(responses: pd.DataFrame, table: StimulusTable | None, path: Path) -> None:

@@ -11,7 +11,8 @@ from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
 from stcnn.errors import FileError
 from stcnn.nn.bounds import Bounds
-from stcnn.report.findings import find
+from stcnn.report.findings import find as find
+from stcnn.report.measured import measured_responses as measured_responses
 from stcnn.report.page import render
 from stcnn.report.pictures import trace_pairs as trace_pairs
 from stcnn.report.text import aligned

@@ -114,19 +114,25 @@ def draw_response(axes: Axes, response: StimulusResponse, colour: str, theme: Th
 
 
 def response_grid(
-    rows: Mapping[str, Sequence[StimulusResponse | None]], colour: str, *, heading: str = "", theme: Theme = LIGHT
+    rows: Mapping[str, Sequence[StimulusResponse | None]],
+    colour: str,
+    *,
+    columns: Sequence[str] = (),
+    heading: str = "",
+    theme: Theme = LIGHT,
 ) -> Figure:
     """Draw responses as the stimulus table has them, all on one scale.
 
     Args:
         rows: name of each row of the table (top first) to its responses from left to right; None leaves a gap.
         colour: of the predictions; that of the cell type.
+        columns: label of each column of the table; by default each panel has its stimulus above it.
         heading: what the grid shows.
         theme: light or dark.
     """
     n_columns = max(map(len, rows.values()))
     with themed(theme):
-        margins = Margins(left=0.85, top=0.6, bottom=0.6, across=0.12, down=0.28)
+        margins = Margins(left=0.85, top=0.6, bottom=0.6, across=0.12, down=0.12 if columns else 0.28)
         figure, grid = panels(len(rows), n_columns, (1.05, 0.7), margins, sharex=True, sharey=True)
         width, height = figure.get_size_inches()
         for line, (name, responses) in zip(grid, rows.items(), strict=True):
@@ -135,9 +141,12 @@ def response_grid(
                     axes.set_visible(False)
                     continue
                 draw_response(axes, response, colour, theme)
-                axes.set_title(response.title, fontsize=7, pad=2)
+                if not columns:
+                    axes.set_title(response.title, fontsize=7, pad=2)
             line[0].set_ylabel(name, fontsize=8)
             line[0].tick_params(labelsize=7)
+        for axes, label in zip(grid[0], columns, strict=False):
+            axes.set_title(label, fontsize=8, pad=2)
         for axes in grid[-1]:
             axes.tick_params(labelsize=7)
         figure.supxlabel("time from stimulus onset (s)", fontsize=9, y=0.12 / height)

@@ -9,7 +9,7 @@ import torch
 from matplotlib import image
 from typer.testing import CliRunner
 
-from stcnn.commands.predict import app, write_responses
+from stcnn.commands.predict import app
 from stcnn.errors import ConfigError, FileError
 from stcnn.experiments import between_grey, receptive_fields, respond
 from stcnn.movie import Movie
@@ -120,20 +120,6 @@ def test_endings_are_refused_before_anything_is_computed(run: Run, option: str, 
         ask(run, "nowhere.mp4", option, tmp_path / "answer.docx")
 
 
-@pytest.mark.parametrize("ending", ["csv", "CSV", "parquet", "npz", "NPZ"])
-def test_tables_read_back(ending: str, tmp_path: Path):
-    rows = [("s", c, t / 10, float(t), t / 3) for c in ("a", "b") for t in range(3)]
-    table = pd.DataFrame(rows, columns=["stimulus", "cell_type", "time_s", "voltage", "dff"])
-    path = write_responses(table, tmp_path / f"table.{ending}")
-    if ending.lower() == "npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            np.testing.assert_array_equal(arrays["s|b|dff"], table.dff[3:])
-            np.testing.assert_array_equal(arrays["s|time_s"], [0, 0.1, 0.2])
-    else:
-        read = pd.read_csv(path) if ending.lower() == "csv" else pd.read_parquet(path)
-        pd.testing.assert_frame_equal(read, table, check_dtype=False)
-
-
 def test_what_is_no_stimulus_is_named_with_the_nearest(run: Run):
     with pytest.raises(ConfigError, match="Did you mean 'flash'"):
         ask(run, "flush:luminance=0")
@@ -141,8 +127,3 @@ def test_what_is_no_stimulus_is_named_with_the_nearest(run: Run):
         ask(run, "flash:luminance")
     with pytest.raises(FileError, match=r"nowhere.mp4 does not exist"):
         ask(run, "nowhere.mp4")
-
-
-def test_unknown_ending_of_the_table_is_refused(tmp_path: Path):
-    with pytest.raises(FileError, match=r"ends in '.xls'"):
-        write_responses(pd.DataFrame(), tmp_path / "table.xls")
