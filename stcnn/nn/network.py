@@ -23,6 +23,7 @@ from stcnn.nn.inference.grey import GreyStates, evaluate
 from stcnn.nn.lattices.lattice import within
 from stcnn.nn.lattices.map_lattice import MapLattice
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.past import require_past
 from stcnn.nn.population import Population
 from stcnn.nn.readout.readouts import Readouts
 from stcnn.nn.response import NetworkOutput
@@ -142,7 +143,9 @@ class Network(nn.Module):
 
         Raises:
             ShapeError: a multiplicity of another shape.
+            ConfigError: the filters would keep more of the past than there may be.
         """
+        require_past(self, rate_hz, source.contrast(0, 1).shape[0])
         eye = self._sample_columns(source, rate_hz, n_grey)
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None
         if multiplicity is None:

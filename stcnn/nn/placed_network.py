@@ -10,6 +10,7 @@ from torch import Tensor
 from stcnn.nn.filters.kind import FilterState
 from stcnn.nn.frames import Frames, as_source
 from stcnn.nn.network import Network
+from stcnn.nn.past import require_past
 from stcnn.nn.pieces import Carried
 from stcnn.nn.sites import Neurons
 from stcnn.nn.stack.problem import Clips
@@ -80,6 +81,7 @@ class PlacedNetwork(Network):
         """
         source = as_source(frames)
         n_grey = min(n_grey, source.n_frames - 1) if before is None else 0
+        require_past(self, rate_hz, source.contrast(0, 1).shape[0])
         sampled = self.eye.sample_frames(source, self.deg_per_px, n_grey)
         eye, eye_state = self.eye.low_pass(sampled, rate_hz, before and before.eye)
         prefix = eye.new_zeros(n_grey, 1, *eye.shape[2:]) if n_grey else None

@@ -6,27 +6,18 @@ was slipped into a key, and would take the memory of a machine before anything i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
-from stcnn.errors import ConfigError
 from stcnn.nn.eye import EyeConfig
 from stcnn.nn.hidden import HiddenConfig
 from stcnn.nn.readout.config import CellTypeConfig, ReadoutConfig
+from stcnn.nn.shares import Share, require_at_most
 from stcnn.nn.windows import Pair
 
 MOST_WEIGHTS = 30_000_000
 """Weights of a network; with their gradients and Adam's two moments half a gigabyte."""
 MOST_VALUES = 20_000_000
 """Values of all maps in one frame of one clip, 80 MB."""
-
-
-class _Share(NamedTuple):
-    """How many numbers a key asks for."""
-
-    n: int
-    key: str
-    found: str
 
 
 def require_size(
@@ -49,12 +40,16 @@ def require_size(
         ConfigError: it is larger; the sentence names the key that asks for most of it.
     """
     layers = [] if hidden is None else list(_layers(hidden, eye.lattice))
-    _judge([share for share, _ in layers] + [_readouts(readout, cell_types, channels)], MOST_WEIGHTS, "weights")
+    require_at_most(
+        [share for share, _ in layers] + [_readouts(readout, cell_types, channels)], MOST_WEIGHTS, "weights"
+    )
     columns = eye.lattice[0] * eye.lattice[1]
-    _judge([_Share(columns, "eye.lattice", str(eye.lattice)), *(m for _, m in layers)], MOST_VALUES, "values of maps")
+    require_at_most(
+        [Share(columns, "eye.lattice", str(eye.lattice)), *(m for _, m in layers)], MOST_VALUES, "values of maps"
+    )
 
 
-def _layers(hidden: HiddenConfig, lattice: Pair) -> Iterator[tuple[_Share, _Share]]:
+def _layers(hidden: HiddenConfig, lattice: Pair) -> Iterator[tuple[Share, Share]]:
     """Yield the weights and the values in a frame of each layer."""
     inputs = 1
     for i, outputs in enumerate(hidden.channels):
@@ -62,27 +57,16 @@ def _layers(hidden: HiddenConfig, lattice: Pair) -> Iterator[tuple[_Share, _Shar
         rows, columns = shape.kernel
         lattice = shape.makes(lattice)
         found = f"{outputs} x {inputs} channels with kernels of {rows} x {columns} in layer {i}"
-        weights = _Share(inputs * outputs * rows * columns, "hidden.channels and kernel_columns", found)
+        weights = Share(inputs * outputs * rows * columns, "hidden.channels and kernel_columns", found)
         found = f"{outputs} channels of {lattice[0]} x {lattice[1]} columns in layer {i}"
-        yield weights, _Share(outputs * max(lattice[0], 0) * max(lattice[1], 0), "hidden.channels, eye.lattice", found)
+        yield weights, Share(outputs * max(lattice[0], 0) * max(lattice[1], 0), "hidden.channels, eye.lattice", found)
         inputs = outputs
 
 
-def _readouts(readout: ReadoutConfig, cell_types: Mapping[str, CellTypeConfig], channels: int) -> _Share:
+def _readouts(readout: ReadoutConfig, cell_types: Mapping[str, CellTypeConfig], channels: int) -> Share:
     """Return the weights of all readouts, which are laid out on a window that holds those of all cell types."""
     rows = max(each.window[0] for each in cell_types.values())
     columns = max(each.window[1] for each in cell_types.values())
     count = len(cell_types) * readout.filter.INPUTS * channels * rows * columns
     found = f"windows of {rows} x {columns} columns in {channels} channels for {len(cell_types)} cell types"
-    return _Share(count, "cell_types.*.window_columns and hidden.channels", found)
-
-
-def _judge(shares: Sequence[_Share], most: int, what: str) -> None:
-    total = sum(share.n for share in shares)
-    if total > most:
-        largest = max(shares)
-        raise ConfigError(
-            f"the network has {total:,} {what}, for instance {largest.found}",
-            expected=f"at most {most:,}",
-            remedy=f"lower model.{largest.key}",
-        )
+    return Share(count, "cell_types.*.window_columns and hidden.channels", found)

@@ -1,4 +1,4 @@
-"""A network that is too large is refused by its numbers, before a weight is drawn."""
+"""A network that is too large is refused by its numbers, before a weight is drawn or a frame is kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 
 from stcnn.errors import ConfigError
 from stcnn.nn import size
+from stcnn.nn.inference.folded import Folded
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.past import MOST_KEPT, require_past
 from stcnn.nn.population import Population
 from stcnn.nn.size import MOST_VALUES, MOST_WEIGHTS
 
@@ -94,3 +96,57 @@ def test_the_counts_are_those_of_the_network() -> None:
             values for name, values in model.eval().maps(torch.zeros(1, 1, 84, 84), 60.0).items() if "hidden" in name
         ]
         assert [m.n for _, m in size._layers(config.hidden, config.eye.lattice)] == [v[0, 0].numel() for v in maps]
+
+
+SMALL: dict[str, Any] = {"eye": {"lattice": (15, 15)}, "cell_types": {"default": {"window_columns": 15}}}
+LONG: dict[str, tuple[dict[str, Any], int, str]] = {
+    "exponential, where its end changes a digit": (
+        {"hidden": {"channels": [4], "filter": {"kernel_s": 60, "tau_init_s": (30, 30)}}},
+        60 * 10_000 * 4,
+        "hidden",
+    ),
+    "power-exponential": (
+        {"hidden": {"channels": [2], "filter": {"kind": "power_exponential", "kernel_s": 60}}},
+        60 * 10_000 * 2,
+        "hidden",
+    ),
+}
+PER_CLIP = {name: kept * 15 * 15 for name, (_, kept, _) in LONG.items()}
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("name", LONG)
+def test_the_past_that_kernels_would_keep_is_judged_by_key_before_it_is_kept(name: str, train: bool) -> None:
+    given, kept, section = LONG[name]
+    model = STCNN(ModelConfig(**SMALL, **given), POPULATION).train(train)
+    places = f"{kept:,} in all channels at each of {15 * 15:,} places in 2 clips at 10000 Hz"
+    said = f"{2 * PER_CLIP[name]:,} values of the past to keep, for instance {places} by model.{section}.filter"
+    assert 2 * PER_CLIP[name] > MOST_KEPT
+    with torch.set_grad_enabled(train), pytest.raises(ConfigError, match=re.escape(said)) as refused:
+        model(torch.zeros(2, 3, 20, 20), 10_000.0)
+    assert refused.value.remedy == f"lower model.{section}.filter.kernel_s"
+
+
+def test_a_stream_judges_the_past_before_its_first_frame() -> None:
+    model = STCNN(ModelConfig(**SMALL, **LONG["power-exponential"][0]), POPULATION).eval()
+    with pytest.raises(ConfigError, match="values of the past to keep"):
+        model.stream(rate_hz=20_000.0)
+
+
+def test_kernels_without_end_and_those_whose_end_changes_no_digit_keep_nothing() -> None:
+    for hidden in ({}, {"filter": {"kernel_s": 60, "tau_init_s": (0.01, 0.1)}}, {"filter": {"kind": "none"}}):
+        model = STCNN(ModelConfig(**SMALL, hidden={"channels": [4], **hidden}), POPULATION)
+        require_past(model, 1e6, 10_000)
+
+
+def test_what_is_counted_is_what_a_stream_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One value fewer than a stream's state holds is refused, that many are not."""
+    given = {"hidden": {"channels": [3, 2], "kernel_columns": 3, "filter": {"kind": "power_exponential"}}}
+    model = STCNN(ModelConfig(**SMALL, **given), POPULATION).eval()
+    filters = Folded(model, 50.0, 2).filters
+    held = sum(rows.numel() for name, filter in filters.items() for rows in filter.state().values() if "hidden" in name)
+    monkeypatch.setattr("stcnn.nn.past.MOST_KEPT", held)
+    Folded(model, 50.0, 2)
+    monkeypatch.setattr("stcnn.nn.past.MOST_KEPT", held - 1)
+    with pytest.raises(ConfigError, match=f"{held:,} values"):
+        Folded(model, 50.0, 2)

@@ -49,6 +49,10 @@ class FiniteKernel(FilterKind):
         area = dt_s * h.sum(0) if self.scale == "area" else torch.sqrt(dt_s * h.square().sum(0))
         return h * (self.gain_hz * dt_s / area)
 
+    def kept(self, constants: Constants, rate_hz: float) -> int:
+        """Return the values that the kernel reads of each channel."""
+        return (n_taps(self.kernel_s, 1 / rate_hz) or 1) * len(next(iter(constants.values())))
+
     def filtered(
         self, x: Tensor, constants: Constants, rate_hz: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:

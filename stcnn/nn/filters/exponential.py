@@ -47,6 +47,14 @@ class ExponentialConfig(FilterKind):
         """Return the factor between the leaky integrator and the scaled kernel, ``(C,)``."""
         return exponential_gain(constants["tau_s"], 1 / rate_hz, self)
 
+    def kept(self, constants: Constants, rate_hz: float) -> int:
+        """Return the values that a kernel takes back when it ends, none where its end changes no digit."""
+        tau_s = constants["tau_s"]
+        taps = n_taps(self.kernel_s, 1 / rate_hz)
+        if taps is None or (taps > SHORT_TAPS and not truncation_matters(tau_s, 1 / rate_hz, taps)):
+            return 0
+        return taps * len(tau_s)
+
     def filtered(
         self, x: Tensor, constants: Constants, rate_hz: float, state: FilterState | None = None
     ) -> tuple[Tensor, FilterState]:

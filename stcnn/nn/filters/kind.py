@@ -124,6 +124,10 @@ class FilterKind(Config):
         """Return the factor ``(C,)`` a layer folds into the weights before the filter; None where it is one."""
         return None
 
+    def kept(self, constants: Constants, rate_hz: float) -> int:
+        """Return how many values of the past the filter keeps at a place, those of all channels together."""
+        return 0
+
     @abstractmethod
     def filtered(
         self, x: Tensor, constants: Constants, rate_hz: float, state: FilterState | None = None

@@ -27,6 +27,7 @@ from stcnn.nn.inference.carried import CarriedCore
 from stcnn.nn.ops.correlate import correlate, use_fourier
 from stcnn.nn.optics import Sampling
 from stcnn.nn.parts import Parts
+from stcnn.nn.past import require_past
 from stcnn.nn.readout.readouts import Readouts
 from stcnn.nn.stack.chunked_rows import chunk_pictures
 from stcnn.nn.windows import Window
@@ -164,6 +165,8 @@ class Folded:
             sizes = []
         for layer, size in zip(reversed(list(model.hidden)), reversed(sizes[:-1]), strict=True):
             windows.insert(0, layer.convolution.reads(windows[0]).within(size))
+        shapes = [(window.bottom - window.top, window.right - window.left) for window in windows]
+        require_past(model, rate_hz, clips, shapes)
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
         self._like = model.calcium.tau_s.detach()
         self.eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
