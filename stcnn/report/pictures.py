@@ -101,7 +101,8 @@ def _of_the_fit(findings: Findings) -> Drawn:
         deg_per_px = findings.dataset.deg_per_px
         drawn["places"] = (
             visual_field(places, (rows * deg_per_px, columns * deg_per_px)),
-            "Map of the visual field with the place of every neuron, by cell type.",
+            "Map of the visual field with the place of every neuron. Where cell types share a place, as those of one "
+            "animal often do, each has a ring of its own size around the dot of the first.",
         )
     ladder = run.path / "comparison_validation" / "ladder.csv"
     if ladder.is_file():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -12,10 +14,15 @@ from stcnn.viz.theme import LIGHT, Margins, Theme, colours, panels, themed
 LEARNED = ("azimuth_deg", "elevation_deg")
 RECORDED = ("recorded_azimuth_deg", "recorded_elevation_deg")
 MARGIN_DEG = 4.0
+INNERMOST_PT, RING_PT, RING_LINE_PT = 3.5, 3.2, 1.2
+"""Diameter of the marker of the first cell type, by how much that of each further one is larger, and its line."""
 
 
 def visual_field(places: pd.DataFrame, picture_deg: tuple[float, float], theme: Theme = LIGHT) -> Figure:
     """Draw a map of the receptive fields of all neurons as the fly sees them, in degrees from the middle of the movie.
+
+    Neurons of one animal are often recorded at one place. Where two cell types share one, each type has a ring of its
+    own size around the place, the first a dot, and none hides another.
 
     Args:
         places: ``cell_type``, ``azimuth_deg``, ``elevation_deg``; where places are learned, also
@@ -35,6 +42,10 @@ def visual_field(places: pd.DataFrame, picture_deg: tuple[float, float], theme: 
         axes.add_patch(edge)
         axes.axhline(0, color=theme.faint, lw=0.5, zorder=0)
         axes.axvline(0, color=theme.faint, lw=0.5, zorder=0)
+        shared = places[["cell_type", *LEARNED]].round(1).drop_duplicates().duplicated([*LEARNED]).any()
+        rings = {
+            name: _ring(number if shared else 0, colour) for number, (name, colour) in enumerate(colours(names).items())
+        }
         for name, colour in colours(names).items():
             mine = places[places.cell_type == name]
             x, y = (mine[column].to_numpy() for column in LEARNED)
@@ -45,13 +56,18 @@ def visual_field(places: pd.DataFrame, picture_deg: tuple[float, float], theme: 
             if "azimuth_low_deg" in places:
                 axes.hlines(y, mine.azimuth_low_deg, mine.azimuth_high_deg, color=colour, lw=0.7, alpha=0.6)
                 axes.vlines(x, mine.elevation_low_deg, mine.elevation_high_deg, color=colour, lw=0.7, alpha=0.6)
-            axes.plot(x, y, "o", color=colour, ms=3.5, mew=0)
-        handles = [
-            Line2D([], [], color=colour, marker="o", ls="", ms=4, label=n) for n, colour in colours(names).items()
-        ]
+            axes.plot(x, y, ls="", label=name, **rings[name])
+        handles = [Line2D([], [], ls="", label=name, **ring) for name, ring in rings.items()]
         if moved:
             handles.append(Line2D([], [], color=theme.ink, marker="o", mfc="none", ls="", ms=4, label="as recorded"))
-        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1))
+        largest_pt = max(ring["ms"] for ring in rings.values())
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), labelspacing=max(0.5, largest_pt / 30))
         axes.set(xlim=(-across_deg / 2, across_deg / 2), ylim=(-down_deg / 2, down_deg / 2))
         axes.set(xlabel="azimuth, deg", ylabel="elevation, deg", aspect="equal")
     return figure
+
+
+def _ring(number: int, colour: str) -> dict[str, Any]:
+    """Marker of a cell type: a dot, or a ring around those of the types before."""
+    look = {"marker": "o", "ms": INNERMOST_PT + RING_PT * number, "mec": colour, "mew": RING_LINE_PT if number else 0}
+    return look | {"mfc": "none" if number else colour}

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -38,7 +39,7 @@ def test_the_map_of_the_visual_field_has_every_neuron_where_it_sits():
     )
     figure = visual_field.visual_field(places, (20.0, 40.0))
     (axes,) = figure.axes
-    drawn = [line for line in axes.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() != "none"]
+    drawn = [line for line in axes.lines if line.get_label() in ("a", "b")]
     assert [np.asarray(line.get_xdata()).tolist() for line in drawn] == [[1.0, -2.0], [30.0]]
     assert [np.asarray(line.get_ydata()).tolist() for line in drawn] == [[5.0, 0.0], [-3.0]]
     assert axes.get_xlim()[1] >= 30
@@ -47,6 +48,21 @@ def test_the_map_of_the_visual_field_has_every_neuron_where_it_sits():
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "as recorded"]
+
+
+def test_no_cell_type_hides_another_that_was_recorded_at_the_same_place():
+    names = ["a", "b", "c", "d", "e"]
+    places = pd.DataFrame({"cell_type": names, "azimuth_deg": 3.0, "elevation_deg": -2.0})
+    figure = visual_field.visual_field(places, (20.0, 40.0))
+    (axes,) = figure.axes
+    figure.set_dpi(200)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    left = round(axes.get_position().x1 * canvas.get_width_height()[0])
+    of_the_map = np.asarray(canvas.buffer_rgba())[:, :left, :3].reshape(-1, 3)
+    for colour in PALETTE[:5]:
+        wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (of_the_map == wanted).all(1).sum() > 10, colour  # in the map itself, not in the legend beside it
 
 
 def test_loss_history_draws_every_cell_type_and_marks_the_kept_epoch():
