@@ -17,6 +17,8 @@ from pathlib import Path
 import pandas as pd
 import record
 
+from stcnn.run_folder import folder_name
+
 LOOK_EVERY_S = 0.3
 
 
@@ -68,7 +70,7 @@ def watch(overrides: list[str], folder: Path, name: str, for_s: float) -> Watche
             time.sleep(LOOK_EVERY_S)
         kept["finished"] = status == 0
         path.write_text(json.dumps(kept))
-    found = sorted(folder.glob(f"{name}_*/scores.csv"))
+    found = sorted(folder.glob(f"{folder_name(name)}_*/scores.csv"))
     if not found:
         return None
     epochs = {int(epoch): seconds for epoch, seconds in kept["epochs"].items()}
@@ -85,7 +87,7 @@ def _look(pid: int, folder: Path, name: str, before_s: float, kept: dict) -> Non
     kept["cpu_s"] = before_s + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     peak_kb = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]
     kept["peak_gb"] = max([kept["peak_gb"], *(kb / 1e6 for kb in peak_kb)])
-    for scores in folder.glob(f"{name}_*/scores.csv"):
+    for scores in folder.glob(f"{folder_name(name)}_*/scores.csv"):
         try:
             latest = int(pd.read_csv(scores).epoch.max())
         except (ValueError, OSError):
