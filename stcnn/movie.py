@@ -11,21 +11,70 @@ Convention:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from stcnn.errors import DataError, ShapeError
 
 BACKGROUND = 0.498
 """Grey of the published recordings (Klapoetke et al. 2022), as a fraction of white."""
 ALL = slice(None)
+
 PRE_GREY_S = 2.0
 """Grey that a network sees before a movie, in training and whenever it is asked; 360 frames as published."""
+
+
+class FramesOnDemand:
+    """Frames of a movie that are read when they are asked for, for movies too long to be held.
+
+    A slice of frames reads these alone; anything else, :func:`numpy.asarray` included, reads them all.
+
+    Args:
+        shape: ``(T, Y, X)``.
+        dtype: uint8 for codes, else float32.
+        read: returns frames from a first up to, not including, a last one; must survive pickling.
+    """
+
+    ndim = 3
+
+    def __init__(self, shape: tuple[int, int, int], dtype: DTypeLike, read: Callable[[int, int], NDArray[Any]]) -> None:
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.read = read
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (self.read(number, number + 1)[0] for number in range(len(self)))
+
+    @property
+    def size(self) -> int:
+        """Number of pixels of all frames."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all frames would take."""
+        return self.size * self.dtype.itemsize
+
+    def __getitem__(self, which: Any) -> NDArray[Any]:  # noqa: ANN401 - whatever an array can be indexed with
+        if isinstance(which, slice) and which.step in (None, 1):
+            start, stop, _ = which.indices(len(self))
+            return self.read(start, max(start, stop))
+        if isinstance(which, int | np.integer):
+            number = range(len(self))[which]
+            return np.asarray(self.read(number, number + 1)[0])
+        return np.asarray(np.asarray(self)[which])
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.read(0, len(self)), dtype)
 
 
 @dataclass(frozen=True)
@@ -33,7 +82,8 @@ class Movie:
     """A grey-scale movie with its units.
 
     Args:
-        frames: ``(T, Y, X)``, float32 luminance in 0..1, or uint8 codes into ``levels``.
+        frames: ``(T, Y, X)``, float32 luminance in 0..1, or uint8 codes into ``levels``; or :class:`FramesOnDemand`,
+            whose reader answers for their values.
         rate_hz: frames per second.
         deg_per_px: degrees of visual angle per pixel.
         background: luminance of the grey that surrounds the movie in space and time.
@@ -59,7 +109,8 @@ class Movie:
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        frames = np.asarray(self.frames)
+        is_read_later = isinstance(self.frames, FramesOnDemand)
+        frames = self.frames if is_read_later else np.asarray(self.frames)
         if frames.ndim != 3 or 0 in frames.shape:
             raise ShapeError(
                 f"movie frames have shape {frames.shape}",
@@ -78,7 +129,7 @@ class Movie:
                 found = f"movie levels are {levels.dtype} of shape {levels.shape}"
                 raise ShapeError(found, expected="the luminance of each of at most 256 codes")
             object.__setattr__(self, "levels", levels.astype(np.float32))
-            if int(frames.max()) >= len(levels):
+            if not is_read_later and int(frames.max()) >= len(levels):
                 raise ShapeError(
                     f"movie frames hold code {int(frames.max())} but there are {len(levels)} levels",
                     expected="every code to have its luminance",
@@ -87,8 +138,8 @@ class Movie:
         else:
             if self.levels is not None:
                 raise ShapeError(f"movie has levels with {frames.dtype} frames", expected="uint8 codes")
-            frames = frames.astype(np.float32)
-            checked = frames
+            frames = frames if is_read_later else frames.astype(np.float32)
+            checked = np.zeros(1) if is_read_later else frames
         _require_luminance(checked)
         object.__setattr__(self, "frames", frames)
 

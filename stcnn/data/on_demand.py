@@ -13,7 +13,7 @@ import pandas as pd
 
 from stcnn.data.recordings import EVEN_WITHIN, TABLE_COLUMNS, Recording, RecordingInfo, Samples
 from stcnn.errors import DataError
-from stcnn.movie import Movie
+from stcnn.movie import FramesOnDemand, Movie
 
 
 class _Lazy(Sequence[Recording]):
@@ -110,12 +110,16 @@ class MoviesOnDemand(Mapping[str, Movie]):
             raise KeyError(name)
         movie = self.recent.pop(name) if name in self.recent else self.load(name)
         self.recent[name] = movie
-        while len(self.recent) > 1 and sum(m.frames.nbytes for m in self.recent.values()) > self.keep_bytes:
+        while len(self.recent) > 1 and sum(map(_held_bytes, self.recent.values())) > self.keep_bytes:
             self.recent.popitem(last=False)
         return movie
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"recent": OrderedDict()}
+
+
+def _held_bytes(movie: Movie) -> int:
+    return 0 if isinstance(movie.frames, FramesOnDemand) else movie.frames.nbytes
 
 
 class JoinedRecordings(_Lazy):

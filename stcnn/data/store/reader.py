@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-import zarr
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset, select
@@ -26,14 +24,13 @@ from stcnn.data.store.layout import (
     SAMPLE_CHUNK,
     VERSION,
 )
+from stcnn.data.store.movies import StoredMovies
+from stcnn.data.store.opened import RESTORE, Opened
 from stcnn.data.store.sums import ROOT, StoredSums, require_same_attributes
 from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
-from stcnn.movie import Movie
-from stcnn.reading import read_json, reading, require_file, require_room, require_stored
+from stcnn.reading import read_json, reading, require_file
 from stcnn.validation import Config
-
-RESTORE = "copy the store again or import the recordings again"
 
 __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]
 
@@ -77,7 +74,7 @@ def open_store(path: str | Path) -> Dataset:
 def _opened(path: Path, attributes: Mapping[str, Any]) -> Dataset:
     _require_whole(path, attributes["files"])
     require_same_attributes(path, attributes)
-    opened = _Opened(path)
+    opened = Opened(path)
     infos = {info["name"]: info | {"array": f"movies/{i:04d}"} for i, info in enumerate(attributes["movies"])}
     named = [*CATEGORIES, *(name for name in OPTIONAL_CATEGORIES if name in attributes["categories"])]
     numbers = [*NUMBERS, *(n for n in OPTIONAL_NUMBERS if f"recordings/{n}/zarr.json" in attributes["files"])]
@@ -149,72 +146,7 @@ def _require_whole(path: Path, files: Mapping[str, int]) -> None:
             )
 
 
-class _Opened:
-    """A part of a store that each process opens for itself."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._group: zarr.Group | None = None
-        self._pid = 0
-
-    def array(self, name: str) -> zarr.Array:
-        """The array of this name."""
-        if self._group is None or self._pid != os.getpid():
-            self._group = zarr.open_group(self.path, mode="r", use_consolidated=False)
-            self._pid = os.getpid()
-        array = self._group[name]
-        assert isinstance(array, zarr.Array), name
-        return array
-
-    def read(self, name: str) -> NDArray[Any]:
-        """All values of an array.
-
-        Raises:
-            FileError: the file is damaged.
-        """
-        where = self.path / name
-        remedy = RESTORE
-        with reading(where, "an undamaged store", remedy):
-            array = self.array(name)
-            require_room(array.nbytes, str(where))
-            require_stored(array.nbytes, array.nbytes_stored, str(where))
-            return np.asarray(array[:])
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_group": None}
-
-
-class StoredMovies(_Opened):
-    """Reads the movies of a store."""
-
-    def __init__(self, path: Path, infos: Mapping[str, Mapping[str, Any]], deg_per_px: float) -> None:
-        super().__init__(path)
-        self.infos = infos
-        self.deg_per_px = deg_per_px
-
-    def __call__(self, name: str) -> Movie:
-        """Read one movie.
-
-        Raises:
-            FileError: the file is damaged.
-        """
-        info = self.infos[name]
-        frames = self.read(info["array"])
-        track = self.array(info["array"]).attrs.get("track", {})
-        assert isinstance(track, Mapping)
-        return Movie(
-            frames=frames if info["levels"] is not None else frames.astype(np.float32),
-            rate_hz=info["rate_hz"],
-            deg_per_px=self.deg_per_px,
-            background=info["background"],
-            onset_s=info["onset_s"],
-            levels=None if info["levels"] is None else np.array(info["levels"], np.float32),
-            parameters=info["parameters"],
-            track={key: np.array(values) for key, values in track.items()},
-        )
-
-
-class StoredPrints(_Opened, Mapping[str, NDArray[np.uint64]]):
+class StoredPrints(Opened, Mapping[str, NDArray[np.uint64]]):
     """Fingerprints of the movies of a store, read when the first is asked for."""
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
@@ -236,7 +168,7 @@ class StoredPrints(_Opened, Mapping[str, NDArray[np.uint64]]):
         return self.prints[self.place[name]]
 
 
-class StoredTraces(_Opened):
+class StoredTraces(Opened):
     """Reads the traces of a store and their time stamps."""
 
     def __init__(self, path: Path, n_samples: NDArray[np.int64]) -> None:
