@@ -8,7 +8,8 @@ npy    exact                    nothing
 mp4    8 bits, without loss     rate; and if written here: degrees per pixel, background, onset, parameters
 tif    8 bits                   of ImageJ or OME the rate; and if written here: all but the track
 gif    8 bits                   rate (it may play slower than the movie)
-pat    16 or 2 levels           nothing (pattern of a G4 LED arena, see :mod:`stcnn.stimuli.arena`)
+pat    16 or 2 levels           nothing (pattern of a G4, G4.1 or G6 LED arena, see :mod:`stcnn.stimuli.patterns`)
+mat    16 or 2 levels           nothing (pattern of a G3 LED arena)
 ====== ======================== ==========================================================================
 
 Other videos (avi, mov, mkv, webm) are read, not written. What a file does not say must be said by who reads it. What
@@ -51,7 +52,7 @@ def write_movie(movie: Movie, path: str | Path) -> Path:
 
     Raises:
         FileError: the ending is unknown, or the folder cannot be written to.
-        ShapeError: the movie does not fit the panels of an arena (.pat).
+        ShapeError: the movie does not fit the panels of an arena (.pat, .mat).
     """
     path = Path(path)
     write = _format_of(path, writing=True).write

@@ -9,15 +9,12 @@ import av
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stcnn import stimuli as s
 from stcnn.errors import DataError, FileError, ShapeError, StcnnError
 from stcnn.movie import Movie
 from stcnn.stimuli import Screen, Timing, on_screen, read_movie, write_movie
-from stcnn.stimuli.arena import Pattern, decode_pattern, encode_pattern
 
 SCREEN = Screen(shape_px=(25, 33), deg_per_px=2, rate_hz=120)
 
@@ -190,60 +187,6 @@ def test_the_note_in_a_video_is_readable_by_others(movie: Movie, tmp_path: Path)
     assert note["parameters"]["size_deg"] == 15
 
 
-def decoded_byte_by_byte(content: bytes) -> NDArray[np.int64]:
-    """The published description of G4 patterns, read literally: shared/facts.md, section 5. Row 0 is the bottom."""
-    n_frames, levels, n_rows, n_columns = content[0] + 256 * content[1], content[4], content[5], content[6]
-    frames = np.zeros((n_frames, n_rows * 16, n_columns * 16), int)
-    at = 7
-    for frame in frames:
-        for i in range(n_rows):
-            for j in range(1, 5):
-                assert content[at] == i + 1
-                at += 1
-                for k in range(1, 34 if levels == 16 else 10):
-                    for m in range(n_columns):
-                        byte = content[at]
-                        at += 1
-                        if k == 1:
-                            assert byte == (levels == 16)
-                            continue
-                        pixel = (k - 2) * (2 if levels == 16 else 8)
-                        stored_row, column = (j - 1) % 2 * 8 + pixel // 8, m * 16 + j // 3 * 8 + pixel % 8
-                        row = i * 16 + 15 - stored_row
-                        if levels == 16:
-                            frame[row, column : column + 2] = byte & 15, byte >> 4
-                        else:
-                            frame[row, column : column + 8] = [byte >> bit & 1 for bit in range(8)]
-    assert at == len(content)
-    return frames
-
-
-@pytest.mark.parametrize("n_levels", [2, 16])
-def test_arena_patterns_are_what_the_arena_expects(n_levels: int) -> None:
-    codes = np.random.default_rng(0).integers(0, n_levels, (3, 32, 48)).astype(np.uint8)
-    content = encode_pattern(Pattern(codes, n_levels))
-    assert len(content) == 7 + 3 * (3 * (33 if n_levels == 16 else 9) + 1) * 2 * 4
-    np.testing.assert_array_equal(decoded_byte_by_byte(content), codes[:, ::-1])
-
-
-@given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 4), st.sampled_from([2, 16]), st.integers(0, 2**32 - 1))
-def test_arena_patterns_come_back(n_frames: int, rows: int, columns: int, n_levels: int, seed: int) -> None:
-    shape = n_frames, rows * 16, columns * 16
-    codes = np.random.default_rng(seed).integers(0, n_levels, shape).astype(np.uint8)
-    again = decode_pattern(encode_pattern(Pattern(codes, n_levels)))
-    np.testing.assert_array_equal(again.codes, codes)
-    assert again.n_levels == n_levels
-
-
-def test_arena_patterns_of_version_2_and_with_a_y_dimension_are_read() -> None:
-    codes = np.random.default_rng(1).integers(0, 2, (6, 16, 32)).astype(np.uint8)
-    first = encode_pattern(Pattern(codes, 2))
-    named_arena = first[:2] + bytes([0x80 | 3 << 4, 7]) + first[4:]
-    two_by_three = bytes([2, 0, 3, 0]) + first[4:]
-    for content in (named_arena, two_by_three):
-        np.testing.assert_array_equal(decode_pattern(content).codes, codes)
-
-
 def test_a_movie_for_the_arena_has_sixteen_levels_or_two(tmp_path: Path) -> None:
     arena = Screen(shape_px=(48, 192), deg_per_px=1.875, rate_hz=500)
     spot = s.moving_spot(arena, size_deg=20, speed_deg_s=5000, timing=Timing(before_s=0.01))
@@ -255,6 +198,19 @@ def test_a_movie_for_the_arena_has_sixteen_levels_or_two(tmp_path: Path) -> None
     assert write_movie(binary, tmp_path / "steps.pat").read_bytes()[4] == 2
     with pytest.raises(ShapeError, match="multiples of 16"):
         write_movie(s.moving_spot(SCREEN, size_deg=5), tmp_path / "spot.pat")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape_px", "start"), [("g6.pat", (40, 60), b"G6PT"), ("g3.mat", (24, 96), b"MATLAB")]
+)
+def test_movies_for_other_arenas(tmp_path: Path, name: str, shape_px: tuple[int, int], start: bytes) -> None:
+    screen = Screen(shape_px=shape_px, deg_per_px=1.8, rate_hz=200)
+    spot = s.moving_spot(screen, size_deg=20, speed_deg_s=1000, timing=Timing(before_s=0.01))
+    path = write_movie(spot, tmp_path / name)
+    assert path.read_bytes().startswith(start)
+    again = read_movie(path, rate_hz=200, deg_per_px=1.8, background=0.498)
+    np.testing.assert_allclose(again.luminance(), spot.luminance(), atol=1 / 15)
+    assert not again.contrast()[:2].any()
 
 
 def test_a_movie_keeps_its_light_on_another_screen() -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from stcnn.movie import Movie
 from stcnn.stimuli.formats.arrays import read_npy_movie, read_npz_movie, write_npy, write_npz
 from stcnn.stimuli.formats.encoding import write_video
-from stcnn.stimuli.formats.pattern import read_pattern, write_pattern
+from stcnn.stimuli.formats.pattern import read_mat, read_pattern, write_mat, write_pattern
 from stcnn.stimuli.formats.source import Choices as Choices
 from stcnn.stimuli.formats.source import Source as Source
 from stcnn.stimuli.formats.tiff import read_tiff, write_tiff
@@ -35,4 +35,5 @@ FORMATS = (
     Format((".avi", ".mov", ".mkv", ".webm"), open_video),
     Format((".tif", ".tiff"), read_tiff, write_tiff),
     Format((".pat",), read_pattern, write_pattern),
+    Format((".mat",), read_mat, write_mat),
 )

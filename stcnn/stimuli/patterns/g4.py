@@ -4,9 +4,9 @@ A file has a header of 7 bytes: number of patterns along x and along y (two litt
 the high bit of the third byte is set, and bytes 3 and 4 name the arena instead), 16 or 2 grey levels (4 or 1 in old
 files), rows and columns of panels. Then come the patterns, x fastest. Panels have 16 x 16 pixels and are sent row of
 panels by row, in four quadrants of 8 x 8 pixels (left upper, left lower, right upper, right lower as stored). For each
-row of panels and quadrant there is the number of the row (from 1), then a command byte for each panel of the row (bit
-0 set for 16 levels), then the pixels in the order of the quadrant, each byte for all panels of the row in turn: two
-pixels of 4 bits, the left one low, or eight of 1 bit, the left one lowest.
+row of panels and quadrant there is the number of the row (from 1), then a command byte for each panel of the row (bit 0
+set for 16 levels, the others a brightness called stretch), then the pixels in the order of the quadrant, each byte for
+all panels of the row in turn: two pixels of 4 bits, the left one low, or eight of 1 bit, the left one lowest.
 
 Rows of panels count from the bottom of the arena and rows of pixels within a panel from its top. A file holds neither
 the frame rate nor degrees.
@@ -14,66 +14,64 @@ the frame rate nor degrees.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from stcnn.errors import FileError, ShapeError
+from stcnn.stimuli.patterns.pattern import PANEL_PX as PANELS_PX
+from stcnn.stimuli.patterns.pattern import Codes, Generation, Pattern, panels_of
 
-PANEL_PX = 16
+PANEL_PX = PANELS_PX["G4"]
 HEADER_BYTES = 7
-Codes = NDArray[np.uint8]
+GENERATIONS: dict[int, Generation] = {2: "G4", 3: "G4.1"}
+"""Generations by their number in a header of version 2."""
 
 
-class Pattern(NamedTuple):
-    """Grey levels ``(T, Y, X)`` from 0 to ``n_levels - 1``, row 0 at the top."""
-
-    codes: Codes
-    n_levels: int
-
-
-def encode_pattern(pattern: Pattern) -> bytes:
-    """Write a version 1 file with all frames along x.
+def encode_g4(pattern: Pattern) -> bytes:
+    """Write a file: of version 2 where the pattern names its arena, otherwise of version 1.
 
     Raises:
         ShapeError: sides are not multiples of 16 pixels, or there are more frames or panels than the header can count.
     """
-    codes, n_levels = pattern
-    n_frames, height, width = codes.shape
-    rows = height // PANEL_PX
-    columns = width // PANEL_PX
-    if height % PANEL_PX or width % PANEL_PX or not 0 < rows < 256 or not 0 < columns < 256:
-        raise ShapeError(
-            f"a movie of {height} x {width} pixels does not fit the panels of an arena",
-            expected="multiples of 16 pixels",
-            remedy="render it on a screen such as Screen(shape_px=(48, 192), deg_per_px=1.875)",
-        )
-    if n_frames >= 2**16:
-        raise ShapeError(f"a movie has {n_frames} frames", expected="at most 65535 in an arena pattern")
+    rows, columns = panels_of(pattern, most=255)
+    codes = pattern.codes
+    n_levels = pattern.n_levels
+    n_frames = len(codes)
     quads = _quadrants(codes)
     four_bits: Codes = quads[..., 0::2] | quads[..., 1::2] << np.uint8(4)
     pixels = four_bits if n_levels == 16 else np.packbits(quads, axis=-1, bitorder="little")
     body = np.moveaxis(pixels.reshape(*quads.shape[:4], -1), 3, 4)  # (T, row, quadrant, byte, column)
-    command = np.full((n_frames, rows, 4, 1, columns), int(n_levels == 16), np.uint8)
+    stretch = np.zeros(n_frames, np.uint8) if pattern.brightness is None else pattern.brightness
+    per_frame = (stretch << np.uint8(1) | np.uint8(n_levels == 16)).reshape(-1, 1, 1, 1, 1)
+    command = np.broadcast_to(per_frame, (n_frames, rows, 4, 1, columns))
     message = np.concatenate([command, body], axis=3).reshape(n_frames, rows, 4, -1)
     number = np.broadcast_to(np.arange(1, rows + 1, dtype=np.uint8)[:, None, None], (n_frames, rows, 4, 1))
-    header = np.array([n_frames, 1], "<u2").tobytes() + bytes([n_levels, rows, columns])
-    return header + np.concatenate([number, message], axis=3).tobytes()
+    return _header(pattern, rows, columns) + np.concatenate([number, message], axis=3).tobytes()
 
 
-def decode_pattern(content: bytes) -> Pattern:
+def _header(pattern: Pattern, rows: int, columns: int) -> bytes:
+    shape = bytes([pattern.n_levels, rows, columns])
+    if not pattern.arena:
+        return np.array([pattern.n_x, pattern.n_y], "<u2").tobytes() + shape
+    if pattern.n_y > 1:
+        raise ShapeError(
+            "a pattern that names its arena has positions along y", expected="one or the other in a G4 pattern"
+        )
+    number = next(number for number, name in GENERATIONS.items() if name == pattern.generation)
+    return np.array([pattern.n_x], "<u2").tobytes() + bytes([0x80 | number << 4, pattern.arena]) + shape
+
+
+def decode_g4(content: bytes) -> Pattern:
     """Read a file of version 1 or 2.
 
     Raises:
         FileError: the file is not a G4 pattern, or is truncated.
     """
-    if content.startswith(b"G6PT"):
-        raise FileError("this is a pattern of a G6 arena", expected="a G4 or G4.1 pattern")
     if len(content) < HEADER_BYTES:
         raise FileError(f"a pattern file has {len(content)} bytes", expected="a header of 7 bytes and frames")
     along_x, along_y = (int(number) for number in np.frombuffer(content[:4], "<u2"))
-    n_frames = along_x * (1 if content[2] >= 0x80 else max(along_y, 1))
+    names_arena = content[2] >= 0x80
+    n_y = 1 if names_arena else max(along_y, 1)
+    n_frames = along_x * n_y
     n_levels = {16: 16, 4: 16, 2: 2, 1: 2}.get(content[4])
     rows = content[5]
     columns = content[6]
@@ -87,13 +85,16 @@ def decode_pattern(content: bytes) -> Pattern:
             remedy="check that it is a complete G4 pattern",
         )
     message = np.frombuffer(content, np.uint8, offset=HEADER_BYTES).reshape(n_frames, rows, 4, -1)[..., 1:]
-    body = message.reshape(n_frames, rows, 4, 1 + per_quadrant, columns)[:, :, :, 1:]
+    lines = message.reshape(n_frames, rows, 4, 1 + per_quadrant, columns)
+    stretch = lines[:, 0, 0, 0, 0] >> 1
+    body = lines[:, :, :, 1:]
     pixels = np.moveaxis(body, 3, 4).reshape(n_frames, rows, 4, columns, 8, -1)
     if n_levels == 16:
         quads = np.stack([pixels & 15, pixels >> 4], axis=-1).reshape(*pixels.shape[:5], 8)
     else:
         quads = np.unpackbits(pixels, axis=-1, bitorder="little")
-    return Pattern(_joined(quads), n_levels)
+    generation = GENERATIONS.get(content[2] >> 4 & 7, "G4") if names_arena else "G4"
+    return Pattern(_joined(quads), n_levels, generation, n_y, stretch, content[3] if names_arena else 0)
 
 
 def _quadrants(codes: Codes) -> Codes:
