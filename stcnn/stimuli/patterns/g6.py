@@ -13,8 +13,8 @@ byte, the left one highest, or 2 of 4 bits, the left one high), and the duty cyc
 
 Files of version 2 come in two kinds. In today's the checksum is the CRC-8/AUTOSAR of the header, and each frame ends
 with the CRC-16/CCITT-FALSE of itself, little-endian. Earlier ones have no end of frame, and the checksum is the
-exclusive or of all bytes behind the header; which one a file is, its length says. Of the earlier ones, those of the web tool of early 2026 leave the first two bytes
-of every panel zero.
+exclusive or of all bytes behind the header; which one a file is, its length says.
+Those of the web tool of early 2026 leave the first two bytes of every panel zero.
 """
 
 from __future__ import annotations
