@@ -1,20 +1,23 @@
 """Files appear whole or not at all, and what cannot be written is one sentence on the command line."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
 
 from stcnn import cli, command_line
 from stcnn.data import write_store
 from stcnn.errors import FileError
 from stcnn.run_folder import open_run
-from stcnn.writing import atomic_folder, atomic_write, is_locked, locked
+from stcnn.writing import atomic_files, atomic_folder, atomic_write, is_locked, locked
 from tests.support.made_up_data import dataset, write_published
 from tests.test_train import folders
 
@@ -145,3 +148,30 @@ def test_a_look_at_a_lock_of_ones_own_does_not_give_it_up(tmp_path: Path):
         assert seen_by_another().stdout.strip() == "True"
     assert not is_locked(tmp_path, "a")
     assert seen_by_another().stdout.strip() == "False"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no umask")
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_modes_follow_the_umask_so_that_colleagues_can_read(tmp_path: Path, mask: int):
+    before = os.umask(mask)
+    try:
+        with atomic_write(tmp_path / "weights.safetensors") as draft:
+            draft.write_bytes(safetensors.numpy.save({"w": np.zeros(2)}))
+        with atomic_folder(tmp_path / "run") as draft:
+            (draft / "checkpoints").mkdir(parents=True)
+            (draft / "config.yaml").write_text("seed: 0\n")
+        with atomic_files(tmp_path / "run") as draft:
+            (draft / "a.csv").write_text("x\n")
+            (draft / "b.csv").write_text("x\n")
+    finally:
+        os.umask(before)
+    made = {path.relative_to(tmp_path).as_posix(): path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    files, folders = 0o666 & ~mask, 0o777 & ~mask
+    assert made == {
+        "weights.safetensors": files,
+        "run": folders,
+        "run/checkpoints": folders,
+        "run/config.yaml": files,
+        "run/a.csv": files,
+        "run/b.csv": files,
+    }
