@@ -1,0 +1,1 @@
+"""Directions around a fly, and what stimuli of true angular size look like in them."""
