@@ -18,7 +18,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from stcnn.baselines.cascade import BENDS, FALLING_BENDS, Cascade, Shape
 from stcnn.baselines.design import Design, Spectra
-from stcnn.baselines.linear import Linear, regressed_gains
+from stcnn.baselines.linear import Linear, mean_where_unseen, regressed_gains
 from stcnn.baselines.starts import regressed_behind_indicators, started
 from stcnn.errors import TrainingError
 
@@ -104,7 +104,13 @@ def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
     of_type = errors.amin(1).argmin(0)
     factor = torch.tensor(FACTORS)[errors.argmin(1)[of_type, torch.arange(len(of_type))]]
     model = merged(starts, of_type, problem.design)
-    minimise(model, replace(problem, penalty=factor * problem.penalty), torch.ones(problem.n_folds), STEPS)
+    everything = torch.ones(problem.n_folds)
+    minimise(model, replace(problem, penalty=factor * problem.penalty), everything, STEPS)
+    seen = samples_of_neurons(model, problem, everything) > 0
+    neurons = list(problem.design.neurons.values())
+    with torch.no_grad():
+        for values in (model.gain, model.offset):
+            values.copy_(mean_where_unseen(values, seen, neurons))
     return model.eval()
 
 
@@ -145,16 +151,22 @@ def regress_unseen(model: Cascade, problem: Problem, folds: Tensor) -> None:
         problem: what it was fitted to.
         folds: 1 for a fold that counts, else 0, ``(K,)``.
     """
-    seen = torch.zeros(len(model.gain))
-    for part in problem.design.parts:
-        counted = (part.batch.weight * folds[part.folds]).sum(1)
-        seen.index_add_(0, model.neuron(part.batch), counted)
+    seen = samples_of_neurons(model, problem, folds)
     if bool((seen > 0).all()):
         return
     gain, offset = regressed_gains(model, problem.design, problem.spectra)
     with torch.no_grad():
         model.gain.copy_(torch.where(seen > 0, model.gain, gain))
         model.offset.copy_(torch.where(seen > 0, model.offset, offset))
+
+
+def samples_of_neurons(model: Cascade, problem: Problem, folds: Tensor) -> Tensor:
+    """Number of samples of every neuron in some folds, ``(M,)``; arguments as of :func:`regress_unseen`."""
+    found = torch.zeros(len(model.gain))
+    for part in problem.design.parts:
+        counted = (part.batch.weight * folds[part.folds]).sum(1)
+        found.index_add_(0, model.neuron(part.batch), counted)
+    return found
 
 
 def minimise(model: Cascade, problem: Problem, folds: Tensor, steps: int) -> None:

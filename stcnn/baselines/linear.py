@@ -92,7 +92,10 @@ def _spreads(design: Design) -> list[Tensor]:
 
 
 def regressed_gains(model: Cascade, design: Design, spectra: Sequence[Spectra]) -> tuple[Tensor, Tensor]:
-    """Gain, not negative, and offset of every neuron by least squares on what the model says, both ``(M,)``."""
+    """Gain, not negative, and offset of every neuron by least squares on what the model says, both ``(M,)``.
+
+    A neuron without samples has the means of its type, as a network's has.
+    """
     sums = torch.zeros(5, len(model.gain), dtype=torch.float64)
     with torch.no_grad():
         for part, mine in zip(design.parts, spectra, strict=True):
@@ -101,10 +104,27 @@ def regressed_gains(model: Cascade, design: Design, spectra: Sequence[Spectra]) 
             weight = part.batch.weight.double()
             values = torch.stack([(weight * each).sum(1) for each in (torch.ones_like(x), x, y, x * x, x * y)])
             sums.index_add_(1, model.neuron(part.batch), values)
+    seen = sums[0] > 0
     n, x, y, xx, xy = sums
     n = n.clamp(min=1)
     variance = xx - x * x / n
     gain = ((xy - x * y / n) / variance.clamp(min=1e-12)).clamp(min=0)
     gain = torch.where(variance > 1e-12, gain, 1.0)
     gain = torch.where(n > 1, gain, 1.0)
-    return gain.float(), ((y - gain * x) / n).float()
+    offset = (y - gain * x) / n
+    neurons = list(design.neurons.values())
+    return mean_where_unseen(gain, seen, neurons).float(), mean_where_unseen(offset, seen, neurons).float()
+
+
+def mean_where_unseen(values: Tensor, seen: Tensor, neurons: Sequence[int]) -> Tensor:
+    """Put the mean of the seen neurons of its cell type in place of the value of one that was not.
+
+    Args:
+        values: ``(M,)``.
+        seen: ``(M,)``.
+        neurons: number of neurons of each cell type.
+    """
+    found = []
+    for each, known in zip(values.split(list(neurons)), seen.split(list(neurons)), strict=True):
+        found.append(torch.where(known, each, each[known].mean()) if known.any() else each)
+    return torch.cat(found)

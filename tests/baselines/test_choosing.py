@@ -80,3 +80,23 @@ def test_a_nonlinearity_may_rise_on_both_sides():
     )
     assert linear < 0.5
     assert curved > 0.9
+
+
+def test_a_neuron_that_was_not_fitted_has_gain_and_offset_of_the_average_one():
+    one = two_sided()
+    gains = {"1": 50.0, "2": 100.0, "3": 150.0, "4": 100.0}
+    recordings = [
+        Recording(**{**vars(r), "neuron": name, "trace": (gain * r.trace + 7 * gain).astype(np.float32)})
+        for name, gain in gains.items()
+        for r in one.recordings
+    ]
+    data = Dataset.of(one.movies, recordings)
+    fitted = [n for n, r in enumerate(recordings) if r.neuron != "4"]
+    new = [n for n, r in enumerate(recordings) if r.neuron == "4"]
+    bench = Workbench(data.subset(fitted), BATCHING, SplitConfig(kind="neuron"))
+    for fit, least in ((bench.linear, 0.05), (bench.nonlinear, 0.8)):
+        found = fit(features.blocks).predict(data.subset(new), BATCHING)
+        scored = found.weight > 0
+        truth = found.target[scored]
+        unexplained = (found.prediction[scored] - truth).square().mean() / truth.var()
+        assert 1 - unexplained > least

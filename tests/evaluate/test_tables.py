@@ -67,10 +67,12 @@ def test_the_ceiling_of_trials_at_times_of_their_own_is_what_the_truth_reaches(r
     table = Evaluation.of(perfect, data).scores_table(("cell_type",), n_draws=20)
     scored = table.iloc[0]
     assert scored.single_trial_ceiling == pytest.approx(scored.single_trial_correlation, abs=0.01)
+    assert scored.neuron_single_trial_ceiling == pytest.approx(scored.neuron_single_trial_correlation, abs=0.02)
     assert scored.normalised_correlation == pytest.approx(1, abs=0.015)
     assert scored.feve == pytest.approx(1, abs=0.03)
     assert scored.n_repeated == scored.n_recordings == 3 * 24 * 4
     assert np.isnan([scored.trial_mean_correlation, scored.trial_mean_ceiling, scored.split_half_reliability]).all()
+    assert np.isnan([scored.neuron_correlation, scored.neuron_ceiling]).all()
 
 
 def test_scores_of_a_neuron_are_those_of_its_joined_traces() -> None:

@@ -1,0 +1,190 @@
+"""The ladders of docs/results.md: the default recipe and simple models on one split, with paired differences.
+
+    python benchmarks/ladders.py simulated t4_stripes t4_edges t5_voltage --members 3
+
+Trains the members of each set unless ``experiments/ladders/SET`` has them (a stopped call goes on), fits every
+simple model to the same training part, and scores all of them on the same validation recordings, as ``stcnn compare``
+does. Rungs are kept as predictions, so that a stopped call goes on with the next one; ``--again`` fits them anew.
+Differences are given both to the ensemble and to its first member alone. CPU seconds are those of training and of
+fitting, on one thread. Results go to ``benchmarks/results/ladders.json``, set by set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from record import RESULTS, ROOT, environment, write
+
+from stcnn.baselines import BASELINES, Workbench
+from stcnn.baselines.ladder import evaluation, ladder
+from stcnn.config import Config, validate
+from stcnn.data import Dataset
+from stcnn.data.splitting.splits import split_recordings
+from stcnn.errors import StcnnError
+from stcnn.evaluate import Evaluation, Predictions
+from stcnn.evaluate.ensemble import predict_together
+from stcnn.run_folder import Run, open_run
+
+OVERRIDES = {"t5_voltage": ["model=t5", "model.readout.weights={kind: positive, sd_init_deg: 6.75}"]}
+"""What is said beside ``dataset=SET``."""
+SCORES = (
+    "single_trial_correlation",
+    "trial_mean_correlation",
+    "normalised_correlation",
+    "feve",
+    "neuron_correlation",
+    "neuron_single_trial_correlation",
+)
+CEILINGS = ("single_trial_ceiling", "trial_mean_ceiling", "neuron_ceiling", "neuron_single_trial_ceiling")
+ENDS = ("", "_low", "_high", "_difference", "_difference_low", "_difference_high")
+
+
+def trained(name: str, seed: int) -> tuple[Run, float]:
+    """Train one member unless it is there, or go on with it; returns it and the CPU seconds it took."""
+    folder = ROOT / "experiments" / "ladders" / name / f"seed_{seed}"
+    spent = folder / "cpu_s.json"
+    cpu_s = json.loads(spent.read_text()) if spent.exists() else 0.0
+    runs = [open_run(path.parent) for path in folder.glob("*/config.yaml")]
+    if not (runs and runs[0].is_finished()):
+        overrides = [f"dataset={name}", *OVERRIDES.get(name, []), f"seed={seed}", "resume=auto", "report=false"]
+        command = [sys.executable, "train.py", f"experiments_dir={folder}", *overrides]
+        before_s = os.times()
+        status = subprocess.run(command, check=False, cwd=ROOT / "stcnn").returncode
+        after_s = os.times()
+        cpu_s += after_s.children_user + after_s.children_system - before_s.children_user - before_s.children_system
+        spent.write_text(json.dumps(cpu_s))
+        if status:
+            raise SystemExit(status)
+        runs = [open_run(path.parent) for path in folder.glob("*/config.yaml")]
+    return runs[0], cpu_s
+
+
+def kept(path: Path, predictions: Predictions, cpu_s: float) -> None:
+    """Keep predictions, and what they cost."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    each = {field.name: getattr(predictions, field.name) for field in fields(Predictions)}
+    torch.save({**each, "cpu_s": torch.tensor(cpu_s)}, path)
+
+
+def opened(path: Path) -> tuple[Predictions, float]:
+    """Predictions that were kept, and what they cost."""
+    each = torch.load(path, weights_only=True)
+    return Predictions(*(each[field.name] for field in fields(Predictions))), float(each["cpu_s"])
+
+
+class SetOfRungs:
+    """One data set: its parts, and every rung as it is done.
+
+    Args:
+        name: a choice of ``conf/dataset``.
+        members: seeds of the trainings.
+        again: fit simple models anew.
+    """
+
+    def __init__(self, name: str, members: Sequence[int], again: bool) -> None:
+        self.name, self.members, self.again = name, members, again
+        self.runs = [trained(name, seed) for seed in members]
+        self.config: Config = validate(self.runs[0][0].config())
+        data = self.config.open_dataset()
+        split = split_recordings(data, self.config.split)
+        self.train: Dataset = data.subset(split.train)
+        self.held_out: Dataset = data.subset(split.validation)
+        self.folder = ROOT / "experiments" / "ladders" / name
+        self.cpu_s: dict[str, float] = {}
+        self.left_out: dict[str, str] = {}
+        self.models: dict[str, Evaluation] = {}
+
+    def add(self, name: str, predictions: Predictions, cpu_s: float) -> None:
+        """Score a rung."""
+        self.models[name] = evaluation(predictions, self.held_out, self.config.split.families)
+        self.cpu_s[name] = cpu_s
+
+    def networks(self) -> None:
+        """Score the mean of the members, and each of them alone."""
+        batching = self.config.batching
+        models = [run.model() for run, _ in self.runs]
+        spent_s = [cpu_s for _, cpu_s in self.runs]
+        self.add(f"ours, mean of {len(models)}", predict_together(models, self.held_out, batching).mean, sum(spent_s))
+        for seed, model, cpu_s in zip(self.members, models, spent_s, strict=True):
+            self.add(f"ours, seed {seed}", predict_together([model], self.held_out, batching).mean, cpu_s)
+
+    def simple(self, names: Sequence[str]) -> None:
+        """Fit and score simple models, one after the other."""
+        bench = Workbench(self.train, self.config.batching, self.config.split)
+        for name in names:
+            path = self.folder / f"{name.replace(' ', '_')}.pt"
+            if self.again or not path.exists():
+                start = time.process_time()
+                try:
+                    predictions = BASELINES[name](bench).predict(self.held_out, self.config.batching)
+                except StcnnError as error:
+                    self.left_out[name] = str(error)
+                    continue
+                kept(path, predictions, time.process_time() - start)
+                print(f"{self.name}: {name}, {time.process_time() - start:.0f} CPU s", flush=True)
+            self.add(name, *opened(path))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Scores of every rung and cell type, differences to the ensemble and to its first member."""
+        references = list(self.models)[:2]
+        tables = [ladder(self.models, reference) for reference in references]
+        found = []
+        for (_, row), (_, other) in zip(tables[0].iterrows(), tables[1].iterrows(), strict=True):
+            about = {key: row[key] for key in ("model", "cell_type", "n_neurons", "n_recordings", "unit", "n_units")}
+            scores = {f"{score}{end}": float(row[f"{score}{end}"]) for score in SCORES for end in ENDS}
+            ceilings = {name: float(row[name]) for name in CEILINGS}
+            to_first = {
+                f"{score}{end}_to_single": float(other[f"{score}{end}"]) for score in SCORES for end in ENDS[3:]
+            }
+            cpu_s = self.cpu_s[row["model"]]
+            found.append({"set": self.name, **about, "cpu_s": cpu_s, **scores, **ceilings, **to_first})
+        return found
+
+
+def shown(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the means of types."""
+    score = next(s for s in ("trial_mean_correlation", "single_trial_correlation") if rows[0][s] == rows[0][s])
+    for row in rows:
+        if row["cell_type"] == "mean of types":
+            value, low, high, *difference = (row[f"{score}{end}"] for end in ENDS)
+            print(
+                f"{row['set']:11} {row['model']:26} {score} {value:.3f} [{low:.3f}, {high:.3f}]  "
+                f"to ensemble {difference[0]:+.3f} [{difference[1]:+.3f}, {difference[2]:+.3f}]  "
+                f"to single {row[f'{score}_difference_to_single']:+.3f} "
+                f"[{row[f'{score}_difference_low_to_single']:+.3f}, {row[f'{score}_difference_high_to_single']:+.3f}]  "
+                f"{row['cpu_s']:.0f} CPU s"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+")
+    parser.add_argument("--members", type=int, default=3, help="seeds 1, 2, ...")
+    parser.add_argument("--baselines", default=",".join(BASELINES), help="names, with commas between them")
+    parser.add_argument("--again", action="store_true", help="fit simple models anew")
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    for name in options.sets:
+        rungs = SetOfRungs(name, range(1, options.members + 1), options.again)
+        rungs.networks()
+        rungs.simple([each for each in options.baselines.split(",") if each])
+        rows = rungs.rows()
+        shown(rows)
+        path = RESULTS / "ladders.json"
+        before = json.loads(path.read_text())["rows"] if path.exists() else []
+        about = {name: environment()["git"], "left_out": rungs.left_out}
+        write("ladders", [row for row in before if row["set"] != name] + rows, last=about)
+
+
+if __name__ == "__main__":
+    main()
