@@ -45,7 +45,8 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
     oriented = model.config.readout.weights.POSITIVE
     layers = list(model.hidden)
     for number, layer in enumerate(layers, 1):
-        maps = [layer.linear(x, rate_hz)[0] for x, rate_hz in zip(maps, rates, strict=True)]
+        for i, rate_hz in enumerate(rates):  # one after the other: those of the layer before make room
+            maps[i] = layer.linear(maps[i], rate_hz)[0]
         samples = torch.cat([x.flatten(0, -2) for x in maps])
         variance, mean = torch.var_mean(samples, 0)
         scale = torch.where(variance > 0, variance.rsqrt(), 1)  # a channel that nothing drives stays as drawn
@@ -56,7 +57,9 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
         layer.weight.mul_(scale.view(-1, 1, 1, 1))
         if layer.bias is not None:
             layer.bias.copy_(layer.bias * scale + shift)
-        maps = [torch.addcmul(shift, x, scale) for x in maps]
+        del samples
+        for x in maps:
+            torch.addcmul(shift, x, scale, out=x)
 
 
 @torch.no_grad()
