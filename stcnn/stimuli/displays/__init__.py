@@ -9,5 +9,6 @@ from stcnn.stimuli.displays.arena import Arena, read_arena
 from stcnn.stimuli.displays.display import Display, solid_angle_sr
 from stcnn.stimuli.displays.dome import Dome
 from stcnn.stimuli.displays.flat import FlatScreen
+from stcnn.stimuli.displays.optics import Optics
 
-__all__ = ["Arena", "Display", "Dome", "FlatScreen", "read_arena", "solid_angle_sr"]
+__all__ = ["Arena", "Display", "Dome", "FlatScreen", "Optics", "read_arena", "solid_angle_sr"]

@@ -109,8 +109,9 @@ class Grating(Scene):
     """Along what they follow each other: around the pole; from the pole, as rings; by the distance at which a tunnel
     around the fly is seen; or as stripes whose middle one is a great circle, parallel where it passes (the angle from
     the plane to which the pole is upright)."""
-    pole_deg: Direction = (0.0, 90.0)
-    """Axis of the motion: what is turned around or flown to; upright to the middle stripe of parallel ones."""
+    pole_deg: Direction = (0.0, -90.0)
+    """Axis of the motion: what is turned around, right-handed (around what is below the fly, rightward), or come from;
+    upright to the middle stripe of parallel ones."""
     wavelength_deg: PositiveFloat = 30.0
     """Angle of a dark and a bright stripe; of a translation, that distance over the radius of the tunnel times
     180/pi."""
@@ -157,10 +158,10 @@ class Dots(Figure):
     """How many there are on the whole sphere."""
     size_deg: Annotated[float, Field(gt=0, le=180)] = 5.0
     """Diameter of each."""
-    pole_deg: Direction = (0.0, 90.0)
-    """Axis of the turning; with the thumb along it, fingers of the left hand show which way."""
+    pole_deg: Direction = (0.0, -90.0)
+    """Axis of the turning, right-handed: around what is below the fly, rightward."""
     speed_deg_s: float = 0.0
-    """Around the axis; around the upright one, positive is rightward ahead."""
+    """Around the axis."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of their places."""
 
@@ -190,8 +191,8 @@ def great_circle_deg(vectors: Floats, centre_deg: Direction, direction_deg: floa
 
 
 def turned_around(vectors: Floats, pole_deg: Direction, by_deg: float) -> Floats:
-    """Return vectors turned around an axis; around the upright one, positive is rightward ahead."""
+    """Return vectors turned around an axis, right-handed."""
     pole = directions.unit(*pole_deg)
-    angle = -np.radians(by_deg)
+    angle = np.radians(by_deg)
     along = (vectors @ pole)[..., None] * pole
     return along + np.cos(angle) * (vectors - along) + np.sin(angle) * np.cross(pole, vectors)
