@@ -72,6 +72,9 @@ def render(  # noqa: PLR0913  (an option is an argument)
     deg_per_px: Annotated[float, typer.Option(help="Degrees per pixel.")] = 1.0,
     rate_hz: Annotated[float, typer.Option(help="Frames per second.")] = 180.0,
     background: Annotated[float, typer.Option(help="Luminance of the grey, 0 to 1.")] = 0.498,
+    arena: Annotated[
+        Path | None, typer.Option(help="YAML file of an LED arena or rig: write patterns for it, with the movie ahead.")
+    ] = None,
 ) -> None:
     """Render the stimuli of a protocol, one file each, beside a table of their parameters."""
     from rich.progress import track
@@ -82,12 +85,37 @@ def render(  # noqa: PLR0913  (an option is an argument)
     protocol = load_protocol(name)
     screen = _screen(shape_px=shape_px, deg_per_px=deg_per_px, rate_hz=rate_hz, background=background)
     names = stimuli or list(protocol.parameters)
-    for stimulus in track(names, description=protocol.name):
-        write_movie(protocol.movie(stimulus, screen), to / f"{stimulus}.{file_format.lstrip('.')}")
+    if arena is not None:
+        _render_patterns(protocol, names, to, arena, screen)
+    else:
+        for stimulus in track(names, description=protocol.name):
+            write_movie(protocol.movie(stimulus, screen), to / f"{stimulus}.{file_format.lstrip('.')}")
     csv = to / f"{protocol.name}.csv"
     with atomic_write(csv) as draft:
         protocol.table().loc[names].to_csv(draft)
-    typer.echo(f"{len(names)} movies in {to}, their parameters in {csv}")
+    what = "movies" if arena is None else f"patterns of {rate_hz:g} frames per second"
+    typer.echo(f"{len(names)} {what} in {to}, their parameters in {csv}")
+
+
+def _render_patterns(protocol: Protocol, names: list[str], to: Path, arena: Path, screen: Screen) -> None:
+    """Write a pattern for an arena for each stimulus, drawn at its azimuth and elevation."""
+    from rich.progress import track
+
+    from stcnn.stimuli.displays import read_arena
+    from stcnn.stimuli.displays.playing import pattern_for
+    from stcnn.stimuli.displays.showing import movie_on
+    from stcnn.stimuli.patterns import encode_pattern, write_mat_pattern
+    from stcnn.writing import atomic_write
+
+    rig = read_arena(arena)
+    display = rig.geometry()
+    for stimulus in track(names, description=protocol.name):
+        pattern = pattern_for(rig, movie_on(display, protocol.movie(stimulus, screen)))
+        with atomic_write(to / f"{stimulus}.{'mat' if rig.generation == 'G3' else 'pat'}") as draft:
+            if rig.generation == "G3":
+                write_mat_pattern(pattern, draft)
+            else:
+                draft.write_bytes(encode_pattern(pattern))
 
 
 def _screen(**options: object) -> Screen:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from stcnn.commands.stimuli import app
 from stcnn.errors import ConfigError, FileError
 from stcnn.stimuli import kinds, protocol_names, read_movie
+from stcnn.stimuli.patterns import decode_pattern
 
 SMALL = ["--shape-px", "16", "16", "--deg-per-px", "4", "--rate-hz", "60"]
 
@@ -41,6 +42,24 @@ def test_show_writes_the_whole_table(tmp_path: Path) -> None:
     answer("show", "klapoetke2022_size", "--csv", str(tmp_path / "size.csv"))
     table = pd.read_csv(tmp_path / "size.csv", index_col="stimulus")
     assert table["height_deg"][5667] == table["width_deg"][5667] == 90
+
+
+ARENA = "arena: {generation: G6, num_rows: 2, num_cols: 10, columns_installed: [2, 3, 4, 5, 6, 7]}"
+
+
+def test_render_writes_patterns_for_an_arena(tmp_path: Path) -> None:
+    (tmp_path / "arena.yaml").write_text(ARENA)
+    options = ["--to", str(tmp_path / "rig"), "--arena", str(tmp_path / "arena.yaml"), *SMALL]
+    said = answer("render", "klapoetke2022_looming", "321", *options)
+    assert "1 patterns of 60 frames per second" in said
+    pattern = decode_pattern((tmp_path / "rig" / "321.pat").read_bytes())
+    assert (pattern.generation, pattern.codes.shape[1:]) == ("G6", (40, 120))
+    last = pattern.codes[-1]
+    assert last[:, 58:62].mean() < 2  # the disc, ahead
+    assert (last[:, :30] == 7).all()  # grey beside the screen of 64 degrees
+    (tmp_path / "arena.yaml").write_text(ARENA.replace("G6", "G3"))
+    answer("render", "klapoetke2022_looming", "321", *options)
+    assert (tmp_path / "rig" / "321.mat").is_file()
 
 
 def test_render_writes_a_file_per_stimulus_and_the_table(tmp_path: Path) -> None:
