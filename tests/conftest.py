@@ -1,15 +1,22 @@
 """What every test shares: the reference data, a fixed seed, few threads, and Hypothesis without deadlines."""
 
+import json
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
 from hypothesis import settings
+
+from tests.support.browser import require_chromium
+from tests.support.chromium import Chromium, Tab
+from tests.support.pages import Opens
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -46,6 +53,42 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     cache = (base.parent if WORKERS > 1 else base) / "cache"
     cache.mkdir(exist_ok=True)
     os.environ["STCNN_CACHE"] = str(cache)
+
+
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""A camera of Chromium's own that shows a moving pattern, allowed without a question."""
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One browser for all tests, without a network."""
+    require_chromium()
+    browser = Chromium(tmp_path_factory.mktemp("chromium"), OFFLINE, *CAMERA)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def opens(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opens]:
+    """Opens pages; none of them may have had a fault, written to the console, or asked a network for anything."""
+    folder = tmp_path_factory.mktemp("pages")
+    tabs: list[Tab] = []
+
+    def opened(text: str, *, view: Any = None, **options: Any) -> Tab:  # noqa: ANN401
+        path = folder / f"page{len(tabs)}.html"
+        path.write_text(text, encoding="utf-8")
+        link = "" if view is None else f"#{quote(json.dumps(view))}"
+        tabs.append(Tab(chromium, f"file://{path}{link}", **options))
+        return tabs[-1]
+
+    yield opened
+    faults = [tab.faults() for tab in tabs]
+    requests = [tab.requests() for tab in tabs]
+    for tab in tabs:
+        tab.close()
+    assert faults == [[]] * len(tabs)
+    assert requests == [[]] * len(tabs)
 
 
 @pytest.fixture(autouse=True)

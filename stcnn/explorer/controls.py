@@ -12,8 +12,8 @@ from stcnn.stimuli.scene import kinds
 
 PARTS = ("sequence", "overlay")
 """Stimuli made of others, which protocols may show and which have no sliders."""
-NOT_DRAWN = ("natural_motion", "recorded")
-"""Stimuli that the page does not draw."""
+NOT_DRAWN = ("recorded",)
+"""Stimuli that the page does not draw: it has no file of another machine, but takes one that is dropped on it."""
 Slider = tuple[float, float, float, float]
 """Lowest and highest value, step, and where it starts if the argument has no default of its own."""
 SLIDERS: dict[str, Slider] = {
@@ -44,6 +44,9 @@ SLIDERS: dict[str, Slider] = {
     "gap_s": (0, 0.5, 0.02, 0),
     "per_flash": (1, 8, 1, 1),
     "repeats": (1, 3, 1, 1),
+    "velocity_deg_s": (0, 300, 5, 60),
+    "velocity_tau_s": (0.02, 2, 0.02, 0.2),
+    "finest_deg": (2, 20, 0.5, 2),
     "seed": (0, 100, 1, 0),
     "dots_per_deg2": (0.001, 0.05, 0.001, 0.01),
     "coherence": (0, 1, 0.05, 1),
@@ -52,7 +55,7 @@ SLIDERS: dict[str, Slider] = {
 }
 TIMING: dict[str, Slider] = {name: (0, 2, 0.1, 0) for name in ("before_s", "hold_first_s", "hold_last_s", "after_s")}
 LISTS: dict[str, list[float]] = {"luminances": [0.0, 1.0], "contrasts": [0.25, 0.5, 1.0]}
-CHOICES = {"waveform": ["square", "sine"]}
+CHOICES = {"waveform": ["square", "sine"], "distribution": ["binary", "gaussian"]}
 LAWS = ("edge_speed_deg_s", "r_over_v_s")
 ALTERNATIVES = {
     "drifting_grating": ("speed_deg_s", "frequency_hz"),
@@ -120,5 +123,4 @@ def is_drawn(parameters: Mapping[str, Any]) -> bool:
     """Tell whether the page draws a stimulus, given as ``{kind: name, argument: value, ...}``."""
     parts: Iterable[Mapping[str, Any]] = parameters.get("parts", ())
     kind = parameters.get("kind")
-    gaussian = kind == "white_noise" and parameters.get("distribution", "binary") != "binary"
-    return kind in kinds() and kind not in NOT_DRAWN and not gaussian and all(map(is_drawn, parts))
+    return kind in kinds() and kind not in NOT_DRAWN and all(map(is_drawn, parts))

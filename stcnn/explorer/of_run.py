@@ -38,7 +38,7 @@ def explored(run: Run, dataset: Dataset | None) -> Explored:
             remedy="bring the recordings back",
         )
     side_px = round(83 / models[0].deg_per_px)
-    return Explored(run.path.name, models, float(rate_hz), (side_px, side_px), [], said)
+    return Explored(run.path.name, models, float(rate_hz), (side_px, side_px), scores=said)
 
 
 def page_beside(run: Run, dataset: Dataset) -> None:

@@ -18,14 +18,15 @@ from typing import Any
 
 from stcnn.explorer.controls import protocols, stimuli
 from stcnn.explorer.description import described
+from stcnn.explorer.recordings import LaidOver
 from stcnn.export.step_network import StepNetwork
 from stcnn.nn.model import STCNN
 from stcnn.version import __version__
 from stcnn.writing import atomic_write
 
 SCRIPTS = (
-    *("packed", "filters", "network", "numpy_random", "coverage", "stimuli"),
-    *("painting", "clips", "own_pictures", "view_link", "tuning", "controls", "app"),
+    *("packed", "filters", "network", "numpy_random", "scenes", "coverage", "stimuli"),
+    *("painting", "clips", "own_pictures", "movies", "live", "view_link", "tuning", "controls", "app"),
 )
 """Scripts in their order, each after what it imports."""
 
@@ -39,7 +40,7 @@ class Explored:
         models: the network, or all members of an ensemble.
         rate_hz: frames per second.
         movie_px: rows and columns of the frames.
-        recordings: what :func:`stcnn.explorer.recordings.recordings` returns.
+        laid_over: recordings of the page.
         scores: a sentence on how well it does; may be empty.
     """
 
@@ -47,7 +48,7 @@ class Explored:
     models: list[STCNN]
     rate_hz: float
     movie_px: tuple[int, int]
-    recordings: list[dict[str, Any]] = field(default_factory=list)
+    laid_over: LaidOver = field(default_factory=LaidOver)
     scores: str = ""
 
     def told(self) -> dict[str, Any]:
@@ -57,7 +58,9 @@ class Explored:
             "name": self.name,
             "scores": self.scores,
             "members": [described(m, StepNetwork(m, self.rate_hz, self.movie_px)) for m in fitting],
-            "recordings": self.recordings,
+            "recordings": self.laid_over.recordings,
+            "recordings_in_all": self.laid_over.n_in_all,
+            "movies": self.laid_over.movies,
         }
 
 

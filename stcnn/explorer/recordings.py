@@ -1,12 +1,15 @@
-"""Recordings that the page lays over the answers: held-out ones first, of stimuli that it draws itself."""
+"""Recordings that the page lays over the answers, held-out ones first, with the movies that it cannot draw itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import zlib
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording
@@ -14,15 +17,34 @@ from stcnn.data.splitting.splits import Split
 from stcnn.explorer.controls import is_drawn
 from stcnn.explorer.description import packed
 from stcnn.metrics.moments import Moments
+from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
 from stcnn.run_folder import Run
+from stcnn.stimuli.resample import at_rate
 
 MOST = 240
 """Recordings in a page."""
+MOST_BYTES = 4_000_000
+"""Of movies in a page; recordings of further movies are left out."""
 
 
-def recordings(run: Run, model: STCNN, dataset: Dataset) -> list[dict[str, Any]]:
-    """Return recordings of the validation part, then of the training part, each with gain and offset of its neuron.
+@dataclass
+class LaidOver:
+    """Recordings as the page takes them.
+
+    Args:
+        recordings: each with gain and offset of its neuron.
+        movies: by name, those of them that the page does not draw.
+        n_in_all: recordings of which these were chosen.
+    """
+
+    recordings: list[dict[str, Any]] = field(default_factory=list)
+    movies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    n_in_all: int = 0
+
+
+def recordings(run: Run, model: STCNN, dataset: Dataset) -> LaidOver:
+    """Return recordings of the validation part, then of the training part.
 
     Args:
         run: whose split it is.
@@ -31,29 +53,69 @@ def recordings(run: Run, model: STCNN, dataset: Dataset) -> list[dict[str, Any]]
     """
     split = Split.from_json(run.split(), dataset)
     chosen = [(item, True) for item in split.validation] + [(item, False) for item in split.train]
-    return list(_described(chosen, model, dataset))
-
-
-def _described(chosen: list[tuple[int, bool]], model: STCNN, dataset: Dataset) -> Iterator[dict[str, Any]]:
-    drawn: dict[str, dict[str, Any] | None] = {}
-    n_found = 0
+    shown = _Shown(dataset)
+    found = LaidOver(movies=shown.movies)
     for item, held_out in chosen:
         recording = dataset.recordings[item]
-        name = recording.stimulus
-        if name not in drawn:
-            parameters = dict(dataset.movies[name].parameters)
-            drawn[name] = parameters if is_drawn(parameters) else None
-        parameters_of_it = drawn[name]
-        neurons = model.population.neurons.get(recording.cell_type, ())
-        if parameters_of_it is None or recording.neuron not in neurons:
+        if recording.neuron not in model.population.neurons.get(recording.cell_type, ()):
             continue
-        yield _one(recording, held_out, parameters_of_it, model)
-        n_found += 1
-        if n_found == MOST:
-            return
+        found.n_in_all += 1
+        told = shown.told(recording.stimulus) if len(found.recordings) < MOST else None
+        if told is not None:
+            found.recordings.append(_one(recording, held_out, model) | told)
+    return found
 
 
-def _one(recording: Recording, held_out: bool, parameters: dict[str, Any], model: STCNN) -> dict[str, Any]:
+class _Shown:
+    """Stimuli of recordings: parameters where the page draws them, else movies while there is room."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.movies: dict[str, dict[str, Any]] = {}
+        self._left = MOST_BYTES
+        self._told: dict[str, dict[str, Any] | None] = {}
+
+    def told(self, stimulus: str) -> dict[str, Any] | None:
+        """What the page needs to know of a stimulus; None where it does not fit."""
+        if stimulus not in self._told:
+            self._told[stimulus] = self._found(stimulus)
+        return self._told[stimulus]
+
+    def _found(self, stimulus: str) -> dict[str, Any] | None:
+        movie = self.dataset.movies[stimulus]
+        parameters = dict(movie.parameters)
+        if is_drawn(parameters):
+            return {"parameters": parameters}
+        if self._left <= 0:
+            return None
+        carried = carried_movie(at_rate(movie, self.dataset.rate_hz))
+        if len(carried["z"]) > self._left:
+            return None
+        self._left -= len(carried["z"])
+        self.movies[stimulus] = carried
+        return {"movie": stimulus}
+
+
+def carried_movie(movie: Movie) -> dict[str, Any]:
+    """Return a movie as the page takes it: compressed codes, exact where the movie has at most 256 greys."""
+    codes, levels = _codes(movie)
+    return {
+        "shape": list(codes.shape),
+        "z": base64.b64encode(zlib.compress(np.ascontiguousarray(codes).tobytes(), 9)).decode(),
+        "levels": [round(float(level), 9) for level in levels],
+        "background": movie.background,
+        "onset_s": movie.onset_s,
+    }
+
+
+def _codes(movie: Movie) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Codes of the frames ``(T, Y, X)`` and the luminance of each; of more than 256 greys the nearest."""
+    if movie.levels is not None:
+        return movie.frames, movie.levels
+    return np.rint(movie.frames * 255).astype(np.uint8), np.arange(256, dtype=np.float32) / 255
+
+
+def _one(recording: Recording, held_out: bool, model: STCNN) -> dict[str, Any]:
     cell_type = model.cell_types.index(recording.cell_type)
     neuron = model.population.neurons[recording.cell_type].index(recording.neuron)
     with torch.no_grad():
@@ -63,7 +125,6 @@ def _one(recording: Recording, held_out: bool, parameters: dict[str, Any], model
         "cell_type": recording.cell_type,
         "neuron": recording.neuron,
         "stimulus": recording.stimulus,
-        "parameters": parameters,
         "held_out": held_out,
         "shift_px": list(recording.shift_px),
         "time_s": packed(torch.from_numpy(np.asarray(recording.time_s, np.float32))),

@@ -35,7 +35,7 @@ def _downloaded(name: str, revision: str | None) -> Path:
     if find_spec("huggingface_hub") is None:
         raise FileError(
             f"there is no folder {name}, and names on the Hugging Face Hub need the package huggingface_hub",
-            remedy="install it with: pip install huggingface_hub, or download the folder",
+            remedy="install it with: pip install 'stcnn[hub]', or download the folder",
         )
     try:
         return Path(import_module("huggingface_hub").snapshot_download(name, revision=revision))

@@ -104,6 +104,16 @@ class RandomStimuli:
                 "duration_s": 0.2,
                 "seed": self.random.randrange(2**40),
                 "contrast": self._light(),
+                "distribution": self.choose(["binary", "gaussian"]),
+            },
+            {
+                "kind": "natural_motion",
+                "duration_s": 0.2,
+                "velocity_deg_s": self.between(0, 300),
+                "velocity_tau_s": self.between(0.02, 0.3),
+                "contrast": self.between(0, 0.6),
+                "finest_deg": self.between(2, 6),
+                "seed": self.random.randrange(2**40),
             },
             {
                 "kind": "sparse_noise",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ from typer.testing import CliRunner
 
 from stcnn.commands.export import app
 from stcnn.errors import ConfigError, FileError
-from stcnn.export import onnx_files, torch_files
+from stcnn.export import onnx_files
 from stcnn.export.probes import Answer, difference, our_answer
 from stcnn.export.request import Request
 from stcnn.export.source_networks import SourceNetworks
 from stcnn.export.step_network import StepNetwork
 from stcnn.forms import FORMS, export
-from stcnn.nn.kernels.native.compile import why_unavailable
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
@@ -65,71 +63,6 @@ def test_it_answers_at_another_place():
         return np.stack(list(response.voltage.values()), 1), np.stack(list(response.calcium.values()), 1)
 
     assert difference(answer_of(StepNetwork(there, RATE_HZ, MOVIE_PX)), right, clips()[:3]).largest < 5e-6
-
-
-@pytest.fixture(scope="module", params=[1, pytest.param(2, marks=pytest.mark.slow)], ids=["one", "ensemble"])
-def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Asked:
-    folder = tmp_path_factory.mktemp("run")
-    models = [network(seed=seed) for seed in range(request.param)]
-    run = run_of(models, folder)
-    for form in ("onnx", "torch"):
-        options = ["--as", form, "--to", str(folder / form), "--movie-px", *map(str, MOVIE_PX)]
-        done = CliRunner().invoke(app, [str(run.path), *options])
-        assert done.exit_code == 0, done.output
-        assert f"{form} form at 30 Hz in {folder / form}" in done.output.replace("\n", "")
-    return folder, models
-
-
-def with_compute(models: list[STCNN], compute: str) -> Answer:
-    others = [network(seed=seed) for seed in range(len(models))]
-    for other in others:
-        other.hidden.compute = compute
-    return our_answer(others, RATE_HZ)
-
-
-def test_every_way_to_ask_answers_alike(asked: Asked):
-    """The table: torch, native, stream, ONNX step, ONNX clip, torch.export."""
-    folder, models = asked
-    right = with_compute(models, "torch")
-    start = torch_files.first_state(folder / "torch")
-    ways = {
-        "stream": our_answer(models, RATE_HZ),
-        "ONNX step": onnx_files.step_answer(folder / "onnx" / "step.onnx"),
-        "ONNX clip": onnx_files.clip_answer(folder / "onnx" / "clip.onnx"),
-        "torch.export clip": torch_files.clip_answer(folder / "torch" / "clip.pt2", start),
-    }
-    if why_unavailable() is None:  # a compiler
-        ways["native"] = with_compute(models, "native")
-    table = {way: difference(answer, right, clips()).largest for way, answer in ways.items()}
-    print(json.dumps(table, indent=1))
-    assert max(table.values()) < 1e-5, table
-
-
-def test_a_clip_of_one_frame_and_one_in_two_halves(asked: Asked):
-    folder, _ = asked
-    session = onnx_files.opened(folder / "onnx" / "clip.onnx")
-    clip = clips()[2]
-    whole = session.run(None, {"luminance": clip})
-    first = session.run(None, {"luminance": clip[:1]})
-    rest = session.run(None, {"luminance": clip[1:], "state": first[2]})
-    assert first[0].shape == (1, 2)
-    np.testing.assert_allclose(np.concatenate([first[1], rest[1]]), whole[1], rtol=0, atol=1e-6)
-
-
-def test_the_files_say_what_they_are(asked: Asked):
-    import onnx
-
-    folder, models = asked
-    for name in ("step", "clip"):
-        proto = onnx.load(folder / "onnx" / f"{name}.onnx")
-        (said,) = [json.loads(each.value) for each in proto.metadata_props if each.key == "stcnn"]
-        assert said["opset"] == proto.opset_import[0].version == 20
-        assert 0 < said["difference_calcium"] < 1e-5
-        assert (said["rate_hz"], said["movie_px"], said["deg_per_px"]) == (30.0, list(MOVIE_PX), 1.0)
-        assert said["voltage"] == said["calcium"] == ["lc18", "lc11"]
-        assert said["epochs"] == [1] * len(models)
-        assert [each.name for each in proto.graph.input] == ["luminance", "state"]
-        assert [each.name for each in proto.graph.output] == ["voltage", "calcium", "state_after"]
 
 
 def test_what_cannot_go_out_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +59,30 @@ def test_the_card_says_what_matters():
     assert "504 recordings for training, 108 for validation, 108 for the test" in text
 
 
-def test_its_twenty_lines_run_with_onnxruntime_and_numpy_alone(copy: Path):
+def alone(folder: Path, *packages: str) -> Path:
+    """A folder that holds some installed packages and nothing else, as a fresh environment would."""
+    for package in packages:
+        spec = find_spec(package)
+        assert spec is not None
+        assert spec.origin is not None
+        where = Path(spec.origin).parent
+        for path in (where, where.with_name(f"{package}.libs")):
+            if path.is_dir():
+                (folder / path.name).symlink_to(path)
+    return folder
+
+
+def test_its_twenty_lines_run_where_only_onnxruntime_and_numpy_are(copy: Path, tmp_path: Path):
     code = re.findall("```python\n(.*?)```", (copy / "README.md").read_text(), re.DOTALL)[0]
     assert len(code.strip().splitlines()) <= 20
-    blocked = "import sys; sys.modules.update(dict.fromkeys(['stcnn', 'torch', 'onnx', 'pandas', 'scipy']))\n"
-    command = [sys.executable, "-I", "-c", blocked + code]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True)
+    (tmp_path / "site").mkdir()
+    site = alone(tmp_path / "site", "onnxruntime", "numpy")
+    checked = (
+        "import importlib.util as u\nassert not [n for n in ('stcnn', 'torch', 'onnx', 'scipy') if u.find_spec(n)]\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", f"import sys\nsys.path.append({str(site)!r})\n{checked}{code}"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     said = dict(re.findall(r"^(\w+): (-?\d\.\d{4}) after", done.stdout, re.MULTILINE))
     rate_hz, frames = 60.0, np.full((83, 83, 83), 0.498, np.float32)
     for t, frame in enumerate(frames):
@@ -72,14 +92,40 @@ def test_its_twenty_lines_run_with_onnxruntime_and_numpy_alone(copy: Path):
         assert float(said[name]) == pytest.approx(trace[np.abs(trace).argmax()], abs=6e-5)
 
 
-def test_a_folder_opens_in_a_fresh_process_to_the_same_numbers(copy: Path):
-    code = (
-        "import stcnn, json\nfrom stcnn.stimuli import Screen, render\n"
-        f"answer = stcnn.from_pretrained({str(copy)!r}).respond(render(Screen(rate_hz=60), {LOOMING!r}))\n"
-        "print(json.dumps({name: float(trace.max()) for name, trace in answer.calcium.items()}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == pytest.approx(peaks(stcnn.example_run()), abs=1e-7)
+def laid_down(model: Path, cache: Path) -> None:
+    """Lay a folder into a cache of the hub's library, by hand, as if it had been downloaded as lab/fly."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    here = cache / "models--lab--fly"
+    (here / "refs").mkdir(parents=True)
+    (here / "refs" / "main").write_text(commit)
+    shutil.copytree(model, here / "snapshots" / commit)
+
+
+ASKED = """
+import json, sys, stcnn
+from stcnn.stimuli import Screen, render
+for name in json.loads(sys.argv[1]):
+    try:
+        answer = stcnn.from_pretrained(name).respond(render(Screen(rate_hz=60), json.loads(sys.argv[2])))
+        print(json.dumps({name: float(trace.max()) for name, trace in answer.calcium.items()}))
+    except stcnn.errors.FileError as error:
+        print(json.dumps(str(error)))
+"""
+
+
+def test_a_folder_and_a_name_open_in_a_fresh_process_to_the_same_numbers(copy: Path, tmp_path: Path):
+    """The name is looked up by huggingface_hub itself, offline, in a cache that stands in for a download."""
+    pytest.importorskip("huggingface_hub", reason="needs huggingface_hub (pip install 'stcnn[hub]')")
+    laid_down(copy, tmp_path / "cache")
+    names = json.dumps([str(copy), "lab/fly", "lab/unknown"])
+    offline = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", ASKED, names, json.dumps(LOOMING)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=offline)
+    assert done.returncode == 0, done.stderr
+    folder, name, unknown = map(json.loads, done.stdout.splitlines())
+    assert folder == name == pytest.approx(peaks(stcnn.example_run()), abs=1e-7)
+    assert unknown.startswith("the model lab/unknown cannot be had from the Hugging Face Hub: ")
+    assert unknown.endswith("Check the name and the network, or download the folder.")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +164,7 @@ def test_a_name_needs_the_library_of_the_hub_and_a_run_is_no_such_folder(
 ):
     monkeypatch.setattr("stcnn.hub.opening.find_spec", lambda name: None)
     with pytest.raises(
-        FileError, match=r"need the package huggingface_hub. Install it with: pip install huggingface_hub"
+        FileError, match=r"need the package huggingface_hub. Install it with: pip install 'stcnn\[hub\]'"
     ):
         stcnn.from_pretrained("lab/fly")
     with pytest.raises(FileError, match=r"there is no folder .*, expected a folder, or owner/name"):

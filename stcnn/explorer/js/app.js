@@ -3,6 +3,8 @@
 import { Answer, answered, mapsOf, shifted } from "./clips.js";
 import { choice, element, numbers, slider, titleOf } from "./controls.js";
 import { Ensemble } from "./network.js";
+import { Camera, Dot } from "./live.js";
+import { framesOf } from "./movies.js";
 import { filmed, framesOfFile } from "./own_pictures.js";
 import { unpacked } from "./packed.js";
 import { paintCurves, paintGrey, paintMaps, short } from "./painting.js";
@@ -11,9 +13,11 @@ import { spaced, tuningCurve } from "./tuning.js";
 import { linkTo, viewIn } from "./view_link.js";
 
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F"];
+const TITLES = { voltage: "voltage", calcium: "dF/F" };
 const LIVE_S = 5;
 const LIVE_STEP_MS = 12;
-const OWN = { drawing: "Draw with the pointer", file: "A picture or movie of yours" };
+const OWN = { drawing: "Draw with the pointer", file: "A picture or movie of yours", webcam: "A camera of this machine" };
+const isLive = (kind) => kind === "drawing" || kind === "webcam";
 const TUNED = 9;
 const TUNED_FIRST = ["edge_speed_deg_s", "r_over_v_s", "size_deg", "height_deg", "direction_deg", "period_deg", "frequency_hz", "speed_deg_s"];
 const AFTER_S = 0.7; // grey after a stimulus, in which calcium decays
@@ -31,6 +35,7 @@ let state = { answer: null, before: null, other: null, frames: [], own: null, cu
 let job = 0;
 let playing = null;
 let live = null;
+let camera = null;
 
 const model = () => models[view.model];
 const told = () => model().told;
@@ -58,16 +63,20 @@ function parameters() {
 }
 
 /** The stimulus now, with grey behind it; throws a sentence. */
-function shownNow() {
-  if (recording()) {
-    const { parameters: shown, shift_px: shift } = recording();
-    return shifted(stimulus(screen(), withGreyAfter(shown)), shift, told().movie_px, told().background);
-  }
-  if (view.kind === "file") {
+async function shownNow() {
+  if (recording()) return shifted(await shownWith(recording()), recording().shift_px, told().movie_px, told().background);
+  if (view.kind === "file" && !view.named) {
     if (!state.own) throw new StimulusFault("Choose a file, or drop one anywhere on the page.");
-    return filmed(state.own, screen());
+    return filmed(state.own, screen(), AFTER_S);
   }
   return stimulus(screen(), view.named ? withGreyAfter(parameters()) : parameters());
+}
+
+/** What was shown in a recording: drawn anew, or the movie that the page carries. */
+async function shownWith({ parameters: shown, movie: name }) {
+  if (name === undefined) return stimulus(screen(), withGreyAfter(shown));
+  const movie = data.models[view.model].movies[name];
+  return filmed(await framesOf(movie, told().background), screen(), AFTER_S, movie.onset_s);
 }
 
 function withGreyAfter(shown) {
@@ -82,14 +91,17 @@ async function compute() {
   const cancelled = () => mine !== job;
   stopLive();
   remember();
-  if (view.kind === "drawing" && !recording() && !view.named) return startLive();
+  const asksLive = isLive(view.kind) && !recording() && !view.named;
+  if (!(asksLive && view.kind === "webcam")) closeCamera();
   let shown;
   try {
-    shown = shownNow();
+    if (asksLive) return await startLive(cancelled);
+    shown = await shownNow();
   } catch (error) {
     if (!(error instanceof StimulusFault)) throw error;
     return say(error.message, true);
   }
+  if (cancelled()) return;
   const started = performance.now();
   const frames = [];
   const progress = (answer) => {
@@ -137,19 +149,26 @@ async function tune(cancelled) {
 
 const tunable = () => (view.named || recording() || OWN[view.kind] ? [] : data.stimuli[view.kind].controls.filter((each) => each.type === "slider" && each.name in view.args));
 
-// ---------------------------------------------------------------- live: the pointer draws
+// ---------------------------------------------------------------- live: the pointer draws, or a camera sees
 
-function startLive() {
+async function startLive(cancelled) {
+  if (view.kind === "webcam" && !camera) {
+    say("Asking the browser for a camera …");
+    const opened = await Camera.opened(screen());
+    if (cancelled()) return opened.close();
+    camera = opened;
+  }
+  const source = view.kind === "webcam" ? camera : new Dot(screen(), () => ({ sizeDeg: view.args.size_deg ?? 10, luminance: view.args.luminance ?? 0 }));
   model().edit(editsNow());
   model().start();
   const n = Math.round(LIVE_S * told().rate_hz);
   const size = told().movie_px[0] * told().movie_px[1];
-  live = { answer: new Answer(model(), n, 0, false), frame: new Float32Array(size), at: null, count: 0, clock: performance.now(), dot: null };
+  live = { answer: new Answer(model(), n, 0, false), frame: new Float32Array(size), source, count: 0, clock: performance.now() };
   live.answer.done = n;
   for (const kind of ["voltage", "calcium"]) live.answer[kind].forEach((trace, i) => trace.fill(model()[kind][i]));
   state = { answer: live.answer, before: null, other: null, frames: [live.frame], own: state.own, curve: [] };
   live.timer = setTimeout(advanceLive, LIVE_STEP_MS);
-  say("Move the pointer over the stimulus, or use the arrow keys there: the network answers as you draw.");
+  say(view.kind === "webcam" ? "The network sees what the camera sees; nothing leaves this page." : "Move the pointer over the stimulus, or use the arrow keys there: the network answers as you draw.");
   paintCurve();
 }
 
@@ -158,12 +177,17 @@ function stopLive() {
   live = null;
 }
 
+function closeCamera() {
+  camera?.close();
+  camera = null;
+}
+
 function advanceLive() {
   if (!live) return;
   const now = performance.now();
   const due = Math.min(8, Math.floor(((now - live.clock) / 1000) * told().rate_hz));
+  if (due) live.source.write(live.frame);
   for (let k = 0; k < due; k++) {
-    drawDot(live.frame);
     model().step(live.frame);
     for (const kind of ["voltage", "calcium"]) live.answer[kind].forEach((trace, i) => {
       trace.copyWithin(0, 1);
@@ -176,35 +200,6 @@ function advanceLive() {
     paint();
   }
   live.timer = setTimeout(advanceLive, LIVE_STEP_MS);
-}
-
-function drawDot(frame) {
-  const [rows, columns] = told().movie_px;
-  frame.fill(told().background);
-  if (!live.dot) return;
-  const radius = (view.args.size_deg ?? 10) / 2 / told().deg_per_px;
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++) {
-      const inside = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(x + 0.5 - live.dot[0], y + 0.5 - live.dot[1])));
-      frame[y * columns + x] += inside * ((view.args.luminance ?? 0) - told().background);
-    }
-  }
-}
-
-function placeDot(event) {
-  if (!live) return;
-  const box = byId("stimulus").getBoundingClientRect();
-  const [rows, columns] = told().movie_px;
-  live.dot = [((event.clientX - box.left) / box.width) * columns, ((event.clientY - box.top) / box.height) * rows];
-}
-
-function moveDot(event) {
-  const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  if (!live || !moves[event.key]) return;
-  event.preventDefault();
-  const [rows, columns] = told().movie_px;
-  live.dot ??= [columns / 2, rows / 2];
-  live.dot = live.dot.map((each, axis) => each + 2 * moves[event.key][axis]);
 }
 
 // ---------------------------------------------------------------- painting
@@ -260,7 +255,7 @@ function paintTraces() {
       const last = n === answer.types.length - 1;
       paintCurves(canvas, lines, { height: last ? 128 : 112, xLabel: last ? "time (s)" : "", cursor, xRange: [answer.timeS[0], answer.timeS[answer.nFrames - 1]] });
       const ends = `from ${short(Math.min(...mine))} to ${short(Math.max(...mine))}`;
-      canvas.setAttribute("aria-label", `${kind} of ${type} over time, ${ends}`);
+      canvas.setAttribute("aria-label", `${TITLES[kind]} of ${type} over time, ${ends}`);
     }
   });
 }
@@ -398,13 +393,14 @@ function protocolChoices() {
 }
 
 function recordingChoice() {
-  const all = data.models[view.model].recordings;
+  const { recordings: all, recordings_in_all: total } = data.models[view.model];
   if (!all.length) return "";
   const grouped = [true, false].map((heldOut) => [
     heldOut ? "held out" : "trained on",
     all.flatMap((each, i) => (each.held_out === heldOut ? [[i, `${each.cell_type} ${each.neuron}: ${each.stimulus}`]] : [])),
   ]);
-  return choice("Or a recording laid over", [[-1, "none"], ...grouped.filter(([, some]) => some.length)], view.recording, (value) => {
+  const title = `Or a recording laid over${all.length < total ? ` (${all.length} of ${total})` : ""}`;
+  return choice(title, [[-1, "none"], ...grouped.filter(([, some]) => some.length)], view.recording, (value) => {
     Object.assign(view, { recording: Number(value), named: "", protocol: "", frame: null });
     buildStimulus();
     buildTuning();
@@ -449,6 +445,7 @@ function ownControls() {
     const field = element("input", { type: "file", accept: "image/*,video/*", id: "file", onchange: () => field.files[0] && take(field.files[0]) });
     return [element("div", { class: "choice" }, element("label", { for: "file" }, "File (or drop it anywhere); it stays on this machine"), field)];
   }
+  if (view.kind === "webcam") return [element("p", { class: "quiet" }, "The picture is made grey, fitted into the field and shown to the network here; it is neither kept nor sent.")];
   const change = (name) => (value) => (view.args[name] = value);
   return [
     slider({ name: "size_deg", low: 1, high: 60, step: 1 }, view.args.size_deg, change("size_deg")),
@@ -472,7 +469,7 @@ async function take(file) {
 function buildTraces() {
   const panels = told().cell_types.flatMap((type, n) =>
     ["voltage", "calcium"].map((kind) =>
-      element("figure", {}, element("figcaption", {}, element("span", { class: "key", style: `background:${colourOf(n)}` }), ` ${type} ${kind === "calcium" ? "dF/F" : "voltage"}`), element("canvas", { id: `${kind}${n}`, role: "img", "aria-label": `${kind} of ${type}` })),
+      element("figure", {}, element("figcaption", {}, element("span", { class: "key", style: `background:${colourOf(n)}` }), ` ${type} ${TITLES[kind]}`), element("canvas", { id: `${kind}${n}`, role: "img", "aria-label": `${TITLES[kind]} of ${type}` })),
     ),
   );
   byId("traces").replaceChildren(...panels);
@@ -607,10 +604,11 @@ function listen() {
     say(copied ? "The link is in the clipboard." : "The address of this page is the link: copy it from the browser.");
   });
   const canvas = byId("stimulus");
-  canvas.addEventListener("pointermove", placeDot);
-  canvas.addEventListener("pointerdown", placeDot);
-  canvas.addEventListener("pointerleave", () => live && (live.dot = null));
-  canvas.addEventListener("keydown", moveDot);
+  const follow = (event) => live?.source.follow(event, canvas.getBoundingClientRect());
+  canvas.addEventListener("pointermove", follow);
+  canvas.addEventListener("pointerdown", follow);
+  canvas.addEventListener("pointerleave", () => live?.source.hide());
+  canvas.addEventListener("keydown", (event) => live?.source.step(event.key) && event.preventDefault());
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {
     event.preventDefault();

@@ -4,6 +4,34 @@ const MASK64 = (1n << 64n) - 1n;
 const MASK128 = (1n << 128n) - 1n;
 const MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
 
+// The ziggurat of standard_normal: 256 slices of equal area under exp(-x^2/2), of which the last begins at TAIL (Marsaglia
+// and Tsang 2000, doi 10.18637/jss.v005.i08, with 52 random bits for a place within a slice).
+const TAIL = 3.6541528853610088;
+const AREA = 0.004928673233974655;
+const BITS = 2 ** 52;
+const bell = (x) => Math.exp((-x * x) / 2);
+
+function slices() {
+  const scale = new Float64Array(256), height = new Float64Array(256), sure = new Float64Array(256);
+  let outer = TAIL;
+  scale[255] = TAIL / BITS;
+  height[255] = bell(TAIL);
+  for (let i = 254; i > 0; i--) {
+    const inner = Math.sqrt(-2 * Math.log(AREA / outer + bell(outer)));
+    sure[i + 1] = (inner / outer) * BITS;
+    scale[i] = inner / BITS;
+    height[i] = bell(inner);
+    outer = inner;
+  }
+  const base = AREA / bell(TAIL);
+  scale[0] = base / BITS;
+  height[0] = 1;
+  sure[0] = (TAIL / base) * BITS;
+  return { scale, height, sure };
+}
+
+const SLICES = slices();
+
 /** State words of numpy's SeedSequence of a seed. */
 function seedWords(seed, count) {
   const entropy = [];
@@ -68,7 +96,38 @@ export class Generator {
 
   /** `random(n)`: uniform in [0, 1). */
   random(n) {
-    return Float64Array.from({ length: n }, () => Number(this.next64() >> 11n) * 2 ** -53);
+    return Float64Array.from({ length: n }, () => this.unit());
+  }
+
+  /** One number of `random()`. */
+  unit() {
+    return Number(this.next64() >> 11n) * 2 ** -53;
+  }
+
+  /** `standard_normal(n)`. */
+  normal(n) {
+    return Float64Array.from({ length: n }, () => this.oneNormal());
+  }
+
+  oneNormal() {
+    const { scale, height, sure } = SLICES;
+    for (;;) {
+      const bits = this.next64();
+      const slice = Number(bits & 0xffn), place = Number((bits >> 9n) & 0xfffffffffffffn);
+      const sign = (bits >> 8n) & 1n ? -1 : 1;
+      const x = place * scale[slice];
+      if (place < sure[slice]) return sign * x;
+      if (slice === 0) return (Math.floor(place / 256) % 2 ? -1 : 1) * this.tail();
+      if (height[slice] + (height[slice - 1] - height[slice]) * this.unit() < bell(x)) return sign * x;
+    }
+  }
+
+  /** Beyond the last slice. */
+  tail() {
+    for (;;) {
+      const beyond = -Math.log1p(-this.unit()) / TAIL, limit = -Math.log1p(-this.unit());
+      if (2 * limit > beyond * beyond) return TAIL + beyond;
+    }
   }
 
   /** A whole number below `count`, as Lemire draws it. */

@@ -2,11 +2,9 @@
 
 const LONGEST_S = 6;
 
-/** Grey values 0..1 (Y X) of anything a canvas can draw, on the background where it does not reach. */
-function greyOf(source, width, height, [rows, columns], background) {
-  const canvas = document.createElement("canvas");
-  canvas.width = columns;
-  canvas.height = rows;
+/** Grey values 0..1 (Y X) of anything a canvas can draw, fitted into the picture, on the background around it. */
+export function greyDrawn(canvas, source, [width, height], [rows, columns], background) {
+  if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const level = Math.round(background * 255);
   context.fillStyle = `rgb(${level} ${level} ${level})`;
@@ -39,7 +37,8 @@ async function framesOfPicture(address, screen) {
   const loaded = once(picture, "load");
   picture.src = address;
   await loaded;
-  const frame = greyOf(picture, picture.naturalWidth, picture.naturalHeight, screen.shapePx, screen.background);
+  const size = [picture.naturalWidth, picture.naturalHeight];
+  const frame = greyDrawn(document.createElement("canvas"), picture, size, screen.shapePx, screen.background);
   return new Array(Math.round(screen.rateHz)).fill(frame);
 }
 
@@ -49,22 +48,21 @@ async function framesOfVideo(address, screen) {
   const loaded = once(video, "loadeddata");
   video.src = address;
   await loaded;
-  const frames = [];
+  const frames = [], canvas = document.createElement("canvas");
   for (let i = 0; i < Math.min(video.duration, LONGEST_S) * screen.rateHz; i++) {
     const sought = once(video, "seeked");
     video.currentTime = Math.min(video.duration, (i + 0.5) / screen.rateHz);
     await sought;
-    frames.push(greyOf(video, video.videoWidth, video.videoHeight, screen.shapePx, screen.background));
+    frames.push(greyDrawn(canvas, video, [video.videoWidth, video.videoHeight], screen.shapePx, screen.background));
   }
   return frames;
 }
 
-/** Frames as a stimulus, half a second of grey behind it. */
-export function filmed(frames, screen) {
-  const after = Math.round(screen.rateHz / 2);
+/** Frames as a stimulus, grey behind them. */
+export function filmed(frames, screen, afterS, onsetS = 0) {
   return {
-    nFrames: frames.length + after,
-    onsetS: 0,
+    nFrames: frames.length + Math.round(screen.rateHz * afterS),
+    onsetS,
     frame: (i, out) => (i < frames.length ? out.set(frames[i]) : out.fill(screen.background)),
   };
 }

@@ -2,6 +2,7 @@
 
 import { checks, direction, disc, dots, edgesOf, rectangle, rounded } from "./coverage.js";
 import { Generator } from "./numpy_random.js";
+import { naturalMotion } from "./scenes.js";
 
 const INSTANT_S = 1e-9;
 const TIMING = { before_s: 0, hold_first_s: 0, hold_last_s: 0, after_s: 0 };
@@ -233,17 +234,20 @@ function pixelWave(waveform, sides) {
 
 function whiteNoise(screen, args) {
   const { check_deg, update_hz, duration_s, seed = 0, distribution = "binary", contrast = 1 } = args;
-  if (distribution !== "binary") fault("the page draws binary noise only");
-  requireWhite(contrast, screen.background);
+  const isBinary = distribution === "binary";
+  if (isBinary) requireWhite(contrast, screen.background);
   const { rows, columns } = checkLattice(screen, check_deg);
   const pictures = Math.ceil(rounded(duration_s * update_hz, 9));
   const size = rows.count * columns.count;
-  const drawn = new Generator(seed).integers(2, pictures * size);
+  const random = new Generator(seed);
+  const drawn = isBinary ? random.integers(2, pictures * size).map((bit) => bit * 2 - 1) : random.normal(pictures * size);
+  const level = (value) => screen.background * (1 + contrast * value);
+  const shownAt = (value) => (isBinary ? level(value) : Math.min(1, Math.max(0, level(value))));
   return {
     courseS: duration_s,
     draw(timeS, cover, light) {
       const shown = Math.min(Math.floor(rounded(timeS * update_hz, 9)), pictures - 1);
-      const levels = drawn.slice(shown * size, (shown + 1) * size).map((bit) => screen.background * (1 + contrast * (bit * 2 - 1)));
+      const levels = drawn.slice(shown * size, (shown + 1) * size).map(shownAt);
       cover.fill(1);
       spread(levels, rows, columns, light);
     },
@@ -407,6 +411,7 @@ const KINDS = {
   moving_edge: (screen, args) => moving(() => 0, edge)(screen, central(args)),
   moving_rectangle: moving(({ width_deg }) => width_deg, (screen, { width_deg, height_deg, direction_deg = 0 }, way, centre, cover) => rectangle(screen, centre, [width_deg, height_deg], direction_deg, cover)),
   moving_spot: moving(({ size_deg }) => size_deg, (screen, { size_deg }, way, [x, y], cover) => disc(screen, x, y, size_deg, cover)),
+  natural_motion: naturalMotion,
   overlay,
   receding_disc: receding,
   sequence,

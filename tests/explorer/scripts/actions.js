@@ -17,7 +17,7 @@ bars.dispatchEvent(new Event("input"));
 await wait();
 const up = rows();
 const link = decodeURIComponent(location.hash);
-document.querySelector('[aria-label="silence channel 3 of hidden layer 4"]').click();
+document.querySelector('[aria-label="silence channel 2 of hidden layer 1"]').click();
 await wait();
 const silenced = { header: header(), rows: rows(), pressed: document.querySelectorAll('#edits [aria-pressed="true"]').length };
 document.getElementById("reset").click();
