@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -17,6 +18,9 @@ from stcnn.hub.card import model_card
 from stcnn.hub.folder import RUN_FILES, write_config
 from stcnn.run_folder import Run, open_run
 from stcnn.writing import atomic_folder
+
+ABSOLUTE = re.compile(r"(?<![^\s='\"\[,:])/[^\s'\",\]]+")
+"""A path from the root, as a word or the value of a key."""
 
 
 def export(request: Request) -> Iterator[str]:
@@ -45,7 +49,7 @@ def export(request: Request) -> Iterator[str]:
 
 
 def _copy(run: Run, to: Path) -> None:
-    """Copy what a run is opened from, without the folders of this machine; what the user typed stays as it was."""
+    """Copy what a run is opened from, without the folders of this machine."""
     to.mkdir(parents=True, exist_ok=True)
     for name in RUN_FILES:
         if (run.path / name).is_file():
@@ -55,6 +59,13 @@ def _copy(run: Run, to: Path) -> None:
     if (run.path / "environment.json").is_file():
         environment: dict[str, Any] = run.environment()
         environment.pop("folder", None)
+        if isinstance(environment.get("command"), str):
+            environment["command"] = without_folders(environment["command"])
         if isinstance(environment.get("git"), dict):
             environment["git"] = {k: v for k, v in environment["git"].items() if k != "folder"}
         (to / "environment.json").write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
+
+
+def without_folders(command: str) -> str:
+    """A command whose absolute paths have only their last name: ``experiments_dir=/home/me/runs`` has ``.../runs``."""
+    return ABSOLUTE.sub(lambda path: f"…/{PurePath(path[0]).name}", command)

@@ -87,15 +87,16 @@ def test_the_page_needs_nothing_from_elsewhere(small_page: str):
 
 @pytest.mark.slow
 def test_the_page_of_a_run_with_its_recordings_is_small_and_quick(opens: Opens, tmp_path: Path):
-    """The example, on this machine's CPU: below 3 MB; first answer below two seconds of computing."""
+    """The example: below 3 MB; from navigation to the first answer less than two seconds of computing."""
     done = CliRunner().invoke(app, [str(stcnn.example_run().path), "--to", str(tmp_path / "page.html")])
     assert done.exit_code == 0, done.output
     text = (tmp_path / "page.html").read_text()
     assert len(text) < 3e6
     tab = opens(text)
-    tab.run(READY)
-    times = {each["name"]: each["value"] for each in tab.send("Performance.getMetrics")["metrics"]}
-    print(times["TaskDuration"], tab.run("return performance.now();"))
+    first_ms = tab.run(f"{READY} return firstAnswerMs;")
+    computed_s = {each["name"]: each["value"] for each in tab.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+    print(f"first answer after {first_ms:.0f} ms, of which the page computed {1000 * computed_s:.0f} ms")
+    assert computed_s < 2
     laid = json.loads(re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)[0])["models"][0]["recordings"]
     assert len(stcnn.example_run().split()["validation"]) < len(laid) <= MOST
     assert np.isfinite([each["gain"] for each in laid]).all()

@@ -19,6 +19,7 @@ import stcnn
 from stcnn.errors import FileError
 from stcnn.export.request import Request
 from stcnn.forms import export
+from stcnn.hub.write import without_folders
 from stcnn.stimuli import Screen, render
 
 LOOMING = {"kind": "looming_disc", "end_deg": 60, "edge_speed_deg_s": 50, "timing": {"hold_last_s": 0.3}}
@@ -43,7 +44,20 @@ def test_the_example_answers_as_written():
     assert sum(path.stat().st_size for path in run.path.iterdir()) < 1e6
     assert run.environment()["seed"] == 1
     assert re.fullmatch("[0-9a-f]{40}", run.environment()["git"]["commit"])
+    assert run.environment()["command"] == "python train.py experiments_dir=…/runs"
     assert "finished after 20 epochs, correlation lc11" in repr(run)
+
+
+@pytest.mark.parametrize(
+    ("command", "handed_on"),
+    [
+        ("python /work/stcnn/train.py seed=1", "python …/train.py seed=1"),
+        ("train path='/home/me/flies.zarr' a=[/x/y,/z/q]", "train path='…/flies.zarr' a=[…/y,…/q]"),
+        ("stcnn train dataset.path=flies.zarr model=published", "stcnn train dataset.path=flies.zarr model=published"),
+    ],
+)
+def test_folders_of_this_machine_are_not_handed_on(command: str, handed_on: str):
+    assert without_folders(command) == handed_on
 
 
 def test_the_card_says_what_matters():

@@ -22,7 +22,6 @@ const TUNED = 9;
 const TUNED_FIRST = ["edge_speed_deg_s", "r_over_v_s", "size_deg", "height_deg", "direction_deg", "period_deg", "frequency_hz", "speed_deg_s"];
 const AFTER_S = 0.7; // grey after a stimulus, in which calcium decays
 
-const began = performance.now();
 const data = unpacked(JSON.parse(document.getElementById("data").textContent));
 const models = data.models.map(({ members }) => new Ensemble(members));
 const byId = (id) => document.getElementById(id);
@@ -121,7 +120,7 @@ async function compute() {
   byId("time").value = view.frame;
   say(`${answer.nFrames} frames in ${ms.toFixed(0)} ms, ${Math.round((1000 * answer.nFrames) / ms)} frames per second.`);
   paint();
-  globalThis.firstAnswerMs ??= performance.now() - began;
+  globalThis.firstAnswerMs ??= performance.now(); // since the page was asked for
   await tune(cancelled);
 }
 
@@ -282,7 +281,7 @@ function paintTable() {
     return element("tr", {}, element("th", { scope: "row" }, type), ...cells.map((cell) => element("td", {}, cell)));
   });
   byId("peaks").replaceChildren(
-    element("caption", {}, "Answers to this stimulus"),
+    element("caption", {}, "Responses to this stimulus"),
     element("thead", {}, element("tr", {}, ...columns.map((name) => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...rows),
   );
@@ -372,9 +371,10 @@ function meaningNow() {
   const laid = recording();
   if (laid) {
     const moved = laid.shift_px.some(Boolean) ? " Its picture is moved as it was for this neuron." : "";
-    return `Shown: ${laid.stimulus}, ${laid.held_out ? "held out of the training" : "part of the training"}.${moved} The answer has the gain and offset of ${laid.neuron}.`;
+    return `Shown: ${laid.stimulus}, ${laid.held_out ? "held out of the training" : "part of the training"}.${moved} The response has the gain and offset of ${laid.neuron}.`;
   }
-  return view.named ? "" : data.stimuli[view.kind]?.meaning ?? "";
+  const meaning = view.named ? "" : data.stimuli[view.kind]?.meaning ?? "";
+  return meaning.replace(/\b[a-z]+(_[a-z0-9]+)+\b/g, (name) => titleOf(name).replace(/ \(.*\)/, ""));
 }
 
 function protocolChoices() {

@@ -81,7 +81,7 @@ export function paintCurves(canvas, lines, { height = 130, xLabel = "", cursor =
   const { context, width } = prepared(canvas, height);
   const style = getComputedStyle(canvas);
   const [ink, quiet, faint] = ["--ink", "--quiet", "--faint"].map((name) => style.getPropertyValue(name));
-  const room = { left: 46, right: 8, top: 8, bottom: xLabel ? 34 : 20 };
+  const room = { left: 46, right: 14, top: 8, bottom: xLabel ? 34 : 20 };
   const shown = lines.filter((line) => line.x.length);
   const all = shown.flatMap((line) => Array.from(line.y).filter(Number.isFinite));
   let [low, high] = all.length ? [Math.min(0, ...extent(all)), Math.max(0, ...extent(all))] : [0, 1];
