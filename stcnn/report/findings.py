@@ -148,6 +148,19 @@ class Findings:
             others_better=[_others_better(self.neurons[self.neurons.cell_type == name]) for name in table.cell_type],
         )
 
+    @property
+    def headline(self) -> dict[str, float]:
+        """The one score of the run: mean over cell types of ``correlation``, and what ``share`` of the ceiling it is.
+
+        The share is that of the types whose ceiling is known; NaN where none is.
+        """
+        table = self.cell_types
+        if not len(table):
+            return {}
+        known = table[table.ceiling.notna()]
+        share = known.correlation.mean() / known.ceiling.mean()
+        return {"correlation": float(table.correlation.mean()), "share": float(share)}
+
 
 def _others_better(neurons: pd.DataFrame) -> bool:
     difference = (neurons.others - neurons.correlation).dropna().to_numpy()

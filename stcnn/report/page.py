@@ -72,6 +72,7 @@ def render(findings: Findings, bounds: Bounds) -> str:
         path=shlex.quote(str(run.path)),
         facts=_facts(findings),
         types=table.to_dict("records"),
+        headline=findings.headline,
         ceilings=bool(len(table) and table.ceiling.notna().any()),
         held_out=HELD_OUT[_split_kind(run.config())],
         methods=methods(findings),

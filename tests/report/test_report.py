@@ -85,6 +85,15 @@ def test_scores_of_cell_types_are_those_of_the_kept_epoch(run: Run, findings: Fi
         assert found[column].to_dict() == pytest.approx(kept[column].to_dict(), abs=1e-4)
 
 
+def test_the_headline_is_the_mean_of_the_cell_types(findings: Findings):
+    table = findings.cell_types
+    assert findings.headline["correlation"] == pytest.approx(table.correlation.mean())
+    known = table[table.ceiling.notna()]
+    share = known.correlation.sum() / known.ceiling.sum() if len(known) else np.nan
+    assert findings.headline["share"] == pytest.approx(share, nan_ok=True)
+    assert "Mean of the cell types: <strong>" in render(findings, Bounds())
+
+
 def test_pictured_traces_go_from_worst_to_best(findings: Findings):
     for cell_type, pairs in trace_pairs(findings).items():
         r = [float(re.findall(r"r = (-?[\d.]+)", pair.title)[0]) for pair in pairs]
