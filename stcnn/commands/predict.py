@@ -59,7 +59,7 @@ def predict(  # noqa: PLR0913  (an option is an argument)
     _check_endings(to, figure, film)
     models, trained_hz = _open(run)
     screen = Screen(deg_per_px=models[0].deg_per_px, rate_hz=rate_hz or trained_hz, background=background)
-    named = (pair for text in stimulus for pair in _movies(text, screen, file_deg_per_px))
+    named = (pair for text in stimulus for pair in named_movies(text, screen, file_deg_per_px))
     movies = {name: between_grey(movie, before_s, after_s) for name, movie in named}
     responses = respond_together(models, movies.items(), at)
     table = _table(stimulus)
@@ -99,7 +99,7 @@ def _open(folder: Path) -> tuple[list[STCNN], float]:
     return opened.models(), float(rate_hz)
 
 
-def _movies(text: str, screen: Screen, file_deg_per_px: float | None) -> Iterator[tuple[str, Movie]]:
+def named_movies(text: str, screen: Screen, file_deg_per_px: float | None) -> Iterator[tuple[str, Movie]]:
     """Name and movie of everything that one argument means."""
     from stcnn.errors import ConfigError, nearest
     from stcnn.stimuli import file_and_choices, kinds, load_protocol, protocol_names, read_chosen, render
@@ -111,7 +111,7 @@ def _movies(text: str, screen: Screen, file_deg_per_px: float | None) -> Iterato
     elif text in protocol_names() or Path(text).suffix in {".yaml", ".yml"}:
         yield from load_protocol(text).movies(screen)
     elif kind in kinds():
-        yield text, render(screen, {"kind": kind, **_arguments(arguments)})
+        yield text, render(screen, {"kind": kind, **arguments_of(arguments)})
     elif Path(text).suffix:
         ours = text.partition(":")[0].lower().endswith(".npz")
         units = {"deg_per_px": file_deg_per_px, "background": None if ours else screen.background}
@@ -137,7 +137,8 @@ def _table(stimuli: list[str]) -> StimulusTable | None:
     return stimulus_table(load_protocol(first)) if is_protocol and not others else None
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def arguments_of(text: str) -> dict[str, Any]:
+    """Return the arguments of ``name=value,name=value``, as a stimulus has them behind its kind."""
     from stcnn.errors import ConfigError
     from stcnn.reading import parse_value
 

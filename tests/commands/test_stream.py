@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,16 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from stcnn.commands.stream import app
-from stcnn.commands.stream.answers import Answers, Latencies
+from stcnn.commands.stream.answers import Answers
 from stcnn.commands.stream.command import answer_frames, open_model, resolution
 from stcnn.commands.stream.sources import Camera
 from stcnn.errors import ConfigError, StcnnError
+from stcnn.live.session import Session
 from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
 from stcnn.run_folder import Run
 from stcnn.stimuli import read_movie, write_movie
+from tests.support.malformed import GOOD, MALFORMED
 from tests.support.nn_twin import POPULATION, Case
 
 SHAPE_PX = (11, 13)
@@ -172,33 +176,72 @@ def test_a_silent_rig_ends_the_stream(run: Path, tmp_path: Path) -> None:
     assert '"n_frames": 0' in invoke(run, *options).stdout
 
 
-@pytest.mark.parametrize(
-    ("header", "pixels", "message"),
-    [
-        (b"frame 0", b"", "header of message 0 is b'frame 0', expected JSON"),
-        (b"3", b"", "header of message 0 is b'3'"),
-        (b"{}", b"12", r"1 parts behind its header, of 2 bytes.*expected one part with pixels of shape \(11, 13\)"),
-        (b'{"shape": [13, 11]}', bytes(143), r"shape \(13, 11\)"),
-        (b'{"dtype": "int64"}', bytes(143), "dtype 'int64'"),
-    ],
-)
-def test_messages_against_the_protocol_are_refused(
-    run: Path, tmp_path: Path, header: bytes, pixels: bytes, message: str
-) -> None:
-    with zmq.Context() as context, context.socket(zmq.PUSH) as frames:
-        frames.connect(f"ipc://{tmp_path}/frames")
-        frames.send_multipart([header, pixels])
-        with pytest.raises(StcnnError, match=message):
-            invoke(run, "--source", "zmq", "--from", f"ipc://{tmp_path}/frames", "--timeout-s", "10", *SHAPE)
+def test_a_message_against_the_protocol_is_counted_answered_and_skipped(run: Path, tmp_path: Path) -> None:
+    """After each of them a good frame gets the answer of the offline pass, in which the bad one is the one before."""
+    shown = codes(1 + 2 * len(MALFORMED))
+    shown[1::2] = shown[:-1:2]  # what stands at the number of a malformed message
+    frames = f"ipc://{tmp_path}/frames"
+    with zmq.Context() as context, context.socket(zmq.PUSH) as rig:
+        rig.connect(frames)
+        rig.send_multipart([b'{"frame": 0}', shown[0].tobytes()])
+        for number, (message, _) in enumerate(MALFORMED.values()):
+            rig.send_multipart(message)
+            rig.send_multipart([json.dumps({"frame": 2 * number + 2}).encode(), shown[2 * number + 2].tobytes()])
+        rig.send_multipart([b'{"end": true}'])
+        answers, summary = answers_in(invoke(run, "--source", "zmq", "--from", frames, *SHAPE).stdout)
+    refused = [answer for answer in answers if "error" in answer]
+    assert [answer["message"] for answer in refused] == list(range(1, 2 * len(MALFORMED), 2))
+    assert [answer["n_refused"] for answer in refused] == list(range(1, len(MALFORMED) + 1))
+    good = [answer for answer in answers if "calcium" in answer]
+    assert [answer["frame"] for answer in good] == list(range(0, len(shown), 2))
+    right = open_model(run, None).predict(Movie(shown, 60), start="rest")["lc11"][::2]
+    np.testing.assert_allclose([answer["calcium"]["lc11"] for answer in good], right, rtol=1e-5)
+    assert (summary["n_refused"], summary["n_frames"]) == (len(MALFORMED), len(MALFORMED) + 1)
 
 
-def test_frame_numbers_that_do_not_grow_are_refused(run: Path, tmp_path: Path) -> None:
-    rig = Rig(tmp_path, [({"frame": n}, codes(1).tobytes()) for n in (0, 5, 5)])
+def test_a_huge_message_ends_its_connection_unread_and_the_rig_comes_back(run: Path, tmp_path: Path) -> None:
+    class Huge(Rig):
+        def run(self) -> None:
+            with zmq.Context() as context, context.socket(zmq.PUSH) as frames:
+                frames.connect(self.frames_at)
+                frames.send_multipart([b'{"frame": 0}', GOOD])
+                frames.send_multipart([b'{"frame": 1}', bytes(64 << 20)])
+                for number in range(2, 100):  # those that were on the way with it are lost
+                    frames.send_multipart([json.dumps({"frame": number}).encode(), GOOD])
+                    time.sleep(0.02)
+                frames.send_multipart([b'{"end": true}'])
+
+    rig = Huge(tmp_path, [])
     rig.start()
-    with pytest.raises(StcnnError, match="frame 5 came after frame 5"):
-        invoke(run, "--source", "zmq", "--from", rig.frames_at, "--publish", rig.answers_at, *SHAPE)
+    options = ["--source", "zmq", "--from", rig.frames_at, "--timeout-s", "10"]
+    answers, summary = answers_in(invoke(run, *options, *SHAPE).stdout)
     rig.join(20)
-    assert rig.answers[-1]["summary"]["n_frames"] == 2
+    notices = [answer["notice"] for answer in answers if "notice" in answer]
+    assert len(notices) == 1
+    assert re.search("sent a part of more than 1049720 bytes, which is not read", notices[0])
+    assert answers[-1]["frame"] == 99
+    assert summary["n_frames"] > 50
+    assert summary["n_dropped"] == 100 - summary["n_frames"]
+
+
+def test_frames_begin_again_where_a_header_says_so(run: Path, tmp_path: Path) -> None:
+    """The same frames have the same answers, at numbers that begin again."""
+    shown = codes(3)
+    messages = [({"frame": n, "reset": n == 0}, shown[n].tobytes()) for n in (0, 1, 2, 0, 1, 2)]
+    rig = Rig(tmp_path, messages)
+    rig.start()
+    options = ["--source", "zmq", "--from", rig.frames_at, "--publish", rig.answers_at, "--timeout-s", "10"]
+    answers, _ = answers_in(invoke(run, *options, *SHAPE).stdout)
+    rig.join(20)
+    assert [answer["calcium"] for answer in answers[:3]] == [answer["calcium"] for answer in answers[3:]]
+
+
+def test_pixels_that_are_no_luminance_on_a_pipe_are_skipped_too(run: Path) -> None:
+    frames = codes(3).astype("<f4") / 255
+    frames[1] = np.inf
+    answers, summary = answers_in(invoke(run, "--dtype", "float32", *SHAPE, data=frames.tobytes()).stdout)
+    assert "luminance of frame 1 runs from inf to inf" in answers[1]["error"]
+    assert (summary["n_frames"], summary["n_refused"]) == (2, 1)
 
 
 def test_a_camera_is_read_through_ffmpeg_and_its_lost_frames_are_seen(
@@ -208,8 +251,9 @@ def test_a_camera_is_read_through_ffmpeg_and_its_lost_frames_are_seen(
     camera = Camera("testsrc=size=64x48:rate=30:duration=0.5,select=not(between(n\\,5\\,6))", None, "lavfi")
     assert (camera.rate_hz, camera.shape_px) == (30, (48, 64))
     live = open_model(run, None).stream(rate_hz=camera.rate_hz, deg_per_px=resolution(64, 83, 1))
-    latencies = Latencies(camera.rate_hz)
-    answer_frames(live, camera, Answers(1, None), latencies)
+    session = Session(live, camera.shape_px, camera.rate_hz)
+    answer_frames(session, camera, Answers(1, None))
+    latencies = session.latencies
     numbers = [json.loads(line)["frame"] for line in capsys.readouterr().out.splitlines()]
     assert numbers == [0, 1, 2, 3, 4, *range(7, 15)]
     assert (latencies.n_frames, latencies.n_dropped, live.n_frames) == (13, 2, 15)
@@ -247,21 +291,6 @@ def test_a_published_folder_streams_too(shared: Path) -> None:
     assert set(answers[0]["calcium"]) == {"lc11", "lc18", "lc17", "lc12", "lc21"}
     for name, calcium in answers[0]["calcium"].items():
         assert answers[2]["calcium"][name] == pytest.approx(calcium, rel=1e-5, abs=1e-6)
-
-
-def test_latencies_count_late_answers_and_give_percentiles() -> None:
-    latencies = Latencies(rate_hz=100)
-    for latency_ms in range(1, 101):
-        latencies.add(latency_ms / 1000)
-    summary = latencies.summary()
-    assert summary["n_late"] == 90
-    assert summary["latency_ms"] == {"median": 50.5, "p99": 99.01, "max": 100.0}
-    assert "median 50.5 ms" in latencies.sentence()
-
-
-def test_no_frame_at_all_has_no_latency() -> None:
-    assert Latencies(180).summary()["latency_ms"] is None
-    assert Latencies(180).sentence() == "0 frames answered, 0 lost on the way"
 
 
 def test_resolution_is_the_models_unless_the_picture_is_said_to_be_wider() -> None:

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from stcnn.commands.stream.answers import Answers, Latencies
-    from stcnn.commands.stream.sources import Frame, Source
-    from stcnn.nn.inference.stream import Stream
+    from stcnn.commands.stream.answers import Answers
+    from stcnn.commands.stream.sources import Source
+    from stcnn.live.session import Session
     from stcnn.nn.model import STCNN
 
 app = typer.Typer(help="Run a model live.")
@@ -76,8 +76,9 @@ def stream(  # noqa: PLR0913  (an option is an argument)
 ) -> None:
     """Show frames to a model as they come; answer each with the voltage and calcium of every cell type.
 
-    Every answer is a line of JSON. The last line and the sentence behind it say how long answers took and how many
-    frames were lost on the way here; a lost frame is shown as the frame before it, so that the model keeps the time.
+    Every answer is a line of JSON; a message that is no frame is counted, answered with a sentence and skipped. The
+    last line and the sentence behind it say how long answers took and how many frames were lost on the way here; a
+    lost frame is shown as the frame before it, so that the model keeps the time.
 
     stcnn stream experiments/RUN --source video --from looming.mp4 --width-deg 83 --every 10
 
@@ -86,7 +87,9 @@ def stream(  # noqa: PLR0913  (an option is an argument)
     import torch
 
     from stcnn.commands.stream import sources
-    from stcnn.commands.stream.answers import Answers, Latencies
+    from stcnn.commands.stream.answers import Answers
+    from stcnn.live.service import warm_up
+    from stcnn.live.session import Session
     from stcnn.nn.model import PUBLISHED_RATE_HZ
 
     torch.set_num_threads(threads)
@@ -111,16 +114,16 @@ def stream(  # noqa: PLR0913  (an option is an argument)
         deg_per_px=resolution(frames.shape_px[1], width_deg, model.deg_per_px),
     )
     answers = Answers(every, publish)
-    latencies = Latencies(frames.rate_hz)
-    warm_up(live, (*shape[:-2], *frames.shape_px))
+    session = Session(live, (*shape[:-2], *frames.shape_px), frames.rate_hz)
+    warm_up(live, session.shape)
     try:
-        answer_frames(live, frames, answers, latencies, n_frames)
+        answer_frames(session, frames, answers, n_frames)
     except KeyboardInterrupt:
         pass  # the way to end a camera
     finally:
-        answers.give({"summary": latencies.summary()}, always=True)
+        answers.give({"summary": session.summary()}, always=True)
         answers.close()
-        typer.echo(latencies.sentence(), err=True)
+        typer.echo(session.latencies.sentence(), err=True)
 
 
 def resolution(width_px: int, width_deg: float | None, deg_per_px: float) -> float:
@@ -141,15 +144,6 @@ def resolution(width_px: int, width_deg: float | None, deg_per_px: float) -> flo
     return width / width_px
 
 
-def warm_up(live: Stream, shape: tuple[int, ...]) -> None:
-    """Show black frames until nothing is left to be done only once, and go back to the start."""
-    import numpy as np
-
-    for _ in range(10):
-        live.step(np.zeros(shape, np.uint8))
-    live.reset()
-
-
 def open_model(folder: Path, epoch: int | None) -> STCNN:
     """Open a run folder of ours, or one with published checkpoints.
 
@@ -164,35 +158,20 @@ def open_model(folder: Path, epoch: int | None) -> STCNN:
     return open_run(folder).model(epoch)
 
 
-def answer_frames(
-    live: Stream, source: Source, answers: Answers, latencies: Latencies, n_frames: int | None = None
-) -> None:
-    """Answer every frame of a source; frames that were lost are filled with the one before, for a second at most.
+def answer_frames(session: Session, source: Source, answers: Answers, n_frames: int | None = None) -> None:
+    """Answer everything that comes from a source, until it ends or ``n_frames`` frames were answered."""
+    from stcnn.live.messages import Disconnected
 
-    Raises:
-        DataError: the numbers of the frames do not grow.
-    """
-    from stcnn.errors import DataError
-
-    before: Frame | None = None
-    for frame in source.frames():
-        if before is None:
+    is_first = True
+    for arrival in source.arrivals():
+        if is_first:
             answers.wait_for_listener()
-            frame = frame._replace(received_s=time.perf_counter())
-            before = frame._replace(number=frame.number - 1)
-        lost = frame.number - before.number - 1
-        if lost < 0:
-            raise DataError(f"frame {frame.number} came after frame {before.number}", expected="numbers that grow")
-        for _ in range(min(lost, round(source.rate_hz))):
-            live.step(before.luminance)
-        samples = live.step(frame.luminance)
-        answer: dict[str, Any] = {"frame": frame.number, "time_s": frame.time_s}
-        answer["voltage"] = {name: sample.voltage.tolist() for name, sample in samples.items()}
-        answer["calcium"] = {name: sample.calcium.tolist() for name, sample in samples.items()}
-        latency_s = time.perf_counter() - frame.received_s
-        latencies.n_dropped += lost
-        answers.give({**answer, "latency_ms": round(latency_s * 1000, 4), "n_dropped": latencies.n_dropped})
-        latencies.add(time.perf_counter() - frame.received_s)
-        before = frame
-        if latencies.n_frames == n_frames:
+            is_first = False
+            if not isinstance(arrival, Disconnected):
+                arrival = arrival._replace(received_s=time.perf_counter())
+        answer = session.answer(arrival)
+        if session.is_over:
+            return
+        answers.give(answer, always="calcium" not in answer)
+        if session.latencies.n_frames == n_frames:
             return

@@ -1,23 +1,23 @@
 """Where live frames come from; the protocols are written down in ``docs/streaming.md``.
 
 A source knows its picture before its first frame, counts the frames that its sender or camera lost, and ends by itself
-or at Ctrl-C.
+or at Ctrl-C. Where frames can no longer be told apart it ends with a sentence; whether a message is a frame is judged
+elsewhere (:class:`stcnn.live.session.Session`).
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stcnn.errors import DataError, FileError
+from stcnn.live.messages import Arrival, Disconnected, Frame, Message, most_bytes
 from stcnn.movie import BACKGROUND
 from stcnn.stimuli.files import file_and_choices
 from stcnn.stimuli.formats.video import open_video
@@ -26,19 +26,8 @@ from stcnn.stimuli.resample import frame_at, n_frames_at
 Framing = Literal["raw", "length"]
 DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 """Names that FFmpeg has for cameras, by platform."""
-
-
-class Frame(NamedTuple):
-    """One frame as it arrived."""
-
-    luminance: NDArray[Any]
-    """``(Y, X)``, or ``(B, Y, X)`` of several clips; uint8 or float32."""
-    number: int
-    """Counted by who made it: a gap is frames that were lost on the way."""
-    received_s: float
-    """When it was here, by the clock of :func:`time.perf_counter`."""
-    time_s: float | None = None
-    """When it was shown or taken, by the sender's clock; handed on with the answer."""
+MOST_PARTS = 2
+"""Parts behind a header that are kept: one more than a frame has."""
 
 
 class Source(ABC):
@@ -50,8 +39,8 @@ class Source(ABC):
     """Sentences about what was applied or chosen, for the user."""
 
     @abstractmethod
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames until there are no more."""
+    def arrivals(self) -> Iterator[Arrival]:
+        """Yield frames, or messages that may be frames, until there are no more."""
 
 
 class Stdin(Source):
@@ -75,7 +64,7 @@ class Stdin(Source):
         self.shape_px = (shape[-2], shape[-1])
         self.n_bytes = self.dtype.itemsize * int(np.prod(shape))
 
-    def frames(self) -> Iterator[Frame]:
+    def arrivals(self) -> Iterator[Arrival]:
         """Yield frames until the stream ends.
 
         Raises:
@@ -130,7 +119,7 @@ class Video(Source):
         time_s = np.arange(n_frames_at(self.rate_hz, self._video.n_frames / own_hz)) / self.rate_hz
         self._shown = self._video.shown()[frame_at(own_hz, self._video.n_frames, time_s)]
 
-    def frames(self) -> Iterator[Frame]:
+    def arrivals(self) -> Iterator[Arrival]:
         """Yield every frame."""
         levels = self._video.levels
         for picture, codes in enumerate(self._video.pictures(BACKGROUND)):
@@ -166,7 +155,7 @@ class Camera(Source):
         self.rate_hz = float(stream.average_rate or stream.base_rate or rate_hz or 0)
         self.shape_px = (stream.codec_context.height, stream.codec_context.width)
 
-    def frames(self) -> Iterator[Frame]:
+    def arrivals(self) -> Iterator[Arrival]:
         """Yield frames until the camera is closed."""
         start_s = None
         with self._container as container:
@@ -194,51 +183,54 @@ class Zmq(Source):
     def __init__(self, address: str, shape: tuple[int, ...], rate_hz: float, timeout_s: float | None) -> None:
         from stcnn.commands.stream.answers import bound_socket
 
-        self.shape = shape
         self.rate_hz = rate_hz
         self.shape_px = (shape[-2], shape[-1])
-        self._socket = bound_socket("PULL", address)
+        self._most_bytes = most_bytes(shape)
+        self._socket = bound_socket("PULL", address, self._most_bytes)
+        self._monitor = self._socket.get_monitor_socket()
         self._timeout_ms = None if timeout_s is None else round(timeout_s * 1000)
 
-    def frames(self) -> Iterator[Frame]:
-        """Yield frames until a header says ``end`` or the sender falls silent.
+    def arrivals(self) -> Iterator[Arrival]:
+        """Yield messages until the sender falls silent; who reads them judges them."""
+        import zmq
 
-        Raises:
-            DataError: a message is not what the protocol says.
-        """
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
+        silent_since_s = time.monotonic()
         try:
-            for count in itertools.count():
-                if not self._socket.poll(self._timeout_ms):
-                    return
-                header, *pixels = self._socket.recv_multipart()
-                received_s = time.perf_counter()
-                facts = self._facts(header, count)
-                if facts.get("end"):
-                    return
-                yield self._frame(facts, pixels, count, received_s)
+            while found := dict(poller.poll(self._left_ms(silent_since_s))):
+                if self._socket in found:
+                    yield self._message()
+                    silent_since_s = time.monotonic()
+                elif self._is_disconnection():
+                    yield Disconnected(
+                        f"the connection of a sender ended: it left, or sent a part of more than {self._most_bytes} "
+                        "bytes, which is not read."
+                    )
         finally:
+            self._socket.disable_monitor()
+            self._monitor.close(linger=0)
             self._socket.close(linger=0)
 
-    def _facts(self, header: bytes, count: int) -> dict[str, Any]:
-        try:
-            return dict(json.loads(header))
-        except (ValueError, TypeError):
-            raise DataError(
-                f"the header of message {count} is {header[:40]!r}",
-                expected='JSON such as {"frame": 0, "shape": [83, 83]}',
-            ) from None
+    def _left_ms(self, since_s: float) -> int | None:
+        if self._timeout_ms is None:
+            return None
+        return max(0, self._timeout_ms - round((time.monotonic() - since_s) * 1000))
 
-    def _frame(self, facts: dict[str, Any], pixels: list[bytes], count: int, received_s: float) -> Frame:
-        shape = tuple(facts.get("shape", self.shape))
-        dtype = str(facts.get("dtype", "uint8"))
-        n_bytes = int(np.prod(self.shape)) * {"uint8": 1, "float32": 4}.get(dtype, 0)
-        if shape != self.shape or len(pixels) != 1 or len(pixels[0]) != n_bytes or not n_bytes:
-            raise DataError(
-                f"message {count} has {len(pixels)} parts behind its header, of {sum(map(len, pixels))} bytes, shape "
-                f"{shape} and dtype '{dtype}'",
-                expected=f"one part with pixels of shape {self.shape}, dtype uint8 or float32",
-                remedy="check the sender, --shape-px and --clips",
-            )
-        luminance = np.frombuffer(pixels[0], np.dtype(dtype).newbyteorder("<")).reshape(shape)
-        stamp = facts.get("time_s")
-        return Frame(luminance, int(facts.get("frame", count)), received_s, None if stamp is None else float(stamp))
+    def _message(self) -> Message:
+        """Read one message; of parts behind the pixels only that they came."""
+        header = self._socket.recv()
+        received_s = time.perf_counter()
+        parts: list[bytes] = []
+        while self._socket.rcvmore:
+            part = self._socket.recv()
+            if len(parts) < MOST_PARTS:
+                parts.append(part)
+        return Message(header, parts, received_s)
+
+    def _is_disconnection(self) -> bool:
+        from zmq.constants import Event
+        from zmq.utils.monitor import recv_monitor_message
+
+        return bool(recv_monitor_message(self._monitor)["event"] == Event.DISCONNECTED)
