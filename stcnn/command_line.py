@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stcnn.config import from_command_line
 from stcnn.shortage import sentence_of
+from stcnn.sweep.multirun import DRY_RUN, is_multirun, sweep_of
 from stcnn.training_help import print_help
 
 HELP = {"-h", "--help"}
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if HELP & set(words):
             print_help([word for word in words if not word.startswith("-")])
             return 0
+        if is_multirun(words):
+            return _several(words)
         for config, overrides in from_command_line(words):
             from stcnn.product import run_training
 
@@ -33,3 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(fault, file=sys.stderr)
         return fault.exit_code
     return 0
+
+
+def _several(words: Sequence[str]) -> int:
+    """Train what ``--multirun`` asks for, as ``stcnn sweep`` does, and return the exit status."""
+    from stcnn.sweep import Sweep, running
+    from stcnn.sweep.telling import preview, tell
+
+    sweep = sweep_of(words)
+    if DRY_RUN in words:
+        for line in preview(sweep):
+            print(line)
+        return 0
+    sweep = Sweep.create(sweep.path, sweep.spec)
+    outcome = running.run(sweep, print)
+    return tell(sweep, outcome, print, lambda line: print(line, file=sys.stderr))

@@ -192,7 +192,7 @@ def composed_values(overrides: Sequence[str] = (), folder: Path = CONF) -> dict[
 
 
 def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]]:
-    """Compose and judge what the command line asks for: one configuration, several with ``--multirun``.
+    """Compose and judge what the command line asks for: one configuration.
 
     Options of Hydra such as ``--help`` and ``--cfg`` are answered here, and then there is none.
 
@@ -200,7 +200,7 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
         arguments: overrides and options of Hydra.
 
     Returns:
-        Each configuration with the overrides that led to it.
+        The configuration with the overrides that led to it.
 
     Raises:
         ConfigError: as :func:`compose`.

@@ -24,7 +24,7 @@ EXAMPLES = (
     (("dataset=published", "dataset.ca_path=FOLDER", "dataset.mov_path=FOLDER"), "the folders of the published study"),
     (("init_from=FOLDER", "training.freeze=core"), "new cell types on a trained core"),
     (("resume=experiments/RUN",), "go on with a run that was stopped"),
-    (("--multirun", "seed=1,2,3"), "one run after another; side by side, or on a cluster: stcnn sweep"),
+    (("--multirun", "seed=1,2,3"), "a run for each value, side by side; add where.kind=slurm for a cluster"),
     (("--cfg", "job"), "show the configuration and stop"),
     (("dataset=store", "--help"), "this page with the keys of another choice"),
 )

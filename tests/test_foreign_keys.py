@@ -123,7 +123,7 @@ def test_options_of_other_programs_are_answered_too(option: str, ours: str, caps
 
 def test_options_that_exclude_each_other_are_one_sentence(capsys: pytest.CaptureFixture[str]):
     assert main(["--multirun", "--cfg", "job", "seed=1,2"]) == 2
-    assert "Only one of --run, --multirun, --cfg" in capsys.readouterr().err
+    assert "'--cfg' cannot be given with --multirun" in capsys.readouterr().err
 
 
 def leaves(content: Mapping, path: str = "") -> Iterator[str]:

@@ -191,13 +191,6 @@ def test_the_configuration_is_judged_before_data_are_read(tmp_path: Path, capsys
     assert capsys.readouterr().err == "unknown key 'training.epoch' (did you mean 'epochs'?).\n"
 
 
-def test_a_sweep_makes_one_run_per_value(tmp_path: Path):
-    write_published(tmp_path / "data")
-    arguments = [*folders(tmp_path / "data"), "training.epochs=1", f"experiments_dir={tmp_path / 'runs'}"]
-    assert command_line.main(["--multirun", "seed=1,2", *arguments]) == 0
-    assert sorted(open_run(path).config()["seed"] for path in (tmp_path / "runs").iterdir()) == [1, 2]
-
-
 def start(arguments: list[str]) -> subprocess.Popen[str]:
     """``python train.py`` as a newcomer calls it: inside the package folder."""
     return subprocess.Popen(

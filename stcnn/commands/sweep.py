@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
-
-if TYPE_CHECKING:
-    from stcnn.sweep.running import Outcome
 
 
 class RunByDefault(TyperGroup):
@@ -37,20 +35,20 @@ def run(
     The table of the runs is runs.csv in its folder.
     """
     from stcnn.sweep import Sweep, read_spec, running
+    from stcnn.sweep.telling import preview, tell
 
     if spec.is_dir():
         sweep = Sweep.open(spec)
     else:
         read = read_spec(spec)
-        where = running.folder_of(read, to)
-        if dry_run:
-            return _show(Sweep(where.absolute(), read))
-        sweep = Sweep.create(where, read)
+        sweep = Sweep(running.folder_of(read, to).expanduser().absolute(), read)
     if dry_run:
-        return _show(sweep)
+        for line in preview(sweep):
+            typer.echo(line)
+        return
+    sweep = Sweep.create(sweep.path, sweep.spec)
     outcome = running.run(sweep, typer.echo, retry=retry)
-    _tell(sweep, outcome)
-    return None
+    raise typer.Exit(tell(sweep, outcome, typer.echo, partial(typer.echo, err=True)))
 
 
 @app.command()
@@ -83,35 +81,3 @@ def report(folder: Folder) -> None:
     sweep = Sweep.open(folder)
     tasks = sweep.with_queue(cluster.queue(sweep)).tasks()
     typer.echo(str(write_sweep_report(sweep, tasks)))
-
-
-def _show(sweep: Any) -> None:  # noqa: ANN401 - imported late
-    from stcnn.sweep import cluster
-    from stcnn.sweep.spec import Local
-    from stcnn.sweep.tasks import points_of, run_name
-
-    points = points_of(sweep.spec)
-    for number, point in enumerate(points, 1):
-        run_name(sweep.command(point))  # judges it
-        typer.echo(f"# {number:04d} {' '.join(point.overrides)}")
-    typer.echo(f"# {len(points)} runs in {sweep.path}")
-    if not isinstance(sweep.spec.where, Local):
-        n_tasks = min(len(points), cluster.MOST_IN_AN_ARRAY)
-        typer.echo(cluster.script(sweep, sweep.path / "jobs" / "0001", n_tasks), nl=False)
-
-
-def _tell(sweep: Any, outcome: Outcome) -> None:  # noqa: ANN401 - imported late
-    from stcnn.sweep import running
-
-    failed = [task for task in outcome.tasks if task.state == "failed"]
-    for task in failed:
-        typer.echo(running.told(task), err=True)
-    best = running.best(outcome.tasks, sweep.spec)
-    if best is not None:
-        typer.echo(f"best: {running.told(best)} in {sweep.runs_folder / best.run}")
-    typer.echo(f"{running.counted(outcome.tasks)}; table in {sweep.path / 'runs.csv'}")
-    if outcome.signal_number is not None:
-        typer.echo("stopped; the same command goes on", err=True)
-        raise typer.Exit(128 + outcome.signal_number)
-    if failed:
-        raise typer.Exit(1)

@@ -150,6 +150,8 @@ class SweepSpec(Config):
                 raise ValueError(f"grid.{key} has no values")
         if not self.seeds:
             raise ValueError("seeds is empty")
+        if self.search is None and any(override.startswith("seed=") for override in self.base):
+            raise ValueError("base has a seed, and seeds says which there are: give it there, seeds: [7]")
         others = (self.grid, self.points, self.datasets, self.folds, self.seeds != 1)
         if self.search is not None and any(others):
             raise ValueError("a search has no grid, points, datasets, folds or seeds: put what it needs in base")

@@ -41,10 +41,17 @@ class StopEarly(Callback):
         self.stopped = ""
         """Why the training ended early; empty if it did not."""
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Train no further where the training had ended already, and was killed before its model was finished."""
+        self._look(trainer, trainer.current_epoch)
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Look at the held-out losses so far."""
+        self._look(trainer, trainer.current_epoch + 1)
+
+    def _look(self, trainer: L.Trainer, n_epochs: int) -> None:
         losses = held_out_losses(pd.DataFrame(self.history.scores), self.importance)
-        if losses.empty or trainer.current_epoch + 1 >= int(trainer.max_epochs or 0):
+        if losses.empty or n_epochs >= int(trainer.max_epochs or 0):
             return
         best = int(losses.index.to_numpy()[losses.to_numpy().argmin()])
         last = int(losses.index[-1])

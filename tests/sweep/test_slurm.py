@@ -19,8 +19,11 @@ KILLS = (
     ("scancel", "--batch", "--signal=USR1", "{task}"),
 )
 """As an administrator or another job does it, as a preemption does, as the end of the time does."""
-EPOCHS = "training.epochs=60"
-"""So many that a run is still training when its turn to be killed comes."""
+KILLED = (1, 2, 5)
+LONG = {"training.epochs": 200, "training.patience": None}
+"""So many epochs that a run is still training when its turn to be killed comes."""
+SHORT = {"training.epochs": 4}
+TWELVE = [{"training.learning_rate": n / 1000, **(LONG if n in KILLED else SHORT)} for n in range(1, 13)]
 
 needs_slurm = pytest.mark.skipif(
     shutil.which("slurmctld") is None or os.getuid() != 0,
@@ -52,9 +55,8 @@ def without_the_two_minutes() -> None:
             subprocess.run(["scontrol", "update", f"JobId={task}", "StartTime=now"], check=False, capture_output=True)
 
 
-def n_epochs(sweep: Sweep, number: int) -> int:
-    task = sweep.tasks()[number - 1]
-    found = (sweep.runs_folder / task.run / "checkpoints").glob("epoch_*.ckpt")
+def n_epochs(run: Path) -> int:
+    found = (run / "checkpoints").glob("epoch_*.ckpt")
     return max((int(re.sub(r"\D", "", path.stem)) for path in found), default=-1)
 
 
@@ -62,23 +64,23 @@ def n_epochs(sweep: Sweep, number: int) -> int:
 @needs_slurm
 @pytest.mark.usefixtures("slurm")
 def test_twelve_runs_as_one_array_three_of_them_killed_three_times(tmp_path: Path):
-    seeds = range(1, 13)
-    here = Sweep.create(tmp_path / "here", spec(tmp_path / "data", seeds, base=[EPOCHS]))
+    here = Sweep.create(tmp_path / "here", spec(tmp_path / "data", [1], points=TWELVE))
     assert {task.state for task in running.run(here, print).tasks} == {"finished"}
 
     where = {"kind": "slurm", "memory_gb": 1}
-    there = Sweep.create(tmp_path / "there", spec(tmp_path / "data", seeds, where, base=[EPOCHS]))
+    there = Sweep.create(tmp_path / "there", spec(tmp_path / "data", [1], where, points=TWELVE))
     (job,) = running.run(there, print).jobs
     assert running.run(there, print).jobs == []  # all are queued
-    killed = {1: 0, 2: 0, 5: 0}
-    reached = dict.fromkeys(killed, 0)
+    killed = dict.fromkeys(KILLED, 0)
+    reached = dict.fromkeys(KILLED, 0)
+    runs = {task.number: there.runs_folder / task.run for task in there.tasks()}
 
     def disturbed() -> bool:
         without_the_two_minutes()
         queued = squeue()
         for number, kills in killed.items():
             task = f"{job}_{number}"
-            epochs = n_epochs(there, number)
+            epochs = n_epochs(runs[number])
             if kills < 3 and queued.get(task, ("",))[0] == "RUNNING" and epochs > reached[number]:
                 subprocess.run([word.format(task=task) for word in KILLS[kills]], check=True)
                 killed[number] += 1
@@ -89,7 +91,7 @@ def test_twelve_runs_as_one_array_three_of_them_killed_three_times(tmp_path: Pat
     until(disturbed, limit_s=1500)
     tasks = there.with_queue(cluster.queue(there)).tasks()
     assert {task.state for task in tasks} == {"finished"}
-    assert killed == {1: 3, 2: 3, 5: 3}
+    assert killed == dict.fromkeys(KILLED, 3)
     assert [task.attempts for task in tasks] == [4 if task.number in killed else 1 for task in tasks]
     assert the_runs(there) == the_runs(here)
     assert running.run(there, print).jobs == []
@@ -101,9 +103,13 @@ def test_twelve_runs_as_one_array_three_of_them_killed_three_times(tmp_path: Pat
 @pytest.mark.usefixtures("slurm")
 def test_a_job_that_is_cancelled_stays_away(tmp_path: Path):
     where = {"kind": "slurm", "memory_gb": 1}
-    made = Sweep.create(tmp_path / "sweep", spec(tmp_path / "data", [1], where, base=["training.epochs=100000"]))
+    made = Sweep.create(
+        tmp_path / "sweep",
+        spec(tmp_path / "data", [1], where, base=["training.epochs=100000", "training.patience=null"]),
+    )
     (job,) = running.run(made, print).jobs
-    until(lambda: n_epochs(made, 1) > 0)
+    (task,) = made.tasks()
+    until(lambda: n_epochs(made.runs_folder / task.run) > 0)
     subprocess.run(["scancel", "--full", job], check=True)
     until(lambda: not squeue())
     (task,) = made.with_queue(cluster.queue(made)).tasks()

@@ -68,6 +68,7 @@ seeds: [5, 7]
         ("where: {kind: slurm, queue: a}", r"unknown key 'where.queue', expected one of time_min"),
         ("folds: 1", "'folds': input should be greater than or equal to 2"),
         ("grid: {seed: []}", "grid.seed has no values"),
+        ("base: [seed=5]", "base has a seed, and seeds says which there are"),
         ("name: a/b", "'name': string should match pattern"),
         ("a: [", "is not valid YAML"),
     ],

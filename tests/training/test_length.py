@@ -118,3 +118,9 @@ def test_a_training_ends_when_the_held_out_loss_no_longer_falls(tmp_path: Path, 
     assert epochs < 100
     assert run.finished_epoch() == epochs - 2
     assert f"stopped after epoch {epochs} of 100: the held-out loss has not fallen since" in capsys.readouterr().out
+    ended = {name: (run.path / name).read_bytes() for name in ("losses.csv", "scores.csv", "model.safetensors")}
+    run.save_network(run.model())  # as if it had been killed while the finished model was scored
+    (run.path / "test_scores.parquet").unlink()
+    train(dataset(), recipe(epochs=None, steps=400, validate_every=4, patience=2), run, resume=True)
+    assert {name: (run.path / name).read_bytes() for name in ended} == ended
+    assert run.finished_epoch() == epochs - 2
