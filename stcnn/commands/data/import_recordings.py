@@ -37,6 +37,7 @@ def import_recordings(
     from stcnn.data import open_store, write_store
     from stcnn.data.importers import open_import, read_import_config
     from stcnn.data.store.writer import require_free
+    from stcnn.remote import traffic
     from stcnn.report.import_page import write_import_page
     from stcnn.stimuli.specification import specified_movie
 
@@ -47,6 +48,11 @@ def import_recordings(
         require_free(to, overwrite=overwrite)
     data = open_import(chosen, specified_movie)
     print_description(data)
+    if traffic.n_requests:
+        typer.echo(f"Read from elsewhere: {traffic.n_bytes / 1e6:.1f} MB in {traffic.n_requests} requests.")
+        if dry_run:
+            typer.echo("Nothing was written; the page of the import needs every movie.")
+            return
     with progress_bars() as progress:
         write_import_page(data, page, source=str(config), store=None if dry_run else str(to), progress=progress)
     typer.echo(f"What was understood: {page}")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from stcnn.data.importers.dff import DffConfig
+from stcnn.remote import Location
 from stcnn.validation import Config
 
 
@@ -16,8 +17,8 @@ class SessionConfig(Config):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    path: Path
-    """The file or folder of the session."""
+    path: Location
+    """The file or folder of the session; of NWB also the address of a file elsewhere (:mod:`stcnn.remote`)."""
     cell_type: str = ""
     """Cell type of neurons whose type is given nowhere else."""
     neurons: Path | None = None

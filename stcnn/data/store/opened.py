@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from stcnn.reading import reading, require_room, require_stored
+from stcnn.reading import read_json, reading, require_room, require_stored
+from stcnn.remote import address_of, bring
 
 RESTORE = "copy the store again or import the recordings again"
+
+
+@cache
+def listed(path: Path) -> tuple[dict[str, int], dict[str, str]]:
+    """Sizes and checksums of the files of a store elsewhere, as its root says."""
+    attributes = read_json(path / "zarr.json", "the contents of a store", allow_nan=True)["attributes"]
+    return attributes["files"], attributes.get("sums", {})
+
+
+def bring_part(path: Path, name: str) -> None:
+    """Fetch a file or an array of a store that lies elsewhere, with the groups that it is in.
+
+    Args:
+        path: of the store; of one on this machine nothing is fetched.
+        name: of the file or array in it.
+
+    Raises:
+        FileError: as :func:`stcnn.remote.bring`.
+    """
+    if address_of(path) is None:
+        return
+    files, sums = listed(path)
+    groups = [f"{parent}/zarr.json" for parent in PurePosixPath(name).parents]
+    for file in [file for file in files if file == name or file.startswith(f"{name}/") or file in groups]:
+        bring(path / file, files[file], sums.get(file))
 
 
 class Opened:
@@ -28,6 +55,7 @@ class Opened:
         if self._group is None or self._pid != os.getpid():
             self._group = zarr.open_group(self.path, mode="r", use_consolidated=False)
             self._pid = os.getpid()
+        bring_part(self.path, name)
         array = self._group[name]
         assert isinstance(array, zarr.Array), name
         return array

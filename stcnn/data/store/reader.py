@@ -25,11 +25,12 @@ from stcnn.data.store.layout import (
     VERSION,
 )
 from stcnn.data.store.movies import StoredMovies
-from stcnn.data.store.opened import RESTORE, Opened
+from stcnn.data.store.opened import RESTORE, Opened, bring_part, listed
 from stcnn.data.store.sums import ROOT, StoredSums, require_same_attributes
 from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
 from stcnn.reading import read_json, reading, require_file
+from stcnn.remote import Location, address_of, bring_root, located
 from stcnn.validation import Config
 
 __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]
@@ -40,8 +41,8 @@ class StoreDataConfig(Config):
 
     kind: Literal["store"] = "store"
     """A store that ``stcnn data import`` wrote."""
-    path: Path
-    """The store, a folder."""
+    path: Location
+    """The store, a folder, or its address elsewhere (:mod:`stcnn.remote`)."""
     cell_types: tuple[str, ...] | None = None
     """Cell types to take, in the order that numbers them; None takes all, in the order of the store."""
     average_trials: bool | None = None
@@ -65,7 +66,7 @@ def open_store(path: str | Path) -> Dataset:
     Raises:
         FileError: there is no store, its version is unknown, or it is damaged.
     """
-    path = Path(path)
+    path = located(path)
     attributes = _attributes(path)
     with reading(path, "a store as stcnn wrote it", remedy=RESTORE):
         return _opened(path, attributes)
@@ -111,10 +112,12 @@ def provenance(path: str | Path) -> dict[str, Any]:
     Raises:
         FileError: as :func:`open_store`.
     """
-    return _attributes(Path(path))["provenance"]
+    return _attributes(located(path))["provenance"]
 
 
 def _attributes(path: Path) -> dict[str, Any]:
+    bring_root(path / "zarr.json")
+    listed.cache_clear()
     if not (path / "zarr.json").is_file():
         raise FileError(
             f"{path} is not a store", expected="a folder written by stcnn", remedy="import the recordings into one"
@@ -133,6 +136,8 @@ def _attributes(path: Path) -> dict[str, Any]:
 
 
 def _require_whole(path: Path, files: Mapping[str, int]) -> None:
+    if address_of(path):
+        return  # each file is compared when it is fetched
     for name, size in files.items():
         try:
             found = (path / name).stat().st_size
@@ -174,8 +179,8 @@ class StoredTraces(Opened):
     def __init__(self, path: Path, n_samples: NDArray[np.int64]) -> None:
         super().__init__(path)
         self.first = _starts(n_samples)
-        self.traces = _Mapped(path / "traces", "<f4")
-        self.stamps = _Mapped(path / "clocks" / "time_s", "<f8")
+        self.traces = _Mapped(path, "traces", "<f4")
+        self.stamps = _Mapped(path, "clocks/time_s", "<f8")
 
     @cached_property
     def clocks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -197,8 +202,10 @@ def _starts(lengths: NDArray[np.integer]) -> NDArray[np.int64]:
 class _Mapped:
     """A one-dimensional array in plain chunks, mapped into memory chunk by chunk."""
 
-    def __init__(self, path: Path, dtype: str) -> None:
-        self.path = path
+    def __init__(self, store: Path, name: str, dtype: str) -> None:
+        self.store = store
+        self.name = name
+        self.path = store / name
         self.dtype = dtype
         self.chunks: dict[int, NDArray[Any]] = {}
 
@@ -216,6 +223,7 @@ class _Mapped:
 
     def _chunk(self, number: int) -> NDArray[Any]:
         if number not in self.chunks:
+            bring_part(self.store, f"{self.name}/c/{number}")
             self.chunks[number] = _mapped(self.path / "c" / str(number), self.dtype)
         return self.chunks[number]
 

@@ -21,6 +21,7 @@ from typing import Any
 from stcnn.data.store.layout import ATTRIBUTES
 from stcnn.errors import FileError
 from stcnn.reading import reading, sha256_of
+from stcnn.remote import address_of
 
 IMPORT_AGAIN = "restore it from a copy, or import the recordings again (stcnn data import ... --overwrite)"
 ROOT = "zarr.json"
@@ -79,9 +80,12 @@ class StoredSums:
         """
         if self.note:
             logging.getLogger(__name__).warning(self.note)
+        sums = self.sums
+        if address_of(self.path):  # of a store elsewhere those that are here; others are compared when they arrive
+            sums = {name: text for name, text in sums.items() if (self.path / name).is_file()}
         with ThreadPoolExecutor(N_THREADS) as pool:
-            same = pool.map(self._is_same, self.sums, self.sums.values())
-            changed = [name for name, unchanged in zip(self.sums, same, strict=True) if not unchanged]
+            same = pool.map(self._is_same, sums, sums.values())
+            changed = [name for name, unchanged in zip(sums, same, strict=True) if not unchanged]
         if changed:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             found = f"the store {self.path} was changed after it was written: {changed[0]}{more} has another checksum"

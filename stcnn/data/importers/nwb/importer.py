@@ -27,7 +27,7 @@ from stcnn.data.importers.movies import MakeMovie, MovieInfo, movies_from_specs
 from stcnn.data.importers.nwb import index as nwb_index
 from stcnn.data.importers.nwb.cells import cells_of, identity_of, indicator_of, plane_and_channel
 from stcnn.data.importers.nwb.keys import NwbConfig
-from stcnn.data.importers.nwb.movies import FileMovie, LoadMovie, movie_at, movie_of_sequence, movie_paths
+from stcnn.data.importers.nwb.movies import FileMovie, LoadMovie, StoredMovie, movie_at, movie_of_sequence, movie_paths
 from stcnn.data.importers.nwb.series import Columns, column_of, note_of, times_of
 from stcnn.data.importers.nwb.shown import Shown, interval_table, per_neuron, shown_in
 from stcnn.data.importers.nwb.signals import Signal, chosen_signals, neuropil_of, presentations_of, signals_in
@@ -36,6 +36,7 @@ from stcnn.data.importers.sessions import Roi, Session, read_onsets
 from stcnn.data.on_demand import MoviesOnDemand
 from stcnn.errors import DataError
 from stcnn.movie import Movie
+from stcnn.remote import address_of
 
 PER_PRESENTATION = ("azi_shift_px", "ele_shift_px", "azimuth_deg", "elevation_deg")
 """Columns of a table of presentations that hold a value for each of its neurons, as our own exporter writes them."""
@@ -60,6 +61,8 @@ def open_nwb(config: NwbConfig, make_movie: MakeMovie, /) -> Dataset:
         used = list(dict.fromkeys(name for part in shown for name in part.onsets.stimulus))
         sequences = {name: sequence for part in shown for name, sequence in part.sequences.items()}
         inside = _movies_inside(root, used, sequences, config, notes)
+        if address_of(config.path):
+            notes.append(_amount_elsewhere(root, signals, inside))
     movies, infos = _movies(config, inside, used, make_movie)
     whole = [p.on(s.onsets).cut(s.onsets, movies, infos) for p, s in zip(parts, shown, strict=True)]
     of_movies = (note for info in infos.values() for note in info.notes)
@@ -175,6 +178,18 @@ def _movies_inside(
         elif name in paths:
             inside[name] = movie_at(root, paths[name], config, notes)
     return inside
+
+
+def _amount_elsewhere(root: Node, signals: Sequence[Signal], inside: Mapping[str, FileMovie]) -> str:
+    """Say how much of a file that lies elsewhere an import reads."""
+    pictures = [path for movie in inside.values() if isinstance(movie, StoredMovie) for path in movie.pictures.paths]
+    names = [*(f"{signal.path}/data" for signal in signals), *(_array_path(root, path) for path in pictures)]
+    n_bytes = sum(root[name].id.get_storage_size() for name in dict.fromkeys(names) if hasattr(root[name], "id"))
+    return f"it lies elsewhere; an import reads the {n_bytes / 1e6:.1f} MB of its responses and movies."
+
+
+def _array_path(root: Node, path: str) -> str:
+    return f"{path}/data" if hasattr(root[path], "keys") else path
 
 
 def _movies(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stcnn.data.importers.nwb.zarr import ZarrNode
 from stcnn.errors import DataError, FileError
 from stcnn.reading import open_hdf5, readable, reading, require_room, require_stored
+from stcnn.remote import address_of, open_remote_hdf5
 
 Node = Any
 """A group or array of h5py, a :class:`ZarrNode`, or an array of zarr: all know ``attrs``, groups ``keys`` and ``in``,
@@ -36,13 +37,14 @@ def opened(path: Path) -> Iterator[Node]:
     Raises:
         FileError: it is missing or damaged.
     """
-    if path.is_dir():
+    address = address_of(path)
+    if address is None and path.is_dir():
         with reading(path, WHAT):
             root = ZarrNode(path)
             _require_nwb(root, path)
             yield root
         return
-    with open_hdf5(path, WHAT) as root:
+    with open_remote_hdf5(path, WHAT) if address else open_hdf5(path, WHAT) as root:
         _require_nwb(root, path)
         yield root
 
