@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -31,6 +34,36 @@ def summaries(folder: Path | None = None) -> pd.DataFrame:
     table.attrs["folder"] = str(parent)
     table.attrs["correlations"] = {row["path"]: row["correlations"] for row in rows}
     return table
+
+
+def differences(paths: Sequence[Path]) -> pd.DataFrame:
+    """Return in which keys of their configurations runs differ.
+
+    Args:
+        paths: of the run folders.
+
+    Returns:
+        A row per dotted key with another value in any of them, a column of text per run by the name of its folder; a
+        key that a run does not have is empty there.
+
+    Raises:
+        FileError: a run cannot be read.
+    """
+    leaves = [dict(_leaves(Run(path).config(), "")) for path in paths]
+    keys = list(dict.fromkeys(key for each in leaves for key in each))
+    table = pd.DataFrame(
+        {path.name: [each.get(key, "") for key in keys] for path, each in zip(paths, leaves, strict=True)}
+    )
+    table.index = pd.Index(keys, name="key")
+    return table[table.nunique(axis=1) > 1]
+
+
+def _leaves(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", json.dumps(value)
 
 
 def summary(run: Run) -> dict[str, object]:

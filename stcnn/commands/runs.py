@@ -34,6 +34,9 @@ def runs(  # noqa: PLR0913 - an option is an argument
     remove_broken: Annotated[
         bool, typer.Option("--remove-broken", help="Delete the runs that are listed and hold no trained epoch; asks.")
     ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Show also in which keys the runs that are listed differ.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
 ) -> None:
     """List runs: data set, epochs, and the correlation on validation data, the mean of the cell types.
@@ -60,8 +63,34 @@ def runs(  # noqa: PLR0913 - an option is an argument
     if len(found):
         Console().print(table)
     typer.echo(f"{len(found)} runs in {found.attrs['folder']}")
+    if compare:
+        _compare(found)
     if remove_broken:
         _remove(broken(found))
+
+
+def _compare(found: pd.DataFrame) -> None:
+    """Show the keys in which runs differ, a column for each run.
+
+    Raises:
+        ConfigError: there are no two that can be read.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from stcnn.run_summary import differences
+
+    paths = [Path(row["path"]) for row in found.to_dict("records") if row["state"] in KNOWN]
+    if len(paths) < 2:
+        raise ConfigError(f"{len(paths)} of the runs that are listed can be read", expected="two or more to compare")
+    table = Table(box=None)
+    shown = differences(paths)
+    for heading in ("key", *shown):
+        table.add_column(str(heading), overflow="fold")
+    for key, *values in shown.reset_index().itertuples(index=False):
+        table.add_row(str(key), *map(str, values))
+    Console().print(table)
+    typer.echo(f"{len(shown)} keys differ; on which recordings they do better: stcnn compare")
 
 
 def chosen(table: pd.DataFrame, name: str, best: bool, *, by: str = "", state: State | None = None) -> pd.DataFrame:

@@ -73,11 +73,21 @@ def status(folder: Folder) -> None:
 
 
 @app.command()
-def report(folder: Folder) -> None:
-    """Write report.html: scores with intervals over every axis, the best run, learning curves, cost."""
+def report(
+    folder: Folder,
+    baselines: Annotated[
+        str, typer.Option(help="Of a cross-validation: simple models to fit in every fold, with commas, or all.")
+    ] = "",
+) -> None:
+    """Write report.html: scores with intervals over every axis, the best run, learning curves, cost.
+
+    With `--baselines linear,ln` also the ladder over the folds of a cross-validation.
+    """
     from stcnn.sweep import Sweep, cluster
+    from stcnn.sweep.ladder import fold_ladder
     from stcnn.sweep.report import write_sweep_report
 
     sweep = Sweep.open(folder)
     tasks = sweep.with_queue(cluster.queue(sweep)).tasks()
-    typer.echo(str(write_sweep_report(sweep, tasks)))
+    ladder = fold_ladder(sweep, tasks, baselines, typer.echo) if baselines else None
+    typer.echo(str(write_sweep_report(sweep, tasks, ladder)))

@@ -9,10 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from stcnn import cli
+from stcnn.commands.runs import app as runs_app
 from stcnn.commands.runs import chosen
 from stcnn.errors import ConfigError
 from stcnn.run_folder import Run
-from stcnn.run_summary import summaries
+from stcnn.run_summary import differences, summaries
 from stcnn.training.fit import train
 from tests.support.made_up_training import dataset, new_run, recipe
 
@@ -45,6 +46,23 @@ def test_a_row_for_every_run_with_its_state(folder: Path):
     assert table.correlation["2026-01-02_better"] == pytest.approx(0.8)
     assert table.epochs["2026-01-02_better"] == 2
     assert table.by_cell_type["2026-01-01_worse"].split() == ["lc11", "0.20", "lc4", "0.20"]
+
+
+def test_two_runs_side_by_side_show_the_keys_in_which_they_differ(folder: Path):
+    for name, seed in (("2026-01-01_worse", 1), ("2026-01-02_better", 2)):
+        config = f"seed: {seed}\ntraining: {{learning_rate: 0.1, steps: {seed * 10}}}\n"
+        (folder / name / "config.yaml").write_text(config)
+    table = differences([folder / "2026-01-01_worse", folder / "2026-01-02_better"])
+    assert table.to_dict("index") == {
+        "seed": {"2026-01-01_worse": "1", "2026-01-02_better": "2"},
+        "training.steps": {"2026-01-01_worse": "10", "2026-01-02_better": "20"},
+    }
+    shown = CliRunner().invoke(runs_app, [str(folder), "--compare", "--state", "finished"])
+    assert shown.exit_code == 0
+    assert "training.steps" in shown.output
+    assert "2 keys differ" in shown.output
+    alone = CliRunner().invoke(runs_app, [str(folder), "--compare", "--name", "better"])
+    assert isinstance(alone.exception, ConfigError)
 
 
 def test_the_score_is_that_of_the_kept_epoch(finished: Run):

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
+from stcnn.errors import ConfigError
 from stcnn.run_folder import Run
-from stcnn.sweep import Sweep
+from stcnn.sweep import Sweep, running
 from stcnn.sweep.folder import Task
+from stcnn.sweep.ladder import best_settings, fold_ladder, over_folds
 from stcnn.sweep.report import cost, scores_over_axes, write_sweep_report
 from tests.sweep.test_sweep import spec
 
@@ -81,3 +83,45 @@ def test_the_page_names_the_best_and_what_failed(tmp_path: Path):
 def test_a_sweep_without_finished_runs_has_a_page(tmp_path: Path):
     made = Sweep.create(tmp_path / "sweep", spec(tmp_path / "data"))
     assert "No run is finished yet." in write_sweep_report(made, []).read_text()
+
+
+def folds(rate: str, *scores: float) -> list[Task]:
+    axes = [{"training.learning_rate": rate, "fold": str(k), "seed": "1"} for k in range(len(scores))]
+    return [
+        Task(k, f"r{k}", one, (), "finished", score) for k, (one, score) in enumerate(zip(axes, scores, strict=True))
+    ]
+
+
+def test_the_ladder_is_of_the_settings_that_are_best_over_all_folds():
+    better = folds("1e-3", 0.5, 0.6)
+    assert best_settings([*folds("1e-2", 0.4, 0.6), *better, *folds("1e-1", 0.9)]) == better
+    assert best_settings([*folds("1e-2", 0.4, 0.5), *better], lowest_is_best=True) == folds("1e-2", 0.4, 0.5)
+    with pytest.raises(ConfigError, match="the sweep has no two finished folds"):
+        best_settings([*tasks(), *folds("1e-2", 0.4)])
+
+
+def test_intervals_over_folds_are_students_and_differences_are_paired():
+    rng = np.random.default_rng(3)
+    network = rng.normal(0.5, 0.2, 5)
+    linear = network - rng.normal(0.1, 0.01, 5)
+    rows = [("network", "all", str(k), value) for k, value in enumerate(network)]
+    rows += [("linear", "all", str(k), value) for k, value in enumerate(linear)]
+    table = over_folds(pd.DataFrame(rows, columns=["model", "cell_type", "fold", "r"]), "r").set_index("model")
+    expected = ttest_1samp(linear - network, 0).confidence_interval()
+    np.testing.assert_allclose(table.loc["linear", ["r_difference_low", "r_difference_high"]].tolist(), expected)
+    np.testing.assert_allclose(table.loc["network", "r"], network.mean())
+    assert table.loc["network", "r_difference"] == 0
+    assert table.folds.tolist() == [5, 5]
+
+
+@pytest.mark.slow
+def test_the_ladder_of_a_cross_validation_stands_in_the_report(tmp_path: Path):
+    base = ["split.kind=stimulus_x_neuron", "training.epochs=2"]
+    made = Sweep.create(tmp_path / "sweep", spec(tmp_path / "data", [1], base=base, folds=2))
+    outcome = running.run(made, print)
+    assert {task.state for task in outcome.tasks} == {"finished"}
+    table = fold_ladder(made, outcome.tasks, "grand mean of the type", print)
+    assert set(table.model) == {"network", "grand mean of the type"}
+    page = write_sweep_report(made, outcome.tasks, table).read_text()
+    assert "Ladder over the folds" in page
+    assert "grand mean of the type" in page
