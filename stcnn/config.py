@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from hydra import compose as hydra_compose
@@ -23,7 +23,7 @@ from hydra import initialize_config_dir
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
@@ -36,6 +36,7 @@ from stcnn.overrides import CONF, explaining_hydra, of_cell_type, plain, require
 from stcnn.reading import core_value
 from stcnn.run_folder import Run, folder_name, open_run
 from stcnn.simulation import SimulatedDataConfig, simulated_dataset
+from stcnn.tracking import TrackerName
 from stcnn.training.from_weights import network_of, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
 from stcnn.training.weights_files import read_weights
@@ -45,7 +46,7 @@ OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)
 
 LENGTHS = ("training.epochs", "training.steps")
 """Keys that may be given anew to a training that goes on."""
-OF_THE_CALL = ("resume", "time_limit_s", "report")
+OF_THE_CALL = ("resume", "time_limit_s", "report", "tracking")
 """Keys that say how a training is run and are no part of what it is; they may be given anew whenever it goes on."""
 LARGEST = 1e9
 """No number of a configuration is larger; what one was slipped into is told before memory is taken for it."""
@@ -73,6 +74,19 @@ class Config(Recipe):
     recordings are read; leave room for a step, a validation and a checkpoint. None is no limit."""
     report: bool = True
     """Write the report and its pictures when the training is finished; ``stcnn report`` writes them later."""
+
+    tracking: TrackerName = "none"
+    """Tracker that shows losses and scores while the training runs, from a process of its own
+    (:mod:`stcnn.tracking`)."""
+
+    @model_validator(mode="after")
+    def _is_one_model(self) -> Self:
+        if self.n_models > 1 and self.training.devices * self.training.nodes > 1:
+            raise ValueError(
+                f"n_models is {self.n_models}, and several processes train one model together (training.devices, "
+                "training.nodes): train the models as a sweep of seeds"
+            )
+        return self
 
     @field_validator("dataset")
     @classmethod

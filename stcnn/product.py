@@ -5,6 +5,7 @@ The commands call these, so both do the same.
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from numpy.typing import ArrayLike
 
 from stcnn.config import Config, compose, resumed, validate
@@ -21,9 +23,12 @@ from stcnn.errors import ConfigError, FileError, StcnnError
 from stcnn.folders import experiments_folder, run_folders
 from stcnn.hub.folder import is_hub_folder, require_whole
 from stcnn.movie import Movie
+from stcnn.ranks import joined, ranks, said_by_the_first
+from stcnn.remote import located
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder
 from stcnn.run_summary import summary
+from stcnn.tracking import follow, require_installed
 from stcnn.validation import Fault, validated
 
 if TYPE_CHECKING:
@@ -209,7 +214,10 @@ def train(*overrides: str) -> Run:
 
 
 def run_training(config: Config, overrides: Sequence[str]) -> Run:
-    """Train as configured, or go on with a run, which accepts few of the overrides, and print a summary."""
+    """Train as configured, or go on with a run, which accepts few of the overrides, and print a summary.
+
+    Several processes that train together all call this; the first one writes the run and prints.
+    """
     deadline_s = None if config.time_limit_s is None else time.monotonic() + config.time_limit_s
     begun = None
     if isinstance(config.resume, Path):
@@ -219,13 +227,24 @@ def run_training(config: Config, overrides: Sequence[str]) -> Run:
         if begun is not None and begun.is_finished() and not (config.report and _lacks_report(begun)):
             print(f"finished before: {begun.path}")
             return Run(begun.path)
+    require_installed(config.tracking)
+    how = config.training
+    command = [sys.executable, "-m", "stcnn.cli", "train", *overrides]
+    with joined(how.devices, how.nodes, how.device != "cpu" and torch.cuda.is_available(), command):
+        return _run_training(config, begun, deadline_s)
+
+
+def _run_training(config: Config, begun: RunFolder | None, deadline_s: float | None) -> Run:
     dataset = config.open_dataset()
+    if config.training.devices * config.training.nodes > 1:
+        return _trained_together(dataset, config, begun, deadline_s)
     from stcnn.training.ensemble import train_members  # Lightning takes seconds that --help need not wait for
     from stcnn.training.fit import train as fit
 
     run = begun or config.new_run()
     resume = begun is not None
     if config.n_models == 1:
+        follow.start(run.path, config.tracking)
         fit(dataset, config, run, resume=resume, deadline_s=deadline_s)
         _tell(run, dataset, config)
     else:
@@ -237,6 +256,28 @@ def run_training(config: Config, overrides: Sequence[str]) -> Run:
 
             page_beside(run, dataset)
             print(write_ensemble_report(run, dataset, config))
+    return Run(run.path)
+
+
+def _trained_together(dataset: Dataset, config: Config, begun: RunFolder | None, deadline_s: float | None) -> Run:
+    """Train with other processes, which follow what the first one makes or finds."""
+    from stcnn.training.callbacks import TrainingStopped
+    from stcnn.training.fit import train as fit
+
+    run = (begun or config.new_run()) if ranks().is_first else None
+    told = said_by_the_first("" if run is None else f"{begun is not None} {run.path}")
+    resume, _, path = told.partition(" ")
+    run = run or RunFolder(Path(path))
+    if ranks().is_first:
+        follow.start(run.path, config.tracking)
+    try:
+        fit(dataset, config, run, resume=resume == "True", deadline_s=deadline_s)
+    except TrainingStopped as stopped:
+        if ranks().is_first:
+            raise
+        raise SystemExit(stopped.exit_code) from stopped  # the first process says it
+    if ranks().is_first:
+        _tell(run, dataset, config)
     return Run(run.path)
 
 
@@ -336,7 +377,7 @@ def open_recordings(path: str | Path) -> Dataset:
     from stcnn.data.importers import open_import, read_import_config
     from stcnn.stimuli.specification import specified_movie
 
-    path = Path(path).expanduser()
+    path = located(path).expanduser()
     if path.suffix.lower() in (".yaml", ".yml"):
         return open_import(read_import_config(path), specified_movie)
     return open_store(path)

@@ -84,16 +84,18 @@ def test_module_name_says_something_and_hides_no_library(module: Path) -> None:
 
 def test_package_imports_what_it_declares_and_declares_what_it_imports() -> None:
     through_pandas = {"pyarrow"}  # pandas reads and writes Parquet with it
-    through_torch = {"onnxscript"}  # torch.onnx.export writes with it
+    through_torch = {"onnxscript", "tensorboard"}  # torch.onnx.export and torch.utils.tensorboard write with them
+    through_fsspec = {"s3fs"}  # opens s3:// with it
     with_torch = {"triton"}  # the CUDA build of torch brings it; without it the package says so and goes on
-    assert (imported(MODULES) | through_pandas | through_torch) - with_torch == set(
-        declared() | declared("export", "live", "search")
+    trackers = ("tensorboard", "wandb", "mlflow", "trackio")
+    assert (imported(MODULES) | through_pandas | through_torch | through_fsspec) - with_torch == set(
+        declared() | declared("export", "live", "remote", "search", *trackers)
     )
 
 
 def test_tests_and_benchmarks_import_what_is_declared() -> None:
     modules = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / ".ci").glob("*.py")]
-    assert imported(modules) <= set(declared() | declared("dev", "docs", "export", "live", "search"))
+    assert imported(modules) <= set(declared() | declared("dev", "docs", "export", "live", "search", "tensorboard"))
 
 
 def test_every_file_of_the_package_is_installed_with_it() -> None:

@@ -86,6 +86,10 @@ class Batch:
         """The same recordings without the frames."""
         return replace(self, codes=self.codes[:0, :0], levels=None)
 
+    def without_weight(self) -> Batch:
+        """The same clips, none of whose samples is scored and none of which counts in statistics."""
+        return replace(self, weight=torch.zeros_like(self.weight), multiplicity=torch.zeros_like(self.multiplicity))
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on another device."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))

@@ -147,6 +147,8 @@ class ClipBatches(TorchDataset[Batch]):
         self.type_index = {cell_type: i for i, cell_type in enumerate(dataset.cell_types)}
         self.neuron_index = {(t, uid): i for t, uids in dataset.neurons.items() for i, uid in enumerate(uids)}
         self.at_frames = bool(sampled_at_frames(dataset.table).all())
+        self.share = slice(None)
+        """Clips of every batch that are made here: those of one of several processes."""
         self._cached: tuple[tuple[int, ...], Traces] = ((), (np.empty(0, np.float32), np.empty(0, np.float32), None))
         """Traces of the clips whose pieces are being made."""
 
@@ -158,7 +160,11 @@ class ClipBatches(TorchDataset[Batch]):
             return self._piece(batch)
         clips = [self.clips[i] for i in batch]
         length = max(clip.n_frames for clip in clips)
-        return self._batch(clips, range(length), self._traces(clips, length))
+        mine = clips[self.share]
+        if mine:
+            return self._batch(mine, range(length), self._traces(mine, length))
+        whole = self._batch(clips[:1], range(length), self._traces(clips[:1], length))
+        return whole.without_weight()  # one of several processes has nothing to add, and goes along with the others
 
     def _piece(self, piece: Piece) -> Batch:
         """Return a piece of clips: its frames, and the samples whose exposure ends in it."""

@@ -23,6 +23,7 @@ from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
 from stcnn.nn.model import STCNN
 from stcnn.nn.pieces import Carried
 from stcnn.nn.sites import Neurons
+from stcnn.ranks import rows_of_all
 
 LONGEST_EXPOSURE_S = 5.0
 """How far the exposure of a sample may reach back into the piece of a movie before."""
@@ -133,6 +134,12 @@ class Predictions:
                 wholes.append([])
             wholes[-1].append((first, part))
         return cls.concatenated([_whole(pieces) for pieces in wholes])
+
+    def of_all_processes(self) -> Predictions:
+        """Return the predictions of all processes that train together, in the order of the data set."""
+        together = {field.name: rows_of_all(getattr(self, field.name)) for field in fields(self)}
+        order = together["item"].argsort()
+        return Predictions(**{name: rows[order] for name, rows in together.items()})
 
     def scores(self, cell_types: Sequence[str], likelihood: Likelihood = LIKELIHOODS["squared"]) -> pd.DataFrame:
         """Score each cell type.

@@ -30,6 +30,7 @@ from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.lattices.lattice import Lattice, within
 from stcnn.nn.ops.correlate import correlate
 from stcnn.nn.windows import ONE_OR_EACH, Columns, Convolution, Pair
+from stcnn.ranks import summed, summed_with_gradient
 from stcnn.validation import Config
 
 
@@ -167,11 +168,11 @@ class WeightedBatchNorm(nn.Module):
         if multiplicity is None:
             multiplicity = x.new_ones(x.shape[1])
         per_clip = x[0, 0, ..., 0].numel() * x.shape[0]
-        count = multiplicity.sum() * per_clip
+        count = summed(multiplicity.sum()) * per_clip
         weight = (multiplicity / count).view(-1, 1, 1, 1)
-        mean = (x * weight).sum((0, 1, 2, 3))
+        mean = summed_with_gradient((x * weight).sum((0, 1, 2, 3)))
         centred = x - mean
-        var = (centred.square() * weight).sum((0, 1, 2, 3))
+        var = summed_with_gradient((centred.square() * weight).sum((0, 1, 2, 3)))
         if observe:
             self.observe(mean.detach(), var.detach(), float(count))
         return torch.addcmul(self.bias, centred, self.weight * torch.rsqrt(var + self.eps))

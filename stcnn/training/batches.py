@@ -10,8 +10,40 @@ from torch.utils.data import DataLoader
 
 from stcnn.data.batch import Batch
 from stcnn.data.batch_order import BatchOrder
+from stcnn.data.batching import ClipBatches
 from stcnn.data.pieces import PieceOrder
+from stcnn.ranks import ranks
 from stcnn.training.length import Length
+
+
+def share_clips(loader: DataLoader[Batch]) -> DataLoader[Batch]:
+    """Let a new loader make the clips of every batch that are this process's own, of several that train together.
+
+    A batch that has fewer clips than there are processes comes without weight to the others.
+    """
+    batches = loader.dataset
+    assert isinstance(batches, ClipBatches)
+    here = ranks()
+    batches.share = slice(here.index, None, here.number)
+    return loader
+
+
+def share_batches(loader: DataLoader[Batch], most: int | None) -> DataLoader[Batch]:
+    """Return a loader of the batches that are this process's own; of all where there are fewer than processes.
+
+    Args:
+        loader: of batches in an order that does not change.
+        most: how many batches count; None is all.
+    """
+    here = ranks()
+    order = list(loader.sampler)[:most]
+    if here.number == 1 or len(order) < here.number:
+        return loader
+    mine = order[here.index :: here.number]
+    n_workers = loader.num_workers
+    return DataLoader(
+        loader.dataset, sampler=mine, batch_size=None, num_workers=n_workers, persistent_workers=n_workers > 0
+    )
 
 
 class EpochBatches:

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from stcnn.data.batch import Batch
 from stcnn.errors import FileError, StcnnError
 from stcnn.invocation import train_command
+from stcnn.ranks import largest, ranks
 from stcnn.run_folder import INTERRUPTED, Run
 from stcnn.stop_signals import SIGNALS, TIME_LIMIT_EXIT_CODE, given_back, may_be_taken
 from stcnn.training.module import TrainingModule
@@ -23,6 +24,8 @@ from stcnn.training.module import TrainingModule
 LOSS_COLUMNS = ["epoch", "step", "cell_type", "n_recordings", "loss"]
 SCORE_COLUMNS = ["epoch", "cell_type", "training_loss", "loss", "correlation", "neuron_correlation"]
 SCORE_COLUMNS += ["n_neurons", "n_recordings"]
+AT_THE_LIMIT = 1
+"""Stands for the deadline among the numbers of signals, which are larger and count more."""
 
 
 class TrainingStopped(StcnnError):
@@ -34,18 +37,20 @@ class TrainingStopped(StcnnError):
 
 
 class Checkpoints(Callback):
-    """Saves weights, optimiser and random state before the first and after every epoch."""
+    """Saves weights, optimiser and random state before the first and after every epoch; one process does."""
 
     def __init__(self, run: Run) -> None:
         self.folder = run.path / "checkpoints"
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the untrained model."""
-        if trainer.global_step == 0:
+        if trainer.global_step == 0 and ranks().is_first:
             trainer.save_checkpoint(self.folder / "epoch_0.ckpt")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the model after an epoch, which makes the checkpoint of an interruption within it obsolete."""
+        if not ranks().is_first:
+            return
         trainer.save_checkpoint(self.folder / f"epoch_{trainer.current_epoch + 1}.ckpt")
         (self.folder / INTERRUPTED).unlink(missing_ok=True)
 
@@ -118,7 +123,9 @@ class History(Callback):
         self.scores += table.to_dict("records")
 
     def write(self) -> None:
-        """Write both files."""
+        """Write both files, of several processes the first one."""
+        if not ranks().is_first:
+            return
         self.run.write_table("losses.csv", pd.DataFrame(self.losses, columns=LOSS_COLUMNS))
         self.run.write_table("scores.csv", pd.DataFrame(self.scores, columns=SCORE_COLUMNS))
 
@@ -140,10 +147,13 @@ class Stop(Callback):
         self.deadline_s = deadline_s
         self.received: int | None = None
 
-    @property
     def is_due(self) -> bool:
-        """Whether to stop."""
-        return self.received is not None or (self.deadline_s is not None and time.monotonic() >= self.deadline_s)
+        """Tell whether to stop; several processes stop together, by whatever stops one of them."""
+        late = self.deadline_s is not None and time.monotonic() >= self.deadline_s
+        reason = largest(self.received or (AT_THE_LIMIT if late else 0))
+        if reason not in (0, AT_THE_LIMIT):
+            self.received = reason
+        return reason != 0
 
     def listening(self) -> AbstractContextManager[None]:
         """Give the signals back to whoever had them, when the block ends."""
@@ -166,14 +176,16 @@ class Stop(Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: object, batch: Batch, batch_idx: int
     ) -> None:
         """Stop within an epoch; the end of its last batch waits for the checkpoint of the epoch."""
-        if self.is_due and batch_idx + 1 < int(trainer.num_training_batches):
+        if batch_idx + 1 < int(trainer.num_training_batches) and self.is_due():
             self.history.write()  # first: a checkpoint counts on the rows that were recorded before it
-            trainer.save_checkpoint(self.run.path / "checkpoints" / INTERRUPTED)
+            if ranks().is_first:
+                trainer.save_checkpoint(self.run.path / "checkpoints" / INTERRUPTED)
             self._stop(f"epoch {trainer.current_epoch + 1}, batch {batch_idx + 1}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop between epochs."""
-        if self.is_due and trainer.current_epoch + 1 < int(trainer.max_epochs or 0) and not trainer.should_stop:
+        goes_on = trainer.current_epoch + 1 < int(trainer.max_epochs or 0) and not trainer.should_stop
+        if goes_on and self.is_due():
             self._stop(f"epoch {trainer.current_epoch + 1}")
 
     def _stop(self, place: str) -> None:

@@ -21,12 +21,14 @@ from stcnn.errors import ConfigError, DataError
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
+from stcnn.ranks import ranks, said_by_the_first, take_those_of_the_first, wait
 from stcnn.run_folder import Run
 from stcnn.training.batches import EpochBatches
 from stcnn.training.callbacks import Checkpoints, History, Stop
 from stcnn.training.checkpoints import WholeCheckpoints, last_whole_checkpoint
 from stcnn.training.early_stop import StopEarly, held_out_losses
 from stcnn.training.environment import environment
+from stcnn.training.followed import FollowedRun
 from stcnn.training.from_weights import require_same_network, take
 from stcnn.training.held_out import score_part
 from stcnn.training.module import TrainingModule
@@ -65,12 +67,19 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False, dead
         FileError: another process trains this run, something cannot be written, or the weights to start from be read.
         ConfigError: the weights to start from are of another network.
     """
+    if not ranks().is_first:
+        return _train(dataset, recipe, FollowedRun(run.path), resume, deadline_s).model
     with locked(run.path, "training", "trains"):
-        _train(dataset, recipe, run, resume, deadline_s)
+        module = _train(dataset, recipe, run, resume, deadline_s)
+        run.finish(module.model, finished_epoch(run.scores(), recipe.training, module.importance))
+        if module.model.config.readout.place == "learned":
+            run.write_table("places.csv", places_table(run.model(), dataset))
+        score_part(run, dataset, recipe, "test")
     return run.model()
 
 
-def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool, deadline_s: float | None) -> None:
+def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool, deadline_s: float | None) -> TrainingModule:
+    """Train to the end; what is left is to finish the run."""
     data_sha256 = dataset.content_hash()
     if resume and (run.path / "environment.json").is_file() and run.environment()["data_sha256"] != data_sha256:
         raise DataError(
@@ -78,7 +87,9 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool, deadline_s:
             remedy="restore the data, or start a new training",
         )
     require_possible(dataset, recipe.training.loss)
-    checkpoint = last_whole_checkpoint(run) if resume else None
+    found = last_whole_checkpoint(run) if resume and ranks().is_first else None
+    name = said_by_the_first("" if found is None else str(found))
+    checkpoint = Path(name) if name else None
     weights = None
     if checkpoint is None:
         if recipe.init_from is not None:
@@ -90,17 +101,16 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool, deadline_s:
     population = population_of(dataset, recipe.model)
     model = STCNN(network_for(dataset, recipe), population, dataset.deg_per_px)
     run.save_network(model)
+    wait()  # the first process has written the split
     parts = Split.from_json(run.split(), dataset)
     require_no_leak(parts, dataset, recipe.split)
     module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
     if checkpoint is None:
         _write_length(module, run)
         _start(module, run, weights)
+        take_those_of_the_first([*model.parameters(), *model.buffers()])
     fit(module, run, checkpoint, deadline_s)
-    run.finish(model, finished_epoch(run.scores(), recipe.training, module.importance))
-    if model.config.readout.place == "learned":
-        run.write_table("places.csv", places_table(run.model(), dataset))
-    score_part(run, dataset, recipe, "test")
+    return module
 
 
 def population_of(dataset: Dataset, config: ModelConfig) -> Population:
@@ -184,7 +194,7 @@ def fit(module: TrainingModule, run: Run, checkpoint: Path | None = None, deadli
         trainer = L.Trainer(
             max_epochs=module.length.n_epochs,
             accelerator=_accelerator(config),
-            devices=1,
+            devices=[ranks().local] if ranks().number > 1 and _takes_gpu(config) else 1,  # stcnn.ranks is above it
             precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
             callbacks=callbacks if early is None else [*callbacks, early],
             reload_dataloaders_every_n_epochs=1,
@@ -215,6 +225,10 @@ def finished_epoch(scores: pd.DataFrame, config: TrainingConfig, importance: Map
     if config.keep == "last" or losses.empty:
         return int(scores.epoch.max())
     return int(losses.index.to_numpy()[losses.to_numpy().argmin()])
+
+
+def _takes_gpu(config: TrainingConfig) -> bool:
+    return config.device != "cpu" and torch.cuda.is_available()
 
 
 def _accelerator(config: TrainingConfig) -> str:

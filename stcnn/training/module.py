@@ -28,7 +28,8 @@ from stcnn.evaluate import Passes, Predictions
 from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
-from stcnn.training.batches import EpochBatches
+from stcnn.ranks import ranks, sum_gradients, take_those_of_the_first
+from stcnn.training.batches import EpochBatches, share_batches, share_clips
 from stcnn.training.length import length_of
 from stcnn.training.neurons import NeuronRegression
 from stcnn.training.offsets import LeastOffsets
@@ -37,6 +38,7 @@ from stcnn.training.places import STEP_DEG, PlaceBounds, PlacePrior, displacemen
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.smoothness import roughness
 from stcnn.training.traces import all_samples, null_deviances, samples_of_neurons
+from stcnn.training.type_losses import TypeLosses
 
 
 class TrainingModule(L.LightningModule):
@@ -83,15 +85,20 @@ class TrainingModule(L.LightningModule):
         """Predicts the batches that are learned from."""
         self._held_out_passes = Passes(model)
         workers = recipe.training.n_workers
-        self.train_loader = loader(
-            train, recipe.batching, seed=recipe.seed, shuffle=recipe.training.shuffle, n_workers=workers
-        )
+        order = {"seed": recipe.seed, "shuffle": recipe.training.shuffle, "n_workers": workers}
+        self.train_loader = loader(train, recipe.batching, **order)
+        """Whole batches."""
+        several = ranks().number > 1
+        self._own_loader = share_clips(loader(train, recipe.batching, **order)) if several else self.train_loader
         self.length = length_of(recipe.training, len(self.train_loader))
-        self._validation_loader = loader(validation, recipe.batching, n_workers=workers) if len(validation) else None
+        held_out = loader(validation, recipe.batching, n_workers=workers) if len(validation) else None
+        self._validation_loader = None if held_out is None else share_batches(held_out, recipe.training.max_batches)
+        self._is_shared = self._validation_loader is not held_out
+        """Whether other processes have other batches of the held-out recordings."""
 
     def train_dataloader(self) -> EpochBatches:
-        """Batches of the current epoch; Lightning asks anew before every epoch."""
-        return EpochBatches(self.train_loader, self.current_epoch, self.length)
+        """This process's share of the batches of the current epoch; Lightning asks anew before every epoch."""
+        return EpochBatches(self._own_loader, self.current_epoch, self.length)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Batch]:
         """Batches of the held-out recordings."""
@@ -104,38 +111,53 @@ class TrainingModule(L.LightningModule):
             TrainingError: the loss of a cell type is not finite.
         """
         prediction = self.passes.predict(batch)
-        error = self.likelihood.loss(prediction, batch.target, batch.weight)
-        scored = torch.ones_like(batch.cell_type, dtype=torch.bool)
-        if batch.piece is not None:  # in which some recordings, or all, may have no sample
-            scored = batch.weight.sum(1) > 0
-        losses = {i: error[scored & (batch.cell_type == i)] for i in batch.cell_type[scored].unique().tolist()}
-        if not losses:
-            self.step_losses = {}
+        error, scored = self._errors(batch, prediction)
+        losses = TypeLosses.of(error, batch.cell_type, scored, len(self.model.cell_types))
+        names = [self.model.cell_types[i] for i in losses.types]
+        self.step_losses = dict(zip(names, zip(losses.means.tolist(), losses.counts, strict=True), strict=True))
+        if not names:
             return 0 * prediction.sum()
-        total = torch.stack([per_recording.mean() for per_recording in losses.values()])
-        self.step_losses = {
-            self.model.cell_types[i]: (value, len(per_recording))
-            for (i, per_recording), value in zip(losses.items(), total.tolist(), strict=True)
-        }
-        if not total.isfinite().all():
+        if not losses.means.isfinite().all():
             raise self._not_finite(batch, error, batch_idx)
         if self.neurons:
             self.neurons.observe(batch, prediction)
-        weighted = total * total.new_tensor([self.importance[name] for name in self.step_losses])
-        loss = weighted.sum()
+        importance = losses.own.new_tensor([self.importance[name] for name in names])
+        loss = (losses.own * importance).sum()
+        if ranks().number > 1:
+            loss = loss + 0 * prediction.sum()  # the network takes part where none of its recordings does
+        if not ranks().is_first:
+            return loss  # what does not come from recordings counts once
         if self.place_prior is not None:
-            loss = loss + self.place_prior.penalty(dict(zip(losses, weighted.tolist(), strict=True)))
+            weighted = (losses.means * importance).tolist()
+            loss = loss + self.place_prior.penalty(dict(zip(losses.types, weighted, strict=True)))
         if weight := self.recipe.training.smoothness:
             loss = loss + weight * roughness(self.model, self.recipe.training.smoothness_deg)
         return loss
 
+    def _errors(self, batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each recording ``(R,)``, and whether it counts.
+
+        In a piece of a movie, and in the share of one of several processes, some recordings, or all, may have no
+        sample; their loss would be NaN, and so would its gradient.
+        """
+        if batch.piece is None and ranks().number == 1:
+            scored = torch.ones_like(batch.cell_type, dtype=torch.bool)
+            return self.likelihood.loss(prediction, batch.target, batch.weight), scored
+        scored = batch.weight.sum(1) > 0
+        error = prediction.new_zeros(len(prediction))
+        error[scored] = self.likelihood.loss(prediction[scored], batch.target[scored], batch.weight[scored])
+        return error, scored
+
     def _not_finite(self, batch: Batch, error: Tensor, batch_idx: int) -> TrainingError:
         name, value = next((name, value) for name, (value, _) in self.step_losses.items() if not math.isfinite(value))
-        mine = (batch.cell_type == self.model.cell_types.index(name)) & ~error.isfinite()
-        recording = self.train_data.recordings[int(batch.item[mine][0])]
+        mine = (batch.cell_type == self.model.cell_types.index(name)) & ~error.isfinite() & (batch.weight.sum(1) > 0)
+        first = "in a recording of another process"
+        if mine.any():
+            recording = self.train_data.recordings[int(batch.item[mine][0])]
+            first = f"first in neuron '{recording.neuron}', stimulus '{recording.stimulus}'"
         return TrainingError(
             f"the loss of cell type '{name}' is {value} in epoch {self.current_epoch + 1}, batch {batch_idx + 1} "
-            f"(first in neuron '{recording.neuron}', stimulus '{recording.stimulus}'); the step was not taken",
+            f"({first}); the step was not taken",
             remedy="check that recording, or lower training.learning_rate and set training.clip_norm",
         )
 
@@ -145,6 +167,7 @@ class TrainingModule(L.LightningModule):
         The network computes all types together, so that theirs is a zero gradient; the published program gives
         none, and Adam tells the two apart: with a zero gradient it would still move them.
         """
+        sum_gradients(self.model.parameters())
         for name in set(self.model.cell_types) - set(self.step_losses):
             for part in (self.model.readouts[name], self.model.calcium.types[name]):
                 part.zero_grad(set_to_none=True)
@@ -192,6 +215,8 @@ class TrainingModule(L.LightningModule):
             self.neurons.forget()
         if self.place_search is not None and self.trainer.is_last_batch and self.current_epoch < SEARCHED_EPOCHS:
             self.place_search.move(loader(self.train_data, self.recipe.batching), of_cell_types, AWAY_COLUMNS)
+        if self.trainer.is_last_batch:
+            take_those_of_the_first([*self.model.parameters(), *self.model.buffers()])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Predict a batch of held-out recordings, in full precision as everywhere outside of training."""
@@ -201,7 +226,10 @@ class TrainingModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Score the held-out recordings."""
-        self.held_out = Predictions.of_batches(self._predictions).scores(self.model.cell_types, self.likelihood)
+        found = Predictions.of_batches(self._predictions)
+        if self._is_shared:
+            found = found.of_all_processes()
+        self.held_out = found.scores(self.model.cell_types, self.likelihood)
         self._predictions.clear()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

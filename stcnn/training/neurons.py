@@ -20,6 +20,7 @@ from stcnn.data.batch import Batch
 from stcnn.data.dataset import Dataset
 from stcnn.metrics.regression import CORRELATION_S, Sums, regress
 from stcnn.nn.model import STCNN
+from stcnn.ranks import ranks, summed
 from stcnn.training.offsets import LeastOffsets, inverse_softplus
 
 GAIN_SD = 1.0
@@ -61,7 +62,11 @@ class NeuronRegression:
         sums = Sums.of(x, batch.target, batch.weight)
         seconds = sums.n.cpu() / self.samples_per_s[batch.item.cpu()]
         index = torch.tensor(self.first)[batch.cell_type.cpu()] + batch.neuron.cpu()
-        self.sums.index_add_(1, index, torch.stack([*(each.cpu() for each in sums), seconds]))
+        columns = torch.stack([*(each.cpu() for each in sums), seconds])
+        if ranks().number == 1:
+            self.sums.index_add_(1, index, columns)
+        else:
+            self.sums += summed(torch.zeros_like(self.sums).index_add_(1, index, columns))
 
     @torch.no_grad()
     def fit(self) -> None:

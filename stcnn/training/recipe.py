@@ -75,6 +75,11 @@ class TrainingConfig(Config):
     """Where it trains; ``auto`` takes a GPU that PyTorch finds."""
     compute: Literal["auto", "reference", "torch", "native", "triton"] = "auto"
     """Engine of the hidden layers: PyTorch, compiled code, or the kernels of a GPU; the numbers are the same."""
+    devices: PositiveInt = 1
+    """Processes on each machine that train one model together, each with a GPU of its own or on the CPU; every batch is
+    shared between them clip by clip (:mod:`stcnn.ranks`)."""
+    nodes: PositiveInt = 1
+    """Machines that do so; ``torchrun`` or ``srun`` starts the processes."""
     n_workers: int = Field(0, ge=0, le=256)
     """Processes that prepare batches; 0 prepares them in the training process."""
 
@@ -109,6 +114,12 @@ class Recipe(Config):
                 f"training.loss is '{self.training.loss}', which needs predictions above zero, but "
                 f"model.calcium.rectifier is '{rectifier}': choose {', '.join(POSITIVE)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_trained_together(self) -> Self:
+        if self.training.devices * self.training.nodes > 1 and self.batching.in_pieces:
+            raise ValueError("batching.piece_s is for one process: leave training.devices and training.nodes at 1")
         return self
 
     @field_validator("init_from")

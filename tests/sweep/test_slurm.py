@@ -34,8 +34,9 @@ needs_slurm = pytest.mark.skipif(
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm" / "slurm.conf"))
-    monkeypatch.setenv("SLURMCTLD_PORT", "16917")
-    monkeypatch.setenv("SLURMD_PORT", "16918")
+    first_port = 16917 + 2 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    monkeypatch.setenv("SLURMCTLD_PORT", str(first_port))
+    monkeypatch.setenv("SLURMD_PORT", str(first_port + 1))
     subprocess.run([SLURM, "start", tmp_path / "slurm"], check=True)
     yield
     subprocess.run(["scancel", "--user=root"], check=False)

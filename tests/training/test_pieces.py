@@ -121,3 +121,12 @@ def test_a_training_goes_on_between_two_pieces(tmp_path: Path, monkeypatch: pyte
 def test_pieces_are_of_movies() -> None:
     with pytest.raises(ConfigError, match="piece_s is for kind 'movies', not 'presentations'"):
         compose(["batching.piece_s=2", "batching.kind=presentations"])
+
+
+def test_a_recording_that_ends_before_a_piece_leaves_the_gradient_finite(tmp_path: Path) -> None:
+    data = made_up_data.dataset()
+    short = [replace(r, trace=r.trace[:40], time_s=r.time_s[:40]) if r.neuron == "0" else r for r in data.recordings]
+    run = new_run(tmp_path)
+    train(Dataset.of(data.movies, short), recipe(steps=12, validate_every=6), run)
+    assert run.losses().loss.notna().all()
+    assert all(weight.isfinite().all() for weight in run.model().state_dict().values())

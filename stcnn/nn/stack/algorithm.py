@@ -29,25 +29,48 @@ starts all others and collects their adjoints.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from stcnn.nn.stack.problem import LayerTensors, Moments
+from stcnn.ranks import summed
 
 
-def moments_of(sums: Tensor, values: float, like: Tensor) -> Moments:
-    """Return mean and biased variance in the type of ``like``.
+def moments_of(layer: LayerTensors, sums: Tensor, values: float) -> Moments:
+    """Return mean and biased variance of the maps of a layer, those of all processes together.
 
     Args:
-        sums: weighted sums of ``y`` and its square, ``(2, C)`` in float64.
-        values: number of values per channel behind them.
-        like: says the type.
+        layer: the layer; one without a normalisation has no use for them.
+        sums: weighted sums of ``y`` and its square over the clips of this process, ``(2, C)`` in float64.
+        values: :func:`n_values` per channel behind them.
     """
+    if layer.gamma is not None:
+        sums = summed(sums)
     mean = sums[0] / values
     var = sums[1] / values - mean.square()
-    return mean.to(like), var.to(like)
+    return mean.to(layer.leak), var.to(layer.leak)
+
+
+def n_values(layers: Sequence[LayerTensors], own: float) -> float:
+    """Return the values per channel behind the moments, where layers are normalised those of all processes together.
+
+    Args:
+        layers: of the stack.
+        own: values of the clips of this process; zero where it has none in this batch.
+    """
+    if all(layer.gamma is None for layer in layers):
+        return max(own, 1.0)
+    return float(summed(torch.tensor([own], dtype=torch.float64)))
+
+
+def sums_of_all(layer: LayerTensors, sums: AdjointSums) -> AdjointSums:
+    """Return the sums over the clips of all processes that :func:`normalisation_adjoint` needs."""
+    if layer.gamma is None:
+        return sums
+    return AdjointSums(*summed(torch.stack(sums)))
 
 
 def affine(layer: LayerTensors, moments: Moments) -> tuple[Tensor, Tensor]:
@@ -84,7 +107,7 @@ def normalisation_adjoint(
     Args:
         layer: the layer.
         moments: of its maps.
-        sums: of the gradient of its output.
+        sums: of the gradient of its output, over the clips of all processes.
         values: number of values per channel behind the moments.
     """
     assert layer.gamma is not None
@@ -109,7 +132,10 @@ class FilterAdjoint(NamedTuple):
 def layer_gradients(
     layer: LayerTensors, moments: Moments, sums: AdjointSums, adjoint: FilterAdjoint
 ) -> list[Tensor | None]:
-    """Return the gradients of weight, gain, leak, tail weight, gamma and beta, in the type of the layer's weights."""
+    """Return the gradients of weight, gain, leak, tail weight, gamma and beta, in the type of the layer's weights.
+
+    All are sums over clips: of several processes each finds its share.
+    """
     like = layer.weight
     gain = layer.gain.to(adjoint.kernel)
     d_weight = adjoint.kernel * gain.view(-1, 1, 1, 1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stcnn.nn.ops.correlate import correlate_adjoint
-from stcnn.nn.stack.algorithm import AdjointSums, FilterAdjoint, layer_gradients, normalisation_adjoint
+from stcnn.nn.stack.algorithm import AdjointSums, FilterAdjoint, layer_gradients, normalisation_adjoint, sums_of_all
 from stcnn.nn.stack.chunked_forward import ChunkedForward
 
 
@@ -104,10 +104,13 @@ class LayerBackward:
         self.d_leak = torch.zeros_like(adjoint.sum)
         """``dL/db`` times ``b^2``."""
         self.d_tail_weight = torch.zeros_like(adjoint.sum)
+        self.sums = adjoint.sums
+        """Of the clips of all processes, once :meth:`gradients` has begun."""
 
     def gradients(self) -> list[Tensor | None]:
         """Run backwards over all frames; return the gradients of weight, gain, leak, tail weight, gamma and beta."""
         run = self.run
+        self.sums = sums_of_all(self.layer, self.adjoint.sums)
         last = len(run.spans) - 1
         following = run.spans[last].eye.new_zeros(run.memory.row_size(self.i, last))
         for s in reversed(range(len(run.spans))):
@@ -142,7 +145,7 @@ class LayerBackward:
             return None
         span = self.run.spans[s]
         moments = self.run.moments[self.i]
-        adjoint = normalisation_adjoint(self.layer, moments, self.adjoint.sums, self.run.values)
+        adjoint = normalisation_adjoint(self.layer, moments, self.sums, self.run.values)
         return NormalisationRows(
             span.row(moments[0]),
             span.row(adjoint.scale),

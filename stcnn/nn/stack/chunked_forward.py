@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stcnn.nn.ops.correlate import correlate
 from stcnn.nn.ops.leaky_integrator import Scan
-from stcnn.nn.stack.algorithm import affine, moments_of
+from stcnn.nn.stack.algorithm import affine, moments_of, n_values
 from stcnn.nn.stack.chunked_rows import IntegratorRows, spans_of
 from stcnn.nn.stack.problem import Clips, LayerTensors, Moments
 from stcnn.nn.windows import Window
@@ -28,7 +28,8 @@ class ChunkedForward:
         self.spans = spans_of(clips)
         self.lattice = tuple(clips.maps.shape[2:])
         per_frame = self.lattice[0] * self.lattice[1]
-        self.values = float(sum(span.weight.sum() * span.frames for span in self.spans)) * per_frame
+        own = float(sum(span.weight.sum() * span.frames for span in self.spans)) * per_frame
+        self.values = n_values(self.layers, own)
         """Values per channel behind the moments."""
         self.memory = IntegratorRows(self.layers, self.spans, clips.before)
         self.last: list[Tensor] = []
@@ -124,7 +125,7 @@ class ChunkedForward:
                 if layer.gamma is not None:
                     y = self.filtered(i, s, start, stop)
                     total += torch.stack([self.channel_sum(q.sum(0), s, span.weight) for q in (y, y * y)])
-        return moments_of(total, self.values, layer.leak)
+        return moments_of(layer, total, self.values)
 
     def integrate_chunk(self, i: int, s: int, start: int, stop: int, out: Tensor) -> None:
         """Convolve and integrate frames of layer ``i`` into ``out``."""

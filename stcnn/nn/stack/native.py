@@ -162,7 +162,7 @@ class NativeRun:
 
             each(clip, range(clips))
             total += torch.einsum("b,bso->so", span.weight, sums)
-        return moments_of(total, saved.values, layer.leak)
+        return moments_of(layer, total, saved.values)
 
     def backward(self, grads: tuple[Tensor, ...]) -> list[Tensor | None]:
         """Return the gradients of the readouts' weights and of every tensor of every layer; uses up the integrators."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stcnn.nn.kernels.native.layer_args import BackwardArgs
 from stcnn.nn.kernels.native.threads import ParallelFor
-from stcnn.nn.stack.algorithm import AdjointSums, FilterAdjoint, layer_gradients, normalisation_adjoint
+from stcnn.nn.stack.algorithm import AdjointSums, FilterAdjoint, layer_gradients, normalisation_adjoint, sums_of_all
 from stcnn.nn.stack.native_saved import Saved
 
 
@@ -53,6 +53,8 @@ class LayerBackward:
         self.d_weights = torch.zeros(self.native.gradient_shape, dtype=torch.float64)
         self.d_leak = torch.zeros(geometry.outputs, dtype=torch.float64)
         self.d_tail_weight = torch.zeros(geometry.outputs, dtype=torch.float64)
+        self.sums = AdjointSums(*adjoint.sums)
+        """Of the clips of all processes, once :meth:`gradients` has begun."""
 
     def memory_below(self, s: int) -> Tensor:
         """Return memory for ``dz`` below: that of ``v`` of this layer, free block by block, where it fits."""
@@ -63,6 +65,7 @@ class LayerBackward:
     def gradients(self) -> list[Tensor | None]:
         """Run backwards over all frames; return the gradients of weight, gain, leak, tail weight, gamma and beta."""
         layer = self.layer
+        self.sums = sums_of_all(layer, AdjointSums(*self.adjoint.sums))
         behind = AdjointBoundary(None, None)
         for s in reversed(range(len(self.saved.spans))):
             behind = self.span_backward(s, behind)
@@ -79,7 +82,7 @@ class LayerBackward:
         found[:, 0] = 1
         if layer.gamma is not None:
             moments = self.saved.moments[self.i]
-            adjoint = normalisation_adjoint(layer, moments, AdjointSums(*self.adjoint.sums), self.saved.values)
+            adjoint = normalisation_adjoint(layer, moments, self.sums, self.saved.values)
             found[:, 0] = adjoint.scale
             found[:, 1] = moments[0]
             found[:, 2] = weight[:, None] * adjoint.slope

@@ -16,7 +16,7 @@ from torch import Tensor
 from stcnn.nn.kernels.native.layer import NativeLayer
 from stcnn.nn.kernels.native.layer_args import Input, Maps
 from stcnn.nn.kernels.native.workspace import Workspace
-from stcnn.nn.stack.algorithm import affine
+from stcnn.nn.stack.algorithm import affine, n_values
 from stcnn.nn.stack.problem import Clips, LayerTensors, Moments
 
 
@@ -52,7 +52,8 @@ class Saved:
         self.start = None if clips.before is None else [self._block_of(state.last) for state in clips.before]
         """Integrators of all layers before the first frame, ``(B, 1, C, Y, X, LANES)``, in the last lane."""
         places = self.spans[0].eye.shape[3] * self.spans[0].eye.shape[4]
-        self.values = float(sum(span.weight.sum() * span.frames for span in self.spans)) * places
+        own = float(sum(span.weight.sum() * span.frames for span in self.spans)) * places
+        self.values = n_values(self.layers, own)
         """Values per channel behind the moments."""
         self.workspace = Workspace()
         self._adjoint_memory: dict[torch.Size, Tensor] = {}

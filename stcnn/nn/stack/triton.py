@@ -129,7 +129,7 @@ class TritonRun(ChunkedForward):
             sums = launch.integrate(u, self.maps(i, s), normalised)
             if normalised:
                 total += torch.stack([self.channel_sum(q, s, span.weight) for q in sums])
-        return moments_of(total, self.values, layer.leak)
+        return moments_of(layer, total, self.values)
 
     def last_window(self, s: int) -> Tensor:
         """Return maps ``y`` of the last layer on the window, ``(T, B, h, w, C)``."""
@@ -175,6 +175,7 @@ class TritonBackward(LayerBackward):
         self.d_kernel = torch.zeros_like(self.layer.weight)
         self.d_leak = torch.zeros_like(adjoint.sum)
         self.d_tail_weight = torch.zeros_like(adjoint.sum)
+        self.sums = adjoint.sums
 
     def span_backward(self, s: int, following: Tensor) -> Tensor:
         """Go back through span ``s`` from the row ``h`` behind its end; return the row at its start."""
@@ -224,7 +225,7 @@ class TritonBackward(LayerBackward):
         if layer.gamma is None:
             zeros = layer.leak.new_zeros(len(weight), len(layer.leak))
             return AdjointTerms(zeros, zeros)
-        adjoint = normalisation_adjoint(layer, self.run.moments[self.i], self.adjoint.sums, self.run.values)
+        adjoint = normalisation_adjoint(layer, self.run.moments[self.i], self.sums, self.run.values)
         by_clip = weight.double()[:, None]
         return AdjointTerms((by_clip * adjoint.slope).to(layer.leak), (by_clip * adjoint.constant).to(layer.leak))
 
