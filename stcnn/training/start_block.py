@@ -10,6 +10,7 @@ from stcnn.data.batching import ClipBatches
 from stcnn.data.dataset import Dataset
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.stack.problem import Clips
+from stcnn.ranks import ranks
 from stcnn.run_folder import Run
 from stcnn.training.module import TrainingModule
 
@@ -51,7 +52,8 @@ def _device(module: TrainingModule) -> str:
     config = module.recipe.training
     gpu = config.device != "cpu" and torch.cuda.is_available()
     where = torch.cuda.get_device_name() if gpu else f"CPU, {torch.get_num_threads()} threads"
-    return f"{where}, {config.precision}"
+    together = f"{ranks().number} processes, each on " if ranks().number > 1 else ""
+    return f"{together}{where}, {config.precision}"
 
 
 def _length(module: TrainingModule) -> str:

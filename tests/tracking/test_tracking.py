@@ -83,6 +83,23 @@ def test_an_old_run_is_handed_to_tensorboard(finished: Run):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_an_old_run_is_handed_to_others(
+    name: str, finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    pytest.importorskip(name, reason=f"needs {name}: pip install 'stcnn[{name}]'")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    track(finished.path, name)  # type: ignore[arg-type]
+    assert f"{finished.losses().step.max()} steps in {name}" in capsys.readouterr().out
+    if name == "mlflow":
+        (path,) = tmp_path.glob("*/*/metrics/lc4/step_loss")
+        found = [float(line.split()[1]) for line in path.read_text().splitlines()]
+        assert found == finished.losses().query("cell_type == 'lc4'").loss.tolist()
+
+
+@pytest.mark.slow
 def test_a_training_with_tensorboard_has_the_numbers_of_one_without(tmp_path: Path):
     pytest.importorskip("tensorboard", reason="needs TensorBoard: pip install 'stcnn[tensorboard]'")
     write_published(tmp_path / "data")
