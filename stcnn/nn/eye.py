@@ -152,11 +152,17 @@ class Eye(nn.Module):
     """Contrast movies to photoreceptor signals on the lattice.
 
     The scaled low-pass acts after the sampling; both are linear, so the order does not matter.
+
+    Args:
+        config: optics and photoreceptors.
+        sees_columns: whether frames hold what each column sees already, a value for each in the array of the lattice,
+            as of a display around the fly; otherwise they are pictures.
     """
 
-    def __init__(self, config: EyeConfig) -> None:
+    def __init__(self, config: EyeConfig, *, sees_columns: bool = False) -> None:
         super().__init__()
         self.config = config
+        self.sees_columns = sees_columns
         self.register_buffer("tau_s", torch.tensor([config.tau_s]), persistent=False)
         self.tau_s: Tensor
         self._others = {name: value for name, value in config.filter.middle().items() if name != "tau_s"}
@@ -174,8 +180,10 @@ class Eye(nn.Module):
             window: the columns that see; None is the whole lattice.
 
         Raises:
-            ShapeError: the eye has another lattice on a picture of this size.
+            ShapeError: the eye has another lattice on a picture of this size, or other columns.
         """
+        if self.sees_columns:
+            return self._columns_alone(shape_px, window).to(like)
         key = (*shape_px, deg_per_px, like.dtype, like.device, window)
         if key not in self._samplings:
             self._require_its_lattice(shape_px, deg_per_px)
@@ -187,6 +195,24 @@ class Eye(nn.Module):
             sampling = Sampling.of(positions_deg, shape_px, deg_per_px, config.window_size_deg, fwhm_deg)
             self._samplings[key] = sampling.to(like)
         return self._samplings[key]
+
+    def picture_px(self, deg_per_px: float) -> Pair:
+        """Return rows and columns of frames on which the eye has this lattice; of a single pixel where any does."""
+        return self.config.lattice if self.sees_columns else self.config.picture_px(deg_per_px)
+
+    def _columns_alone(self, shape: Pair, window: Window | None) -> Sampling:
+        """Return what takes the columns of a window out of frames that hold a value for each column."""
+        rows, columns = self.config.lattice
+        if tuple(shape) != (rows, columns):
+            raise ShapeError(
+                f"frames have {tuple(shape)} values for an eye that is shown what its columns see",
+                expected=f"{(rows, columns)}, one for each column",
+            )
+        down, across = torch.eye(rows, dtype=torch.float64), torch.eye(columns, dtype=torch.float64)
+        if window is not None:
+            down = down[window.top : window.bottom]
+            across = across[window.left : window.right]
+        return Sampling(down, across, (len(down), len(across)))
 
     def _require_its_lattice(self, shape_px: Pair, deg_per_px: float) -> None:
         fitting = self.config.on_picture(shape_px, deg_per_px)

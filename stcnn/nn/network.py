@@ -95,9 +95,19 @@ class Network(nn.Module):
         eye = self.config.eye.on_picture(shape_px, self.deg_per_px if deg_per_px is None else deg_per_px)
         return self if eye == self.config.eye else self._with(self.config.model_copy(update={"eye": eye}))
 
+    def for_columns(self) -> Self:
+        """Return the network as one whose frames hold what each column sees, ``(T, rows, columns)`` of its lattice.
+
+        Such frames are those of a display around the fly, seen by columns that look anywhere
+        (:class:`~stcnn.stimuli.displays.Optics`). What is returned shares all parameters with this network.
+        """
+        other = self._with(self.config)
+        other.eye = Eye(self.config.eye, sees_columns=True).to(self.eye.tau_s)
+        return other
+
     def _fitting(self, frames: Frames) -> Self:
         """Return the network for the size of some frames, :meth:`for_picture`."""
-        if self.config.eye.first_column_deg is None:
+        if self.config.eye.first_column_deg is None or self.eye.sees_columns:
             return self
         rows, columns = frames.contrast(0, 1).shape[2:]
         return self.for_picture((rows, columns))
@@ -107,7 +117,7 @@ class Network(nn.Module):
         other = copy.copy(self)
         other._modules = dict(self._modules)
         other.config = config
-        other.eye = Eye(config.eye).to(self.eye.tau_s)
+        other.eye = Eye(config.eye, sees_columns=self.eye.sees_columns).to(self.eye.tau_s)
         other.readouts = copy.copy(self.readouts)
         other.readouts.config = config.readout
         other.readouts.lie_on(self.hidden.lattices(config.eye.lattice)[-1])

@@ -166,7 +166,7 @@ class NativeEvaluation:
         if n_frames < 0:
             raise ValueError(f"{n_frames} frames")
         eye = self.folded.eye
-        shape_px = eye.eye.config.picture_px(eye.deg_per_px)
+        shape_px = eye.eye.picture_px(eye.deg_per_px)
         return self._evaluate([None] * self.clips, n_frames, shape_px)
 
     def step(self, frames: NDArray[Any], grey: float) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
