@@ -87,7 +87,7 @@ class Film:
 
 def loom(film: Film) -> None:
     """A disc looms."""
-    film.run("caption('What the eye sees, maps of a layer, and the responses of three cell types to a looming disc');")
+    film.run("caption('A looming disc: what the eye sees, maps of a layer, responses');")
     for k in range(32):
         film.run(f"seek({k / 31});")
         film.take()
@@ -117,7 +117,7 @@ def draw(film: Film) -> None:
 
 def change(film: Film) -> None:
     """Time constants grow and channels fall silent."""
-    film.run("caption('Change time constants and gain, silence channels; dotted is the network as it was trained');")
+    film.run("caption('Change time constants, silence channels; dotted: as it was trained');")
     film.run("await finished(() => pick('Stimulus', 'looming_disc')); scrolled('h-change');")
     film.take(0.8)
     film.run("await finished(() => slide('taulayer2', 4));")

@@ -261,11 +261,10 @@ function paintTraces() {
 
 function paintTable() {
   const { answer, before, other } = state;
-  const columns = ["cell type", "largest voltage", "largest dF/F", "at"];
+  const overlaid = recording();
+  const columns = ["cell type", ...(overlaid ? ["correlation with recording", "noise ceiling"] : []), "largest voltage", "largest dF/F", "at"];
   if (before) columns.push("dF/F unchanged");
   if (other) columns.push(`dF/F ${data.models[view.second].name}`);
-  const overlaid = recording();
-  if (overlaid) columns.push("correlation with recording", "noise ceiling");
   const rows = answer.types.map((type, n) => {
     const calcium = answer.calcium[n], peak = Math.max(...calcium);
     const cells = [short(Math.max(...answer.voltage[n])), short(peak), `${answer.timeS[calcium.indexOf(peak)].toFixed(2)} s`];
@@ -276,7 +275,7 @@ function paintTable() {
     }
     if (overlaid) {
       const mine = overlaid.cell_type === type;
-      cells.push(mine ? correlation(answer, n, overlaid).toFixed(2) : "", mine ? overlaid.ceiling?.toFixed(2) ?? "unknown" : "");
+      cells.unshift(mine ? correlation(answer, n, overlaid).toFixed(2) : "", mine ? overlaid.ceiling?.toFixed(2) ?? "unknown" : "");
     }
     return element("tr", {}, element("th", { scope: "row" }, type), ...cells.map((cell) => element("td", {}, cell)));
   });
