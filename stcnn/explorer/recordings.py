@@ -112,7 +112,7 @@ def _codes(movie: Movie) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Codes of the frames ``(T, Y, X)`` and the luminance of each; of more than 256 greys the nearest."""
     if movie.levels is not None:
         return movie.frames, movie.levels
-    return np.rint(movie.frames * 255).astype(np.uint8), np.arange(256, dtype=np.float32) / 255
+    return np.rint(movie.frames * 255).astype(np.uint8), (np.arange(256) / 255).astype(np.float32)
 
 
 def _one(recording: Recording, held_out: bool, model: STCNN) -> dict[str, Any]:

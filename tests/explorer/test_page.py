@@ -163,7 +163,7 @@ def test_a_link_restores_the_view(small_page: str, opens: Opens):
     assert nonsense.run(f"{READY} return explorer.view.kind;") == "looming_disc"
 
 
-@pytest.mark.parametrize(("width", "dark"), [pytest.param(1400, False, marks=pytest.mark.slow), (500, True)])
+@pytest.mark.parametrize(("width", "dark"), [pytest.param(1400, False, marks=pytest.mark.slow), (390, True)])
 def test_nobody_is_shut_out(small_page: str, opens: Opens, width: int, dark: bool):
     """axe-core finds nothing serious, in light and dark, on a desktop and on a phone."""
     where = find_spec("axe_core_python")
