@@ -26,6 +26,8 @@ MOST = 240
 """Recordings in a page."""
 MOST_BYTES = 4_000_000
 """Of movies in a page; recordings of further movies are left out."""
+MOST_PIXELS = 40_000_000
+"""Of all frames of one movie; the page holds them as float32."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ class _Shown:
         parameters = dict(movie.parameters)
         if is_drawn(parameters):
             return {"parameters": parameters}
-        if self._left <= 0:
+        if self._left <= 0 or movie.frames.size > MOST_PIXELS:
             return None
         carried = carried_movie(at_rate(movie, self.dataset.rate_hz))
         if len(carried["z"]) > self._left:
@@ -111,8 +113,8 @@ def carried_movie(movie: Movie) -> dict[str, Any]:
 def _codes(movie: Movie) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Codes of the frames ``(T, Y, X)`` and the luminance of each; of more than 256 greys the nearest."""
     if movie.levels is not None:
-        return movie.frames, movie.levels
-    return np.rint(movie.frames * 255).astype(np.uint8), (np.arange(256) / 255).astype(np.float32)
+        return np.asarray(movie.frames), movie.levels
+    return np.rint(np.asarray(movie.frames) * 255).astype(np.uint8), (np.arange(256) / 255).astype(np.float32)
 
 
 def _one(recording: Recording, held_out: bool, model: STCNN) -> dict[str, Any]:

@@ -65,10 +65,12 @@ def test_recordings_of_movies_are_held_out_ones_first_and_none_of_the_test(
     assert set(found.movies) == {"loom", "bar"}
     assert {each["stimulus"] for each in found.recordings if "parameters" in each} == {"spot"}
     assert all(0 < each["ceiling"] <= 1 for each in found.recordings)
-    monkeypatch.setattr(laid_over, "MOST_BYTES", 10)
-    some = recordings(run, model, dataset)
-    assert some.n_in_all == 15
-    assert {each["stimulus"] for each in some.recordings} == {"spot"}
+    for limit in ("MOST_BYTES", "MOST_PIXELS"):
+        with monkeypatch.context() as patched:
+            patched.setattr(laid_over, limit, 10)
+            some = recordings(run, model, dataset)
+        assert some.n_in_all == 15
+        assert {each["stimulus"] for each in some.recordings} == {"spot"}
 
 
 def test_a_recording_of_a_movie_is_laid_over_as_it_was_shown(run: Run, model: STCNN, dataset: Dataset, opens: Opens):
