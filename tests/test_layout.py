@@ -14,7 +14,7 @@ TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "stcnn"
 SUPPORT = {"support", "reference", "fuzz"}
 """Folders of tests that are no mirror: what tests use, independent references, and damaged files."""
-OF_THE_WHOLE = {"documentation", "layout", "notebooks", "repository", "two_flies"}
+OF_THE_WHOLE = {"cases", "documentation", "layout", "notebooks", "repository", "two_flies"}
 """Tests of the checkout rather than of one part of the package."""
 NOT_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
