@@ -22,7 +22,8 @@ from record import RESULTS, arguments, write
 
 from stcnn.config import validate
 from stcnn.data import Dataset
-from stcnn.experiments.new_neuron import NeuronFit, Shown, average_neuron, by_neuron, fit_neuron, show
+from stcnn.experiments.new_neuron import NeuronFit, average_neuron, by_neuron, fit_neuron
+from stcnn.experiments.shown import Shown, show
 from stcnn.nn.model import STCNN
 from stcnn.run_folder import open_run
 from stcnn.simulation import Simulation, simulate

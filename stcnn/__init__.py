@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stcnn.version import __version__
 
 if TYPE_CHECKING:
+    from stcnn.asked_run import Run
     from stcnn.data.dataset import Dataset
     from stcnn.data.store import open_store
     from stcnn.errors import ConfigError, DataError, FileError, RateError, ShapeError, StcnnError, TrainingError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from stcnn.nn.model_config import ModelConfig
     from stcnn.nn.population import Population
     from stcnn.product import (
-        Run,
         compare,
         example_run,
         explore,
@@ -67,6 +67,7 @@ __all__ = [
 
 _HOMES = {
     "stcnn.data.dataset": ("Dataset",),
+    "stcnn.asked_run": ("Run",),
     "stcnn.data.store": ("open_store",),
     "stcnn.errors": (
         *("ConfigError", "DataError", "FileError", "RateError", "ShapeError", "StcnnError", "TrainingError"),
@@ -77,7 +78,7 @@ _HOMES = {
     "stcnn.nn.population": ("Population",),
     "stcnn.published": ("open_published",),
     "stcnn.product": (
-        *("Run", "compare", "example_run", "explore", "from_pretrained", "latest_run", "open_recordings", "open_run"),
+        *("compare", "example_run", "explore", "from_pretrained", "latest_run", "open_recordings", "open_run"),
         *("runs", "simulate", "train"),
     ),
 }

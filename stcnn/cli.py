@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from stcnn.completion import training_keys
-from stcnn.shortage import sentence_of
+from stcnn.shortage import leave_without_memory, sentence_of
 from stcnn.version import __version__
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
@@ -84,6 +84,7 @@ def main() -> None:
         if fault is None:
             raise
         print(fault, file=sys.stderr)
+        leave_without_memory(error, fault.exit_code)
         sys.exit(fault.exit_code)
 
 

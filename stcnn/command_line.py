@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from stcnn.config import from_command_line
-from stcnn.shortage import sentence_of
+from stcnn.shortage import leave_without_memory, sentence_of
 from stcnn.sweep.multirun import DRY_RUN, is_multirun, sweep_of
 from stcnn.training_help import print_help
 
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if fault is None:
             raise
         print(fault, file=sys.stderr)
+        leave_without_memory(error, fault.exit_code)
         return fault.exit_code
     return 0
 

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,13 +26,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from stcnn.config_faults import explained
 from stcnn.data.dataset import Dataset
 from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
-from stcnn.errors import ConfigError, nearest
+from stcnn.errors import ConfigError
 from stcnn.folders import CHECKOUT, experiments_folder
-from stcnn.foreign_keys import foreign_key
-from stcnn.key_paths import locate, numbers, places
+from stcnn.key_paths import numbers, places
 from stcnn.overrides import CONF, explaining_hydra, of_cell_type, plain, require_no_foreign_option, with_prefix
 from stcnn.reading import core_value
 from stcnn.run_folder import Run, folder_name, open_run
@@ -40,7 +41,7 @@ from stcnn.tracking import TrackerName
 from stcnn.training.from_weights import network_of, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
 from stcnn.training.weights_files import read_weights
-from stcnn.validation import Fault, validated
+from stcnn.validation import validated
 
 OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
 
@@ -177,7 +178,7 @@ def validate(mapping: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a key is unknown or missing, or a value out of range; with its path and the nearest valid name.
     """
-    config = validated(Config, mapping, _explained, unknown_first=True)
+    config = validated(Config, mapping, partial(explained, Config), unknown_first=True)
     for path, value in numbers(config.model_dump()):
         largest = LARGEST_SEED if path.endswith("seed") else LARGEST
         if not abs(value) <= largest:
@@ -282,40 +283,3 @@ def _chooses_network(model: Mapping[str, Any], overrides: Sequence[str]) -> bool
         return True
     default = yaml.safe_load((CONF / "model" / "default.yaml").read_text(encoding="utf-8"))
     return any(model.get(key) != value for key, value in default.items() if key != "cell_types")
-
-
-def _explained(fault: Fault) -> ConfigError:
-    name, beside = locate(Config, fault.location)
-    remedy = f"then mend {fault.n_more} more" if fault.n_more else ""
-    match fault.kind:
-        case "extra_forbidden":
-            return _unknown(name, fault.value, beside, remedy)
-        case "missing":
-            return ConfigError(f"the key '{name}' is missing", remedy=remedy or f"give it as {name}=VALUE")
-        case "union_tag_not_found":
-            return ConfigError(f"the key '{name}.kind' is missing", remedy=remedy)
-        case "union_tag_invalid":
-            tag = fault.context["tag"]
-            kinds = re.findall(r"'([^']*)'", fault.context["expected_tags"])
-            return ConfigError(f"'{name}.kind' is '{tag}' ({nearest(tag, kinds)})", remedy=remedy)
-        case "value_error":
-            return ConfigError(f"'{name}' cannot be used: {fault.context['error']}", remedy=remedy)
-    expectation = re.sub("^Input should be |(?<=dictionary) or .*", "", fault.message)
-    return ConfigError(f"'{name}' is {_shown(fault.value)}", expected=expectation, remedy=remedy)
-
-
-def _unknown(name: str, value: object, beside: Sequence[str], remedy: str) -> ConfigError:
-    """Answer an unknown key with ours, if another program calls it so or it stands in the wrong place."""
-    close = nearest(name.rpartition(".")[2], beside)
-    misspelt = isinstance(value, Mapping) and close.startswith("did you mean")  # a section of ours: look no further
-    answer = None if misspelt else foreign_key(name, value, places(Config))
-    if answer is None:
-        return ConfigError(f"unknown key '{name}' ({close})", remedy=remedy)
-    ours = f"here it is {' or '.join(answer.ours)}" if answer.ours else ""
-    found = f"unknown key '{name}'; {' ('.join(filter(None, (ours, answer.note)))}"
-    return ConfigError(f"{found})" if ours and answer.note else found, remedy=remedy)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -8,138 +8,28 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from html import escape
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
-from numpy.typing import ArrayLike
 
+from stcnn.asked_run import Part, Run
 from stcnn.config import Config, compose, resumed, validate
 from stcnn.data.dataset import Dataset
 from stcnn.errors import ConfigError, FileError, StcnnError
 from stcnn.folders import experiments_folder, run_folders
 from stcnn.hub.folder import is_hub_folder, require_whole
-from stcnn.movie import Movie
 from stcnn.ranks import joined, ranks, said_by_the_first
 from stcnn.remote import located
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder
-from stcnn.run_summary import summary
 from stcnn.tracking import follow, require_installed
 from stcnn.validation import Fault, validated
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stcnn.comparison import Comparison
-    from stcnn.nn.model import STCNN
-    from stcnn.nn.response import Response
     from stcnn.simulation import SimulatedDataConfig, Simulation
-
-Part = Literal["validation", "test"]
-
-
-class Run(RunFolder):
-    """A run folder, and what one asks of a finished run."""
-
-    def __repr__(self) -> str:
-        """Name the folder, how far the training came and how well it scores."""
-        found = summary(self)
-        scores = f", correlation {found['by_cell_type']}" if found["by_cell_type"] else ""
-        epochs = f"{found['epochs']} epoch{'' if found['epochs'] == 1 else 's'}"
-        return f"Run('{self.path}': {found['state']} after {epochs}{scores})"
-
-    def _repr_html_(self) -> str:
-        """Show the same as a small table in a notebook."""
-        found = summary(self)
-        cells = {"data": "dataset", "state": "state", "epochs": "epochs", "validation correlation": "by_cell_type"}
-        rows = "".join(f"<tr><th>{title}</th><td>{escape(str(found[key]))}</td></tr>" for title, key in cells.items())
-        return f"<table><caption>{escape(str(self.path))}</caption>{rows}</table>"
-
-    def settings(self) -> Config:
-        """Return the configuration it was trained with, judged."""
-        return validate(self.config())
-
-    @cached_property
-    def _opened(self) -> list[STCNN]:
-        """The finished models, read once: each keeps its folded weights from one question to the next."""
-        return self.models()
-
-    def dataset(self) -> Dataset:
-        """Open the recordings it was trained on, all parts of them."""
-        return self.settings().open_dataset()
-
-    def respond(self, frames: Movie | ArrayLike, rate_hz: float | None = None) -> Response:
-        """Return voltage and dF/F of every cell type to a movie, of an ensemble the mean over its members.
-
-        Arguments and errors as of :meth:`stcnn.nn.model.STCNN.respond`.
-        """
-        import numpy as np
-
-        each = [model.respond(frames, rate_hz) for model in self._opened]
-        first = each[0]
-        if len(each) == 1:
-            return first
-        voltage = {name: np.mean([response.voltage[name] for response in each], 0) for name in first.voltage}
-        calcium = {name: np.mean([response.calcium[name] for response in each], 0) for name in first.calcium}
-        return type(first)(voltage, calcium, first.time_s)
-
-    def predict(self, movies: Mapping[str, Movie]) -> pd.DataFrame:
-        """Return the answers to named movies as a table, as ``stcnn predict`` writes it.
-
-        Of an ensemble they are the mean of the members, with their spread; see
-        :func:`stcnn.experiments.respond_together`.
-        """
-        from stcnn.experiments import respond_together
-
-        return respond_together(self._opened, movies.items())
-
-    def evaluate(
-        self, part: Part = "validation", *, dataset: str | Path | None = None, again: bool = False
-    ) -> pd.DataFrame:
-        """Score the run on a held-out part, write the scores into its folder, and return them.
-
-        Args:
-            part: of the recordings it was trained on.
-            dataset: other recordings instead, all of them: a store, or the name of a choice of ``conf/dataset``.
-            again: evaluate the test set again; every look is recorded.
-
-        Raises:
-            DataError: a second look at the test part was not asked for, or the run was trained on other recordings
-                of the name that are not new to it.
-        """
-        from stcnn.training.held_out import look_at_test, score_other, score_part, sealed_scores, write_scores
-
-        settings = self.settings()
-        if dataset is not None:
-            table = score_other(self, _named_recordings(dataset), settings)
-            write_scores(self, f"{Path(dataset).stem}_scores", table)
-            return table
-        if part == "test":
-            look_at_test([self], again)
-            return sealed_scores(self, settings.open_dataset(), settings)
-        return score_part(self, settings.open_dataset(), settings, part)
-
-    def report(self) -> Path:
-        """Write the report of the run, of an ensemble also those of its members; return where it is."""
-        for _ in self.written_reports():
-            pass
-        return self.path / "report.html"
-
-    def written_reports(self) -> Iterator[str]:
-        """Write the same reports one after the other; yield the summary of each."""
-        from stcnn.report import write_report
-        from stcnn.report.ensemble import write_ensemble_report
-
-        settings = self.settings()
-        dataset = settings.open_dataset()
-        for one in self.members() or [self]:
-            yield write_report(one, dataset, settings.batching, settings.bounds)
-        if self.members():
-            yield write_ensemble_report(self, dataset, settings)
 
 
 def open_run(path: str | Path) -> Run:
@@ -357,14 +247,6 @@ def compare(
     for _ in found.fit(wanted):
         pass
     return found
-
-
-def _named_recordings(name: str | Path) -> Dataset:
-    """A store, or the recordings of a choice of ``conf/dataset``."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return compose(["dataset=store", f"dataset.path={folder.absolute()}"]).open_dataset()
-    return compose([f"dataset={name}"]).open_dataset()
 
 
 def open_recordings(path: str | Path) -> Dataset:

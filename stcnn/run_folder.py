@@ -21,9 +21,8 @@ Every file is written beside its place and then moved there, so that none is eve
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,35 +40,20 @@ from stcnn.invocation import train_command
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
-from stcnn.reading import (
-    load_tensors,
-    load_weights,
-    numbers,
-    read_csv,
-    read_json,
-    read_saved_yaml,
-    reading,
-    require_weights,
-    whole_numbers,
-)
+from stcnn.reading import load_tensors, load_weights, read_saved_yaml, reading, require_weights
+from stcnn.run_files import RunFiles
 from stcnn.writing import TakenError, atomic_folder, atomic_write
 
 INTERRUPTED = "interrupted.ckpt"
-NAMES = ("model", "cell_type", "unit", "neuron", "stimulus")
-"""Columns of the tables of a run that are text."""
-COUNTS = ("epoch", "step", "n_recordings", "n_neurons", "n_units")
-"""Columns that are whole numbers."""
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunFiles):
     """A run folder.
 
     Args:
         path: the folder.
     """
-
-    path: Path
 
     @classmethod
     def create(cls, parent: Path, name: str, config: Mapping[str, Any]) -> Run:
@@ -124,21 +108,21 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """Return the whole configuration as plain values."""
-        return read_saved_yaml(self._existing("config.yaml"), "the configuration of a run")
+        return read_saved_yaml(self.existing("config.yaml"), "the configuration of a run")
 
     def environment(self) -> dict[str, Any]:
         """Return versions, hardware, commit, seed and hash of the data."""
-        return self._read_json("environment.json")
+        return self.read_json("environment.json")
 
     def split(self) -> dict[str, list[str]]:
         """Return the keys of the recordings on each side, see :class:`stcnn.data.splitting.splits.Split`."""
-        return self._read_json("split.json")
+        return self.read_json("split.json")
 
     def trained_on(self) -> list[str]:
         """The :func:`~stcnn.data.splitting.leaks.footprints` of the training part; none in an older run."""
         if not (self.path / "trained_on.json").is_file():
             return []
-        return list(self._read_json("trained_on.json")["footprints"])
+        return list(self.read_json("trained_on.json")["footprints"])
 
     def losses(self) -> pd.DataFrame:
         """Return the training loss of every step: ``epoch``, ``step``, ``cell_type``, ``n_recordings``, ``loss``."""
@@ -169,7 +153,7 @@ class Run:
         if self.members():
             found = f"{self.path} is an ensemble of {len(self.members())} models"
             raise FileError(found, remedy=f"open one of them, such as {self.members()[0].path}, or use models()")
-        facts = self._read_json("model.json")
+        facts = self.read_json("model.json")
         weights = self._weights() if epoch is None else self.checkpoint_weights(epoch)
         with reading(
             self.path / "model.json", "the network of these weights", remedy="open an undamaged copy of the run"
@@ -201,7 +185,7 @@ class Run:
         return [member.model() for member in self.members()] or [self.model()]
 
     def _weights(self) -> dict[str, Tensor]:
-        path = self._existing("model.safetensors", remedy="resume its training, or ask for the model of an epoch")
+        path = self.existing("model.safetensors", remedy="resume its training, or ask for the model of an epoch")
         return require_weights(load_weights(path, "the weights of a finished training"), str(path))
 
     def checkpoint_weights(self, epoch: int) -> dict[str, Tensor]:
@@ -226,7 +210,7 @@ class Run:
         Raises:
             FileError: the training did not come to its end.
         """
-        epoch = self._read_json("model.json").get("epoch")
+        epoch = self.read_json("model.json").get("epoch")
         if not isinstance(epoch, int):
             found = f"the training of {self.path} did not come to its end"
             raise FileError(found, remedy=f"go on with: {train_command(f'resume={self.path}')}")
@@ -241,7 +225,7 @@ class Run:
         if members := self.members():
             whole = (self.path / "trained_on.json").is_file()  # the last thing that the training of an ensemble writes
             return whole and len(members) == self.config().get("n_models") and all(m.is_finished() for m in members)
-        if not (self.path / "model.json").is_file() or self._read_json("model.json").get("epoch") is None:
+        if not (self.path / "model.json").is_file() or self.read_json("model.json").get("epoch") is None:
             return False
         return (self.path / "test_scores.parquet").is_file()  # the last thing that a training writes
 
@@ -261,50 +245,6 @@ class Run:
         with atomic_write(self.path / "model.safetensors") as draft:
             draft.write_bytes(safetensors.torch.save(weights))
         self.save_network(model, epoch)
-
-    def write_json(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Write a JSON file."""
-        with atomic_write(self.path / name) as draft:
-            draft.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-
-    def write_table(self, name: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> None:
-        """Write a CSV file; numbers are written so that they read back exactly."""
-        with atomic_write(self.path / name) as draft:
-            pd.DataFrame(rows).to_csv(draft, index=False)
-
-    def read_table(self, name: str, needed: Sequence[str] = ()) -> pd.DataFrame:
-        """Read a CSV file of the run: names are text, all else numbers.
-
-        Args:
-            name: of the file.
-            needed: columns it must have.
-
-        Raises:
-            FileError, DataError: it is not there, or no such table.
-        """
-        table = read_csv(self._existing(name), needed, "a table of a run")
-        columns: dict[str, Any] = {}
-        for column in map(str, table.columns):
-            if column in NAMES:
-                columns[column] = table[column].to_numpy()
-            elif column in COUNTS and (table[column] != "").all():  # a type without held-out recordings has none
-                columns[column] = whole_numbers(table, column)
-            else:
-                columns[column] = numbers(table, column, allow_missing=True)
-        return pd.DataFrame(columns)
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        path = self._existing(name)
-        facts = read_json(path, "facts of a run", allow_nan=True)
-        if not isinstance(facts, dict):
-            raise FileError(f"{path} holds a {type(facts).__name__}", expected="facts of a run by name")
-        return facts
-
-    def _existing(self, name: str, remedy: str = "") -> Path:
-        path = self.path / name
-        if not path.is_file():
-            raise FileError(f"the run {self.path} has no {name}", remedy=remedy)
-        return path
 
 
 def folder_name(name: str) -> str:

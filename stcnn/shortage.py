@@ -130,6 +130,18 @@ def sentence_of(error: Exception) -> StcnnError | None:
     return fault
 
 
+def leave_without_memory(error: BaseException, exit_code: int) -> None:
+    """End this process now if memory ran out; its sentence has been printed.
+
+    What libraries do when Python ends may need memory again: with little of it some then crash, and the status of the
+    process is that of the crash.
+    """
+    if shortage_of(error) == _BY_NUMBER[errno.ENOMEM]:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+
+
 def _where(error: BaseException) -> str:
     names = [each.filename for each in _chain(error) if isinstance(each, OSError) and isinstance(each.filename, str)]
     return f" (at '{names[0]}')" if names else ""

@@ -14,7 +14,7 @@ from stcnn.data import BatchingConfig, Dataset
 from stcnn.data.dataset import select
 from stcnn.data.published import read_published
 from stcnn.errors import ConfigError, DataError
-from stcnn.experiments.new_neuron import show
+from stcnn.experiments.shown import show
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population

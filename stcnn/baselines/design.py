@@ -19,7 +19,8 @@ from stcnn.baselines.lags import Lags
 from stcnn.data.batch import Batch
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Dataset
-from stcnn.data.splitting.splits import SplitConfig, held_out_units
+from stcnn.data.splitting.split_config import SplitConfig
+from stcnn.data.splitting.units import held_out_units
 from stcnn.errors import DataError
 
 VARIANCE = 0.9999

@@ -13,7 +13,7 @@ from stcnn.baselines.recurrent import Recurrent, fit_recurrent
 from stcnn.baselines.two_filters import fit_two_filters
 from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
-from stcnn.data.splitting.splits import SplitConfig
+from stcnn.data.splitting.split_config import SplitConfig
 
 
 class Workbench:

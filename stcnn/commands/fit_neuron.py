@@ -31,7 +31,8 @@ def fit_neuron(
     """
     from stcnn.config import compose, validate
     from stcnn.data.splitting.splits import split_recordings
-    from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation, show
+    from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation
+    from stcnn.experiments.shown import show
     from stcnn.run_folder import open_run
     from stcnn.writing import atomic_write
 

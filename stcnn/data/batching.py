@@ -27,9 +27,10 @@ from stcnn.data.batch import Batch
 from stcnn.data.batch_order import BatchOrder
 from stcnn.data.clocks import frame_extents, sampled_at_frames, traces_at_frames, traces_at_samples
 from stcnn.data.dataset import Dataset
+from stcnn.data.pictures import codes_with_grey, place
 from stcnn.data.pieces import Piece, PieceOrder, Traces, piece_frames, samples_of_piece
 from stcnn.errors import DataError
-from stcnn.movie import PRE_GREY_S, Movie
+from stcnn.movie import PRE_GREY_S
 from stcnn.reading import require_room
 from stcnn.shortage import require_open_files
 from stcnn.validation import Config
@@ -226,7 +227,7 @@ class ClipBatches(TorchDataset[Batch]):
             start = -round(movie.onset_s * movie.rate_hz) - clip.first_frame - frames.start
             shown = slice(max(0, -start), max(0, len(out) - start))
             part = movie.frames[shown] if levels is not None else movie.contrast(shown)
-            _place(out, part, max(0, start), clip.shift_px)
+            place(out, part, max(0, start), clip.shift_px)
             n_grey = next((t for t in range(max(0, start), n_grey) if (out[t] != grey).any()), n_grey)
         return torch.from_numpy(pictures), levels, n_grey
 
@@ -243,34 +244,6 @@ def recorded_places(dataset: Dataset, items: Sequence[int] | None = None) -> NDA
     columns = dataset.table[["azi_shift_px", "ele_shift_px"]]
     shift_px = columns.to_numpy() if items is None else columns.iloc[list(items)].to_numpy()
     return np.asarray(shift_px * dataset.deg_per_px, np.float64)
-
-
-def codes_with_grey(movie: Movie) -> tuple[NDArray[np.float32], np.uint8]:
-    """Contrast of each code, float32 ``(256,)``, with one code that is exactly grey, and that code.
-
-    A movie whose 256 codes are all taken and none of which is its background lends the nearest one: its contrast,
-    at most half a grey level, becomes zero.
-    """
-    assert movie.levels is not None, "only a coded movie has codes"
-    contrast = np.zeros(256, np.float32)
-    contrast[: len(movie.levels)] = movie.levels - np.float32(movie.background)
-    grey = int(np.abs(contrast).argmin())
-    contrast[grey] = 0
-    return contrast, np.uint8(grey)
-
-
-def _place(out: NDArray, frames: NDArray, start: int, shift_px: tuple[int, int]) -> None:
-    """Write the shifted movie ``(T, Y, X)`` into ``out`` from frame ``start`` on; what lies outside is cut off."""
-    azi, ele = shift_px
-    rows, columns = frames.shape[1:]
-    t0 = max(0, start)
-    t1 = min(len(out), start + len(frames))
-    y0 = max(0, ele)
-    y1 = min(rows, rows + ele)
-    x0 = max(0, -azi)
-    x1 = min(columns, columns - azi)
-    if t0 < t1 and y0 < y1 and x0 < x1:
-        out[t0:t1, y0:y1, x0:x1] = frames[t0 - start : t1 - start, y0 - ele : y1 - ele, x0 + azi : x1 + azi]
 
 
 FILES_PER_WORKER = 64

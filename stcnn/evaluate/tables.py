@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from stcnn.data.dataset import Dataset
-from stcnn.data.splitting.splits import known_family
+from stcnn.data.splitting.units import known_family
 from stcnn.errors import DataError
 from stcnn.evaluate import scores as _scores  # noqa: F401 - adds all scores
 from stcnn.evaluate.metric import METRICS

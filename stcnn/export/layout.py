@@ -9,19 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from stcnn.errors import ConfigError
+from stcnn.export.form import no_form, published_activation, require_form
 from stcnn.movie import BACKGROUND
-from stcnn.nn.activation import Activation
 from stcnn.nn.eye import EyeConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, n_taps
 from stcnn.nn.filters.power_exponential import PowerExponentialConfig
 from stcnn.nn.model import STCNN
-from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.windows import Convolution
 
-ACTIVATIONS = {0.01: "leaky_relu", 0.0: "relu", 1.0: "identity"}
-"""Names of the published activations by the slope they have for negative values."""
 STRIDE = 9
 """Of the published readouts, tried first."""
 LEAST_DIGITS = 1e-9
@@ -39,53 +35,13 @@ def described(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[s
     Raises:
         ConfigError: the published program has no such network; the message names the key.
     """
-    _require_form(model.config)
+    require_form(model.config)
     return {
         "pr_config": _eye(model, rate_hz, movie_px),
         "network_config": _hidden(model, rate_hz),
         "L_config": _readouts(model, rate_hz),
         "ca_config": _calcium(model, rate_hz),
     }
-
-
-def _require_form(config: ModelConfig) -> None:
-    kinds = (
-        ("core", config.core.kind, "hidden_layers"),
-        ("eye.arrangement", config.eye.arrangement.kind, "square"),
-        ("readout.weights", config.readout.weights.kind, "full"),
-    )
-    for key, kind, published in kinds:
-        if kind != published:
-            raise _no_form(f"model.{key}.kind is '{kind}'", published)
-    for key, kernel in (("hidden", config.hidden.filter), ("readout", config.readout.filter)):
-        if not isinstance(kernel, ExponentialConfig | PowerExponentialConfig):
-            raise _no_form(f"model.{key}.filter.kind is '{kernel.kind}'", "exponential or power_exponential")
-    for key, kernel in (("eye", config.eye.filter), ("calcium", config.calcium.filter)):
-        if not isinstance(kernel, ExponentialConfig):
-            raise _no_form(f"model.{key}.filter.kind is '{kernel.kind}'", "exponential")
-    if config.calcium.kind == "none":
-        raise _no_form("model.calcium.kind is 'none'", "an indicator")
-    if config.calcium.tau == "per_indicator":
-        raise _no_form("model.calcium.tau is 'per_indicator'", "global or per_type")
-    if config.calcium.rectifier == "softplus":
-        raise _no_form("model.calcium.rectifier is 'softplus'", "elu, relu, leaky_relu, tanh or identity")
-
-
-def _activation(found: Activation, key: str) -> str:
-    """The published name of an activation; its leaky rectifier has one slope."""
-    if found.curved or found.name != "leaky_relu":
-        return found.name
-    if found.slope not in ACTIVATIONS:
-        raise _no_form(f"{key} is {found.slope:g}", "0.01 (leaky_relu), 0 (relu) or 1 (identity)")
-    return ACTIVATIONS[found.slope]
-
-
-def _no_form(found: str, expected: str) -> ConfigError:
-    return ConfigError(
-        f"{found}, for which the published program has no form",
-        expected=expected,
-        remedy="train such a network, for instance with model=published",
-    )
 
 
 def _eye(model: STCNN, rate_hz: float, movie_px: tuple[int, int]) -> dict[str, Any]:
@@ -140,7 +96,7 @@ def _eye_axis(axis: Axis, n_px: int, deg_per_px: float) -> tuple[int, int, int]:
     """
     stride = round(axis.spacing_deg / deg_per_px)
     if stride < 1 or not math.isclose(stride * deg_per_px, axis.spacing_deg, rel_tol=1e-9):
-        raise _no_form(
+        raise no_form(
             f"model.eye.column_spacing_deg is {axis.spacing_deg:g} at {deg_per_px:g} degrees per pixel",
             "a whole number of pixels",
         )
@@ -152,7 +108,7 @@ def _eye_axis(axis: Axis, n_px: int, deg_per_px: float) -> tuple[int, int, int]:
     there = (n_px + 2 * padding - width) // stride + 1
     on_a_pixel = math.isclose((width - 1) / 2 - padding, first_px, abs_tol=1e-6)
     if not 0 <= padding < width or there != axis.n_columns or not on_a_pixel:
-        raise _no_form(
+        raise no_form(
             f"model.eye.lattice has {axis.n_columns} columns {stride} pixels apart around pixel {centre_px:+g} from "
             f"the middle of a movie of {n_px} pixels",
             "the columns of a strided convolution, which begin on a pixel and end where the movie does",
@@ -175,7 +131,7 @@ def _hidden(model: STCNN, rate_hz: float) -> dict[str, Any]:
         "x_stride": [_alike(shape.stride) for shape in shapes],
         "x_padding": [_alike(shape.padding) for shape in shapes],
         "tau_init": kernel.pop("tau_init"),
-        "activation": [_activation(layer.activation, "model.hidden.slope") for layer in layers],
+        "activation": [published_activation(layer.activation, "model.hidden.slope") for layer in layers],
         "t_kernel_size": kernel.pop("t_kernel_size"),
         "init_amplitude_scale": round(config.weight_init / 2**0.5, 12),
     }
@@ -202,7 +158,7 @@ def _readouts(model: STCNN, rate_hz: float) -> dict[str, Any]:
         "x_stride": [_for_readout(shape.stride) for shape in shapes],
         "x_padding": [_for_readout(shape.padding) for shape in shapes],
         "tau_init": kernel.pop("tau_init"),
-        "activation": _activation(model.readouts.activation, "model.readout.slope"),
+        "activation": published_activation(model.readouts.activation, "model.readout.slope"),
         "t_kernel_size": kernel.pop("t_kernel_size"),
         "init_amplitude_scale": round(config.weight_init / 2**0.5, 12),
         "bias_init": [_plain(end) for end in config.bias_init],
@@ -247,7 +203,7 @@ def _grid_axis(n_columns: int, start: int, width: int, name: str) -> tuple[int, 
         n_places = (n_columns + 2 * padding - width) // stride + 1
         if n_places > 0 and stride * (n_places // 2) - padding == start:
             return stride, padding
-    raise _no_form(
+    raise no_form(
         f"model.readout.centre lets '{name}' read {width} columns from {start} on, of {n_columns}",
         "a place that a convolution of windows reads in the middle",
     )
@@ -283,7 +239,7 @@ def taps(config: FilterKind, slowest_s: float, rate_hz: float) -> int:
     assert isinstance(config, ExponentialConfig | PowerExponentialConfig)
     found = n_taps(config.kernel_s, 1 / rate_hz)
     if found == 1:
-        raise _no_form(f"a filter with kernel_s={config.kernel_s:g} has one frame at {rate_hz:g} Hz", "two or more")
+        raise no_form(f"a filter with kernel_s={config.kernel_s:g} has one frame at {rate_hz:g} Hz", "two or more")
     return math.ceil(-math.log(LEAST_DIGITS) * slowest_s * rate_hz) + 1 if found is None else found
 
 

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from stcnn.cell_type_names import cell_type_name
-from stcnn.errors import FileError, nearest
+from stcnn.errors import FileError
 from stcnn.movie import BACKGROUND
 from stcnn.nn.activation import ActivationName
 from stcnn.nn.windows import Convolution
+from stcnn.published.sentences import EXPECTED, remedy, sentence
 from stcnn.published.values import (
     LONGEST_KERNEL_S,
     Count,
@@ -33,8 +34,7 @@ from stcnn.published.values import (
     lowered,
     ordered,
 )
-from stcnn.reading import readable
-from stcnn.validation import Config, Fault, validated
+from stcnn.validation import Config, validated
 
 
 class _Section(Config):
@@ -251,7 +251,7 @@ def validate(described: object, source: str) -> Described:
     return validated(
         Described,
         described,
-        lambda fault: FileError(_sentence(fault, source), expected=EXPECTED, remedy=_remedy(fault)),
+        lambda fault: FileError(sentence(fault, source), expected=EXPECTED, remedy=remedy(fault, Described, _SECTIONS)),
     )
 
 
@@ -262,40 +262,3 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "ca_config": Indicator,
     "dataset_config": Recordings,
 }
-
-EXPECTED = "the config.json that the published program wrote"
-_UNION_MEMBERS = ("literal", "tuple", "function", "constrained", "nullable")
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    """Return a key as it stands in the file; pydantic adds the member of a union that was tried."""
-    name = ""
-    for part in location:
-        if isinstance(part, int):
-            name += f"[{part}]"
-        elif not part.startswith(_UNION_MEMBERS):
-            name += f".{part}" if name else part
-    return name
-
-
-def _sentence(fault: Fault, source: str) -> str:
-    key = _key(fault.location)
-    if fault.kind == "missing":
-        return f"{source} has no '{key}'"
-    if fault.is_unknown:
-        return f"{source} has a key '{key}' that is not known here"
-    if fault.kind == "value_error":
-        where = f"{key}: " if key else ""
-        return f"{source} cannot be opened: {where}{fault.context['error']}"
-    return f"{source} has '{key}' = {readable(fault.value)}: {fault.rule}"
-
-
-def _remedy(fault: Fault) -> str:
-    if not fault.is_unknown:
-        return ""
-    *path, name = fault.location
-    section: type[BaseModel] = Described
-    for part in path:
-        section = _SECTIONS.get(str(part), Described)
-    close = nearest(str(name), section.model_fields)
-    return close if close.startswith("did") else "delete it if it changes nothing in the network"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stcnn.data.batching import BatchingConfig
-from stcnn.data.splitting.splits import SplitConfig
+from stcnn.data.splitting.split_config import SplitConfig
 from stcnn.metrics.likelihoods import LIKELIHOODS, LikelihoodName
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.calcium import POSITIVE

@@ -10,7 +10,7 @@ from stcnn.baselines.lags import Lags
 from stcnn.baselines.ridge import gathered
 from stcnn.data import Dataset, Recording
 from stcnn.data.batching import BatchingConfig
-from stcnn.data.splitting.splits import SplitConfig
+from stcnn.data.splitting.split_config import SplitConfig
 from stcnn.movie import Movie
 from tests.support import made_up_data
 

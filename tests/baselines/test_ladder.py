@@ -17,7 +17,8 @@ from stcnn.commands.compare import app
 from stcnn.comparison import names_of
 from stcnn.data import Dataset, Recording
 from stcnn.data.batching import BatchingConfig
-from stcnn.data.splitting.splits import SplitConfig, split_recordings
+from stcnn.data.splitting.split_config import SplitConfig
+from stcnn.data.splitting.splits import split_recordings
 from stcnn.errors import ConfigError, DataError
 from stcnn.evaluate import Evaluation, Predictions
 from stcnn.movie import Movie

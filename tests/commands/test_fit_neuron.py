@@ -12,7 +12,8 @@ import pytest
 from stcnn import cli
 from stcnn.config import compose, validate
 from stcnn.data import Dataset, write_store
-from stcnn.experiments.new_neuron import NeuronFit, show
+from stcnn.experiments.new_neuron import NeuronFit
+from stcnn.experiments.shown import show
 from stcnn.run_folder import Run, open_run
 from stcnn.training.fit import train
 from tests.support import made_up_data

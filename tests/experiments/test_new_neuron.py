@@ -10,7 +10,8 @@ import torch
 from stcnn.data import Dataset
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.errors import DataError
-from stcnn.experiments.new_neuron import NeuronFit, fit_neurons, fit_table, predict_new, show
+from stcnn.experiments.new_neuron import NeuronFit, fit_neurons, fit_table, predict_new
+from stcnn.experiments.shown import show
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population

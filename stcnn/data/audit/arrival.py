@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from stcnn.data.batching import codes_with_grey
 from stcnn.data.dataset import Dataset
+from stcnn.data.pictures import codes_with_grey
 from stcnn.movie import Movie
 
 INDICATOR_TAU_S = 0.5

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from stcnn.data.batching import codes_with_grey
+from stcnn.data.pictures import codes_with_grey
 from stcnn.movie import Movie
 
 MIRRORS: tuple[Callable[[NDArray], NDArray], ...] = (

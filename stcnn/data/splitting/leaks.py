@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.duplicates import content_name, fingerprint
-from stcnn.data.splitting.splits import SplitConfig
+from stcnn.data.splitting.split_config import SplitConfig
 
 
 def footprints(dataset: Dataset, config: SplitConfig) -> list[set[str]]:

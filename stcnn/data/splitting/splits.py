@@ -8,65 +8,19 @@ called. Each cell type contributes its share to every side.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.drawing import FIRST_FOLD, Drawing
-from stcnn.data.splitting.duplicates import fingerprint, same_content
+from stcnn.data.splitting.split_config import SplitConfig
+from stcnn.data.splitting.units import groups, known_family
 from stcnn.errors import ConfigError, DataError, nearest
-from stcnn.validation import Config
 
 SIDES = ("train", "validation", "test")
-SplitKind = Literal["stimulus_x_neuron", "stimulus", "family", "neuron", "animal", "session", "repeat"]
-
-
-class SplitConfig(Config):
-    """Split: what is held out, how much of it, and the seed of the choice."""
-
-    kind: SplitKind = "stimulus_x_neuron"
-    """Unit held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or
-    sessions. ``repeat`` holds out single trials, whose movie and neuron are then trained on: it measures the fit to
-    the noise of a trial, and nothing of generalisation."""
-    validation: float = Field(default=0.15, ge=0, lt=1)
-    """Share of the recordings of each cell type that chooses between epochs and settings."""
-    test: float = Field(default=0.15, ge=0, lt=1)
-    """Share that is only looked at in the end."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the choice."""
-    folds: int | None = Field(default=None, ge=2, le=1000)
-    """Cross-validation: what is not the test part is divided into so many parts, and ``fold`` says which of them is the
-    validation part; ``validation`` is then not looked at. The test part is the same in all folds."""
-    fold: int | None = Field(default=None, ge=0)
-    """Which of the ``folds`` is the validation part, from 0."""
-    shifted_movies: Literal["together", "apart"] = "together"
-    """Whether movies that differ only by a whole-pixel shift count as one stimulus. ``apart`` suits a set whose
-    stimulus parameter is the position itself, such as flashed stripes or a receptive-field map."""
-    test_families: tuple[str, ...] = ()
-    """Families that are the test part, wholly and with every neuron; ``kind``, ``validation`` and ``test`` then split
-    the rest, ``test`` usually with 0. So a kind of stimulus is held out that nothing was chosen by."""
-    families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """For ``family`` and ``test_families``: name of a family to patterns of stimulus names, such as
-    ``loom: [vstim_32?]``. A stimulus that no pattern fits belongs to the family of its generator, or where there was
-    none to its own."""
-
-    @model_validator(mode="after")
-    def _has_its_fold(self) -> Self:
-        if (self.folds is None) != (self.fold is None):
-            given, missing = ("fold", "folds") if self.folds is None else ("folds", "fold")
-            raise ValueError(f"{given} is given without {missing}: give both, or neither")
-        if self.folds is not None and self.fold is not None and self.fold >= self.folds:
-            raise ValueError(f"there is no fold {self.fold} of {self.folds}: they are counted from 0")
-        return self
 
 
 @dataclass(frozen=True)
@@ -110,12 +64,12 @@ def require_no_leak(split: Split, dataset: Dataset, config: SplitConfig) -> None
     Raises:
         DataError: a recording is on two sides, or two that belong together are on different ones.
     """
-    groups = _groups(dataset, config)
+    group_of = groups(dataset, config)
     keys = recording_keys(dataset.table)
     seen: dict[int, tuple[str, int]] = {}
     for side in SIDES:
         for item in getattr(split, side):
-            other_side, other = seen.setdefault(int(groups[item]), (side, item))
+            other_side, other = seen.setdefault(int(group_of[item]), (side, item))
             if side != other_side:
                 same = "is" if other == item else f"belongs together with '{keys[other]}', which is"
                 raise DataError(
@@ -143,84 +97,9 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
             f"split.validation + split.test = {config.validation + config.test:g}",
             expected="less than 1, so that something is left to train on",
         )
-    groups = _groups(dataset, config)
-    side = _assigned(dataset.table, groups, config, _named_for_test(dataset, config))
+    group_of = groups(dataset, config)
+    side = _assigned(dataset.table, group_of, config, _named_for_test(dataset, config))
     return Split(*(tuple(np.flatnonzero(side == i).tolist()) for i in range(len(SIDES))))
-
-
-def _groups(dataset: Dataset, config: SplitConfig) -> np.ndarray:
-    """Number of the group of each recording; a group stays on one side."""
-    return _with_copies(held_out_units(dataset, config), dataset, config)
-
-
-def _with_copies(units: np.ndarray, dataset: Dataset, config: SplitConfig) -> np.ndarray:
-    """Join units that have the same samples in a trial of the same content, such as one neuron under two names."""
-    prints = [(row, number) for row, numbers in enumerate(dataset.trace_prints()) for number in set(numbers) if number]
-    often = Counter(number for _, number in prints)
-    copies = [(row, number) for row, number in prints if often[number] > 1]
-    if not copies:
-        return units
-    content = dataset.table.stimulus.map(_contents(dataset, config))
-    shown = pd.factorize(pd.Series([(content[row], number) for row, number in copies]))[0]
-    n_units = units.max() + 1
-    n_shown = shown.max() + 1
-    ends = units[[row for row, _ in copies]], n_units + shown
-    links = coo_array((np.ones(len(copies)), ends), shape=(n_units + n_shown,) * 2)
-    return _numbers(pd.Series(connected_components(links, directed=False)[1][units]))
-
-
-def held_out_units(dataset: Dataset, config: SplitConfig) -> np.ndarray:
-    """Number of what is held out for each recording, ``(R,)``, by its names and the content of its movie.
-
-    Raises:
-        DataError: repeats are held out, and the recordings are means of trials.
-    """
-    table = dataset.table
-    if config.kind == "repeat" and table.trials.map(len).max() > 1:
-        raise DataError("split.kind=repeat needs single trials", remedy="set dataset.average_trials to false")
-    neuron = _numbers(table.cell_type + "/" + table.neuron)
-    if config.kind == "neuron":
-        return neuron
-    if config.kind in ("animal", "session"):
-        return _numbers(table.animal if config.kind == "animal" else table.animal + "/" + table.session)
-    content = _contents(dataset, config)
-    stimulus = table.stimulus.map(content).to_numpy(int)
-    if config.kind in ("stimulus", "family"):
-        return _numbers(pd.Series(stimulus))
-    pair = pd.Series(stimulus).astype(str) + "/" + pd.Series(neuron).astype(str)
-    return _numbers(pair + "/" + table.trials.astype(str) if config.kind == "repeat" else pair)
-
-
-def _numbers(labels: pd.Series) -> np.ndarray:
-    return pd.factorize(labels)[0]
-
-
-def _contents(dataset: Dataset, config: SplitConfig) -> dict[str, int]:
-    """Number of the content of each stimulus; with families one number for all contents of a family."""
-    used = list(dataset.table.stimulus.unique())
-    known = dataset.known_prints
-    prints = {name: known[name] if name in known else fingerprint(dataset.movies[name]) for name in used}
-    content = same_content(prints, shifted=config.shifted_movies == "together")
-    if config.kind != "family":
-        return content
-    members: dict[str, list[str]] = {}
-    for name in used:
-        # a name may look like that of others; only what is known binds movies together
-        family = known_family(name, dataset, config.families) or f"stimulus {name}"
-        members.setdefault(family, []).append(name)
-    for names in members.values():  # a copy of a movie joins the families that it stands in
-        joined = {content[name] for name in names}
-        content = {name: min(joined) if number in joined else number for name, number in content.items()}
-    return content
-
-
-def known_family(stimulus: str, dataset: Dataset, families: Mapping[str, Sequence[str]]) -> str | None:
-    """Family of a stimulus: the first of ``families`` with a pattern that fits, else its generator; None without."""
-    for family, patterns in families.items():
-        if any(fnmatch(stimulus, pattern) for pattern in patterns):
-            return family
-    kind = dataset.movies[stimulus].parameters.get("kind")
-    return str(kind) if kind else None
 
 
 def _named_for_test(dataset: Dataset, config: SplitConfig) -> np.ndarray:
