@@ -69,7 +69,11 @@ def test_compare_does_what_the_command_does(run: "stcnn.Run", tmp_path: Path):
     )
 
 
-def test_scores_are_those_that_the_command_writes(run: "stcnn.Run"):
+def test_scores_are_those_that_the_training_noted_and_that_the_command_writes(run: "stcnn.Run"):
+    noted = run.scores()
+    assert list(noted.epoch.unique()) == [0, 1]
+    assert set(noted.cell_type) == set(run.dataset().cell_types)
+    assert set(noted.columns) >= {"training_loss", "loss", "correlation"}
     table = run.evaluate()
     pd.testing.assert_frame_equal(table, pd.read_parquet(run.path / "validation_scores.parquet"))
 
