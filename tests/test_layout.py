@@ -68,3 +68,9 @@ def test_a_test_at_the_top_is_of_a_module_at_the_top():
 def test_what_tests_use_stands_in_its_folder():
     elsewhere = [path.name for path in TESTS.glob("*.py") if path.name != "conftest.py" and not path.match("test_*")]
     assert not elsewhere
+
+
+def test_no_file_of_the_package_is_longer_than_one_reads_at_a_time():
+    code = [path for ending in ("py", "h", "cpp") for path in PACKAGE.rglob(f"*.{ending}")]
+    longer = {str(path.relative_to(PACKAGE)): n for path in code if (n := path.read_text().count("\n")) > 300}
+    assert not longer
