@@ -16,7 +16,7 @@ def test_one_statement_stands_on_a_line() -> None:
 
 def test_lines_do_not_grow_denser() -> None:
     """11.1 as measured. The 9 that was hoped for needs shorter lines: 8.6 on 88 columns, and 18 % more of them."""
-    assert density(NETWORK).tokens_per_line < 11.2
+    assert density(NETWORK).tokens_per_line < 11.25
 
 
 def test_the_count_is_of_pairs_and_of_code(tmp_path: Path) -> None:
