@@ -61,6 +61,10 @@ def hdf5_array(
         raise ShapeError(f"{where} is empty", expected=what)
     if dtype.kind not in kinds or (dtype.kind == "O" and h5py.check_string_dtype(dtype) is None):
         raise ShapeError(f"{where} holds values of type {readable(dtype)}", expected=what)
+    if h5py.check_enum_dtype(dtype) is not None:  # read as the codes, which are not what it says
+        raise ShapeError(
+            f"{where} holds an enumeration, codes that stand for names", expected=what, remedy="save the names as text"
+        )
     ranks = (ndim,) if isinstance(ndim, int) else ndim
     if ranks is not None and len(shape) not in ranks:
         wanted = " or ".join(map(str, ranks))

@@ -406,3 +406,12 @@ def test_a_file_that_is_not_named_in_utf8_is_a_sentence(tmp_path: Path) -> None:
     os.rename(os.fsencode(file), os.fsencode(file.parent) + b"/\xff.pt")  # noqa: PTH104
     with pytest.raises(DataError, match=r"the animal '.+' is no text, expected a name in UTF-8"):
         read_published(config)
+
+
+def test_codes_of_an_enumeration_are_no_numbers(tmp_path: Path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("names", data=np.array([1, 0]), dtype=h5py.enum_dtype({"n1": 0, "n2": 1}))
+        file["truth"] = np.array([True, False])
+        with pytest.raises(ShapeError, match=r"'names' in .* holds an enumeration, .* Save the names as text"):
+            reading.hdf5_array(file, "names")
+        assert reading.hdf5_array(file, "truth", kinds="b")[:].tolist() == [True, False]

@@ -165,6 +165,8 @@ class _Plane:
         beside = folder / f"Fneu{second}.npy"
         self.neuropil = beside if beside.exists() else None
         self.shape = _shape(self.traces)
+        if not self.shape[0]:
+            raise DataError(f"{self.traces} holds no region", expected=WHAT, remedy="take the folder out of the path")
         if self.neuropil and (found := _shape(beside)) != self.shape:
             raise ShapeError(f"{beside} has the shape {found}", expected=f"{self.shape}, that of {self.traces.name}")
         self.cells = self._cells()

@@ -63,7 +63,18 @@ class Drawing:
         for fold in range(n_folds):
             share = self.sizes_left().sum(0) / (n_folds - fold)
             without |= self.hold_out(FIRST_FOLD + fold, share, left)
+        self._place_what_is_left(n_folds, left)
         return without | (self.sizes_of_a_fold(n_folds) == 0).any(0)
+
+    def _place_what_is_left(self, n_folds: int, left: np.ndarray) -> None:
+        """Put groups that would have been the last of a keeper in their fold into the smallest where they are not."""
+        for group in self.order[self.side_of_group[self.order] == 0]:
+            folds = [self.side_of_group == FIRST_FOLD + fold for fold in range(n_folds)]
+            held = np.stack([self.shared_by[fold].sum(0) for fold in folds])
+            is_open = ((left - held)[:, self.shared_by[group]] > 1).all(1)
+            if is_open.any():
+                sizes = np.where(is_open, self.sizes_of_a_fold(n_folds).sum(1), np.inf)
+                self.side_of_group[group] = FIRST_FOLD + int(sizes.argmin())
 
     def sizes_of_a_fold(self, n_folds: int) -> np.ndarray:
         """Recordings of each cell type in each fold, ``(folds, cell types)``."""

@@ -103,7 +103,15 @@ def survey(path: Path, choices: Choices) -> Survey:
         for frame in _frames(container, stream, found.faults, found):
             _take(frame, found, path)
         found.reordered = bool(stream.codec_context.has_b_frames)
+    if found.container == "mov" and found.n_declared > found.n_packets:
+        found.n_cut += max(0, _n_stored(path, choices) - found.n_packets)
     return found
+
+
+def _n_stored(path: Path, choices: Choices) -> int:
+    """Return how many frames lie in a file, those included that its edit list leaves out with their neighbours."""
+    with _opened(path, choices, ignore_editlist="1") as (container, stream):
+        return sum(packet.stream is stream and bool(packet.size) for packet in container.demux())
 
 
 def _take(frame: Any, found: Survey, path: Path) -> None:  # noqa: ANN401 - of PyAV
@@ -181,15 +189,15 @@ def _display_matrix(frame: Any) -> NDArray[np.int32] | None:  # noqa: ANN401 - o
 
 
 @contextmanager
-def _opened(path: Path, choices: Choices) -> Iterator[tuple[Any, Any]]:
-    """A container and the video in it.
+def _opened(path: Path, choices: Choices, **more: str) -> Iterator[tuple[Any, Any]]:
+    """A container and the video in it; ``more`` are options of the demuxer.
 
     Raises:
         DataError: it has several videos, and which is meant is not said.
         FileError: it has none.
     """
     av = pyav()
-    options = {"protocol_whitelist": "file", "format_whitelist": ",".join([*CONTAINERS, "mp4", "webm"])}
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join([*CONTAINERS, "mp4", "webm"]), **more}
     try:
         container = av.open(f"file:{path}", options=options)
     except (av.FFmpegError, ValueError) as error:

@@ -103,6 +103,10 @@ def test_the_rate_is_read_from_settings_of_any_numpy(protocol: int, fs: object, 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
+        (
+            lambda f: [np.save(f / name, np.zeros((0, 600), "f4")) for name in ("F.npy", "Fneu.npy", "iscell.npy")],
+            "F.npy holds no region",
+        ),
         (lambda f: np.save(f / "iscell.npy", np.zeros((3, 2))), r"calls none of the 3 regions of .* a cell"),
         (
             lambda f: np.save(f / "iscell.npy", np.ones((2, 2))),

@@ -345,3 +345,26 @@ def test_frames_beside_an_nwb_file_are_counted_by_its_clock(tmp_path: Path) -> N
     movie = ExternalMovie("x.nwb", (path, path), (0, 3), said, 6, None).read(specified_movie)
     assert numbers(movie.luminance()).tolist() == [0, 1, 2] * 2
     assert (movie.rate_hz, any("one after the other at 50 Hz" in note for note in movie.notes)) == (50, True)
+
+
+def test_what_an_edit_list_leaves_out_is_not_shown_and_not_missed(tmp_path: Path) -> None:
+    """A recording whose beginning was cut without encoding it again: its first frames lie in the file all the same."""
+    whole = video(tmp_path / "whole.mp4", range(0, 800, 40), {"bf": "0", "crf": "0", "g": "5"})
+    with (
+        av.open(str(whole)) as source,
+        av.open(str(tmp_path / "cut.mp4"), "w", options={"avoid_negative_ts": "disabled"}) as cut,
+    ):
+        stream = cut.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream, early = stream, int(0.2 / packet.time_base)
+                packet.pts -= early
+                packet.dts -= early
+                cut.mux(packet)
+    movie = read_movie(tmp_path / "cut.mp4", **SAID)
+    assert numbers(movie.luminance()).tolist() == list(range(5, 20))
+    assert any("frame" in note for note in movie.notes)
+    content = (tmp_path / "cut.mp4").read_bytes()
+    (tmp_path / "short.mp4").write_bytes(content[: len(content) // 2])
+    with pytest.raises(FileError):
+        read_movie(tmp_path / "short.mp4", **SAID)
