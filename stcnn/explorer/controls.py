@@ -12,7 +12,7 @@ from stcnn.stimuli.scene import kinds
 
 PARTS = ("sequence", "overlay")
 """Stimuli made of others, which protocols may show and which have no sliders."""
-NOT_DRAWN = ("recorded",)
+NOT_DRAWN = ("arena_pattern", "recorded")
 """Stimuli that the page does not draw: it has no file of another machine, but takes one that is dropped on it."""
 Slider = tuple[float, float, float, float]
 """Lowest and highest value, step, and where it starts if the argument has no default of its own."""

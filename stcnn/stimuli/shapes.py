@@ -1,5 +1,6 @@
 """All shapes: functions of a screen and of arguments with units that return movies, by the module that draws them."""
 
+from stcnn.stimuli.arena_playback import arena_pattern
 from stcnn.stimuli.compose import overlay, sequence
 from stcnn.stimuli.dots import moving_dots
 from stcnn.stimuli.flashes import contrast_steps, flash, flicker, luminance_steps
@@ -10,6 +11,7 @@ from stcnn.stimuli.noise import natural_motion, sparse_noise, white_noise
 from stcnn.stimuli.playback import recorded
 
 __all__ = [
+    "arena_pattern",
     "contrast_steps",
     "dimming_disc",
     "drifting_grating",

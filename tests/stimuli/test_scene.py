@@ -49,7 +49,7 @@ def small(rate_hz: float = 180.0, deg_per_px: float = 1.0) -> Screen:
 
 
 def test_there_is_an_example_of_every_kind() -> None:
-    assert set(EXAMPLES) | {"recorded"} == set(s.kinds())
+    assert set(EXAMPLES) | {"arena_pattern", "recorded"} == set(s.kinds())
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

@@ -51,7 +51,7 @@ class Optics:
     shape_px: tuple[int, int]
 
     @classmethod
-    def of(cls, display: Display, columns: Floats, fwhm_deg: ArrayLike = 5.0) -> Optics:
+    def of(cls, display: Display, columns: Floats, fwhm_deg: ArrayLike = 5.0, most_pieces: int = MOST_PIECES) -> Optics:
         """Return the matrix.
 
         Args:
@@ -59,6 +59,7 @@ class Optics:
             columns: where columns look, unit vectors ``(..., 3)``, for instance
                 ``sphere.directions.unit(azimuth_deg, elevation_deg)``.
             fwhm_deg: acceptance angle of all columns, or of each ``(...)``.
+            most_pieces: pieces along the side of a pixel, at most.
 
         Raises:
             ShapeError: directions or angles are no finite numbers, or angles not from 0 to 180 degrees.
@@ -67,7 +68,7 @@ class Optics:
         shape = columns.shape[:-1]
         angles_deg = np.broadcast_to(np.asarray(fwhm_deg, float), shape).ravel()
         looks = _judged(columns.reshape(-1, columns.shape[-1]), angles_deg)
-        pieces, sizes_sr, pixel = _pieces(display, float(angles_deg.min()))
+        pieces, sizes_sr, pixel = _pieces(display, float(angles_deg.min()), most_pieces)
         at, column = _within_reach(pieces, looks, angles_deg)
         away_deg = directions.angle_deg(pieces[at], looks[column])
         accepted = np.exp(-4 * math.log(2) * (away_deg / angles_deg[column]) ** 2) * sizes_sr[at]
@@ -126,11 +127,11 @@ def _judged(looks: Floats, angles_deg: Floats) -> Floats:
     return directions.normalised(looks)
 
 
-def _pieces(display: Display, fwhm_deg: float) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def _pieces(display: Display, fwhm_deg: float, most: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Return directions and solid angles of pieces of pixels, and the numbers of their pixels."""
     corners = display.corner_directions
     sides_deg = directions.angle_deg(corners, np.roll(corners, 1, axis=2))
-    per_side = int(np.clip(np.ceil(sides_deg.max() * PIECES_PER_FWHM / fwhm_deg), 1, MOST_PIECES))
+    per_side = int(np.clip(np.ceil(sides_deg.max() * PIECES_PER_FWHM / fwhm_deg), 1, most))
     n_px = display.solid_angle_sr.size
     require_room(8 * 24 * n_px * per_side**2, "the pieces of a display", "a display")
     vectors, share = display.samples(per_side)

@@ -76,7 +76,7 @@ def picture_optics(display: Display, screen: Screen) -> Optics:
     by one of ``sqrt(a^2 + deg_per_px^2)``. Close to straight above and below, the picture is not what is there.
     """
     columns = directions.unit(screen.x_deg, np.clip(screen.y_deg, -90, 90)[:, None])
-    return Optics.of(display, columns, screen.deg_per_px)
+    return Optics.of(display, columns, screen.deg_per_px, PER_SIDE)
 
 
 def as_picture(display: Display, luminance: NDArray[Any], screen: Screen, optics: Optics | None = None) -> Movie:

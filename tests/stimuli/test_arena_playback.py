@@ -1,0 +1,85 @@
+"""Patterns as they were played: where they are seen, positions over time, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stcnn.errors import ConfigError, DataError, ShapeError, StcnnError
+from stcnn.movie import Movie
+from stcnn.stimuli import Screen, render
+from stcnn.stimuli.patterns import Pattern, encode_pattern
+
+SCREEN = Screen(shape_px=(21, 45), deg_per_px=4, rate_hz=20, background=0.4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An arena that leaves out what is behind, and a pattern whose dark column of panels goes right frame by frame."""
+    (tmp_path / "arena.yaml").write_text(
+        "arena: {generation: G6, num_rows: 2, num_cols: 10, columns_installed: [2, 3, 4, 5, 6, 7]}"
+    )
+    codes = np.full((6, 40, 120), 15, np.uint8)
+    for number, frame in enumerate(codes):
+        frame[:, 20 * number : 20 * (number + 1)] = 0
+    (tmp_path / "bar.pat").write_bytes(encode_pattern(Pattern(codes, 16, "G6")))
+    return tmp_path
+
+
+def shown(folder: Path, **arguments: object) -> Movie:
+    files = {"path": str(folder / "bar.pat"), "arena": str(folder / "arena.yaml")}
+    return render(SCREEN, {"kind": "arena_pattern", **files, **arguments})
+
+
+def dark_azimuth_deg(movie: Movie, first: int = 0) -> list[float]:
+    """Azimuth of what is dark at the horizon, from a frame on."""
+    dark = np.where(movie.luminance()[first:, 10] < 0.2, 1.0, 0.0)
+    return [float((row * SCREEN.x_deg).sum() / row.sum()) for row in dark]
+
+
+def test_a_pattern_is_seen_where_the_arena_shows_it(folder: Path) -> None:
+    movie = shown(folder, frames_hz=10.0, x=1)
+    assert movie.n_frames == 12  # a round of six frames at 10 Hz
+    assert dark_azimuth_deg(movie)[:8] == pytest.approx([-54, -54, -18, -18, 18, 18, 54, 54], abs=2)
+    # Two rows of panels reach 32 degrees up where two columns meet, ahead; the upper row of pixels is at 40.
+    light = movie.luminance()[0]
+    assert light[10, 22] == pytest.approx(1, abs=1e-3)
+    assert light[0, 22] == pytest.approx(0.4, abs=1e-3)
+    turned = shown(folder, duration_s=0.1, x=4, azimuth_deg=54.0)
+    assert dark_azimuth_deg(turned) == pytest.approx([0, 0], abs=1)
+
+
+def test_positions_hold_until_the_next(folder: Path) -> None:
+    (folder / "positions.csv").write_text("time_s,x,y\n0,2,0\n0.1,3,0\n0.3,9,0\n")
+    movie = shown(folder, positions=str(folder / "positions.csv"), timing={"before_s": 0.1})
+    assert movie.onset_s == pytest.approx(0.1)
+    assert not movie.contrast()[:2].any()
+    expected = [-18, -18, 18, 18, 18, 18, 18, 18, 18]  # frame 9 is frame 3 of a pattern of six
+    assert dark_azimuth_deg(movie, 2) == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "sentence"),
+    [
+        ("time_s,x\n0,1\n0,2\n", DataError, "holds no positions over time"),
+        ("time_s,x\n0,0.5\n", DataError, "holds no positions over time"),
+        ("time_s,x\n0,1\n", ConfigError, "has a single position. Give duration_s"),
+        ("time_s,position\n0,1\n", DataError, "has no column 'x'"),
+    ],
+)
+def test_odd_positions_are_refused(folder: Path, table: str, error: type[StcnnError], sentence: str) -> None:
+    (folder / "positions.csv").write_text(table)
+    with pytest.raises(error, match=sentence):
+        shown(folder, positions=str(folder / "positions.csv"))
+
+
+def test_what_does_not_fit_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="stands still for no time that is said"):
+        shown(folder)
+    with pytest.raises(ConfigError, match="has positions and frames_hz, x or y, expected one or the other"):
+        shown(folder, positions="positions.csv", x=2)
+    (folder / "bar.pat").write_bytes(encode_pattern(Pattern(np.zeros((1, 40, 200), np.uint8), 2, "G6")))
+    with pytest.raises(ShapeError, match="a pattern of 40 x 200 pixels, expected 40 x 120, the pixels of the arena"):
+        shown(folder, duration_s=0.1)
