@@ -75,7 +75,10 @@ def stand_in(address: str | Path) -> Path:
 
 def address_of(path: Path) -> str | None:
     """Return the address that a path stands for; None of any other path."""
-    root = _root()
+    try:
+        root = _root()
+    except FileError:
+        return None  # without a folder for caches there are no stand-ins
     if not path.is_relative_to(root):
         return None
     scheme, *parts = path.relative_to(root).parts

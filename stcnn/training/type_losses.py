@@ -35,13 +35,12 @@ class TypeLosses(NamedTuple):
             scored: whether it counts, ``(R,)``.
             n_types: number of cell types.
         """
-        mine = [scored & (cell_type == i) for i in range(n_types)]
-        counts = summed(torch.tensor([int(each.sum()) for each in mine]))
-        types = [i for i in range(n_types) if counts[i]]
+        counts = summed(torch.bincount(cell_type[scored], minlength=n_types)).tolist()
+        types = [i for i, count in enumerate(counts) if count]
         if not types:
             return cls([], [], error.new_zeros(0), error.new_zeros(0))
-        sums = torch.stack([error[mine[i]].sum() for i in types])
-        n = [int(counts[i]) for i in types]
+        sums = torch.stack([error[scored & (cell_type == i)].sum() for i in types])
+        n = [counts[i] for i in types]
         own = sums / sums.new_tensor(n)
         means = own.detach() if ranks().number == 1 else summed(own.detach().double()).to(own)
         return cls(types, n, means, own)
