@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -25,20 +24,20 @@ class Latencies:
         self.n_dropped = 0
         self.n_refused = 0
         self.largest_s = 0.0
-        self._recent: deque[float] = deque(maxlen=REMEMBERED)
+        self._recent_s = np.empty(REMEMBERED, np.float32)  # a page of it takes memory when it is first written to
 
     def add(self, latency_s: float) -> None:
         """Count one frame."""
-        self.n_frames += 1
         self.n_late += latency_s > self.frame_s
         self.largest_s = max(self.largest_s, latency_s)
-        self._recent.append(latency_s)
+        self._recent_s[self.n_frames % REMEMBERED] = latency_s
+        self.n_frames += 1
 
     def summary(self) -> dict[str, Any]:
         """Return counts and the median, 99th percentile and maximum latency in milliseconds; null before any frame."""
         latency_ms = None
-        if self._recent:
-            median_s, p99_s = np.percentile(self._recent, [50, 99])
+        if self.n_frames:
+            median_s, p99_s = np.percentile(self._recent_s[: self.n_frames].astype(float), [50, 99])
             found_s = {"median": median_s, "p99": p99_s, "max": self.largest_s}
             latency_ms = {name: round(float(value) * 1000, 4) for name, value in found_s.items()}
         counts = {

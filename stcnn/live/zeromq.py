@@ -108,7 +108,7 @@ class ZmqListener:
         import zmq
 
         for _ in range(TURN):
-            if self._socket.closed or not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            if self._socket.closed or not _has_come(self._socket):
                 return
             self._hear()
         asyncio.get_running_loop().call_soon(self._pump)
@@ -118,7 +118,7 @@ class ZmqListener:
         import zmq
         from zmq.utils.monitor import recv_monitor_message
 
-        while self._monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while _has_come(self._monitor):
             if recv_monitor_message(self._monitor)["event"] == zmq.Event.DISCONNECTED:
                 self.service.disconnected(
                     f"a connection over ZeroMQ ended: its peer left, or sent a part of more than {self._most_bytes} "
@@ -187,6 +187,12 @@ class ZmqListener:
                     self._peers[identity].outlet.put({"waiting": True})
 
 
+def _has_come(socket: zmq.Socket[bytes]) -> bool:
+    import zmq
+
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+
+
 class _Outlet:
     """The way to one peer."""
 
@@ -226,7 +232,7 @@ class _gatekeeper:
     def _pump(self) -> None:
         import zmq
 
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while _has_come(self._socket):
             version, request, _, address, _, mechanism, *shown = self._socket.recv_multipart()
             is_welcome = mechanism == b"PLAIN" and len(shown) == 2 and self._listener.gate.admits(shown[1])
             status, text = (b"200", b"OK") if is_welcome else (b"400", b"Show the token as the password.")

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from stcnn.live import zeromq
-from stcnn.live.outbox import MOST_WAITING
+from stcnn.live.messages import Frame
+from stcnn.live.outbox import MOST_WAITING, Outbox
+from stcnn.live.service import Service
 from stcnn.movie import Movie
+from stcnn.nn.inference.stream import Stream
 from stcnn.nn.model import STCNN
 from tests.support.malformed import GOOD, MALFORMED
 from tests.support.served import (
@@ -133,6 +136,33 @@ def test_more_peers_than_places_are_told_and_a_place_that_is_free_again_is_at_th
     assert told.summary["n_turned_away"] == 1
 
 
+def test_a_peer_over_zmq_with_a_name_of_its_own_comes_back_to_its_state(model: STCNN) -> None:
+    shown = codes(6)
+    with served(model, "zmq", peers=1) as (told, _):
+        with ZmqPeer(told, name=b"rig") as rig:
+            found = show(rig, shown[:3])
+        with ZmqPeer(told, name=b"rig") as rig_again:
+            found += show(rig_again, shown[3:], 3)
+    np.testing.assert_allclose(found, offline(model, shown), rtol=1e-5)
+    assert told.summary["n_peers"] == 1
+
+
+def test_all_streams_are_opened_before_anybody_is_listened_to(model: STCNN) -> None:
+    opened: list[Stream] = []
+
+    def open_one() -> Stream:
+        opened.append(model.stream(rate_hz=RATE_HZ, start="rest", deg_per_px=1.0))
+        return opened[-1]
+
+    service = Service(open_one, SHAPE_PX, RATE_HZ, most_peers=3)
+    assert len(opened) == 3
+    for name in "abcabc":
+        with service.visiting(name, Outbox()) as peer:
+            answer = peer.hear(Frame(codes(1)[0], 0, 0.0))
+            assert answer["calcium"]["lc11"] == pytest.approx(offline(model, codes(1))[0], rel=1e-5)
+    assert len(opened) == 3
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_vanished_peers_are_freed(transport: str, model: STCNN, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred in turns of ten places: they leave without a word."""
@@ -202,7 +232,7 @@ def slow(model: STCNN, n_peers: int) -> None:
 def test_what_a_slow_peer_does_not_take_is_counted_and_not_kept(transport: str, model: STCNN) -> None:
     options: dict[str, Any] = {"max_queue": 1} if transport == "ws" else {}
     with served(model, transport) as (told, service), PEERS[transport](told, **options) as peer:
-        if transport == "zmq":
+        if isinstance(peer, ZmqPeer):
             peer.socket.rcvhwm = 1
         peer.send({"frame": 0, "follow": True}, GOOD)
         wait_until(lambda: any(each.session.is_following for each in service.peers.values()))

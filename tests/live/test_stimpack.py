@@ -68,7 +68,7 @@ def assert_is_response(model: STCNN, facts: dict[str, Any], frames: np.ndarray) 
 
 
 def test_a_stimulus_of_ours_is_answered_with_the_response_of_the_offline_pass(model: STCNN) -> None:
-    stimulus = {"edge_speed_deg_s": 20, "start_deg": 1, "end_deg": 12}
+    stimulus: dict[str, Any] = {"edge_speed_deg_s": 20, "start_deg": 1, "end_deg": 12}
     with served(model, "stimpack", start="steady") as (told, _), Rig(told) as rig:
         rig.call("load_stim", "looming_disc", **stimulus)
         rig.call("start_stim", target="all", append_stim_frames=False)

@@ -140,7 +140,7 @@ class WebSocketPeer:
 class ZmqPeer:
     """A peer over ZeroMQ."""
 
-    def __init__(self, told: Served, token: str | None = None) -> None:
+    def __init__(self, told: Served, token: str | None = None, name: bytes | None = None) -> None:
         import zmq
 
         self.context = zmq.Context()
@@ -149,6 +149,8 @@ class ZmqPeer:
         if token is not None:
             self.socket.plain_username = b"stcnn"
             self.socket.plain_password = token.encode()
+        if name is not None:
+            self.socket.identity = name
         self.socket.connect(told.url("zmq"))
 
     def __enter__(self) -> ZmqPeer:
@@ -170,4 +172,4 @@ class ZmqPeer:
         return self.receive()
 
 
-PEERS = {"ws": WebSocketPeer, "zmq": ZmqPeer}
+PEERS: dict[str, type[WebSocketPeer] | type[ZmqPeer]] = {"ws": WebSocketPeer, "zmq": ZmqPeer}
