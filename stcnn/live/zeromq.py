@@ -105,8 +105,6 @@ class ZmqListener:
 
     def _pump(self) -> None:
         """Answer what has come; the descriptor tells only that something changed, so all of it is looked at."""
-        import zmq
-
         for _ in range(TURN):
             if self._socket.closed or not _has_come(self._socket):
                 return
@@ -230,7 +228,6 @@ class _gatekeeper:
             self._socket.close()
 
     def _pump(self) -> None:
-        import zmq
 
         while _has_come(self._socket):
             version, request, _, address, _, mechanism, *shown = self._socket.recv_multipart()
