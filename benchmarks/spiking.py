@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from record import write
 
+from stcnn.config import compose
 from stcnn.data.dataset import Dataset, select
 from stcnn.evaluate import Evaluation, predict
 from stcnn.metrics.likelihoods import LIKELIHOODS
@@ -43,43 +44,54 @@ RIDGES = (0.1, 1.0, 10.0, 100.0)
 N_CLASSES = 25
 
 
+PROBES = [
+    *("model.eye.lattice=[9,9]", "model.eye.acceptance_fwhm_deg=1", "model.eye.window_deg=3.9"),
+    *("model.hidden.channels=[8,12]", "model.hidden.kernel_columns=[9,1]", "model.hidden.padding=[0,0]"),
+    *("model.hidden.activation=identity", "model.hidden.filter.n_init=[1,4]", "model.readout.centre=[0,0]"),
+    *("batching.kind=presentations", "training.learning_rate=0.02"),
+]
+"""What `model=spikes` is told about 9 x 9 probes: eight maps of all of them, then filters that each neuron mixes."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A planted experiment and the network for it."""
 
     noise: Noise
     neurons: list[SpikingNeuron]
-    model: dict
+    overrides: list[str] | None
+    """Of `model=spikes`; None is the network with layers that rectify, for what no LN model holds."""
 
 
 def case_of(name: str, rng: np.random.Generator) -> Case:
-    one_column = {
-        "eye": {"lattice": [1, 1]},
-        "hidden": {"channels": [10, 10, 10, 10], "kernel_columns": 1},
-        "cell_types": {"default": {"window_columns": 1}},
-    }
     if name == "cortex":
         noise = Noise((9, 9), 4.0, 60.0)
-        neurons = [cortical_neuron(noise.rate_hz, noise.sd, angle) for angle in (0.2, 0.9, 1.7, 2.5)]
-        model = {
-            "eye": {"lattice": [9, 9]},
-            "hidden": {"channels": [6, 6, 6], "kernel_columns": 1},
-            "cell_types": {"default": {"window_columns": 9}},
-        }
-        return Case(noise, neurons, model)
+        return Case(noise, [cortical_neuron(noise.rate_hz, noise.sd, angle) for angle in (0.2, 0.9, 1.7, 2.5)], PROBES)
     noise = Noise((1, 1), 30.0, 75.0, weak_share=1 / 3 if name == "control" else 1.0)
     neurons = retinal_neurons(8, noise.rate_hz, noise.sd, rng)
     if name == "control":
-        neurons = [replace(neuron, control=GainControl()) for neuron in neurons]
-    return Case(noise, neurons, one_column)
+        return Case(noise, [replace(neuron, control=GainControl()) for neuron in neurons], None)
+    return Case(noise, neurons, [])
 
 
 def recipe(case: Case, steps: int) -> Recipe:
+    if case.overrides is None:
+        return rectifying(steps)
+    split = ["split.kind=stimulus", "split.validation=0.1", "split.test=0", "training.device=cpu"]
+    config = compose(
+        ["dataset=store", "dataset.path=none", "model=spikes", *split, f"training.steps={steps}", *case.overrides]
+    )
+    return Recipe.model_validate({name: getattr(config, name) for name in Recipe.model_fields})
+
+
+def rectifying(steps: int) -> Recipe:
     filters = {"tau_init_s": [0.01, 0.06]}
+    hidden = {"channels": [10, 10, 10, 10], "kernel_columns": 1, "filter": {"kind": "exponential", **filters}}
     model = {
-        **case.model,
-        "hidden": {**case.model["hidden"], "filter": {"kind": "exponential", **filters}, "norm": {"kind": "none"}},
+        "eye": {"lattice": [1, 1]},
+        "hidden": {**hidden, "norm": {"kind": "none"}},
         "readout": {"filter": filters, "weight_init": 0.1, "bias_init": [-1, -1]},
+        "cell_types": {"default": {"window_columns": 1}},
         "calcium": {"kind": "none", "rectifier": "softplus"},
     }
     training = {"steps": steps, "learning_rate": 0.015, "loss": "poisson", "compute": "native", "device": "cpu"}
@@ -195,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", choices=("retina", "cortex", "control"))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=20.0)
     given = parser.parse_args()
     found = measured(given.case, given.seed, given.steps, given.minutes)

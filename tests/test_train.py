@@ -20,6 +20,7 @@ from stcnn.config import compose
 from stcnn.data import write_store
 from stcnn.overrides import CONF
 from stcnn.run_folder import Run, open_run
+from stcnn.simulation.spiking import Noise, retinal_neurons, spike_counts
 from tests.support.made_up_data import dataset, write_published
 from tests.support.made_up_training import trained
 
@@ -51,6 +52,15 @@ def recorded_store(name: str, to: Path) -> Path:
     return to / f"{name}.zarr"
 
 
+def spikes_store(to: Path) -> Path:
+    """Make a store of the spike counts of two planted neurons, six stretches of flicker of the whole field."""
+    rng = np.random.default_rng(0)
+    flicker = Noise((1, 1), 30.0, 75.0)
+    movies = {f"noise{i}": flicker.movie(4.0, rng) for i in range(6)}
+    neurons = retinal_neurons(2, flicker.rate_hz, flicker.sd, rng)
+    return write_store(spike_counts(neurons, movies, dict.fromkeys(movies, 1), rng), to / "spikes.zarr")
+
+
 def the_run(folder: Path) -> Run:
     (path,) = folder.iterdir()
     return open_run(path)
@@ -79,6 +89,8 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
     elif Path(file).stem in RECORDED:
         request.getfixturevalue("shared")
         choice += [f"dataset.path={recorded_store(Path(file).stem, tmp_path)}", "model.hidden.channels=[2,2]"]
+    elif file == "model/spikes.yaml":
+        choice += ["dataset=store", f"dataset.path={spikes_store(tmp_path)}", "split.validation=0.2", "split.test=0.2"]
     elif file == "dataset/t4_stripes.yaml":
         request.getfixturevalue("shared")
         choice += ["dataset.cell_types=[t4_layer1]", "model.hidden.channels=[2,2]"]
