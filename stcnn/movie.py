@@ -73,8 +73,13 @@ class FramesOnDemand:
             return np.asarray(self.read(number, number + 1)[0])
         return np.asarray(np.asarray(self)[which])
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.read(0, len(self)), dtype)
+
+
+def is_read_later(frames: object) -> bool:
+    """Whether the frames of a movie are :class:`FramesOnDemand`."""
+    return isinstance(frames, FramesOnDemand)
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,8 @@ class Movie:
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        is_read_later = isinstance(self.frames, FramesOnDemand)
-        frames = self.frames if is_read_later else np.asarray(self.frames)
+        later = is_read_later(self.frames)
+        frames = self.frames if later else np.asarray(self.frames)
         if frames.ndim != 3 or 0 in frames.shape:
             raise ShapeError(
                 f"movie frames have shape {frames.shape}",
@@ -129,7 +134,7 @@ class Movie:
                 found = f"movie levels are {levels.dtype} of shape {levels.shape}"
                 raise ShapeError(found, expected="the luminance of each of at most 256 codes")
             object.__setattr__(self, "levels", levels.astype(np.float32))
-            if not is_read_later and int(frames.max()) >= len(levels):
+            if not later and int(frames.max()) >= len(levels):
                 raise ShapeError(
                     f"movie frames hold code {int(frames.max())} but there are {len(levels)} levels",
                     expected="every code to have its luminance",
@@ -138,8 +143,8 @@ class Movie:
         else:
             if self.levels is not None:
                 raise ShapeError(f"movie has levels with {frames.dtype} frames", expected="uint8 codes")
-            frames = frames if is_read_later else frames.astype(np.float32)
-            checked = np.zeros(1) if is_read_later else frames
+            frames = frames if later else frames.astype(np.float32)
+            checked = np.zeros(1, np.float32) if later else frames
         _require_luminance(checked)
         object.__setattr__(self, "frames", frames)
 

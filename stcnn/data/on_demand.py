@@ -13,7 +13,7 @@ import pandas as pd
 
 from stcnn.data.recordings import EVEN_WITHIN, TABLE_COLUMNS, Recording, RecordingInfo, Samples
 from stcnn.errors import DataError
-from stcnn.movie import FramesOnDemand, Movie
+from stcnn.movie import Movie, is_read_later
 
 
 class _Lazy(Sequence[Recording]):
@@ -119,7 +119,7 @@ class MoviesOnDemand(Mapping[str, Movie]):
 
 
 def _held_bytes(movie: Movie) -> int:
-    return 0 if isinstance(movie.frames, FramesOnDemand) else movie.frames.nbytes
+    return 0 if is_read_later(movie.frames) else movie.frames.nbytes
 
 
 class JoinedRecordings(_Lazy):

@@ -15,7 +15,7 @@ from stcnn.data.store.movies import StoredFrames
 from stcnn.data.store.reader import open_store
 from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
-from stcnn.movie import FramesOnDemand, Movie
+from stcnn.movie import FramesOnDemand, Movie, is_read_later
 
 RATE_HZ = 20.0
 PIECES = BatchingConfig(kind="movies", batch_size=1, piece_s=5.0, pre_grey_s=0.5, loss_start_s=0.0)
@@ -41,7 +41,7 @@ def test_frames_of_a_long_movie_are_those_that_were_written(tmp_path: Path, code
     opened = open_store(write_store(data, tmp_path / "set.zarr"))
     movie = opened.movies["noise"]
     written = data.movies["noise"].frames.astype(np.uint8 if coded else np.float16)
-    assert isinstance(movie.frames, FramesOnDemand)
+    assert is_read_later(movie.frames)
     assert (movie.n_frames, movie.shape_px, movie.frames.nbytes) == (300, (6, 7), written.size * (1 if coded else 4))
     for which in (slice(0, 10), slice(130, 207), slice(-5, None), slice(50, 40), slice(0, 300, 3), 17, -1, [5, 3]):
         assert np.array_equal(movie.frames[which], written[which])
@@ -58,9 +58,12 @@ def test_pieces_are_those_of_the_movie_in_memory_and_each_frame_is_read_once(
     opened = open_store(write_store(data, tmp_path / "set.zarr"))
     read: list[range] = []
     whole = StoredFrames.__call__
-    monkeypatch.setattr(
-        StoredFrames, "__call__", lambda self, first, last: read.append(range(first, last)) or whole(self, first, last)
-    )
+
+    def noted(self: StoredFrames, first: int, last: int) -> np.ndarray:
+        read.append(range(first, last))
+        return whole(self, first, last)
+
+    monkeypatch.setattr(StoredFrames, "__call__", noted)
     for stored, held in zip(loader(opened, PIECES), loader(data, PIECES), strict=True):
         assert np.array_equal(stored.codes, held.codes)
         assert np.array_equal(stored.target, held.target)
@@ -89,7 +92,7 @@ def test_memory_does_not_grow_with_the_length_of_a_movie(tmp_path: Path):
 def test_a_code_without_a_level_is_refused_when_it_is_read(tmp_path: Path):
     data = recorded(200)
     path = write_store(data, tmp_path / "set.zarr")
-    frames = open_store(path).movies["noise"].frames
+    frames: object = open_store(path).movies["noise"].frames
     assert isinstance(frames, FramesOnDemand)
     assert isinstance(frames.read, StoredFrames)
     frames.read.levels = [0.0, 1.0]
