@@ -212,14 +212,17 @@ def _checked(folder: Path, _: random.Random) -> str:
     return "checked"
 
 
-def _movie(ending: str) -> Kind:
+def _movie(ending: str, panel_px: int = 0) -> Kind:
+    """A movie file; of a pattern, one with panels of ``panel_px`` pixels."""
+
     def make(folder: Path) -> None:
         from stcnn.movie import Movie
         from stcnn.stimuli import write_movie
 
         luminance = made_up_data.movie_luminance("loom")
-        if ending == "pat":
-            luminance = np.tile(np.round(luminance * 15) / 15, (1, 1, 2))[:, :16, :32].astype(np.float32)
+        if panel_px:
+            tiled = np.tile(np.round(luminance * 15) / 15, (1, 3, 5))
+            luminance = tiled[:, :panel_px, : 2 * panel_px].astype(np.float32)
         shown = Movie.from_luminance(luminance, 60.0, background=0.5)
         name = "movie.mp4" if ending == "avi" else f"movie.{ending}"
         write_movie(shown, folder / name)
@@ -232,7 +235,7 @@ def _movie(ending: str) -> Kind:
         found = read_movie(folder / f"movie.{ending}", rate_hz=60.0, deg_per_px=1.0, background=0.5)
         return hashlib.sha256(found.luminance().tobytes()).hexdigest()
 
-    return Kind(make, enter, summed=ending == "npz")
+    return Kind(make, enter, summed=ending == "npz" or panel_px == 20)
 
 
 def protocol(folder: Path) -> None:
@@ -303,7 +306,10 @@ KINDS: dict[str, Kind] = {
     "import_command": Kind(suite2p, _commanded),
     "check_command": Kind(store, _checked),
     "store": Kind(store, _opened_store),
-    **{f"movie_{ending}": _movie(ending) for ending in ("npz", "npy", "tif", "gif", "mp4", "avi", "pat")},
+    **{f"movie_{ending}": _movie(ending) for ending in ("npz", "npy", "tif", "gif", "mp4", "avi")},
+    "movie_pat": _movie("pat", 16),
+    "movie_g6": _movie("pat", 20),
+    "movie_mat": _movie("mat", 8),
     "protocol": Kind(protocol, _shown_protocol),
     "run": Kind(run, _opened_run),
     **({"checkpoint": Kind(checkpoint, _opened_checkpoint)} if SHARED.is_dir() else {}),

@@ -85,6 +85,12 @@ def test_weights_are_those_of_rays(dome: Optics) -> None:
     assert optics.outside[0] == pytest.approx(1 - cast.sum(), abs=5e-3)
 
 
+def test_columns_see_around_where_they_look(dome: Optics) -> None:
+    pixels = Dome(shape_px=(120, 240)).geometry().directions.reshape(-1, 3)
+    middles = directions.normalised(dome.weights @ pixels)
+    assert directions.angle_deg(middles, LOOKS).max() < 0.1
+
+
 @settings(max_examples=8)
 @given(st.floats(-180, 180), st.floats(-90, 90), st.floats(5, 12))
 def test_grey_is_grey_wherever_a_column_looks(azimuth_deg: float, elevation_deg: float, fwhm_deg: float) -> None:
