@@ -67,7 +67,7 @@ def render(  # noqa: PLR0913  (an option is an argument)
     name: Name,
     stimuli: Annotated[list[str] | None, typer.Argument(help="Names of stimuli; by default all.")] = None,
     to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("stimuli"),
-    file_format: Annotated[str, typer.Option("--format", help="mp4, gif, npz, npy, tif or pat.")] = "mp4",
+    file_format: Annotated[str, typer.Option("--format", help="mp4, gif, npz, npy, tif, pat or mat.")] = "mp4",
     shape_px: Annotated[tuple[int, int], typer.Option(help="Rows and columns.")] = (83, 83),
     deg_per_px: Annotated[float, typer.Option(help="Degrees per pixel.")] = 1.0,
     rate_hz: Annotated[float, typer.Option(help="Frames per second.")] = 180.0,

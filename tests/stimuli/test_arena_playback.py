@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stcnn.commands.data import make_movie
 from stcnn.errors import ConfigError, DataError, ShapeError, StcnnError
 from stcnn.movie import Movie
 from stcnn.stimuli import Screen, render
@@ -58,6 +59,13 @@ def test_positions_hold_until_the_next(folder: Path) -> None:
     assert not movie.contrast()[:2].any()
     expected = [-18, -18, 18, 18, 18, 18, 18, 18, 18]  # frame 9 is frame 3 of a pattern of six
     assert dark_azimuth_deg(movie, 2) == pytest.approx(expected, abs=2)
+
+
+def test_an_import_takes_it_as_the_movie_of_a_stimulus(folder: Path) -> None:
+    files = {"path": str(folder / "bar.pat"), "arena": str(folder / "arena.yaml")}
+    keys = {"rate_hz": 20, "shape_px": (21, 45), "deg_per_px": 4, "background": 0.4}
+    movie = make_movie({"kind": "arena_pattern", **files, "frames_hz": 10, **keys})
+    np.testing.assert_array_equal(movie.luminance(), shown(folder, frames_hz=10.0).luminance())
 
 
 @pytest.mark.parametrize(

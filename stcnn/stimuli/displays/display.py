@@ -48,9 +48,11 @@ class Display:
             raise ShapeError(
                 f"corners of pixels have the shape {self.corners.shape}", expected="(Y, X, 4, 3), finite numbers"
             )
-        if self.solid_angle_sr is None:
+        sizes: object = self.solid_angle_sr
+        middles: object = self.middles
+        if sizes is None:
             object.__setattr__(self, "solid_angle_sr", solid_angle_sr(self.corners))
-        if self.middles is None:
+        if middles is None:
             object.__setattr__(self, "middles", self.corners.mean(axis=2))
 
     @property

@@ -22,6 +22,7 @@ from stcnn.stimuli.patterns.pattern import Codes, Generation, Pattern, panels_of
 
 PANEL_PX = PANELS_PX["G4"]
 HEADER_BYTES = 7
+MOST_STRETCH = 127
 GENERATIONS: dict[int, Generation] = {2: "G4", 3: "G4.1"}
 """Generations by their number in a header of version 2."""
 
@@ -41,6 +42,8 @@ def encode_g4(pattern: Pattern) -> bytes:
     pixels = four_bits if n_levels == 16 else np.packbits(quads, axis=-1, bitorder="little")
     body = np.moveaxis(pixels.reshape(*quads.shape[:4], -1), 3, 4)  # (T, row, quadrant, byte, column)
     stretch = np.zeros(n_frames, np.uint8) if pattern.brightness is None else pattern.brightness
+    if stretch.max() > MOST_STRETCH:
+        raise ShapeError(f"brightness of G4 panels is {stretch.max()}", expected=f"at most {MOST_STRETCH}, seven bits")
     per_frame = (stretch << np.uint8(1) | np.uint8(n_levels == 16)).reshape(-1, 1, 1, 1, 1)
     command = np.broadcast_to(per_frame, (n_frames, rows, 4, 1, columns))
     message = np.concatenate([command, body], axis=3).reshape(n_frames, rows, 4, -1)
@@ -86,7 +89,7 @@ def decode_g4(content: bytes) -> Pattern:
         )
     message = np.frombuffer(content, np.uint8, offset=HEADER_BYTES).reshape(n_frames, rows, 4, -1)[..., 1:]
     lines = message.reshape(n_frames, rows, 4, 1 + per_quadrant, columns)
-    stretch = lines[:, 0, 0, 0, 0] >> 1
+    stretch = lines[:, 0, 0, 0, 0] >> np.uint8(1)
     body = lines[:, :, :, 1:]
     pixels = np.moveaxis(body, 3, 4).reshape(n_frames, rows, 4, columns, 8, -1)
     if n_levels == 16:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ def read_columns(path: str | Path) -> Columns:
         raise DataError(found, expected="azimuth_deg and elevation_deg, or x, y and z of a vector")
     n = len(looks)
     fwhm_deg = numbers(table, "acceptance_fwhm_deg") if "acceptance_fwhm_deg" in table else np.full(n, FWHM_DEG)
-    eye = np.array(texts(table, "eye")) if "eye" in table else np.full(n, "eye")
+    eye = texts(table, "eye").astype(np.str_) if "eye" in table else np.full(n, "eye")
     axial = None
     if {"p", "q"} <= set(table.columns):
         axial = np.stack([whole_numbers(table, name) for name in "pq"], -1)
@@ -201,7 +202,7 @@ def _of_r(path: str | Path, name: str, n_columns: int) -> Floats:
         ) from None
     with reading(path, EYEMAP):
         content = rdata.read_rda(path)
-        values = np.asarray(content[name]) if name in content else np.zeros(0)
+        values: NDArray[Any] = np.asarray(content[name]) if name in content else np.zeros(0)
     if values.ndim != 2 or values.shape[1] != n_columns or values.dtype.kind not in "fiu" or not len(values):
         raise FileError(f"{path} has no matrix '{name}' of {n_columns} columns", expected=EYEMAP)
     return values.astype(float)

@@ -78,6 +78,11 @@ def test_the_arena_brightness_and_y_positions_come_back() -> None:
         encode_g4(Pattern(codes, 16, n_y=3, arena=1))
 
 
+def test_brightness_has_seven_bits() -> None:
+    with pytest.raises(ShapeError, match="brightness of G4 panels is 128, expected at most 127"):
+        encode_g4(Pattern(np.zeros((1, 16, 16), np.uint8), 2, brightness=np.full(1, 128, np.uint8)))
+
+
 def test_a_g4_file_that_breaks_off_is_refused() -> None:
     content = encode_g4(Pattern(np.zeros((2, 16, 16), np.uint8), 2))
     for damaged in (content[:-1], content[:5], content + b"0"):
