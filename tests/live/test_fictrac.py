@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import socket
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stcnn.errors import ConfigError, StcnnError
 from stcnn.live.fictrac import FicTracListener, step_of
@@ -39,6 +42,12 @@ def test_columns_are_those_of_its_documentation() -> None:
 def test_lines_that_are_none_of_its_are_told(text: str) -> None:
     with pytest.raises(StcnnError, match=r"a line from FicTrac is .* expected 'FT, ' and at least 23 numbers"):
         step_of(text)
+
+
+@given(st.text() | st.lists(st.floats().map(str), max_size=30).map(lambda each: ", ".join(["FT", *each])))
+def test_whatever_comes_is_a_step_or_told(text: str) -> None:
+    with suppress(StcnnError):
+        assert math.isfinite(step_of(text).heading_deg)
 
 
 def test_a_turn_to_the_right_moves_the_world_to_the_left() -> None:

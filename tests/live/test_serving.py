@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +62,15 @@ def test_peers_have_states_of_their_own_and_the_answers_of_the_offline_pass(tran
     np.testing.assert_allclose([mine for mine, _ in found], offline(model, shown), rtol=1e-5)
     np.testing.assert_allclose([other for _, other in found], offline(model, shown[::-1]), rtol=1e-5)
     assert (told.summary["n_frames"], told.summary["n_peers"], told.summary["n_unheard"]) == (40, 2, 0)
+
+
+def test_the_program_of_the_documentation_is_answered(model: STCNN) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "serving.md").read_text()
+    program = page.partition("```py\n")[2].partition("```")[0].replace("(83, 83)", str(SHAPE_PX))
+    with served(model, "ws") as (told, _):
+        command = [sys.executable, "-c", program.replace("ws://127.0.0.1:8765", told.url("ws"))]
+        done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout.startswith("{'lc11': ")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

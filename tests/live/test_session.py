@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from stcnn.live.messages import Disconnected, Frame, Message
+from stcnn.live.messages import Disconnected, Frame, Message, Packed
 from stcnn.live.session import Session
 from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
@@ -92,6 +95,37 @@ def test_after_a_reset_the_answers_are_those_of_the_start(session: Session) -> N
 def test_a_connection_that_ended_is_counted(session: Session) -> None:
     assert session.answer(Disconnected("it left.")) == {"notice": "it left.", "n_disconnected": 1}
     assert session.n_messages == 0
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(["frame", "time_s", "shape", "dtype", "reset", "end", "hello", "follow"])
+HEADERS = st.dictionaries(KEYS, VALUES, max_size=4).map(lambda facts: json.dumps(facts).encode()) | st.binary(
+    max_size=40
+)
+PARTS = st.lists(st.binary(max_size=20) | st.just(GOOD) | st.just(4 * GOOD), max_size=3)
+
+
+@settings(max_examples=1000)
+@given(header=HEADERS, parts=PARTS, is_packed=st.booleans())
+def test_whatever_comes_is_answered_and_the_stream_goes_on(header: bytes, parts: list[bytes], is_packed: bool) -> None:
+    """A thousand messages, one after the other in one session; a frame after each has its answer."""
+    session, first = _hardened()
+    data = b"".join((len(header).to_bytes(4, "little"), header, *parts))
+    answer = session.answer(Packed(data, 0.0) if is_packed else Message(header, parts, 0.0))
+    json.dumps(answer)
+    assert {"error", "calcium", "hello", "follow", "reset", "summary"} & answer.keys()
+    assert session.answer(said({"frame": 0, "reset": True}, GOOD))["calcium"] == first
+
+
+@cache
+def _hardened() -> tuple[Session, dict[str, float]]:
+    torch.manual_seed(0)
+    session = Session(STCNN(Case().config(), POPULATION).stream(rate_hz=RATE_HZ, start="rest"), SHAPE_PX, RATE_HZ)
+    return session, session.answer(said({"frame": 0}, GOOD))["calcium"]
 
 
 def test_good_bytes_are_a_frame(session: Session) -> None:

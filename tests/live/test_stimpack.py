@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stcnn.errors import ConfigError
-from stcnn.live.stimpack import MOST_LINE_BYTES
+from stcnn.errors import ConfigError, StcnnError
+from stcnn.live.stimpack import MOST_LINE_BYTES, requests_of
 from stcnn.live.trajectories import course_of, layer_of
 from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
@@ -20,6 +23,10 @@ from stcnn.stimuli.coverage import disc_coverage
 from tests.support.served import RATE_HZ, SCREEN, TOKEN, Served, served, small_model
 
 GREY = np.full((11, 13), 0.5, np.float32)
+
+
+def as_line(found: object) -> bytes:
+    return json.dumps(found).encode()
 
 
 class Rig:
@@ -124,6 +131,12 @@ def test_what_is_not_known_is_answered_with_a_sentence_and_the_connection_goes_o
         rig.call("stop_stim")
         assert rig.heard()[0] == "stcnn_response"
     assert told.summary["n_refused"] == 12
+
+
+@given(st.binary(max_size=60) | st.lists(st.dictionaries(st.text(max_size=5), st.integers())).map(as_line))
+def test_whatever_comes_is_a_list_of_requests_or_told(line: bytes) -> None:
+    with suppress(StcnnError):
+        assert all("name" in request for request in requests_of(line))
 
 
 def test_a_trajectory_that_runs_away_is_told_once(model: STCNN) -> None:
