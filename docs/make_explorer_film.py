@@ -49,8 +49,10 @@ def still(tab: Tab, to: Path, width: int) -> None:
     tab.run("await finished(); await curveOf(9);")
     if width < 600:
         tab.run("await finished(() => pick('Or a recording', bestRecorded()));")
-    last = "h-change" if width < 600 else "said"
-    tab.resize(width, tab.run(f"return document.getElementById('{last}').getBoundingClientRect().top + scrollY;"))
+    end = "document.documentElement.scrollHeight"
+    if width < 600:
+        end = "Math.floor(document.getElementById('h-change').getBoundingClientRect().top + scrollY)"
+    tab.resize(width, tab.run(f"return {end};"))
     tab.run("await pause(400);")
     tab.picture(to)
     picture = Image.open(to).convert("RGB").quantize(192, dither=Image.Dither.NONE)
