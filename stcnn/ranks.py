@@ -192,7 +192,7 @@ class _Summed(torch.autograd.Function):
         return summed(tensor)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
         return summed(grad)
 
 

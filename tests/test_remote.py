@@ -114,7 +114,7 @@ def test_a_store_elsewhere_trains_to_the_losses_of_one_on_disk(store: Path, serv
         words += [*SMALL_NETWORK, "training.epochs=2", "training.device=cpu"]
         run = trained([*words, f"experiments_dir={tmp_path / f'runs{number}'}"])
         losses.append(run.losses())
-    pd.testing.assert_frame_equal(*losses, check_exact=True)
+    pd.testing.assert_frame_equal(losses[0], losses[1], check_exact=True)
     assert run.config()["dataset"]["path"] == address
     assert compose(words).dataset.path == located(address)  # type: ignore[union-attr]
     files = [path for path in served.paths if not path.endswith("set.zarr/zarr.json")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -83,11 +84,12 @@ def over_folds(scores: pd.DataFrame, score: str) -> pd.DataFrame:
     """Return the ladder of :func:`fold_ladder` from the ``score`` of every ``model``, ``cell_type`` and ``fold``."""
     by_fold = scores.pivot_table(index=["model", "cell_type"], columns="fold", values=score, sort=False)
     rows = []
-    for (model, cell_type), values in by_fold.iterrows():  # type: ignore[misc]
-        difference = values - by_fold.loc[(NETWORK, cell_type)]
-        row = {"model": model, "cell_type": cell_type, "folds": int(values.notna().sum())}
+    for place, values in by_fold.iterrows():
+        model, cell_type = cast(tuple[str, str], place)
+        difference = values - by_fold.xs((NETWORK, cell_type))
+        row: dict[str, Any] = {"model": model, "cell_type": cell_type, "folds": int(values.notna().sum())}
         for name, one in ((score, values), (f"{score}_difference", difference)):
-            known = one.dropna().to_numpy()
+            known = np.asarray(one.dropna(), np.float64)
             mean = float(known.mean()) if len(known) else float("nan")
             half = float(half_of_mean(known)) if len(known) > 1 else float("nan")
             row |= {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}

@@ -101,7 +101,7 @@ def _take(override: Override, asked: _Asked) -> None:
 
 
 def _values(override: Override) -> list[Any]:
-    value = override.value()
+    value: Any = override.value()
     if isinstance(value, Glob):
         names = choices().get(override.key_or_group, [])
         return list(value.filter(names))

@@ -15,16 +15,16 @@ class _TensorBoard:
     def __init__(self, run: Path) -> None:
         folder = run / "tensorboard"
         rmtree(folder, ignore_errors=True)  # whoever begins hands over everything
-        self.writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+        self.writer = SummaryWriter(str(folder))
         rows = "\n".join(f"| {key} | {value} |" for key, value in settings(run).items())
-        self.writer.add_text("configuration", f"| key | value |\n|---|---|\n{rows}")  # type: ignore[no-untyped-call]
+        self.writer.add_text("configuration", f"| key | value |\n|---|---|\n{rows}")
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
-            self.writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self.writer.add_scalar(name, value, step)
 
     def end(self) -> None:
-        self.writer.close()  # type: ignore[no-untyped-call]
+        self.writer.close()
 
 
 def begin(run: Path) -> Tracker:

@@ -85,7 +85,7 @@ class TrainingModule(L.LightningModule):
         """Predicts the batches that are learned from."""
         self._held_out_passes = Passes(model)
         workers = recipe.training.n_workers
-        order = {"seed": recipe.seed, "shuffle": recipe.training.shuffle, "n_workers": workers}
+        order: dict[str, Any] = {"seed": recipe.seed, "shuffle": recipe.training.shuffle, "n_workers": workers}
         self.train_loader = loader(train, recipe.batching, **order)
         """Whole batches."""
         several = ranks().number > 1

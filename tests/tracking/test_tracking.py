@@ -52,8 +52,8 @@ def test_a_tracker_is_given_every_number_of_both_tables_once(finished: Run):
     losses, scores = finished.losses(), finished.scores()
     assert last == losses.step.max()
     assert [step for step, _ in shown.rows] == [0, *range(1, last + 1)]
-    for row in losses.itertuples():
-        assert shown.rows[int(row.step)][1][f"{row.cell_type}/step_loss"] == row.loss
+    for step, name, loss in losses[["step", "cell_type", "loss"]].itertuples(index=False):
+        assert shown.rows[step][1][f"{name}/step_loss"] == loss
     for row in scores.itertuples():
         step = 0 if row.epoch == 0 else losses[losses.epoch == row.epoch].step.max()
         assert shown.rows[step][1][f"{row.cell_type}/correlation"] == row.correlation

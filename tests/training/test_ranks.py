@@ -52,7 +52,14 @@ def test_two_devices_train_the_model_of_one(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.slow
 def test_every_recipe_and_engine_by_torchrun(tmp_path: Path):
     names = list(trains_together.CASES)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT]
+    torchrun: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        SCRIPT,
+    ]
     subprocess.run([*torchrun, tmp_path / "two", *names], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     for name in names:
         alone = Run.named(tmp_path / "one", name, {})
