@@ -59,7 +59,9 @@ class Columns:
         """
         own = self.eye == eye
         if not own.any():
-            raise DataError(f"there are no columns of an eye '{eye}'", expected=f"one of {sorted(set(self.eye))}")
+            raise DataError(
+                f"there are no columns of an eye '{eye}'", expected=f"one of {sorted(map(str, set(self.eye)))}"
+            )
         axial = None if self.axial is None else self.axial[own]
         return Columns(self.looks[own], self.fwhm_deg[own], self.eye[own], axial)
 
