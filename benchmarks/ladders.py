@@ -138,7 +138,7 @@ class SetOfRungs:
 
     def rows(self) -> list[dict[str, Any]]:
         """Scores of every rung and cell type, differences to the ensemble and to its first member."""
-        references = list(self.models)[:2]
+        references = list(self.models)[:2]  # the mean of the members and the first of them, also where it is one
         tables = [ladder(self.models, reference) for reference in references]
         found = []
         for (_, row), (_, other) in zip(tables[0].iterrows(), tables[1].iterrows(), strict=True):
