@@ -43,7 +43,7 @@ def _ceiling(sums: Moments) -> Values:
     Unlike :meth:`Moments.ceiling` it keeps neurons without signal, so that a mean over neurons is over the same ones
     as that of the correlation.
     """
-    return np.sqrt(sums.explainable().clip(0, 1))
+    return np.asarray(np.sqrt(sums.explainable().clip(0, 1)))
 
 
 def _mean_of_neurons(
