@@ -21,6 +21,7 @@ from stcnn.nn.lattices.hexagonal import HexagonalLattice
 from stcnn.stimuli.displays import Arena, Display, Optics
 from stcnn.stimuli.displays.showing import shown
 from stcnn.stimuli.sphere import directions
+from stcnn.stimuli.sphere.directions import Floats
 from stcnn.stimuli.sphere.scenes import Grating, LoomingDisc, Scene
 from stcnn.viz.theme import PALETTE, themed
 
@@ -35,7 +36,7 @@ EYE_DEG = (75.0, 5.0)
 """Where the middle of the right eye looks."""
 
 
-def right_eye() -> NDArray[np.float64]:
+def right_eye() -> Floats:
     """Where columns look: a flat hexagonal lattice, laid around the middle of the eye at true distances from there."""
     places = HexagonalLattice().positions_deg((35, 35), (SPACING_DEG, SPACING_DEG), (0, 0)).reshape(-1, 2).numpy()
     distance_deg = np.hypot(*places.T)
@@ -46,7 +47,7 @@ def right_eye() -> NDArray[np.float64]:
     return np.asarray(np.cos(angle) * axes.pole + np.sin(angle) * sideways)
 
 
-def mollweide(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def mollweide(vectors: Floats) -> Floats:
     """Return places on an equal-area map of all directions, 4 wide and 2 high (Snyder 1987, USGS 1395, page 251)."""
     latitude = np.radians(directions.elevation_deg(vectors))
     angle = latitude * 0.9
@@ -76,11 +77,11 @@ def empty_map(ax: Axes, title: str) -> None:
 def draw_display(ax: Axes, display: Display, luminance: NDArray[np.float32]) -> None:
     """Draw every pixel with its corners."""
     corners = mollweide(display.corner_directions.reshape(-1, 4, 3))
-    pixels = PolyCollection(corners, array=luminance.ravel(), cmap="gray", clim=(0, 1), antialiased=False)
+    pixels = PolyCollection(list(corners), array=luminance.ravel(), cmap="gray", clim=(0, 1), antialiased=False)
     ax.add_collection(pixels)
 
 
-def draw_columns(ax: Axes, columns: NDArray[np.float64], **look: Any) -> None:
+def draw_columns(ax: Axes, columns: Floats, **look: Any) -> None:
     """Draw a dot for every column."""
     ax.scatter(*mollweide(columns).T, **{"linewidths": 0, **look})
 

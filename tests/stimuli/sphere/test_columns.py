@@ -121,7 +121,8 @@ def test_the_published_eye_map_is_read(tmp_path: Path) -> None:
     rdata = pytest.importorskip("rdata", reason="the extra 'eyemap' is not installed")
     eye = hexagon(3)
     theirs = np.stack([eye.looks[:, 1], -eye.looks[:, 0], eye.looks[:, 2]], -1)
-    numbered = np.column_stack([np.arange(1, len(eye) + 1), eye.axial]).astype(float)  # type: ignore[arg-type]
+    assert eye.axial is not None
+    numbered = np.column_stack([np.arange(1, len(eye) + 1), eye.axial]).astype(float)
     rdata.write_rda(tmp_path / "eyemap.RData", {"ucl_rot_sm": theirs})
     rdata.write_rda(tmp_path / "hexnb.RData", {"ind_xy": numbered[::-1].copy()})
     found = read_eyemap(tmp_path / "eyemap.RData", tmp_path / "hexnb.RData")
