@@ -20,10 +20,11 @@ data = codes(1)[0].tobytes()
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 found = []
-for number in range(200_000):
+for number in range(120_000):
     json.dumps(session.answer(Packed(packed({"frame": number}, data), 0.0)))
-    session.answer(Packed(b"nonsense", 0.0))
-    if number % 100_000 == 99_999:
+    if number % 10 == 0:
+        session.answer(Packed(b"nonsense", 0.0))
+    if number in (19_999, 119_999):
         found.append(resident())
 print(json.dumps(found))
 """
@@ -31,10 +32,9 @@ print(json.dumps(found))
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_memory_is_flat_over_100000_frames_and_as_many_refusals() -> None:
-    """The first 100,000 fill the latencies that are remembered."""
+def test_memory_is_flat_over_100000_frames_and_10000_refusals() -> None:
     import json
 
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True, text=True)
     before, after = json.loads(done.stdout)
-    assert after - before < 1 << 20
+    assert after - before < 1 << 20  # 65,536 latencies that are remembered are a quarter of it
