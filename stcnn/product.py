@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from stcnn.addresses import located
 from stcnn.asked_run import Part, Run
 from stcnn.config import Config, compose, resumed, validate
 from stcnn.data.dataset import Dataset
@@ -21,7 +22,6 @@ from stcnn.errors import ConfigError, FileError, StcnnError
 from stcnn.folders import experiments_folder, run_folders
 from stcnn.hub.folder import is_hub_folder, require_whole
 from stcnn.ranks import joined, ranks, said_by_the_first
-from stcnn.remote import located
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_folder import open_run as open_run_folder
 from stcnn.tracking import follow, require_installed

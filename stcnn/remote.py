@@ -1,8 +1,7 @@
-"""Files that lie elsewhere, by their address: ``https://``, ``s3://`` or ``dandi://DANDISET/VERSION/FILE``.
+"""What is read of files elsewhere: blocks of an HDF5 file, files of a store.
 
-An address has a stand-in, a path in the folder of caches from which it can be told again; whoever opens the path of a
-store or of an HDF5 file looks whether it is one. What is read is kept there: of an HDF5 file the blocks that were asked
-for, of a store the files, each compared with its size and checksum.
+It is kept in the folder of caches: of an HDF5 file the blocks that were asked for, of a store the files, each compared
+with its size and checksum.
 """
 
 from __future__ import annotations
@@ -11,23 +10,22 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import quote, unquote, urlencode
+from typing import Any
+from urllib.parse import urlencode
 
 import fsspec
 import h5py
-from pydantic import BeforeValidator, PlainSerializer
 
+from stcnn.addresses import address_of
 from stcnn.errors import FileError
 from stcnn.reading import reading
-from stcnn.writing import atomic_write, cache_folder
+from stcnn.writing import atomic_write
 
 BLOCK_BYTES = 1 << 16
 """Bytes of a block of an HDF5 file, the least that is fetched of it."""
@@ -35,7 +33,6 @@ MOST_BLOCKS = 64
 """Blocks of one request."""
 DANDI_API = "https://api.dandiarchive.org/api"
 """Where addresses of DANDI are looked up; ``$DANDI_API`` names another place."""
-_ADDRESS = re.compile(r"(https?|s3|dandi):/{1,2}(?=[^/])")
 
 
 @dataclass
@@ -52,54 +49,6 @@ class Traffic:
 
 
 traffic = Traffic()
-
-
-def is_address(text: object) -> bool:
-    """Whether something names a file elsewhere; a ``Path`` loses one of the two slashes, and still does."""
-    return _ADDRESS.match(str(text)) is not None
-
-
-def stand_in(address: str | Path) -> Path:
-    """Return the path that stands for an address.
-
-    Raises:
-        FileError: it is no address, or there is no folder for caches.
-    """
-    found = _ADDRESS.match(str(address))
-    rest = str(address)[found.end() :].rstrip("/") if found else ""
-    parts = rest.split("/")
-    if found is None or not rest or any(part in ("", ".", "..") for part in parts):
-        raise FileError(f"'{address}' is no address", expected="one such as https://HOST/FOLDER/FILE.nwb")
-    return _root() / found[1] / Path(*(quote(part, safe="") for part in parts))
-
-
-def address_of(path: Path) -> str | None:
-    """Return the address that a path stands for; None of any other path."""
-    try:
-        root = _root()
-    except FileError:
-        return None  # without a folder for caches there are no stand-ins
-    if not path.is_relative_to(root):
-        return None
-    scheme, *parts = path.relative_to(root).parts
-    return f"{scheme}://{'/'.join(map(unquote, parts))}"
-
-
-def _root() -> Path:
-    return (cache_folder() / "remote").absolute()
-
-
-def located(path: str | Path) -> Path:
-    """Return a path as it is, and the stand-in of an address."""
-    return stand_in(path) if is_address(path) else Path(path)
-
-
-Location = Annotated[
-    Path,
-    BeforeValidator(lambda given: stand_in(given) if is_address(given) else given),
-    PlainSerializer(lambda path: address_of(path) or str(path), when_used="json"),
-]
-"""A path or an address, kept as the path that stands for it and written as it was given."""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from stcnn.addresses import address_of, located, stand_in
 from stcnn.commands.data.import_recordings import import_recordings
 from stcnn.config import compose
 from stcnn.data import open_store, write_store
@@ -16,7 +17,7 @@ from stcnn.data.exporters.nwb import export_nwb
 from stcnn.data.importers import open_import, read_import_config
 from stcnn.errors import FileError
 from stcnn.product import open_recordings
-from stcnn.remote import BLOCK_BYTES, address_of, located, stand_in
+from stcnn.remote import BLOCK_BYTES
 from stcnn.stimuli.specification import specified_movie
 from tests.support import made_up_data
 from tests.support.made_up_training import trained

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from stcnn.addresses import Location
 from stcnn.data.importers.dff import DffConfig
-from stcnn.remote import Location
 from stcnn.validation import Config
 
 

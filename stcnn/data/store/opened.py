@@ -11,8 +11,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from stcnn.addresses import address_of
 from stcnn.reading import read_json, reading, require_room, require_stored
-from stcnn.remote import address_of, bring
+from stcnn.remote import bring
 
 RESTORE = "copy the store again or import the recordings again"
 

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from stcnn.addresses import Location, address_of, located
 from stcnn.data.dataset import Dataset, select
 from stcnn.data.on_demand import MoviesOnDemand, RecordingsOnDemand
 from stcnn.data.recordings import Samples
@@ -30,7 +31,7 @@ from stcnn.data.store.sums import ROOT, StoredSums, require_same_attributes
 from stcnn.data.store.writer import write_store
 from stcnn.errors import FileError
 from stcnn.reading import read_json, reading, require_file
-from stcnn.remote import Location, address_of, bring_root, located
+from stcnn.remote import bring_root
 from stcnn.validation import Config
 
 __all__ = ["StoreDataConfig", "open_store", "provenance", "read_store", "write_store"]

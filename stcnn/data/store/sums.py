@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stcnn.addresses import address_of
 from stcnn.data.store.layout import ATTRIBUTES
 from stcnn.errors import FileError
 from stcnn.reading import reading, sha256_of
-from stcnn.remote import address_of
 
 IMPORT_AGAIN = "restore it from a copy, or import the recordings again (stcnn data import ... --overwrite)"
 ROOT = "zarr.json"

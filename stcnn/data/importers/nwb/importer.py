@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stcnn.addresses import address_of
 from stcnn.data.dataset import Dataset, concatenate, with_notes
 from stcnn.data.importers.dff import DffConfig, delta_f_over_f
 from stcnn.data.importers.importer import importer
@@ -36,7 +37,6 @@ from stcnn.data.importers.sessions import Roi, Session, read_onsets
 from stcnn.data.on_demand import MoviesOnDemand
 from stcnn.errors import DataError
 from stcnn.movie import Movie
-from stcnn.remote import address_of
 
 PER_PRESENTATION = ("azi_shift_px", "ele_shift_px", "azimuth_deg", "elevation_deg")
 """Columns of a table of presentations that hold a value for each of its neurons, as our own exporter writes them."""

@@ -16,10 +16,11 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from stcnn.addresses import address_of
 from stcnn.data.importers.nwb.zarr import ZarrNode
 from stcnn.errors import DataError, FileError
 from stcnn.reading import open_hdf5, readable, reading, require_room, require_stored
-from stcnn.remote import address_of, open_remote_hdf5
+from stcnn.remote import open_remote_hdf5
 
 Node = Any
 """A group or array of h5py, a :class:`ZarrNode`, or an array of zarr: all know ``attrs``, groups ``keys`` and ``in``,
