@@ -2,7 +2,7 @@
 
     python benchmarks/independent_baselines.py simulated t5_voltage t4_edges t4_stripes
 
-Fits both to the training part of each data set and predicts its validation part. The independent filter is a ridge
+Fits both to the training set of each data set and predicts its validation set. The independent filter is a ridge
 regression on principal components of block means, delayed through raised cosines on a logarithmic axis (Pillow et al.
 2008, doi 10.1038/nature07140) where the program has hats; its penalty is chosen by cross-validation in five parts, of
 neurons where the split holds out neurons, else of pairs of stimulus and neuron; gains of neurons by regression in turn
@@ -336,7 +336,7 @@ def compared(name: str) -> Iterator[dict[str, float | str]]:
     independent_s = time.perf_counter() - start
 
     bench = Workbench(data.subset(train), config.batching, config.split)
-    for kind, (rung, fit) in enumerate({"linear filter": bench.linear, "LN model": bench.nonlinear}.items()):
+    for kind, (model, fit) in enumerate({"linear filter": bench.linear, "LN model": bench.nonlinear}.items()):
         start = time.perf_counter()
         predictions = fit(features.blocks).predict(data.subset(held_out), config.batching)
         seconds = time.perf_counter() - start
@@ -350,9 +350,9 @@ def compared(name: str) -> Iterator[dict[str, float | str]]:
             correlations(data, held_out, own, truth.__getitem__),
             correlations(data, held_out, said.__getitem__, measured.__getitem__),
         ]
-        print(name, rung, [round(s, 4) for s in scores], f"{independent_s:.0f} s, {seconds:.0f} s", flush=True)
+        print(name, model, [round(s, 4) for s in scores], f"{independent_s:.0f} s, {seconds:.0f} s", flush=True)
         times = {"independent_s": independent_s, "program_s": seconds}
-        yield {"set": name, "rung": rung, "independent": scores[0], "program": scores[1], **times}
+        yield {"set": name, "model": model, "independent": scores[0], "program": scores[1], **times}
 
 
 def main() -> None:

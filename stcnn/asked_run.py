@@ -91,7 +91,7 @@ class Run(RunFolder):
             again: evaluate the test set again; every look is recorded.
 
         Raises:
-            DataError: a second look at the test part was not asked for, or the run was trained on other recordings
+            DataError: a second look at the test set was not asked for, or the run was trained on other recordings
                 of the name that are not new to it.
         """
         from stcnn.training.held_out import look_at_test, score_other, score_part, sealed_scores, write_scores

@@ -13,7 +13,7 @@ import pandas as pd
 
 from stcnn import baselines
 from stcnn.baselines import Workbench
-from stcnn.baselines.ladder import Ladder, evaluation
+from stcnn.baselines.comparison_table import ComparisonTable, evaluation
 from stcnn.config import Config, validate
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.splits import Split, require_no_leak
@@ -23,7 +23,7 @@ from stcnn.evaluate.metric import METRICS
 from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.run_folder import Run
 from stcnn.training.held_out import look_at_test
-from stcnn.viz.ladder import ladder_figure
+from stcnn.viz.comparison import comparison_figure
 from stcnn.writing import atomic_write
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class Comparison:
         config: of the first run, against which the others are held.
         train: recordings that all runs were trained on, and simple models are.
         held_out: recordings that are scored.
-        n_looks: how often the test part was looked at, this time included; 0 for the validation part.
-        ladder: the models.
-        left_out: name of each model that is not on the ladder, or only in part, to the reason.
+        n_looks: how often the test set was looked at, this time included; 0 for the validation set.
+        scored: the models.
+        left_out: name of each model that is left out, or only in part, to the reason.
     """
 
     folder: Path
@@ -55,13 +55,13 @@ class Comparison:
     train: Dataset
     held_out: Dataset
     n_looks: int = 0
-    ladder: Ladder = field(default_factory=Ladder)
+    scored: ComparisonTable = field(default_factory=ComparisonTable)
     left_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
-        """Scores of every model and cell type, as of :func:`stcnn.baselines.ladder.ladder`."""
-        return self.ladder.table()
+        """Scores of every model and cell type, as of :func:`stcnn.baselines.comparison_table.comparison_table`."""
+        return self.scored.table()
 
     @classmethod
     def of_runs(
@@ -100,14 +100,14 @@ class Comparison:
         for name, run in zip(names_of(runs), runs, strict=True):
             predictor = Ensemble(run.models())
             own = validate(run.config())
-            made.ladder.add(name, made._evaluated(predictor.predict(held_out, own.batching), own))
+            made.scored.add(name, made._evaluated(predictor.predict(held_out, own.batching), own))
         table = made.table
         made.score = score or next((name for name in PREFERRED if table[name].notna().any()), PREFERRED[0])
         made.write()
         return made
 
     def fit(self, names: Sequence[str]) -> Iterator[str]:
-        """Fit simple models to the training part, one after the other, and add and write each as it is done.
+        """Fit simple models to the training set, one after the other, and add and write each as it is done.
 
         Args:
             names: of :data:`stcnn.baselines.BASELINES`.
@@ -143,28 +143,28 @@ class Comparison:
         return evaluation(predictions, self.held_out, own.split.families, likelihood)
 
     def add(self, name: str, found: Evaluation | StcnnError) -> None:
-        """Put a fitted model on the ladder, or its reason among what is left out."""
+        """Put a fitted model into the comparison, or its reason among what is left out."""
         if isinstance(found, StcnnError):
             self.left_out[name] = str(found)
             return
-        self.ladder.add(name, found)
-        if silent := self.ladder.undefined(name, self.score):
+        self.scored.add(name, found)
+        if silent := self.scored.undefined(name, self.score):
             reason = f"{self.score.replace('_', ' ')} is not defined, the prediction is flat"
             self.left_out[f"{name} ({', '.join(silent)})"] = reason
 
     def write(self) -> None:
-        """Write the ladder as CSV, Parquet, PNG and SVG and what is left out as CSV, each whole or not at all.
+        """Write the comparison as CSV, Parquet, PNG and SVG and what is left out as CSV, each whole or not at all.
 
         Raises:
             FileError: the folder cannot be written.
         """
         table = self.table
-        figure = ladder_figure(table, self.score)
-        with atomic_write(self.folder / "ladder.csv") as draft:
+        figure = comparison_figure(table, self.score)
+        with atomic_write(self.folder / "comparison.csv") as draft:
             table.to_csv(draft, index=False)
-        with atomic_write(self.folder / "ladder.parquet") as draft:
+        with atomic_write(self.folder / "comparison.parquet") as draft:
             table.to_parquet(draft, index=False)
-        for name in ("ladder.png", "ladder.svg"):
+        for name in ("comparison.png", "comparison.svg"):
             with atomic_write(self.folder / name) as draft:
                 figure.savefig(draft)
         path = self.folder / "left_out.csv"

@@ -3,15 +3,15 @@
     experiments/2026-11-22_14-03-12_simulated/
       config.yaml          the whole configuration, every default written out
       environment.json     versions, hardware, git commit, seed, hash of the data, command
-      split.json           recordings of the training, validation and test part
-      trained_on.json      by what the training part is known again under other names (stcnn.data.splitting.leaks)
+      split.json           recordings of the training, validation and test set
+      trained_on.json      by what the training set is known again under other names (stcnn.data.splitting.leaks)
       init_from.json       of a training that started from weights: whose, and what was taken and drawn
       checkpoints/         epoch_K.ckpt after K epochs (0 is untrained); interrupted.ckpt after Ctrl-C in mid-epoch
       losses.csv           training loss of every step and cell type
       scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type
       model.json           the network and its neurons; model.safetensors its weights
       places.csv           where neurons were recorded and found to sit, where places are learned
-      test_scores.csv      scores of the test part (and .parquet), not to be chosen by; test_looks.json who looked when
+      test_scores.csv      scores of the test set (and .parquet), not to be chosen by; test_looks.json who looked when
       report.html          what a person should know of it; loss.png, predictions.png
       explore.html         a page in which a browser asks and changes the model
       members/K/           of an ensemble: one such folder per model, and only the first four files above
@@ -119,7 +119,7 @@ class Run(RunFiles):
         return self.read_json("split.json")
 
     def trained_on(self) -> list[str]:
-        """The :func:`~stcnn.data.splitting.leaks.footprints` of the training part; none in an older run."""
+        """The :func:`~stcnn.data.splitting.leaks.footprints` of the training set; none in an older run."""
         if not (self.path / "trained_on.json").is_file():
             return []
         return list(self.read_json("trained_on.json")["footprints"])

@@ -62,10 +62,10 @@ def test_compare_does_what_the_command_does(run: "stcnn.Run", tmp_path: Path):
         command, [str(run.path), "--baselines", "grand mean of the type", "--to", str(tmp_path / "command")]
     )
     assert done.exit_code == 0, done.output
-    for name in ("ladder.csv", "ladder.svg"):
+    for name in ("comparison.csv", "comparison.svg"):
         assert (tmp_path / "function" / name).is_file()
     pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "function" / "ladder.csv"), pd.read_csv(tmp_path / "command" / "ladder.csv")
+        pd.read_csv(tmp_path / "function" / "comparison.csv"), pd.read_csv(tmp_path / "command" / "comparison.csv")
     )
 
 

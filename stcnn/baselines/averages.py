@@ -24,7 +24,7 @@ Trace = NDArray[np.floating[Any]]
 
 
 class GrandMean:
-    """The mean time course of each cell type over everything it was shown; the lowest rung.
+    """The mean time course of each cell type over everything it was shown; the least of the simple models.
 
     Args:
         train: recordings to average.

@@ -1,7 +1,7 @@
 """Cascades fitted to the squared error by L-BFGS, from where linear regression leaves them.
 
 Penalties are those of the regression times a factor. The factor of each cell type, and whether its nonlinearity may
-also rise below rest, are what predicts best a fold of the training part that is held back.
+also rise below rest, are what predicts best a fold of the training set that is held back.
 """
 
 from __future__ import annotations

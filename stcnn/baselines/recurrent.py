@@ -1,6 +1,6 @@
 """A small recurrent network without structure in space: a gated recurrent unit on what photoreceptors see.
 
-Trained by Adam on whole clips; a fold of whole stimuli of the training part says after which epoch to stop.
+Trained by Adam on whole clips; a fold of whole stimuli of the training set says after which epoch to stop.
 Axes: T frame, B clip, C signal, H hidden unit, N cell type.
 """
 

@@ -1,4 +1,4 @@
-"""Workbench that the baselines of one training part share, computed once: designs, linear filters, fitted cascades."""
+"""Workbench that the baselines of one training set share, computed once: designs, linear filters, fitted cascades."""
 
 from __future__ import annotations
 

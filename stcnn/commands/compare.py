@@ -43,7 +43,7 @@ def compare(
         str,
         typer.Option(
             metavar="[NAME,...]",
-            help="Fit simple models to the training part and compare them too: all, or those named, such as "
+            help="Fit simple models to the training set and compare them too: all, or those named, such as "
             "linear-filter,LN-model.",
         ),
     ] = "",
@@ -54,9 +54,9 @@ def compare(
 ) -> None:
     """Score runs on the held-out recordings that they share; write tables and a figure.
 
-    ladder.csv and ladder.parquet hold every score with its 95 % interval and its paired difference to the first run,
-    ladder.png and ladder.svg one of them; all four are written anew as soon as a simple model is fitted. left_out.csv
-    names those that could not be, with the reason. Looks at the test part are counted, as by stcnn evaluate.
+    comparison.csv and .parquet hold every score with its 95 % interval and its paired difference to the first run,
+    comparison.png and .svg one of them; all four are written anew as soon as a simple model is fitted. left_out.csv
+    names those that could not be, with the reason. Looks at the test set are counted, as by stcnn evaluate.
     """
     from rich.console import Console
 
@@ -67,17 +67,17 @@ def compare(
     wanted = named(baselines) if baselines else []
     found = Comparison.of_runs([open_run(path) for path in runs], split, score=score, folder=to, again=again)
     if found.n_looks:
-        typer.echo(f"look {found.n_looks} at the test part")
+        typer.echo(f"look {found.n_looks} at the test set")
     for piece in found.fit(wanted):
         typer.echo(piece, nl=False)
     Console().print(printed(found.table, found.score))
     for name, reason in found.left_out.items():
-        typer.echo(f"not on the ladder: {name}: {reason}")
+        typer.echo(f"left out: {name}: {reason}")
     typer.echo(f"tables and figure in {found.folder}")
 
 
 def printed(table: pd.DataFrame, score: str) -> Table:
-    """The ladder for the terminal, best first: scores of the cell types; mean and paired difference with intervals."""
+    """The comparison for the terminal, best first: scores by cell type; mean and paired difference with intervals."""
     from rich.table import Table
 
     from stcnn.evaluate.tables import with_interval

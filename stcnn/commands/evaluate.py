@@ -42,8 +42,8 @@ def evaluate(
 ) -> None:
     """Score a run; write the scores of every cell type, stimulus family and neuron as CSV and Parquet into its folder.
 
-    The test part was scored when the training ended. Looking at its scores is recorded, and a second look at the same
-    recordings must be asked for with --again: make all choices on the validation part.
+    The test set was scored when the training ended. Looking at its scores is recorded, and a second look at the same
+    recordings must be asked for with --again: make all choices on the validation set.
     """
     from rich.console import Console
 

@@ -25,7 +25,7 @@ def fit_neuron(
 ) -> None:
     """Find position, readout scale, gain and offset of new neurons; everything else of the model stays as it is.
 
-    Fitted to the training part of the recordings, scored on all that was held out:
+    Fitted to the training set of the recordings, scored on all that was held out:
 
     stcnn fit-neuron experiments/RUN dataset=store dataset.path=new.zarr split.test=0
     """

@@ -81,13 +81,13 @@ def report(
 ) -> None:
     """Write report.html: scores with intervals over every axis, the best run, learning curves, cost.
 
-    With `--baselines linear,ln` also the ladder over the folds of a cross-validation.
+    With `--baselines linear,ln` also the comparison over the folds of a cross-validation.
     """
     from stcnn.sweep import Sweep, cluster
-    from stcnn.sweep.ladder import fold_ladder
+    from stcnn.sweep.fold_comparison import fold_comparison
     from stcnn.sweep.report import write_sweep_report
 
     sweep = Sweep.open(folder)
     tasks = sweep.with_queue(cluster.queue(sweep)).tasks()
-    ladder = fold_ladder(sweep, tasks, baselines, typer.echo) if baselines else None
-    typer.echo(str(write_sweep_report(sweep, tasks, ladder)))
+    compared = fold_comparison(sweep, tasks, baselines, typer.echo) if baselines else None
+    typer.echo(str(write_sweep_report(sweep, tasks, compared)))

@@ -46,7 +46,7 @@ class LaidOver:
 
 
 def recordings(run: Run, model: STCNN, dataset: Dataset) -> LaidOver:
-    """Return recordings of the validation part, then of the training part.
+    """Return recordings of the validation set, then of the training set.
 
     Args:
         run: whose split it is.

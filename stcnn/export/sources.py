@@ -80,7 +80,7 @@ def _optimizer(run: Run, epoch: int) -> tuple[dict[str, Mapping[str, Tensor]], d
 
 
 def _data_count(run: Run) -> dict[str, int]:
-    """Recordings of the training part by cell type."""
+    """Recordings of the training set by cell type."""
     counts = Counter(key.partition("/")[0] for key in run.split()["train"])
     return {name: counts[name] for name in sorted(counts)}
 

@@ -119,15 +119,15 @@ def _scores(run: Run) -> Iterator[str]:
     found = [each for each in (run.members() or [run]) if (each.path / "test_scores.csv").is_file()]
     tested = run if (run.path / "test_scores.csv").is_file() else found[0] if found else None
     if tested is None:
-        yield "The test part was not scored."
+        yield "The test set was not scored."
     else:
         whose = "" if tested.path == run.path else f" of member {tested.path.name}"
         yield (
-            f"Correlation of predicted with measured responses of the test part{whose}, which was used neither in "
+            f"Correlation of predicted with measured responses of the test set{whose}, which was used neither in "
             "training nor to choose the epoch; 95 % bootstrap intervals; the ceiling is what a perfect model would "
             "reach with the noise of these recordings."
         )
-        yield _test_table(read_csv(tested.path / "test_scores.csv", TEST_COLUMNS, "scores of the test part"))
+        yield _test_table(read_csv(tested.path / "test_scores.csv", TEST_COLUMNS, "scores of the test set"))
 
 
 def _test_table(table: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
 """Findings of a run: predicted and measured traces, scores of neurons and cell types beside what was available.
 
-Nothing here touches the test part of the split.
+Nothing here touches the test set of the split.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from stcnn.stimuli import Screen
 from stcnn.training.places import places_table
 from stcnn.viz import weights
 from stcnn.viz.animations import Clock, animate
+from stcnn.viz.comparison import comparison_figure
 from stcnn.viz.film import write_film
 from stcnn.viz.history import loss_history
-from stcnn.viz.ladder import ladder_figure
 from stcnn.viz.panel import Panel, grey_pictures
 from stcnn.viz.scores import calibration, neuron_scores
 from stcnn.viz.stage import Look
@@ -35,7 +35,7 @@ from stcnn.viz.traces import TracePair, prediction_grid
 from stcnn.viz.tuning import TuningCurve, peak_agreement, tuning_panels
 from stcnn.viz.visual_field import LEARNED, visual_field
 
-LADDER_SCORE = "trial_mean_correlation"
+COMPARED_SCORE = "trial_mean_correlation"
 SIGNAL_SHARE = 0.3
 """Share of the variance of a trace that is signal, below which it is no example of a good or a bad prediction."""
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -104,12 +104,12 @@ def _of_the_fit(findings: Findings) -> Drawn:
             "Map of the visual field with the place of every neuron. Where cell types share a place, as those of one "
             "animal often do, each has a ring of its own size around the dot of the first.",
         )
-    ladder = run.path / "comparison_validation" / "ladder.csv"
-    if ladder.is_file():
-        table = findings.run.read_table("comparison_validation/ladder.csv")
-        drawn["ladder"] = (
-            ladder_figure(table, LADDER_SCORE),
-            "Simple models and this one on the same held-out recordings, best on top; numbers in ladder.csv.",
+    compared = run.path / "comparison_validation" / "comparison.csv"
+    if compared.is_file():
+        table = findings.run.read_table("comparison_validation/comparison.csv")
+        drawn["comparison"] = (
+            comparison_figure(table, COMPARED_SCORE),
+            "Simple models and this one on the same held-out recordings, best on top; numbers in comparison.csv.",
         )
     return drawn
 

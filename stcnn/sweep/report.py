@@ -18,7 +18,7 @@ from stcnn.report.svg import inline_svg
 from stcnn.run_folder import Run
 from stcnn.sweep.folder import Sweep, Task
 from stcnn.sweep.running import best, counted
-from stcnn.viz.ladder import ladder_figure
+from stcnn.viz.comparison import comparison_figure
 from stcnn.viz.theme import LIGHT, PALETTE, Margins, panels, themed
 
 MOST_ROWS = 500
@@ -29,13 +29,13 @@ MOST_VALUES = 12
 """Values of an axis that are drawn."""
 
 
-def write_sweep_report(sweep: Sweep, tasks: Sequence[Task], ladder: pd.DataFrame | None = None) -> Path:
+def write_sweep_report(sweep: Sweep, tasks: Sequence[Task], compared: pd.DataFrame | None = None) -> Path:
     """Write ``report.html`` into the folder of a sweep.
 
     Args:
         sweep: the sweep.
         tasks: of it, as they are now.
-        ladder: of :func:`stcnn.sweep.ladder.fold_ladder`; None leaves it out.
+        compared: of :func:`stcnn.sweep.fold_comparison.fold_comparison`; None leaves it out.
 
     Raises:
         FileError: the page cannot be written.
@@ -50,13 +50,15 @@ def write_sweep_report(sweep: Sweep, tasks: Sequence[Task], ladder: pd.DataFrame
         drawings["curves"] = inline_svg(
             _curves_figure(curves, found, score), "curves", f"{score} by epoch of every run"
         )
-    if ladder is not None:
-        figure = ladder_figure(ladder, ladder.attrs["score"])
-        drawings["ladder"] = inline_svg(figure, "ladder", "scores of the network and of simple models; see table")
+    if compared is not None:
+        figure = comparison_figure(compared, compared.attrs["score"])
+        drawings["comparison"] = inline_svg(
+            figure, "comparison", "scores of the network and of simple models; see table"
+        )
     page = filled(
         "sweep.html",
-        ladder=[] if ladder is None else _rungs(ladder),
-        ladder_score="" if ladder is None else ladder.attrs["score"].replace("_", " "),
+        compared=[] if compared is None else _compared_rows(compared),
+        compared_score="" if compared is None else compared.attrs["score"].replace("_", " "),
         name=sweep.spec.name,
         counts=f"{len(tasks)} runs: {counted(tasks)}",
         cost=cost(tasks),
@@ -142,15 +144,15 @@ def _in_words(task: Task) -> dict[str, str]:
     }
 
 
-def _rungs(ladder: pd.DataFrame) -> list[dict[str, str]]:
-    score = ladder.attrs["score"]
+def _compared_rows(compared: pd.DataFrame) -> list[dict[str, str]]:
+    score = compared.attrs["score"]
     columns = {"mean": score, "from": f"{score}_low", "to": f"{score}_high"}
     columns |= {
         f"difference {key}": f"{score}_difference{end}"
         for key, end in (("mean", ""), ("from", "_low"), ("to", "_high"))
     }
     shown = []
-    for row in ladder.to_dict("records"):
+    for row in compared.to_dict("records"):
         numbers = {key: "–" if row[name] != row[name] else f"{row[name]:.3f}" for key, name in columns.items()}
         shown.append({"model": row["model"], "cell_type": row["cell_type"], "folds": str(row["folds"]), **numbers})
     return shown

@@ -48,7 +48,7 @@ PRECISIONS = {"float32": "32-true", "float64": "64-true", "bfloat16": "bf16-mixe
 def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False, deadline_s: float | None = None) -> STCNN:
     """Train a model and leave everything worth keeping in the run folder.
 
-    The test part is scored once, with the finished model, and its scores are sealed (:mod:`stcnn.training.held_out`).
+    The test set is scored once, with the finished model, and its scores are sealed (:mod:`stcnn.training.held_out`).
 
     Args:
         dataset: all recordings; the split of the recipe divides them.

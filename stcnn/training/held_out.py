@@ -1,8 +1,8 @@
-"""The parts of the split that were held out, scored; the test part is sealed.
+"""The parts of the split that were held out, scored; the test set is sealed.
 
-A training scores the test part once, with the finished model, and puts the scores away without showing them. Every
+A training scores the test set once, with the finished model, and puts the scores away without showing them. Every
 look at them is recorded in the run, and a second look at the same recordings, whichever run of the folder it is
-through, must be asked for: who chooses between models by the test part no longer has one.
+through, must be asked for: who chooses between models by the test set no longer has one.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from stcnn.writing import atomic_write, locked
 
 Part = Literal["validation", "test"]
 SEAL = "test_looks.json"
-"""File that says when the test part was scored and when it was looked at."""
+"""File that says when the test set was scored and when it was looked at."""
 
 
 def score_part(run: Run, dataset: Dataset, recipe: Recipe, part: Part) -> pd.DataFrame:
     """Score a held-out part with the finished model, the mean of its members for an ensemble.
 
-    Writes ``<part>_scores.csv`` and ``.parquet`` into the run folder; for the test part also that it was scored.
+    Writes ``<part>_scores.csv`` and ``.parquet`` into the run folder; for the test set also that it was scored.
 
     Args:
         run: a finished run.
@@ -117,8 +117,8 @@ def look_at_test(runs: Sequence[Run], again: bool = False) -> int:
     before = looks(runs)
     if before and not again:
         raise DataError(
-            f"the test part was looked at before ({len(before)} times, last on {before[-1]})",
-            expected="one look, when all choices are made; the validation part is there to choose by",
+            f"the test set was looked at before ({len(before)} times, last on {before[-1]})",
+            expected="one look, when all choices are made; the validation set is there to choose by",
             remedy="look once more with --again, and report how often you did",
         )
     now = _now()
@@ -128,7 +128,7 @@ def look_at_test(runs: Sequence[Run], again: bool = False) -> int:
 
 
 def sealed_scores(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
-    """Scores of the test part as the training left them, else made now; :func:`look_at_test` comes before it."""
+    """Scores of the test set as the training left them, else made now; :func:`look_at_test` comes before it."""
     path = run.path / "test_scores.parquet"
     return read_parquet(path).reset_index(drop=True) if path.is_file() else score_part(run, dataset, recipe, "test")
 
@@ -139,7 +139,7 @@ def _seal(run: Run) -> dict[str, Any]:
 
 
 def _read_seal(path: Path) -> dict[str, Any]:
-    what = "when the test part was looked at"
+    what = "when the test set was looked at"
     seal = read_json(path, what)
     if not isinstance(seal, dict) or not all(isinstance(seal.get(name), list) for name in ("scored", "looks")):
         raise FileError(
@@ -149,8 +149,8 @@ def _read_seal(path: Path) -> dict[str, Any]:
 
 
 def _add_to_seal(run: Run, kind: Literal["scored", "looks"], when: str) -> None:
-    """Record that the test part was scored or looked at; of two processes that do so at once, both are recorded."""
-    with locked(run.path, "looks", "looks at the test part of", wait=True):
+    """Record that the test set was scored or looked at; of two processes that do so at once, both are recorded."""
+    with locked(run.path, "looks", "looks at the test set of", wait=True):
         seal = _seal(run)
         run.write_json(SEAL, {"test_sha256": _test_sha256(run), **seal, kind: [*seal[kind], when]})
 

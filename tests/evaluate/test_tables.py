@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from stcnn.baselines.ladder import ladder
+from stcnn.baselines.comparison_table import comparison_table
 from stcnn.data import BatchingConfig, Dataset, loader
 from stcnn.data.dataset import select
 from stcnn.errors import DataError
@@ -138,12 +138,14 @@ def test_animals_are_drawn_where_there_are_three_and_neurons_where_there_are_few
 def test_differences_of_a_model_to_itself_are_zero_and_other_recordings_are_refused() -> None:
     data = select(repeated(), average_trials=True)
     evaluation = Evaluation.of(predicted(data), data)
-    differences = ladder({"itself": evaluation}, "itself", n_draws=50).filter(like="_difference").to_numpy(float)
+    differences = (
+        comparison_table({"itself": evaluation}, "itself", n_draws=50).filter(like="_difference").to_numpy(float)
+    )
     assert np.isfinite(differences).any()
     assert (differences[np.isfinite(differences)] == 0).all()
     some = data.subset(range(9))
     with pytest.raises(DataError, match="evaluated on other recordings"):
-        ladder({"itself": evaluation, "other": Evaluation.of(predicted(some), some)}, "itself")
+        comparison_table({"itself": evaluation, "other": Evaluation.of(predicted(some), some)}, "itself")
 
 
 def test_a_paired_difference_is_surer_than_its_parts() -> None:
@@ -154,7 +156,7 @@ def test_a_paired_difference_is_surer_than_its_parts() -> None:
         predictions, prediction=predictions.prediction + 0.2 * torch.randn(predictions.target.shape, generator=rng)
     )
     one, other = Evaluation.of(predictions, data), Evaluation.of(worse, data)
-    rows = ladder({"one": one, "other": other}, "other", n_draws=500).set_index(["model", "cell_type"])
+    rows = comparison_table({"one": one, "other": other}, "other", n_draws=500).set_index(["model", "cell_type"])
     mine, theirs = rows.loc["one"], rows.loc["other"]
     difference = mine.trial_mean_correlation_difference
     np.testing.assert_allclose(difference, mine.trial_mean_correlation - theirs.trial_mean_correlation)

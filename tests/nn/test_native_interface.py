@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from stcnn.nn.kernels.native import interface
+from stcnn.nn.kernels.native import interface, training_structs
 from stcnn.nn.kernels.native.compile import Geometry, library, why_unavailable
 from stcnn.nn.kernels.native.interface import STRUCTS, require_same_structs
 
@@ -66,7 +66,7 @@ def test_a_library_with_a_struct_of_another_size_is_refused_by_its_names(source:
 @pytest.mark.skipif(why_unavailable() is not None, reason="there is no compiler")
 def test_compiled_code_is_compared_when_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     class Longer(ctypes.Structure):
-        _fields_ = (*interface.Maps._fields_, ("more", ctypes.c_int64))
+        _fields_ = (*training_structs.Maps._fields_, ("more", ctypes.c_int64))
 
     geometry = Geometry.of((2, 3), (1, 1, 1, 1))
     assert isinstance(library.__wrapped__(geometry), ctypes.CDLL)

@@ -163,14 +163,14 @@ def test_other_recordings_than_those_trained_on_are_named(findings: Findings):
     assert "not the recordings" not in " ".join(doubt.title for doubt in doubts(findings, Bounds()))
 
 
-def test_ladder_of_a_comparison_is_shown(findings: Findings):
-    from stcnn.baselines.ladder import ladder
+def test_comparison_of_a_comparison_is_shown(findings: Findings):
+    from stcnn.baselines.comparison_table import comparison_table
 
     folder = findings.run.path / "comparison_validation"
     folder.mkdir()
     assert findings.evaluation is not None
     evaluations = {"run": findings.evaluation, "grand mean": findings.evaluation}
-    ladder(evaluations, "run", n_draws=20).to_csv(folder / "ladder.csv", index=False)
+    comparison_table(evaluations, "run", n_draws=20).to_csv(folder / "comparison.csv", index=False)
     try:
         page = render(findings, Bounds())
     finally:

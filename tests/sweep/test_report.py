@@ -10,8 +10,8 @@ from scipy.stats import ttest_1samp
 from stcnn.errors import ConfigError
 from stcnn.run_folder import Run
 from stcnn.sweep import Sweep, running
+from stcnn.sweep.fold_comparison import best_settings, fold_comparison, over_folds
 from stcnn.sweep.folder import Task
-from stcnn.sweep.ladder import best_settings, fold_ladder, over_folds
 from stcnn.sweep.report import cost, scores_over_axes, write_sweep_report
 from tests.sweep.test_sweep import spec
 
@@ -92,7 +92,7 @@ def folds(rate: str, *scores: float) -> list[Task]:
     ]
 
 
-def test_the_ladder_is_of_the_settings_that_are_best_over_all_folds():
+def test_the_comparison_is_of_the_settings_that_are_best_over_all_folds():
     better = folds("1e-3", 0.5, 0.6)
     assert best_settings([*folds("1e-2", 0.4, 0.6), *better, *folds("1e-1", 0.9)]) == better
     assert best_settings([*folds("1e-2", 0.4, 0.5), *better], lowest_is_best=True) == folds("1e-2", 0.4, 0.5)
@@ -116,13 +116,13 @@ def test_intervals_over_folds_are_students_and_differences_are_paired():
 
 
 @pytest.mark.slow
-def test_the_ladder_of_a_cross_validation_stands_in_the_report(tmp_path: Path):
+def test_the_comparison_of_a_cross_validation_stands_in_the_report(tmp_path: Path):
     base = ["split.kind=stimulus_x_neuron", "training.epochs=2"]
     made = Sweep.create(tmp_path / "sweep", spec(tmp_path / "data", [1], base=base, folds=2))
     outcome = running.run(made, print)
     assert {task.state for task in outcome.tasks} == {"finished"}
-    table = fold_ladder(made, outcome.tasks, "grand mean of the type", print)
+    table = fold_comparison(made, outcome.tasks, "grand mean of the type", print)
     assert set(table.model) == {"network", "grand mean of the type"}
     page = write_sweep_report(made, outcome.tasks, table).read_text()
-    assert "Ladder over the folds" in page
+    assert "Comparison over the folds" in page
     assert "grand mean of the type" in page

@@ -124,9 +124,9 @@ def test_evaluate_and_compare_score_the_mean_of_the_members(ensemble: Run, tmp_p
     assert (mse[0] < (mse[1] + mse[2]) / 2).all()  # a square lies below its chord
     first = ensemble.members()[0].path
     command(compare, ensemble.path, first, "--to", tmp_path)
-    ladder = pd.read_csv(tmp_path / "ladder.csv").query("model == 'pair' and cell_type in ('lc11', 'lc4')")
+    comparison = pd.read_csv(tmp_path / "comparison.csv").query("model == 'pair' and cell_type in ('lc11', 'lc4')")
     of_types = scores[scores.level == "cell_type"].sort_values("cell_type")
-    np.testing.assert_allclose(ladder.sort_values("cell_type").trial_mean_mse_dff2, of_types.trial_mean_mse_dff2)
+    np.testing.assert_allclose(comparison.sort_values("cell_type").trial_mean_mse_dff2, of_types.trial_mean_mse_dff2)
 
 
 def test_a_look_through_a_member_is_a_look_through_the_ensemble(ensemble: Run):

@@ -1,4 +1,4 @@
-"""The test part of a split: scored once, never seen by a training, and every look at it counted."""
+"""The test set of a split: scored once, never seen by a training, and every look at it counted."""
 
 import json
 import shutil
@@ -107,7 +107,7 @@ def test_a_leak_planted_in_a_split_is_refused(run: Run) -> None:
     data, split = dataset(), run.split()
     leaking = {**split, "test": [*split["test"], split["train"][0]]}
     run.write_json("split.json", leaking)
-    with pytest.raises(DataError, match=r"the split leaks: '.*' of the test part is in the train part, expected parts"):
+    with pytest.raises(DataError, match=r"the split leaks: '.*' of the test set is in the training set, expected sets"):
         held_out.score_part(run, data, recipe(), "validation")
     with pytest.raises(DataError, match="the split leaks"):
         train(data, recipe(epochs=4), run, resume=True)
@@ -119,11 +119,11 @@ def test_a_copy_of_a_movie_on_the_other_side_is_a_leak() -> None:
     data = Dataset.of({**data.movies, "copy": data.movies["bar"]}, [*data.recordings, *copies])
     stimulus = data.table.stimulus.to_numpy(str)
     kept, copied = (tuple(np.flatnonzero(which).tolist()) for which in (stimulus != "copy", stimulus == "copy"))
-    with pytest.raises(DataError, match=r"'.*/copy/0' of the test part belongs together with '.*/bar/0', which is in"):
+    with pytest.raises(DataError, match=r"'.*/copy/0' of the test set belongs together with '.*/bar/0', which is in"):
         require_no_leak(Split(kept, (), copied), data, recipe().split)
     trials = data.table.trials.map(lambda numbers: numbers[0]).to_numpy()
     torn = Split(tuple(np.flatnonzero(trials == 0).tolist()), tuple(np.flatnonzero(trials == 1).tolist()), ())
-    with pytest.raises(DataError, match="of the validation part belongs together with"):
+    with pytest.raises(DataError, match="of the validation set belongs together with"):
         require_no_leak(torn, data, recipe().split)
     require_no_leak(torn, data, recipe().split.model_copy(update={"kind": "repeat"}))
 

@@ -25,15 +25,15 @@ class SplitConfig(Config):
     seed: int = Field(default=0, ge=0)
     """Seed of the choice."""
     folds: int | None = Field(default=None, ge=2, le=1000)
-    """Cross-validation: what is not the test part is divided into so many parts, and ``fold`` says which of them is the
-    validation part; ``validation`` is then not looked at. The test part is the same in all folds."""
+    """Cross-validation: what is not the test set is divided into so many parts, and ``fold`` says which of them is the
+    validation set; ``validation`` is then not looked at. The test set is the same in all folds."""
     fold: int | None = Field(default=None, ge=0)
-    """Which of the ``folds`` is the validation part, from 0."""
+    """Which of the ``folds`` is the validation set, from 0."""
     shifted_movies: Literal["together", "apart"] = "together"
     """Whether movies that differ only by a whole-pixel shift count as one stimulus. ``apart`` suits a set whose
     stimulus parameter is the position itself, such as flashed stripes or a receptive-field map."""
     test_families: tuple[str, ...] = ()
-    """Families that are the test part, wholly and with every neuron; ``kind``, ``validation`` and ``test`` then split
+    """Families that are the test set, wholly and with every neuron; ``kind``, ``validation`` and ``test`` then split
     the rest, ``test`` usually with 0. So a kind of stimulus is held out that nothing was chosen by."""
     families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """For ``family`` and ``test_families``: name of a family to patterns of stimulus names, such as

@@ -73,10 +73,14 @@ def require_no_leak(split: Split, dataset: Dataset, config: SplitConfig) -> None
             if side != other_side:
                 same = "is" if other == item else f"belongs together with '{keys[other]}', which is"
                 raise DataError(
-                    f"the split leaks: '{keys[item]}' of the {side} part {same} in the {other_side} part",
-                    expected=f"parts that share no {WHAT[config.kind]}",
+                    f"the split leaks: '{keys[item]}' of the {_set_of(side)} {same} in the {_set_of(other_side)}",
+                    expected=f"sets that share no {WHAT[config.kind]}",
                     remedy="split the recordings anew, by starting a new training",
                 )
+
+
+def _set_of(side: str) -> str:
+    return f"{'training' if side == 'train' else side} set"
 
 
 def recording_keys(table: pd.DataFrame) -> list[str]:
@@ -126,7 +130,7 @@ def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig, name
     """Side of each recording, an index into SIDES: groups in random order go where a cell type lacks its share.
 
     Nobody is left without training data: a cell type keeps a group, and with pairs held out so does each neuron.
-    Groups with a recording that is ``named`` for the test part are there from the start.
+    Groups with a recording that is ``named`` for the test set are there from the start.
     """
     keepers = table.cell_type
     if config.kind in ("stimulus_x_neuron", "repeat"):
@@ -139,7 +143,7 @@ def _assigned(table: pd.DataFrame, groups: np.ndarray, config: SplitConfig, name
     )
     drawing.side_of_group[groups[named]] = 2
     cell_types = np.unique(table.cell_type)
-    left = drawing.sizes_left().sum(0)  # of what is not named, whatever the test part takes
+    left = drawing.sizes_left().sum(0)  # of what is not named, whatever the test set takes
     shares = [(2, config.test * left)]
     shares += [(1, config.validation * left)] if config.folds is None else []
     for side, wanted in shares:

@@ -44,7 +44,7 @@ def test_rows_are_those_of_the_accepted_components(
     assert sorted(data.neurons["x"]) == sorted(neurons)
     for item, row in enumerate(data.table.itertuples()):
         trace = data.recordings[item].trace
-        pieces = np.lib.stride_tricks.sliding_window_view(TRACES[int(row.neuron)], len(trace))
+        pieces = np.lib.stride_tricks.sliding_window_view(TRACES[int(str(row.neuron))], len(trace))
         assert (pieces == trace).all(1).any()
 
 

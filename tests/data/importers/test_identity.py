@@ -100,11 +100,16 @@ def test_the_rate_is_read_from_settings_of_any_numpy(protocol: int, fs: object, 
     assert opened(tmp_path, SUITE2P | {"path": "plane0"}).table.rate_hz.iloc[0] == pytest.approx(10)
 
 
+def without_regions(folder: Path) -> None:
+    for name in ("F.npy", "Fneu.npy", "iscell.npy"):
+        np.save(folder / name, np.zeros((0, 600), "f4"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
         (
-            lambda f: [np.save(f / name, np.zeros((0, 600), "f4")) for name in ("F.npy", "Fneu.npy", "iscell.npy")],
+            without_regions,
             "F.npy holds no region",
         ),
         (lambda f: np.save(f / "iscell.npy", np.zeros((3, 2))), r"calls none of the 3 regions of .* a cell"),

@@ -93,7 +93,7 @@ def test_a_planted_copy_under_another_name_is_caught(how: str) -> None:
     movies = dict(data.movies) | {"planted": _copy_of(data.movies["square_4"], how)}
     data = Dataset.of(movies, [*data.recordings, *planted])
     copied, kept = (tuple(np.flatnonzero(data.table.stimulus == n).tolist()) for n in ("planted", "square_4"))
-    with pytest.raises(DataError, match=r"the split leaks: .*/planted/.* of the test part belongs together with"):
+    with pytest.raises(DataError, match=r"the split leaks: .*/planted/.* of the test set belongs together with"):
         require_no_leak(Split(kept, (), copied), data, SplitConfig())
     for seed in range(20):
         split = split_recordings(data, SplitConfig.model_validate(CONFIG | {"seed": seed}))

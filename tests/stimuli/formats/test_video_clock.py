@@ -356,7 +356,7 @@ def test_what_an_edit_list_leaves_out_is_not_shown_and_not_missed(tmp_path: Path
     ):
         stream = cut.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(source.streams.video[0]):
-            if packet.dts is not None:
+            if packet.dts is not None and packet.pts is not None and packet.time_base is not None:
                 packet.stream, early = stream, int(0.2 / packet.time_base)
                 packet.pts -= early
                 packet.dts -= early

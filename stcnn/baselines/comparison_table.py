@@ -40,7 +40,7 @@ def evaluation(
     return Evaluation.of(rows, dataset, families, likelihood)
 
 
-def ladder(models: Mapping[str, Evaluation], reference: str, n_draws: int = N_DRAWS) -> pd.DataFrame:
+def comparison_table(models: Mapping[str, Evaluation], reference: str, n_draws: int = N_DRAWS) -> pd.DataFrame:
     """Compare models on the same recordings.
 
     The same units are drawn for all models, so that a difference is freed of what neurons and stimuli have in common.
@@ -59,13 +59,13 @@ def ladder(models: Mapping[str, Evaluation], reference: str, n_draws: int = N_DR
     Raises:
         DataError: the models were evaluated on different recordings.
     """
-    rungs = Ladder(n_draws)
+    models_so_far = ComparisonTable(n_draws)
     for name in (reference, *(name for name in models if name != reference)):
-        rungs.add(name, models[name])
-    return rungs.table(tuple(models))
+        models_so_far.add(name, models[name])
+    return models_so_far.table(tuple(models))
 
 
-class Ladder:
+class ComparisonTable:
     """Models on the same recordings, added one after the other; the first is the one that is subtracted from each.
 
     Args:
@@ -108,7 +108,7 @@ class Ladder:
         ]
 
     def table(self, order: Sequence[str] = ()) -> pd.DataFrame:
-        """The rows of :func:`ladder`, models in an order, by default that in which they were added."""
+        """The rows of :func:`comparison_table`, models in an order, by default that in which they were added."""
         return pd.DataFrame([row for name in order or self._rows for row in self._rows[name]])
 
     def undefined(self, name: str, score: str) -> list[str]:

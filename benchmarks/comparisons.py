@@ -1,12 +1,12 @@
-"""The ladders of docs/results.md: the default recipe and simple models on one split, with paired differences.
+"""The comparisons of docs/results.md: the default recipe and simple models on one split, with paired differences.
 
-    python benchmarks/ladders.py simulated t4_stripes t4_edges t5_voltage --members 3
+    python benchmarks/comparisons.py simulated t4_stripes t4_edges t5_voltage --members 3
 
-Trains the members of each set unless ``experiments/ladders/SET`` has them (a stopped call goes on), fits every
-simple model to the same training part, and scores all of them on the same validation recordings, as ``stcnn compare``
-does. Rungs are kept as predictions, so that a stopped call goes on with the next one; ``--again`` fits them anew.
+Trains the members of each set unless ``experiments/comparisons/SET`` has them (a stopped call goes on), fits every
+simple model to the same training set, and scores all of them on the same validation recordings, as ``stcnn compare``
+does. Models are kept as predictions, so that a stopped call goes on with the next one; ``--again`` fits them anew.
 Differences are given both to the ensemble and to its first member alone. CPU seconds are those of training and of
-fitting, on one thread. Results go to ``benchmarks/results/ladders.json``, set by set.
+fitting, on one thread. Results go to ``benchmarks/results/comparisons.json``, set by set.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import torch
 from record import RESULTS, ROOT, environment, write
 
 from stcnn.baselines import BASELINES, Workbench
-from stcnn.baselines.ladder import evaluation, ladder
+from stcnn.baselines.comparison_table import comparison_table, evaluation
 from stcnn.config import Config, validate
 from stcnn.data import Dataset
 from stcnn.data.splitting.splits import split_recordings
@@ -51,7 +51,7 @@ ENDS = ("", "_low", "_high", "_difference", "_difference_low", "_difference_high
 
 def trained(name: str, seed: int) -> tuple[Run, float]:
     """Train one member unless it is there, or go on with it; returns it and the CPU seconds it took."""
-    folder = ROOT / "experiments" / "ladders" / name / f"seed_{seed}"
+    folder = ROOT / "experiments" / "comparisons" / name / f"seed_{seed}"
     spent = folder / "cpu_s.json"
     cpu_s = json.loads(spent.read_text()) if spent.exists() else 0.0
     runs = [open_run(path.parent) for path in folder.glob("*/config.yaml")]
@@ -82,8 +82,8 @@ def opened(path: Path) -> tuple[Predictions, float]:
     return Predictions(*(each[field.name] for field in fields(Predictions))), float(each["cpu_s"])
 
 
-class SetOfRungs:
-    """One data set: its parts, and every rung as it is done.
+class ComparedSet:
+    """One data set: its parts, and every model as it is done.
 
     Args:
         name: a choice of ``conf/dataset``.
@@ -99,13 +99,13 @@ class SetOfRungs:
         split = split_recordings(data, self.config.split)
         self.train: Dataset = data.subset(split.train)
         self.held_out: Dataset = data.subset(split.validation)
-        self.folder = ROOT / "experiments" / "ladders" / name
+        self.folder = ROOT / "experiments" / "comparisons" / name
         self.cpu_s: dict[str, float] = {}
         self.left_out: dict[str, str] = {}
         self.models: dict[str, Evaluation] = {}
 
     def add(self, name: str, predictions: Predictions, cpu_s: float) -> None:
-        """Score a rung."""
+        """Score a model."""
         self.models[name] = evaluation(predictions, self.held_out, self.config.split.families)
         self.cpu_s[name] = cpu_s
 
@@ -137,9 +137,9 @@ class SetOfRungs:
             self.add(name, *opened(path))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Scores of every rung and cell type, differences to the ensemble and to its first member."""
+        """Scores of every model and cell type, differences to the ensemble and to its first member."""
         references = list(self.models)[:2]  # the mean of the members and the first of them, also where it is one
-        tables = [ladder(self.models, reference) for reference in references]
+        tables = [comparison_table(self.models, reference) for reference in references]
         found = []
         for (_, row), (_, other) in zip(tables[0].iterrows(), tables[1].iterrows(), strict=True):
             about = {key: row[key] for key in ("model", "cell_type", "n_neurons", "n_recordings", "unit", "n_units")}
@@ -177,15 +177,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     for name in options.sets:
-        rungs = SetOfRungs(name, range(1, options.members + 1), options.again)
-        rungs.networks()
-        rungs.simple([each for each in options.baselines.split(",") if each])
-        rows = rungs.rows()
+        compared = ComparedSet(name, range(1, options.members + 1), options.again)
+        compared.networks()
+        compared.simple([each for each in options.baselines.split(",") if each])
+        rows = compared.rows()
         shown(rows)
-        path = RESULTS / "ladders.json"
+        path = RESULTS / "comparisons.json"
         before = json.loads(path.read_text())["rows"] if path.exists() else []
-        about = {name: environment()["git"], "left_out": rungs.left_out}
-        write("ladders", [row for row in before if row["set"] != name] + rows, last=about)
+        about = {name: environment()["git"], "left_out": compared.left_out}
+        write("comparisons", [row for row in before if row["set"] != name] + rows, last=about)
 
 
 if __name__ == "__main__":

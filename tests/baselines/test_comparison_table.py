@@ -1,4 +1,4 @@
-"""Baselines on the same split, and the ladder that sets models side by side."""
+"""Baselines on the same split, and the comparison that sets models side by side."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from stcnn.baselines import BASELINES, Workbench, features, named
 from stcnn.baselines.averages import GrandMean, Population
-from stcnn.baselines.ladder import ALL_TYPES, evaluation, ladder
+from stcnn.baselines.comparison_table import ALL_TYPES, comparison_table, evaluation
 from stcnn.commands.compare import app
 from stcnn.comparison import names_of
 from stcnn.data import Dataset, Recording
@@ -23,7 +23,7 @@ from stcnn.errors import ConfigError, DataError
 from stcnn.evaluate import Evaluation, Predictions
 from stcnn.movie import Movie
 from stcnn.run_folder import Run
-from stcnn.viz.ladder import ladder_figure
+from stcnn.viz.comparison import comparison_figure
 from tests.support import made_up_data
 from tests.support.made_up_data import write_published
 from tests.support.made_up_training import trained
@@ -192,9 +192,9 @@ def evaluations() -> dict[str, Evaluation]:
     return {"mean": evaluation(whole, data), "good": evaluation(good, data)}
 
 
-def test_ladder_pairs_models_whatever_the_order_of_their_recordings():
+def test_comparison_pairs_models_whatever_the_order_of_their_recordings():
     models = evaluations()
-    table = ladder(models, "mean", n_draws=200)
+    table = comparison_table(models, "mean", n_draws=200)
     assert (table[table.model == "mean"].trial_mean_mse_dff2_difference.dropna() == 0).all()
     of = {name: model.scores_table(("cell_type",), n_draws=2).set_index("cell_type") for name, model in models.items()}
     difference = of["good"].single_trial_mse_dff2 - of["mean"].single_trial_mse_dff2
@@ -206,15 +206,15 @@ def test_ladder_pairs_models_whatever_the_order_of_their_recordings():
     assert score[ALL_TYPES] == pytest.approx((score["lc11"] + score["lc4"]) / 2)
 
 
-def test_ladder_refuses_models_of_other_recordings():
+def test_comparison_refuses_models_of_other_recordings():
     models = evaluations()
     part = replace(models["good"], table=models["good"].table[::-1].reset_index(drop=True))
     with pytest.raises(DataError, match="was evaluated on other recordings"):
-        ladder({**models, "part": part}, "mean")
+        comparison_table({**models, "part": part}, "mean")
 
 
 def test_the_figure_shows_every_model(tmp_path: Path):
-    figure = ladder_figure(ladder(evaluations(), "mean", n_draws=50), "single_trial_correlation")
+    figure = comparison_figure(comparison_table(evaluations(), "mean", n_draws=50), "single_trial_correlation")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()][:2] == ["mean", "good"]
 
 
@@ -227,16 +227,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(trained([*arguments, f"name={name}", change]).path) for name, change in of.items()]
 
 
-def test_compare_writes_the_ladder_of_runs_and_baselines(runs: list[str]):
+def test_compare_writes_the_comparison_of_runs_and_baselines(runs: list[str]):
     chosen = "linear-filter,the_other_neurons,Grand mean of the type"
     result = CliRunner().invoke(app, [*runs[:2], "--baselines", chosen])
     assert result.exit_code == 0, result.output
     folder = Path(runs[0]) / "comparison_validation"
-    table = pd.read_csv(folder / "ladder.csv")
+    table = pd.read_csv(folder / "comparison.csv")
     names = ["grand mean of the type", "linear filter", "the other neurons"]
     assert list(table.model.unique()) == ["ours", "other", *names]
-    assert pd.read_parquet(folder / "ladder.parquet").shape == table.shape
-    assert (folder / "ladder.png").stat().st_size > 10_000
+    assert pd.read_parquet(folder / "comparison.parquet").shape == table.shape
+    assert (folder / "comparison.png").stat().st_size > 10_000
     assert "fitting 2 of 3: linear filter (" in result.output
     (row,) = pd.read_csv(folder / "left_out.csv").to_dict("records")  # the traces are noise: no neuron is like others
     assert row["model"] == "the other neurons (lc11, mean of types)"
@@ -248,7 +248,7 @@ def test_every_rung_is_written_when_it_is_done_and_one_that_fails_is_named(
     seen = []
 
     def fails(bench: Workbench) -> GrandMean:
-        seen.append(list(pd.read_csv(tmp_path / "ladder.csv").model.unique()))
+        seen.append(list(pd.read_csv(tmp_path / "comparison.csv").model.unique()))
         raise DataError("nothing that this model reads changes in the training stimuli")
 
     mean = BASELINES["grand mean of the type"]
@@ -256,10 +256,10 @@ def test_every_rung_is_written_when_it_is_done_and_one_that_fails_is_named(
     result = CliRunner().invoke(app, [runs[0], "--to", str(tmp_path), "--baselines"])
     assert result.exit_code == 0, result.output
     assert seen == [["ours", "grand mean"]]
-    assert list(pd.read_csv(tmp_path / "ladder.csv").model.unique()) == ["ours", "grand mean", "last"]
+    assert list(pd.read_csv(tmp_path / "comparison.csv").model.unique()) == ["ours", "grand mean", "last"]
     (row,) = pd.read_csv(tmp_path / "left_out.csv").to_dict("records")
     assert row == {"model": "broken", "reason": "nothing that this model reads changes in the training stimuli."}
-    assert "not on the ladder: broken: nothing that this model reads changes" in result.output
+    assert "left out: broken: nothing that this model reads changes" in result.output
 
 
 def test_a_flat_prediction_is_named_beside_its_empty_score(
@@ -291,9 +291,9 @@ def test_compare_refuses_runs_that_held_out_other_recordings(runs: list[str]):
 
 def test_looks_at_the_test_part_are_counted(runs: list[str], tmp_path: Path):
     arguments = [*runs[:2], "--split", "test", "--to", str(tmp_path)]
-    assert "look 1 at the test part" in CliRunner().invoke(app, arguments).output
+    assert "look 1 at the test set" in CliRunner().invoke(app, arguments).output
     assert "was looked at before" in str(CliRunner().invoke(app, arguments).exception)
-    assert "look 2 at the test part" in CliRunner().invoke(app, [*arguments, "--again"]).output
+    assert "look 2 at the test set" in CliRunner().invoke(app, [*arguments, "--again"]).output
 
 
 def test_runs_are_named_without_their_dates_where_that_tells_them_apart():

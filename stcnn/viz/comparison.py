@@ -1,4 +1,4 @@
-"""The ladder of models: how well each does, and by how much it differs from the one that is asked about."""
+"""Comparison of models: how well each does, and by how much it differs from the one that is asked about."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROW_IN = 0.3
 """Height of a row in inches."""
 
 
-def ladder_figure(table: pd.DataFrame, score: str, theme: Theme = LIGHT) -> Figure:
+def comparison_figure(table: pd.DataFrame, score: str, theme: Theme = LIGHT) -> Figure:
     """Draw a score of every model, best on top, and its paired difference to a reference.
 
     The mean of the cell types has a large mark and its 95 % interval; small marks are the cell types.
@@ -21,7 +21,7 @@ def ladder_figure(table: pd.DataFrame, score: str, theme: Theme = LIGHT) -> Figu
     The noise ceiling, where repeats tell it, is the uppermost row.
 
     Args:
-        table: as :func:`stcnn.baselines.ladder.ladder` makes it, the reference first.
+        table: as :func:`stcnn.baselines.comparison_table.comparison_table` makes it, the reference first.
         score: the score that is drawn.
         theme: light or dark.
     """

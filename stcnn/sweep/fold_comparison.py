@@ -1,4 +1,4 @@
-"""The ladder over the folds of a cross-validation: the network and simple models, each fitted anew in every fold."""
+"""Comparison over the folds of a cross-validation: the network and simple models, each fitted again in every fold."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def best_settings(tasks: Sequence[Task], lowest_is_best: bool = False) -> list[T
     return max(whole, key=lambda group: sign * float(np.nanmean([task.score for task in group])))
 
 
-def fold_ladder(sweep: Sweep, tasks: Sequence[Task], baselines: str, say: Callable[[str], None]) -> pd.DataFrame:
-    """Return the scores of the network and of simple models over the folds, as a ladder.
+def fold_comparison(sweep: Sweep, tasks: Sequence[Task], baselines: str, say: Callable[[str], None]) -> pd.DataFrame:
+    """Return the scores of the network and of simple models over the folds.
 
     Args:
         sweep: a cross-validation.
@@ -70,7 +70,7 @@ def fold_ladder(sweep: Sweep, tasks: Sequence[Task], baselines: str, say: Callab
     score = ""
     for number, (fold, mine) in enumerate(of_folds.items(), 1):
         runs = [Run(sweep.runs_folder / task.run) for task in mine]
-        made = Comparison.of_runs(runs, score=score, folder=sweep.path / "ladder" / f"fold_{fold}")
+        made = Comparison.of_runs(runs, score=score, folder=sweep.path / "comparison" / f"fold_{fold}")
         for line in made.fit(wanted):
             say(f"fold {number} of {len(of_folds)}: {line.strip()}")
         score = made.score
@@ -81,7 +81,7 @@ def fold_ladder(sweep: Sweep, tasks: Sequence[Task], baselines: str, say: Callab
 
 
 def over_folds(scores: pd.DataFrame, score: str) -> pd.DataFrame:
-    """Return the ladder of :func:`fold_ladder` from the ``score`` of every ``model``, ``cell_type`` and ``fold``."""
+    """Return the table of :func:`fold_comparison` from the ``score`` of every ``model``, ``cell_type`` and ``fold``."""
     by_fold = scores.pivot_table(index=["model", "cell_type"], columns="fold", values=score, sort=False)
     rows = []
     for place, values in by_fold.iterrows():
