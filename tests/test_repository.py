@@ -89,7 +89,7 @@ def test_package_imports_what_it_declares_and_declares_what_it_imports() -> None
     with_torch = {"triton"}  # the CUDA build of torch brings it; without it the package says so and goes on
     trackers = ("tensorboard", "wandb", "mlflow", "trackio")
     assert (imported(MODULES) | through_pandas | through_torch | through_fsspec) - with_torch == set(
-        declared() | declared("export", "live", "remote", "search", *trackers)
+        declared() | declared("export", "eyemap", "live", "remote", "search", *trackers)
     )
 
 

@@ -185,7 +185,7 @@ def moving_picture(path: Path, greys: list[int]) -> None:
 def test_pictures_and_movies_are_dropped_on_the_page(tab: Tab, tmp_path: Path):
     """A picture of the field's own size is seen to the pixel; a movie frame by frame; anything else is a sentence."""
     grey = np.random.default_rng(0).integers(0, 256, MOVIE_PX, np.uint8)
-    matplotlib.image.imsave(tmp_path / "picture.png", grey, cmap="gray", vmin=0, vmax=255)
+    matplotlib.image.imsave(tmp_path / "picture.png", np.repeat(grey[..., None], 3, axis=-1))
     tab.drop(500, 500, tmp_path / "picture.png")
     until(tab, "explorer.view.kind === 'file' && explorer.state().answer?.nFrames === 51")
     frames = np.array(tab.run(FRAMES)).reshape(51, *MOVIE_PX)
