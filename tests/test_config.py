@@ -115,7 +115,7 @@ def test_every_key_of_every_file_is_missed_when_misspelt(file: str, path: tuple[
         (
             "model=nan",
             "model=nan is not among the choices (valid names are default, hexagonal, no_temporal_filters, published, "
-            "t5).",
+            "spikes, t5).",
         ),
         ("dataset=[1,2]", "dataset=[1,2] is not among the choices (valid names are"),
         ("model=null", "model=null is not among the choices"),
