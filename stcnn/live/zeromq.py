@@ -28,6 +28,18 @@ ZAP = "inproc://zeromq.zap.01"
 """Where ZeroMQ asks about those who want to connect (RFC 27/ZAP)."""
 
 
+def received(socket: zmq.Socket[bytes]) -> Message:
+    """Read a header and what stands behind it; of parts behind the pixels only that they came."""
+    header = socket.recv()
+    received_s = time.perf_counter()
+    parts: list[bytes] = []
+    while socket.rcvmore:
+        part = socket.recv()
+        if len(parts) < MOST_PARTS:
+            parts.append(part)
+    return Message(header, parts, received_s)
+
+
 class ZmqListener:
     """Listens for DEALER sockets; each is a peer with a state of its own.
 
@@ -125,18 +137,12 @@ class ZmqListener:
 
     def _hear(self) -> None:
         identity = self._socket.recv()
-        header = self._socket.recv() if self._socket.rcvmore else b""
-        received_s = time.perf_counter()
-        parts: list[bytes] = []
-        while self._socket.rcvmore:
-            part = self._socket.recv()
-            if len(parts) < MOST_PARTS:
-                parts.append(part)
+        message = received(self._socket) if self._socket.rcvmore else Message(b"", [], time.perf_counter())
         peer = self._peers.get(identity) or self._met(identity)
         if peer is None:
             return
         self._heard_s[identity] = time.monotonic()
-        peer.hear(Message(header, parts, received_s))
+        peer.hear(message)
         if peer.session.is_over:
             self._free(identity, "it said so")
 

@@ -17,7 +17,8 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from stcnn.errors import DataError, FileError
-from stcnn.live.messages import Arrival, Disconnected, Frame, Message, most_bytes
+from stcnn.live.messages import Arrival, Disconnected, Frame, most_bytes
+from stcnn.live.zeromq import received
 from stcnn.movie import BACKGROUND
 from stcnn.stimuli.files import file_and_choices
 from stcnn.stimuli.formats.video import open_video
@@ -26,8 +27,6 @@ from stcnn.stimuli.resample import frame_at, n_frames_at
 Framing = Literal["raw", "length"]
 DEVICES = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 """Names that FFmpeg has for cameras, by platform."""
-MOST_PARTS = 2
-"""Parts behind a header that are kept: one more than a frame has."""
 
 
 class Source(ABC):
@@ -201,7 +200,7 @@ class Zmq(Source):
         try:
             while found := dict(poller.poll(self._left_ms(silent_since_s))):
                 if self._socket in found:
-                    yield self._message()
+                    yield received(self._socket)
                     silent_since_s = time.monotonic()
                 elif self._is_disconnection():
                     yield Disconnected(
@@ -217,17 +216,6 @@ class Zmq(Source):
         if self._timeout_ms is None:
             return None
         return max(0, self._timeout_ms - round((time.monotonic() - since_s) * 1000))
-
-    def _message(self) -> Message:
-        """Read one message; of parts behind the pixels only that they came."""
-        header = self._socket.recv()
-        received_s = time.perf_counter()
-        parts: list[bytes] = []
-        while self._socket.rcvmore:
-            part = self._socket.recv()
-            if len(parts) < MOST_PARTS:
-                parts.append(part)
-        return Message(header, parts, received_s)
 
     def _is_disconnection(self) -> bool:
         from zmq.constants import Event
