@@ -64,14 +64,14 @@ def empty_map(ax: Axes, title: str) -> None:
     ax.set_axis_off()
     ax.set_aspect("equal")
     ax.set_xlim(-2.05, 2.05)
-    ax.set_ylim(-1.05, 1.05)
+    ax.set_ylim(-1.22, 1.05)
     line = np.linspace(-1, 1, 91)
     for azimuth_deg in (-179.99, -135, -90, -45, 0, 45, 90, 135, 179.99):
         ax.plot(*mollweide(directions.unit(azimuth_deg, 90 * line)).T, color="0.6", linewidth=0.4, zorder=0)
     for elevation_deg in (-45, 0, 45):
         ax.plot(*mollweide(directions.unit(179.99 * line, elevation_deg)).T, color="0.6", linewidth=0.4, zorder=0)
     for azimuth_deg, name in ((-90, "left"), (0, "ahead"), (90, "right")):
-        ax.text(azimuth_deg / 90, -0.06, name, fontsize=6, ha="center", va="top", zorder=5, color=PALETTE[1])
+        ax.text(azimuth_deg / 90, -1.03, name, fontsize=7, ha="center", va="top", color="0.35")
 
 
 def draw_display(ax: Axes, display: Display, luminance: NDArray[np.float32]) -> None:
