@@ -61,12 +61,17 @@ def grey(png: str) -> np.ndarray:
     return 255 * matplotlib.image.imread(io.BytesIO(base64.b64decode(png)), format="png")[..., :3].mean(-1)
 
 
+def printed(cell: nbformat.NotebookNode) -> list[str]:
+    """What a cell prints; warnings, such as that there is no compiler, depend on the machine."""
+    return [str(output["text"]) for output in cell.get("outputs", []) if output.get("name") == "stdout"]
+
+
 def require_alike(stored: nbformat.NotebookNode, today: nbformat.NotebookNode) -> None:
     """Require the same texts up to 2 % in their numbers, and pictures that differ by less than 2 grey levels of 255.
 
     Another compiler moves single pixels of a line; another network, or another figure, moves more.
     """
-    texts = [[str(o.get("text", "")) for c in n.cells for o in c.get("outputs", [])] for n in (stored, today)]
+    texts = [[said for c in n.cells for said in printed(c)] for n in (stored, today)]
     tables = [outputs(n, "text/html") for n in (stored, today)]
     for was, now in zip(texts[0] + tables[0], texts[1] + tables[1], strict=True):
         if "<video" in was:

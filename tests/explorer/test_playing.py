@@ -43,6 +43,17 @@ def until(tab: Tab, condition: str) -> None:
     assert true, condition
 
 
+def settled_box(tab: Tab) -> list[float]:
+    """Where the stimulus stands once the page no longer moves it: controls come a moment after the first answer."""
+    box: list[float] = tab.run(BOX)
+    for _ in range(100):
+        tab.run("await new Promise((done) => setTimeout(done, 200));")
+        before, box = box, tab.run(BOX)
+        if box == before:
+            break
+    return box
+
+
 def said(tab: Tab) -> str:
     """The sentence that the page announces."""
     found: str = tab.run("return document.getElementById('said').textContent;")
@@ -126,7 +137,7 @@ def test_a_screen_reader_is_told_what_is_seen(tab: Tab):
 def test_the_pointer_draws(text: str, opens: Opens):
     tab = opens(text, view={"kind": "drawing", "args": {"size_deg": 8, "luminance": 0}})
     until(tab, "explorer.state().answer")
-    box = tab.run(BOX)
+    box = settled_box(tab)
     rows, columns = MOVIE_PX
     tab.point(box[0] + box[2] * 10.5 / columns, box[1] + box[3] * 20.5 / rows)
     until(tab, "explorer.state().frames[0].some((value) => value < 0.1)")
