@@ -42,6 +42,16 @@ async function framesOfPicture(address, screen) {
   return new Array(Math.round(screen.rateHz)).fill(frame);
 }
 
+/** Waits until a video shows a new picture: "seeked" may come while it still shows the one before. */
+const presented = (video) =>
+  new Promise((done) => {
+    const timer = setTimeout(done, 1000); // of browsers that do not tell, or not of a picture that stays
+    video.requestVideoFrameCallback?.(() => {
+      clearTimeout(timer);
+      done();
+    });
+  });
+
 async function framesOfVideo(address, screen) {
   const video = document.createElement("video");
   video.muted = true;
@@ -50,9 +60,10 @@ async function framesOfVideo(address, screen) {
   await loaded;
   const frames = [], canvas = document.createElement("canvas");
   for (let i = 0; i < Math.min(video.duration, LONGEST_S) * screen.rateHz; i++) {
-    const sought = once(video, "seeked");
+    const sought = once(video, "seeked"), shown = presented(video);
     video.currentTime = Math.min(video.duration, (i + 0.5) / screen.rateHz);
     await sought;
+    await shown;
     frames.push(greyDrawn(canvas, video, [video.videoWidth, video.videoHeight], screen.shapePx, screen.background));
   }
   return frames;
