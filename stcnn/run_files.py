@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,3 +83,17 @@ class RunFiles:
         if not path.is_file():
             raise FileError(f"the run {self.path} has no {name}", remedy=remedy)
         return path
+
+
+def by_dotted_key(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a saved configuration with their keys as the command line has them; an empty section is one.
+
+    Args:
+        values: the configuration, or a section of it.
+        path: key of the section, with a full stop behind it.
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from by_dotted_key(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value

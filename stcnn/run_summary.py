@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from stcnn.errors import StcnnError
 from stcnn.folders import experiments_folder, run_folders
+from stcnn.run_files import by_dotted_key
 from stcnn.run_folder import Run
 
 COLUMNS = ("run", "dataset", "state", "epochs", "correlation", "by_cell_type", "path")
@@ -49,21 +49,13 @@ def differences(paths: Sequence[Path]) -> pd.DataFrame:
     Raises:
         FileError: a run cannot be read.
     """
-    leaves = [dict(_leaves(Run(path).config(), "")) for path in paths]
+    leaves = [{key: json.dumps(value) for key, value in by_dotted_key(Run(path).config())} for path in paths]
     keys = list(dict.fromkeys(key for each in leaves for key in each))
     table = pd.DataFrame(
         {path.name: [each.get(key, "") for key in keys] for path, each in zip(paths, leaves, strict=True)}
     )
     table.index = pd.Index(keys, name="key")
     return table[table.nunique(axis=1) > 1]
-
-
-def _leaves(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", json.dumps(value)
 
 
 def summary(run: Run) -> dict[str, object]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import yaml
 
 from stcnn.reading import read_saved_yaml
+from stcnn.run_files import by_dotted_key
 
 
 class Tracker(Protocol):
@@ -23,12 +24,9 @@ class Tracker(Protocol):
 
 def settings(run: Path) -> dict[str, str]:
     """Return the configuration of a run as text by dotted key."""
-    return dict(_leaves(read_saved_yaml(run / "config.yaml", "the configuration of a run"), ""))
+    values = read_saved_yaml(run / "config.yaml", "the configuration of a run")
+    return {key: _as_yaml(value) for key, value in by_dotted_key(values)}
 
 
-def _leaves(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+def _as_yaml(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
