@@ -88,6 +88,7 @@ def coded(shape: tuple[int, ...]) -> Coded:
     n_frames=st.integers(1, 2 * EYE_FRAMES + 20),
     grey=st.floats(0, 0.99),
     codes=st.booleans(),
+    seed=st.integers(0, 2**16),
 )
 def test_any_eye_sees_what_it_sees_in_double(
     lattice: tuple[int, int],
@@ -100,7 +101,9 @@ def test_any_eye_sees_what_it_sees_in_double(
     n_frames: int,
     grey: float,
     codes: bool,
+    seed: int,
 ) -> None:
+    torch.manual_seed(seed)
     eye = an_eye(kernel, lattice=lattice, column_spacing_deg=spacing_deg, acceptance_fwhm_deg=fwhm_deg, window_deg=20.0)
     shape, start = (clips, n_frames, *shape_px), int(grey * n_frames)
     frames = coded(shape) if codes else Whole(torch.rand(shape) - 0.5)
@@ -109,7 +112,8 @@ def test_any_eye_sees_what_it_sees_in_double(
     # Relative to what is summed, for light and dark cancel in single columns; and a lattice may see nothing.
     largest = in_double(eye, contrast.abs(), start, deg_per_px).abs().max()
     assert found.shape == (n_frames - start, clips, *lattice)
-    assert float((found - right).abs().max()) <= 1e-6 * float(largest)
+    # A lattice far beside the picture sees 1e-40 of it, where single precision no longer has its digits.
+    assert float((found - right).abs().max()) <= 1e-6 * max(float(largest), torch.finfo(torch.float32).tiny)
 
 
 @needs_core
