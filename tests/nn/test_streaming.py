@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
+from stcnn.commands.serve import serve as serve_command
+from stcnn.commands.stream.command import stream as stream_command
+from stcnn.data.batching import BatchingConfig
 from stcnn.errors import ConfigError, RateError, ShapeError
-from stcnn.movie import Movie
+from stcnn.movie import BACKGROUND, Movie
 from stcnn.nn.inference.stream import Sample, Stream
+from stcnn.nn.inference.stream_config import START
 from stcnn.nn.model import STCNN
 from stcnn.published import open_published
 from tests.support.nn_twin import Case
@@ -108,6 +113,21 @@ def test_start_from_grey_is_a_movie_that_begins_grey() -> None:
     before = np.full((30, 11, 13), 0.498, np.float32)
     whole = model.predict(np.concatenate([before, frames]), RATE_HZ, start="rest")
     assert_same(calcium(shown(stream, frames)), {n: trace[30:] for n, trace in whole.items()}, 1e-12)
+
+
+def test_what_came_before_is_the_grey_of_training_wherever_nothing_is_said() -> None:
+    model, frames = network(), luminance(20)
+    n_grey = round(BatchingConfig().pre_grey_s * RATE_HZ)
+    contrast = np.concatenate([np.zeros((n_grey, 11, 13)), frames - np.float32(BACKGROUND)])
+    with torch.no_grad():
+        trained_on = model(torch.from_numpy(contrast)[None], RATE_HZ).calcium[0, n_grey:].numpy()
+    right = dict(zip(model.cell_types, trained_on.T, strict=True))
+    assert_same(model.respond(frames, RATE_HZ).calcium, right, 1e-7)
+    assert_same(model.predict(frames, RATE_HZ), right, 1e-7)
+    assert_same(model.voltages(frames, RATE_HZ), model.respond(frames, RATE_HZ).voltage, 1e-12)
+    assert_same(calcium(shown(model.stream(rate_hz=RATE_HZ), frames)), right, 1e-7)
+    for command in (stream_command, serve_command):
+        assert inspect.signature(command).parameters["start"].default == START
 
 
 def test_start_from_steady_grey_answers_grey_with_a_constant_that_long_grey_comes_to() -> None:
