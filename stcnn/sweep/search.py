@@ -7,6 +7,7 @@ number it has; one whose worker is gone is found again by it and goes on.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from stcnn.errors import ConfigError, StcnnError
@@ -64,11 +65,14 @@ class Search:
     def tasks(self) -> Iterator[Task]:
         """Yield what is to be trained: trials whose worker is gone, then new ones, as long as some are missing."""
         while True:
-            with locked(self.sweep.path, "search", "searches", wait=True):
+            with self._alone():
                 task = self._left_behind() or self._new()
             if task is None:
                 return
             yield task
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return locked(self.sweep.path, "search", "searches", wait=True)
 
     def _left_behind(self) -> Task | None:
         """A trial that was begun and is nobody's; where its run is finished it is told, without a task it failed."""
@@ -86,7 +90,7 @@ class Search:
             self.trials[number] = trial
             if task.state in ("waiting", "stopped"):
                 return task
-            self.tell(task)
+            self._tell(task)
         return None
 
     def _task(self, number: int) -> Task:
@@ -135,16 +139,21 @@ class Search:
 
     def tell(self, task: Task) -> None:
         """Tell what came of a task; one that was stopped from outside stays open and goes on later."""
+        with self._alone():
+            self._tell(task)
+
+    def _tell(self, task: Task) -> None:
+        """Tell it unless another worker, who found the run finished and nobody at it, has told it already."""
         trial = self.trials.get(task.number)
-        states = self.optuna.trial.TrialState
         if trial is None:
             return
+        states = self.optuna.trial.TrialState
         if task.state == "finished" and task.score == task.score:
-            self.study.tell(trial, task.score)
+            self.study.tell(trial, task.score, skip_if_finished=True)
         elif task.state == "pruned":
-            self.study.tell(trial, state=states.PRUNED)
+            self.study.tell(trial, state=states.PRUNED, skip_if_finished=True)
         elif task.state in ("failed", "finished"):
-            self.study.tell(trial, state=states.FAIL)
+            self.study.tell(trial, state=states.FAIL, skip_if_finished=True)
 
     def finished(self) -> list[FrozenTrial]:
         """The trials that were told a score."""

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def searching(data: Path, n_trials: int, **keys: Any) -> SweepSpec:
 def told_as_finished(sweep: Sweep, search: Search, score: float) -> None:
     """Take the next trial, let its run have a score, and tell it."""
     task = next(search.tasks())
-    search.tell(task.__class__(**{**task.__dict__, "state": "finished", "score": score}))
+    search.tell(replace(task, state="finished", score=score))
 
 
 def test_a_search_asks_for_so_many_trials_and_what_was_left_behind_comes_first(tmp_path: Path):
@@ -51,6 +52,19 @@ def test_a_search_asks_for_so_many_trials_and_what_was_left_behind_comes_first(t
     assert axes["batching.batch_size"] in ("2", "4")
 
 
+def test_a_run_that_two_workers_saw_end_is_told_once(tmp_path: Path):
+    made = Sweep.create(tmp_path / "sweep", searching(tmp_path / "data", 1))
+    first = Search(made)
+    second = Search(made)
+    task = next(first.tasks())
+    assert next(second.tasks()) == task  # nobody was at it between its end and its telling
+    ended = replace(task, state="finished", score=0.5)
+    for search in (second, first):
+        search.tell(ended)
+    (told,) = Search(made).finished()
+    assert told.value == 0.5
+
+
 def test_a_point_that_was_trained_before_is_no_trial(tmp_path: Path):
     chosen = searching(tmp_path / "data", 9).model_dump()
     chosen["search"]["space"] = {"batching.batch_size": [2, 4]}
@@ -69,7 +83,7 @@ def test_a_run_below_the_median_of_the_others_is_given_up(tmp_path: Path):
         run.write_table("scores.csv", pd.DataFrame(scores))
         assert search.is_hopeless(task) == (number == 6)
         if number < 6:
-            search.tell(task.__class__(**{**task.__dict__, "state": "finished", "score": good}))
+            search.tell(replace(task, state="finished", score=good))
     assert made.tasks()[6].state == "pruned"
     search.tell(made.tasks()[6])
     assert search.study.trials[6].state == optuna.trial.TrialState.PRUNED
