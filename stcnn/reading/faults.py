@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 import stat
 from collections.abc import Callable, Iterator
@@ -17,12 +18,13 @@ from stcnn.errors import FileError, StcnnError
 from stcnn.validation import faults_of
 
 MEMORY_SHARE = 0.5
+"""Share of the memory of this process's machine that a single array or table may take."""
 FEW_BYTES = 10**8
 """Size up to which what is declared is not compared with what is stored."""
 MOST_EXPANSION = 10_000
 """By which factor compression may shrink an array; gzip shrinks zeros by 1,030."""
-"""Share of the memory of this process's machine that a single array or table may take."""
 COPY_AGAIN = "copy the file again or save it again from its source"
+_ADDRESS = re.compile(r"([a-z][a-z0-9]+):/{1,2}([^/].*)")
 _SPECIAL = {
     stat.S_ISDIR: "a folder",
     stat.S_ISFIFO: "a pipe",
@@ -91,7 +93,7 @@ def reading(path: str | Path, what: str, remedy: str = COPY_AGAIN) -> Iterator[N
 
 def _fault(path: str | Path, error: Exception, what: str, remedy: str) -> FileError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return FileError(f"{path} does not exist", expected=what, remedy="correct the path")
+        return not_there(path, what)
     if isinstance(error, PermissionError):
         return FileError(f"{path} cannot be read (permission denied)", remedy="change its permissions")
     if isinstance(error, MemoryError):
@@ -99,6 +101,20 @@ def _fault(path: str | Path, error: Exception, what: str, remedy: str) -> FileEr
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return FileError(f"{path} cannot be read (too many open files)", remedy="raise the limit with ulimit -n")
     return FileError(f"{path} cannot be read ({reason(error)})", expected=what, remedy=remedy or "correct the path")
+
+
+def not_there(path: str | Path, what: str) -> FileError:
+    """Return the sentence on a path that does not exist; on an address, which a ``Path`` writes with one slash.
+
+    Args:
+        path: what was asked for.
+        what: what is expected there.
+    """
+    address = _ADDRESS.match(str(path))
+    if address is None:
+        return FileError(f"{path} does not exist", expected=what, remedy="correct the path")
+    found = f"{address[1]}://{address[2]} is an address, from where only stores and NWB files are read"
+    return FileError(found, expected=what, remedy="download it and name the file")
 
 
 def reason(error: BaseException) -> str:

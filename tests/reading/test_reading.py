@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 
 from stcnn import reading
 from stcnn.errors import DataError, FileError, ShapeError, StcnnError
+from stcnn.run_folder import open_run
+from stcnn.sweep import Sweep
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LOOKALIKES = (
@@ -415,3 +417,13 @@ def test_codes_of_an_enumeration_are_no_numbers(tmp_path: Path):
         with pytest.raises(ShapeError, match=r"'names' in .* holds an enumeration, .* Save the names as text"):
             reading.hdf5_array(file, "names")
         assert reading.hdf5_array(file, "truth", kinds="b")[:].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("text", ["https://host.org/a/b.yaml", "s3://bucket/b.yaml"])
+@pytest.mark.parametrize("reader", [reading.read_yaml, open_run, Sweep.open])
+def test_an_address_where_only_a_path_can_be_is_shown_as_it_was_given(
+    text: str, reader: Callable[..., Any], tmp_path: Path
+) -> None:
+    arguments = (Path(text), "the YAML of an import")[: 2 if reader is reading.read_yaml else 1]
+    with pytest.raises(FileError, match=rf"^{text} is an address, from where only stores and NWB files are read"):
+        reader(*arguments)
