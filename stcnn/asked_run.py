@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from stcnn.config import Config, compose, validate
 from stcnn.data.dataset import Dataset
+from stcnn.errors import StcnnError
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_summary import summary
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from stcnn.nn.response import Response
 
 Part = Literal["validation", "test"]
+
+
+def _silent(_: str) -> None:
+    pass
 
 
 class Run(RunFolder):
@@ -105,6 +111,33 @@ class Run(RunFolder):
             look_at_test([self], again)
             return sealed_scores(self, settings.open_dataset(), settings)
         return score_part(self, settings.open_dataset(), settings, part)
+
+    def physiology(
+        self, analyses: Sequence[str] = (), to: str | Path | None = None, say: Callable[[str], None] = _silent
+    ) -> Path:
+        """Examine the run in silico, of an ensemble every member, as ``stcnn physiology`` does; return the page's path.
+
+        Args:
+            analyses: names of :data:`stcnn.experiments.physiology.ANALYSES`; none is all.
+            to: folder of page, table and figures; None is ``physiology`` in that of the run.
+            say: is told what is being measured.
+
+        Raises:
+            ConfigError: there is no analysis of that name.
+            FileError: the folder holds something else, or cannot be written.
+        """
+        from stcnn.report.physiology_of_run import physiology_of_run
+
+        folder = self.path / "physiology" if to is None else Path(to).expanduser()
+        return physiology_of_run(self, self._recordings_at_hand, analyses, folder, say)
+
+    def _recordings_at_hand(self) -> Dataset | None:
+        """Open the recordings it was trained on; None where they cannot be had, which is said."""
+        try:
+            return self.dataset()
+        except StcnnError as error:
+            warnings.warn(f"{self.path.name} goes without its recordings: {error}", stacklevel=4)
+            return None
 
     def report(self) -> Path:
         """Write the report of the run, of an ensemble also those of its members; return where it is."""

@@ -46,6 +46,14 @@ def inline_svg(figure: Figure, name: str, alt: str) -> Picture:
     return Picture(name, svg.replace("<svg", f'<svg aria-hidden="true" style="--wide: {width_px:.0f}px"', 1), alt)
 
 
+def standalone(picture: Picture) -> str:
+    """Return a drawing as a file of its own, on white paper."""
+    svg = re.sub(r' aria-hidden="true" style="--wide: [^"]*"', "", picture.svg, count=1)
+    for colour, variable in ((LIGHT.ink, "--ink"), (LIGHT.paper, "--paper"), (LIGHT.faint, "--faint")):
+        svg = svg.replace(f"var({variable})", colour)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{svg}'
+
+
 def _with_own_identifiers(svg: str, name: str) -> str:
     """Keep the identifiers that are referred to, once each, and put ``name`` before them."""
     wanted = set(re.findall(r'(?:href="#|url\(#)([\w.]+)', svg))
