@@ -14,6 +14,7 @@ import"), and raises a :class:`~stcnn.errors.FileError` whose sentence names bot
 ``read_npy``           an array of numbers, mapped into memory if wanted
 ``open_npz``           arrays by name
 ``open_hdf5``          an HDF5 file; ``hdf5_array`` finds an array in it
+``read_mat``           variables of a MATLAB file, as plain values
 ``load_tensors``       a ``.pt`` file of plain tensors; ``load_weights`` a ``.safetensors`` file
 ``sha256_of``          the checksum of a file
 ``reading``            the translation alone, around the reader of a library
@@ -34,6 +35,7 @@ from stcnn.reading.faults import (
     require_stored,
 )
 from stcnn.reading.hdf5 import hdf5_array, open_hdf5
+from stcnn.reading.matlab import read_mat
 from stcnn.reading.tables import numbers, read_csv, read_parquet, texts, whole_numbers
 from stcnn.reading.tensors import load_tensors, load_weights, plain_numbers, require_weights
 from stcnn.reading.text import parse_json, read_json, read_text, require_name
@@ -56,6 +58,7 @@ __all__ = [
     "plain_numbers",
     "read_csv",
     "read_json",
+    "read_mat",
     "read_npy",
     "read_parquet",
     "read_saved_yaml",

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pydantic import SerializeAsAny
 
 from stcnn.data.dataset import Dataset, canonical_order, with_notes
-from stcnn.data.importers import caiman, nwb, single_trials, suite2p, tables  # noqa: F401 - each adds its importers
+from stcnn.data.importers import arena, caiman, nwb, single_trials, suite2p, tables  # noqa: F401 - each adds its importers
+from stcnn.data.importers.arena_keys import ArenaConfig
 from stcnn.data.importers.importer import IMPORTERS
 from stcnn.data.importers.merging import merge_sessions, with_distinct_fields, with_distinct_names
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
@@ -62,7 +63,19 @@ def import_config(values: Mapping[str, Any], folder: Path | None = None) -> Conf
     sessions = _sessions(values, folder or Path())
     if sessions is None:
         return _import_config(values, folder)
-    return Sessions(sessions=with_distinct_fields([_import_config(session, folder) for session in sessions]))
+    configs = [_import_config(session, folder) for session in sessions]
+    told = with_distinct_fields([_of_traces(config) for config in configs])
+    return Sessions(
+        sessions=tuple(
+            config.model_copy(update={"traces": one}) if isinstance(config, ArenaConfig) else one
+            for config, one in zip(configs, told, strict=True)
+        )
+    )
+
+
+def _of_traces(config: Config) -> Config:
+    """The configuration that says where traces are."""
+    return config.traces if isinstance(config, ArenaConfig) and isinstance(config.traces, Config) else config
 
 
 def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] | None:
@@ -110,6 +123,8 @@ def _import_config(values: Mapping[str, Any], folder: Path | None) -> Config:
         return ConfigError(f"{fault.key}: {fault.message}", expected=f"as {model.__name__} has it")
 
     config = validated(model, dict(values), explained)
+    if isinstance(config, ArenaConfig) and isinstance(config.traces, Mapping):
+        config = config.model_copy(update={"traces": _traces(config.traces, folder)})
     for name in ("animal", "session", "indicator", "field", "cell_type"):
         if given := getattr(config, name, ""):
             require_name(given, f"the key {name}")
@@ -118,6 +133,19 @@ def _import_config(values: Mapping[str, Any], folder: Path | None) -> Config:
     changes = {n: folder / v for n, v in config if isinstance(v, Path)}
     stimuli = {n: _placed(spec, folder) for n, spec in getattr(config, "stimuli", {}).items()}
     return config.model_copy(update=changes | ({"stimuli": stimuli} if stimuli else {}))
+
+
+def _traces(values: Mapping[str, Any], folder: Path | None) -> Config:
+    """The import of the traces of an experiment on an arena.
+
+    Raises:
+        ConfigError: as of that import; the sentence says that it stands under ``traces``.
+    """
+    try:
+        return _import_config(values, folder)
+    except ConfigError as error:
+        found = f"traces: {error.found}"
+        raise ConfigError(found, expected=error.expected, remedy=error.remedy) from error
 
 
 def _placed(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:

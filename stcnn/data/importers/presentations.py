@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from stcnn.data.importers.movies import MovieInfo
-from stcnn.data.importers.names import names_of, refuse_misspelt
+from stcnn.data.importers.names import names_of, refuse_misspelt, require_name
 from stcnn.data.importers.session_keys import SessionConfig
-from stcnn.errors import DataError
+from stcnn.errors import ConfigError, DataError
 from stcnn.reading import numbers, read_csv, whole_numbers
 
 COLUMNS = ("stimulus", "onset_s", "trial")
@@ -24,6 +24,12 @@ def read_onsets(config: SessionConfig) -> pd.DataFrame:
             holds no name, time or number of a trial.
     """
     path = config.onsets
+    if config.presentations:
+        if path is not None:
+            raise ConfigError(
+                f"the import of {config.path} has the keys onsets and presentations", expected="one of them"
+            )
+        return _listed(config)
     if path is None:
         raise DataError(
             f"nothing says when stimuli were shown in {config.path}",
@@ -34,6 +40,7 @@ def read_onsets(config: SessionConfig) -> pd.DataFrame:
     refuse_misspelt(table, COLUMNS)
     unused = [str(name) for name in table.columns if str(name).strip() and name not in COLUMNS]
     onsets = pd.DataFrame({"stimulus": names_of(table, "stimulus"), "onset_s": numbers(table, "onset_s")})
+    onsets.attrs["unused"] = unused
     if "trial" in table:
         onsets["trial"] = whole_numbers(table, "trial")
         wrong = onsets.trial[(onsets.trial < 0) | (onsets.trial >= 2**31)]
@@ -42,11 +49,31 @@ def read_onsets(config: SessionConfig) -> pd.DataFrame:
                 f"{path} has the trial {wrong.iloc[0]} in row {table.index[wrong.index[0]]}",
                 expected="numbers from 0 on",
             )
+    _require_each_once(onsets, table.index, path)
+    return onsets
+
+
+def _listed(config: SessionConfig) -> pd.DataFrame:
+    """The presentations that the configuration lists."""
+    onsets = pd.DataFrame(
+        [(one.stimulus, one.onset_s) for one in config.presentations], columns=["stimulus", "onset_s"]
+    )
+    numbered = [one.trial for one in config.presentations]
+    if None not in numbered:
+        onsets["trial"] = numbered
+    elif any(number is not None for number in numbered):
+        raise DataError(f"some presentations of {config.path} have a trial and some have none", expected="all or none")
+    rows = pd.RangeIndex(1, len(onsets) + 1)
+    for name, row in zip(onsets.stimulus, rows, strict=True):
+        require_name(name, f"{config.path}: the stimulus of presentation {row}")
+    _require_each_once(onsets, rows, config.path)
+    return onsets
+
+
+def _require_each_once(onsets: pd.DataFrame, rows: pd.Index, path: object) -> None:
     for columns, what in ((["onset_s"], "two presentations at one time"), (["stimulus", "trial"], "a trial twice")):
         if set(columns) <= set(onsets):
-            _require_once(onsets[columns], table.index, f"{path} lists {what}")
-    onsets.attrs["unused"] = unused
-    return onsets
+            _require_once(onsets[columns], rows, f"{path} lists {what}")
 
 
 def unused_notes(onsets: pd.DataFrame, config: SessionConfig) -> list[str]:

@@ -12,6 +12,19 @@ from stcnn.data.importers.dff import DffConfig
 from stcnn.validation import Config
 
 
+class Onset(Config):
+    """A presentation."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    stimulus: str
+    """Name of the stimulus."""
+    onset_s: float
+    """When it began, on the imaging clock."""
+    trial: int | None = Field(default=None, ge=0)
+    """Number of the repeat."""
+
+
 class SessionConfig(Config):
     """Keys that every import of an imaging session has to give or may give."""
 
@@ -28,6 +41,8 @@ class SessionConfig(Config):
     onsets: Path | None = None
     """CSV with a row per presentation: ``stimulus``, ``onset_s`` on the imaging clock; optionally ``trial``, else
     presentations of a stimulus are numbered in the order of their onsets."""
+    presentations: tuple[Onset, ...] = ()
+    """Instead, the presentations listed here."""
     animal: str = ""
     """Identifier of the animal."""
     session: str = ""

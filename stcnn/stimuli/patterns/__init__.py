@@ -1,5 +1,9 @@
-"""Pattern files of LED arenas as bytes: G3 (:mod:`.mat`), G4 and G4.1 (:mod:`.g4`), G6 (:mod:`.g6`)."""
+"""Pattern files of LED arenas as bytes: G3 (:mod:`.mat`), G4 and G4.1 (:mod:`.g4`), G6 (:mod:`.g6`).
 
+:mod:`.functions` has the files of the functions that move them.
+"""
+
+from stcnn.stimuli.patterns.functions import PositionFunction, decode_pfn, encode_pfn, read_function, write_function
 from stcnn.stimuli.patterns.g4 import decode_g4, encode_g4
 from stcnn.stimuli.patterns.g6 import MAGIC as G6_MAGIC
 from stcnn.stimuli.patterns.g6 import decode_g6, encode_g6
@@ -10,9 +14,14 @@ __all__ = [
     "PANEL_PX",
     "Generation",
     "Pattern",
+    "PositionFunction",
     "decode_pattern",
+    "decode_pfn",
     "encode_pattern",
+    "encode_pfn",
+    "read_function",
     "read_mat_pattern",
+    "write_function",
     "write_mat_pattern",
 ]
 

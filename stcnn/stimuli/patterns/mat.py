@@ -11,28 +11,22 @@ Files for a G3 rig have here all that says what is shown. The scripts of the rig
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
 from stcnn.errors import FileError
-from stcnn.reading import hdf5_array, open_hdf5, reading, require_file, require_room
+from stcnn.reading import read_mat
 from stcnn.stimuli.patterns.pattern import PANEL_PX, Codes, Generation, Pattern, panels_of
 
 WHAT = "a pattern of an arena"
 G3_FIELDS = {"num_panels", "Panel_map", "row_compression"}
 LEVELS_OF_G3 = {1: 2, 2: 4, 3: 8, 4: 16}
 LEVELS_OF_G4 = {1: 2, 2: 2, 4: 16, 16: 16}
-HDF5_AT = 512
-"""Where the HDF5 content of a file of version 7.3 begins."""
-COMPRESSED = 15
-"""Type of an element that is compressed (MAT-File Level 5)."""
-HEADER_BYTES = 128
 
 
 class Fields(NamedTuple):
@@ -51,11 +45,10 @@ def read_mat_pattern(path: Path) -> Pattern:
     Raises:
         FileError: the file has no struct ``pattern`` with ``Pats`` and ``gs_val``, or levels that these exclude.
     """
-    size = require_file(path, WHAT)
-    with path.open("rb") as file:
-        start = file.read(HDF5_AT + 4)
-    is_hdf5 = start[HDF5_AT : HDF5_AT + 4] == b"\x89HDF" or start.startswith(b"\x89HDF")
-    fields = _of_hdf5(path) if is_hdf5 else _of_level_5(path, size)
+    struct = read_mat(path, ["pattern"], WHAT).get("pattern")
+    if not isinstance(struct, dict):
+        raise FileError(f"{path} has no struct 'pattern'", expected=WHAT)
+    fields = _fields(path, struct)
     generation: Generation = "G3" if fields.is_g3 else "G4"
     n_levels = (LEVELS_OF_G3 if fields.is_g3 else LEVELS_OF_G4).get(fields.gs_val)
     if n_levels is None:
@@ -92,56 +85,6 @@ def write_mat_pattern(pattern: Pattern, path: Path) -> None:
         fields |= {"num_panels": float(rows * columns), "row_compression": 0.0}
     with path.open("wb") as file:
         scipy.io.savemat(file, {"pattern": fields}, do_compression=True)
-
-
-def _of_level_5(path: Path, size: int) -> Fields:
-    with reading(path, WHAT):
-        require_room(3 * _expanded(path, size), str(path), WHAT)
-        with path.open("rb") as file:
-            content = scipy.io.loadmat(file, variable_names=["pattern"])
-    struct = content.get("pattern")
-    if not isinstance(struct, np.ndarray) or not struct.dtype.names or struct.size != 1:
-        raise FileError(f"{path} has no struct 'pattern'", expected=WHAT)
-    first = struct.reshape(-1)[0]
-    return _fields(path, {name: first[name] for name in struct.dtype.names})
-
-
-def _expanded(path: Path, size: int) -> int:
-    """Return how many bytes the elements of a file take, without keeping them."""
-    total = 0
-    with path.open("rb") as file:
-        order: Literal["big", "little"] = "big" if file.read(HEADER_BYTES)[126:128] == b"MI" else "little"
-        while file.tell() + 8 <= size:
-            kind, n_bytes = (int.from_bytes(file.read(4), order) for _ in range(2))
-            end = min(file.tell() + n_bytes, size)
-            if kind == COMPRESSED:
-                total += _inflated(file, end)
-            else:
-                total += n_bytes
-            file.seek(end)
-    return total
-
-
-def _inflated(file: BinaryIO, end: int) -> int:
-    """Return how many bytes a compressed element takes."""
-    inflate = zlib.decompressobj()
-    total = 0
-    rest = b""
-    while not inflate.eof and (rest or file.tell() < end):
-        rest = rest or file.read(min(2**16, end - file.tell()))
-        total += len(inflate.decompress(rest, 2**20))
-        rest = inflate.unconsumed_tail
-    return total
-
-
-def _of_hdf5(path: Path) -> Fields:
-    with open_hdf5(path, WHAT) as file:
-        struct = file.get("pattern")
-        if struct is None or not hasattr(struct, "keys"):
-            raise FileError(f"{path} has no struct 'pattern'", expected=WHAT)
-        used = {"Pats", "gs_val", "row_compression"} & set(struct)
-        values: dict[str, Any] = {name: hdf5_array(struct, name, WHAT)[()].T for name in used}
-        return _fields(path, dict.fromkeys(struct) | values)
 
 
 def _fields(path: Path, struct: Mapping[str, Any]) -> Fields:

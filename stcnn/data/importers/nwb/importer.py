@@ -149,7 +149,7 @@ class _Series:
 
 def _shown(root: Node, parts: Sequence[_Part], config: NwbConfig, notes: list[str]) -> list[Shown]:
     """The presentations of each part: all alike, unless our own exporter wrote a table for each."""
-    if config.onsets is not None:
+    if config.onsets is not None or config.presentations:
         return [Shown(read_onsets(config), {})] * len(parts)
     tables = [presentations_of(root, part.signal) for part in parts]
     for_all = shown_in(root, config, notes) if any(table is None for table in tables) else None
