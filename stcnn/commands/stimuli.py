@@ -93,29 +93,24 @@ def render(  # noqa: PLR0913  (an option is an argument)
     csv = to / f"{protocol.name}.csv"
     with atomic_write(csv) as draft:
         protocol.table().loc[names].to_csv(draft)
-    what = "movies" if arena is None else f"patterns of {rate_hz:g} frames per second"
+    what = "movies" if arena is None else f"patterns and their positions, of {rate_hz:g} frames per second,"
     typer.echo(f"{len(names)} {what} in {to}, their parameters in {csv}")
 
 
 def _render_patterns(protocol: Protocol, names: list[str], to: Path, arena: Path, screen: Screen) -> None:
-    """Write a pattern for an arena for each stimulus, drawn at its azimuth and elevation."""
+    """Write a pattern and its positions for an arena for each stimulus, drawn at its azimuth and elevation."""
     from rich.progress import track
 
     from stcnn.stimuli.displays import read_arena
-    from stcnn.stimuli.displays.playing import pattern_for
+    from stcnn.stimuli.displays.playing import moved, pattern_for
     from stcnn.stimuli.displays.showing import movie_on
-    from stcnn.stimuli.patterns import encode_pattern, write_mat_pattern
-    from stcnn.writing import atomic_write
+    from stcnn.stimuli.patterns.files import write_for_rig
 
     rig = read_arena(arena)
     display = rig.geometry()
     for stimulus in track(names, description=protocol.name):
-        pattern = pattern_for(rig, movie_on(display, protocol.movie(stimulus, screen)))
-        with atomic_write(to / f"{stimulus}.{'mat' if rig.generation == 'G3' else 'pat'}") as draft:
-            if rig.generation == "G3":
-                write_mat_pattern(pattern, draft)
-            else:
-                draft.write_bytes(encode_pattern(pattern))
+        frames = pattern_for(rig, movie_on(display, protocol.movie(stimulus, screen)))
+        write_for_rig(*moved(frames, screen.rate_hz), to, stimulus)
 
 
 def _screen(**options: object) -> Screen:

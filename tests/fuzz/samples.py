@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from tests.support import made_up_data
+from tests.support import arena_rig, made_up_data
 
 SHARED = Path(__file__).parents[3] / "shared" / "reference" / "lc_small_3"
 IMAGING_HZ = 10.0
@@ -301,8 +301,30 @@ def _opened_checkpoint(folder: Path, _: random.Random) -> str:
     return hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values())).hexdigest()
 
 
+def arena(folder: Path) -> None:
+    """An experiment on an LED arena, with its log, patterns, a function, and Suite2p's traces."""
+    arena_rig.patterns_and_functions(folder)
+    arena_rig.suite2p(folder / "plane0")
+    arena_rig.log_of(folder / "log.mat")
+    (folder / "import.yaml").write_text(yaml.safe_dump(arena_rig.keys(), sort_keys=False))
+
+
+def arena_tables(folder: Path) -> None:
+    """The same with tables of positions and presentations, of which one plays a function."""
+    arena(folder)
+    rows = [f"{2 + 0.1 * step},{step},0" for step in range(10)]
+    (folder / "log.csv").write_text("\n".join(["time_s,x,y", "0,3,0", *rows]))
+    (folder / "trials.csv").write_text(
+        "onset_s,duration_s,pattern,function\n2,1,1,fun0001.pfn\n5,1,pat0002_bar.pat,fun0001\n"
+    )
+    (folder / "clock.csv").write_text("log_s,imaging_s\n0,0.75\n9,9.75\n")
+    keys = arena_rig.keys() | {"path": "trials.csv", "clock": "clock.csv", "offset_s": None}
+    (folder / "import.yaml").write_text(yaml.safe_dump(keys, sort_keys=False))
+
+
 KINDS: dict[str, Kind] = {
     **{made.__name__: Kind(made, _imported) for made in (suite2p, caiman, nwb, published, csv, parquet, npz, hdf5)},
+    **{made.__name__: Kind(made, _imported) for made in (arena, arena_tables)},
     "import_command": Kind(suite2p, _commanded),
     "check_command": Kind(store, _checked),
     "store": Kind(store, _opened_store),

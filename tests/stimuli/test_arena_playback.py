@@ -11,7 +11,7 @@ from stcnn.commands.data import make_movie
 from stcnn.errors import ConfigError, DataError, ShapeError, StcnnError
 from stcnn.movie import Movie
 from stcnn.stimuli import Screen, render
-from stcnn.stimuli.patterns import Pattern, encode_pattern
+from stcnn.stimuli.patterns import Pattern, PositionFunction, encode_pattern, write_function
 
 SCREEN = Screen(shape_px=(21, 45), deg_per_px=4, rate_hz=20, background=0.4)
 
@@ -59,6 +59,57 @@ def test_positions_hold_until_the_next(folder: Path) -> None:
     assert not movie.contrast()[:2].any()
     expected = [-18, -18, 18, 18, 18, 18, 18, 18, 18]  # frame 9 is frame 3 of a pattern of six
     assert dark_azimuth_deg(movie, 2) == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize("file", ["move.pfn", "move.mat"])
+def test_a_position_function_moves_the_pattern(folder: Path, file: str) -> None:
+    positions = np.repeat([2, 3, 0], [50, 100, 50])  # at 500 Hz, which the 16 levels of the pattern say
+    write_function(PositionFunction(positions, 500.0), folder / file)
+    (folder / "positions.csv").write_text("time_s,x\n0,2\n0.1,3\n0.3,0\n")
+    moved = shown(folder, positions=str(folder / file))
+    assert moved.n_frames == 8
+    listed = shown(folder, positions=str(folder / "positions.csv"), duration_s=0.4)
+    np.testing.assert_array_equal(moved.luminance(), listed.luminance())
+    again = shown(folder, positions=str(folder / file), duration_s=0.6)  # it begins anew
+    np.testing.assert_array_equal(again.luminance()[8:], moved.luminance()[:4])
+    course = [(0, 2, 0), (0.1, 3, 0), (0.3, 0, 0)]
+    np.testing.assert_array_equal(shown(folder, course=course, duration_s=0.4).luminance(), moved.luminance())
+
+
+def test_a_g3_function_is_added_to_where_the_pattern_starts(folder: Path) -> None:
+    write_function(PositionFunction(np.array([0, 1, 2]), None, "G3"), folder / "move.mat")
+    moved = shown(folder, positions=str(folder / "move.mat"), positions_hz=20, x=2)
+    assert dark_azimuth_deg(moved) == pytest.approx([-18, 18, 54], abs=2)
+    with pytest.raises(ConfigError, match=r"does not say how many positions are shown per second. Give positions_hz"):
+        shown(folder, positions=str(folder / "move.mat"))
+    write_function(PositionFunction(np.array([0, -1]), None, "G3"), folder / "move.mat")
+    with pytest.raises(DataError, match=r"move.mat has the position x=-1 at 0.050 s, expected 0 to 5"):
+        shown(folder, positions=str(folder / "move.mat"), positions_hz=20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        (
+            {"course": [(0, 6, 0)], "duration_s": 1},
+            DataError,
+            r"pat has the position x=6 at 0.000 s, expected 0 to 5",
+        ),
+        ({"course": [(0, 0, 1)], "duration_s": 1}, DataError, "has the position y=1 at 0.000 s, expected 0 to 0"),
+        (
+            {"course": [(0, 1, 0), (0, 2, 0)], "duration_s": 1},
+            ConfigError,
+            "of an arena_pattern does not ascend",
+        ),
+        ({"course": [(0, 1, 0)]}, ConfigError, "has no end. Give duration_s"),
+        ({"course": [(0, 1, 0)], "x": 1, "duration_s": 1}, ConfigError, "a course and positions, frames_hz, x or y"),
+    ],
+)
+def test_an_odd_course_is_refused(
+    folder: Path, arguments: dict[str, object], error: type[StcnnError], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        shown(folder, **arguments)
 
 
 def test_an_import_takes_it_as_the_movie_of_a_stimulus(folder: Path) -> None:

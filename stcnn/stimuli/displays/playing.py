@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from stcnn.errors import ShapeError
 from stcnn.stimuli.displays.arena import Arena
 from stcnn.stimuli.displays.display import luminance_of
-from stcnn.stimuli.patterns import Pattern
+from stcnn.stimuli.patterns import Pattern, PositionFunction
+from stcnn.stimuli.patterns.functions import RATE_OF_LEVELS_HZ
 
 
 def pattern_for(arena: Arena, luminance: NDArray[Any]) -> Pattern:
@@ -29,6 +30,41 @@ def pattern_for(arena: Arena, luminance: NDArray[Any]) -> Pattern:
     n_levels = 2 if np.isin(luminance, (0, 1)).all() else 16
     codes = np.round(np.clip(luminance, 0, 1) * (n_levels - 1)).astype(np.uint8)
     return Pattern(codes, n_levels, arena.generation)
+
+
+def moved(pattern: Pattern, rate_hz: float) -> tuple[Pattern, PositionFunction]:
+    """Return frames as a pattern in which each stands once, and the function that moves it as they follow each other.
+
+    A tick of the panels shows the frame that is due before it ends. G4 panels tick as the levels of the pattern say;
+    the functions of others tick with the frames.
+
+    Args:
+        pattern: frames one after the other.
+        rate_hz: frames per second.
+
+    Raises:
+        ShapeError: frames follow each other faster than panels tick.
+    """
+    flat = pattern.codes.reshape(len(pattern.codes), -1)
+    if pattern.brightness is not None:
+        flat = np.concatenate([flat, pattern.brightness[:, None]], axis=1)
+    _, first, which = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.argsort(order)[which.ravel()]
+    is_g4 = pattern.generation in ("G4", "G4.1")
+    ticks_hz = RATE_OF_LEVELS_HZ[pattern.n_levels] if is_g4 else rate_hz
+    if rate_hz > ticks_hz:
+        raise ShapeError(
+            f"{rate_hz:g} frames per second are more than panels show of {pattern.n_levels} levels",
+            expected=f"at most {ticks_hz:g}",
+        )
+    ends_s = (np.arange(round(len(place) / rate_hz * ticks_hz)) + 1) / ticks_hz
+    due = np.minimum(np.ceil(ends_s * rate_hz - 1e-6).astype(int) - 1, len(place) - 1)
+    brightness = None if pattern.brightness is None else pattern.brightness[first[order]]
+    return (
+        pattern._replace(codes=pattern.codes[first[order]], n_y=1, brightness=brightness),
+        PositionFunction(place[due], ticks_hz, "G3" if pattern.generation == "G3" else "G4"),
+    )
 
 
 def played(

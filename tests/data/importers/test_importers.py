@@ -296,7 +296,7 @@ def test_a_missing_key_is_a_sentence(
 
 @pytest.mark.parametrize("kind", [["tables"], [[[]]], {"tables": 1}, None])
 def test_a_kind_that_is_no_name_is_refused(kind: object) -> None:
-    with pytest.raises(StcnnError, match=r"kind is .*, expected one of caiman, nwb, published"):
+    with pytest.raises(StcnnError, match=r"kind is .*, expected one of arena, caiman, nwb, published"):
         import_config({"kind": kind, "path": "traces.csv"})
 
 
@@ -305,7 +305,7 @@ def test_a_misspelt_key_and_kind_name_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(StcnnError, match=r"'rate_hs' is no key of kind tables. Did you mean 'rate_hz'"):
         import_config(values | {"rate_hs": 3})
     with pytest.raises(
-        StcnnError, match=r"kind is 'table', expected one of caiman, nwb, published.* Did you mean 'tables'"
+        StcnnError, match=r"kind is 'table', expected one of arena, caiman, nwb, published.* Did you mean 'tables'"
     ):
         import_config(values | {"kind": "table"})
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stcnn.errors import ShapeError
 from stcnn.stimuli.displays import Arena
-from stcnn.stimuli.displays.playing import pattern_for, played
+from stcnn.stimuli.displays.playing import moved, pattern_for, played
 from stcnn.stimuli.displays.showing import shown
-from stcnn.stimuli.patterns import decode_pattern, encode_pattern
+from stcnn.stimuli.patterns import Generation, Pattern, decode_pattern, encode_pattern
 from stcnn.stimuli.sphere.scenes import Grating
 
 ARENA = Arena(generation="G6", num_rows=1, num_cols=10, columns_installed=(3, 4, 5, 6))
@@ -33,6 +35,27 @@ def test_positions_along_y_choose_rows_of_frames_and_levels_may_be_measured() ->
     assert played(ARENA, pattern, [2], 1, measured)[0, 0, 0] == pytest.approx(25 / 225)
     binary = pattern_for(ARENA, (codes > 2).astype(float))
     assert binary.n_levels == 2
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=30),
+    st.sampled_from([7.5, 30, 60, 90, 144, 180, 240, 500]),
+    st.sampled_from(["G3", "G4", "G6"]),
+)
+def test_a_pattern_and_its_function_show_every_frame_when_it_is_due(
+    shown_as: list[int], rate_hz: float, generation: Generation
+) -> None:
+    codes = np.array(shown_as, np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    pattern, function = moved(Pattern(codes, 16, generation), rate_hz)
+    assert len(pattern.codes) == len(set(shown_as))
+    assert function.rate_hz == (500 if generation == "G4" else rate_hz)
+    ticks = np.floor(np.arange(len(codes)) / rate_hz * function.rate_hz + 1e-6).astype(int)
+    np.testing.assert_array_equal(pattern.codes[function.positions[ticks]], codes)
+
+
+def test_frames_faster_than_the_panels_are_refused() -> None:
+    with pytest.raises(ShapeError, match="600 frames per second are more than panels show of 16 levels"):
+        moved(Pattern(np.zeros((2, 16, 16), np.uint8), 16, "G4"), 600)
 
 
 def test_what_does_not_fit_is_refused() -> None:
