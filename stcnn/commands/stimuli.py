@@ -86,7 +86,7 @@ def render(  # noqa: PLR0913  (an option is an argument)
     screen = _screen(shape_px=shape_px, deg_per_px=deg_per_px, rate_hz=rate_hz, background=background)
     names = stimuli or list(protocol.parameters)
     if arena is not None:
-        _render_patterns(protocol, names, to, arena, screen)
+        render_patterns(protocol, names, to, arena, screen)
     else:
         for stimulus in track(names, description=protocol.name):
             write_movie(protocol.movie(stimulus, screen), to / f"{stimulus}.{file_format.lstrip('.')}")
@@ -97,8 +97,16 @@ def render(  # noqa: PLR0913  (an option is an argument)
     typer.echo(f"{len(names)} {what} in {to}, their parameters in {csv}")
 
 
-def _render_patterns(protocol: Protocol, names: list[str], to: Path, arena: Path, screen: Screen) -> None:
-    """Write a pattern and its positions for an arena for each stimulus, drawn at its azimuth and elevation."""
+def render_patterns(protocol: Protocol, names: list[str], to: Path, arena: Path, screen: Screen) -> None:
+    """Write a pattern and its positions for an arena for each stimulus, drawn at its azimuth and elevation.
+
+    Args:
+        protocol: the stimuli.
+        names: which of them.
+        to: folder of the patterns.
+        arena: YAML file of the rig.
+        screen: on which they are drawn before.
+    """
     from rich.progress import track
 
     from stcnn.stimuli.displays import read_arena

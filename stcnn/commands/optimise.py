@@ -1,0 +1,84 @@
+"""``stcnn optimise``: the stimuli that a cell type answers most strongly, that tell two apart, that models dispute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stcnn.completion import run_folders
+
+if TYPE_CHECKING:
+    from stcnn.experiments.asked_models import AskedModels
+    from stcnn.experiments.optimal import Found, Goal
+
+app = typer.Typer(help="Find the strongest, most discriminating or most disputed stimuli.")
+
+
+@app.command()
+def optimise(  # noqa: PLR0913  (an option is an argument)
+    runs: Annotated[
+        list[Path], typer.Argument(autocompletion=run_folders, help="Run folders, ensembles, or published checkpoints.")
+    ],
+    criterion: Annotated[str, typer.Option(help="strongest, discriminating or disputed.")] = "strongest",
+    cell_type: Annotated[list[str] | None, typer.Option(help="For which cell types; by default all.")] = None,
+    against: Annotated[str | None, typer.Option(help="From which cell type they are to be told.")] = None,
+    family: Annotated[
+        str, typer.Option(help="Family of stimuli by name, or the path of one in YAML.")
+    ] = "moving_rectangle",
+    seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
+    start: Annotated[int, typer.Option(min=8, max=65536, help="Stimuli that are asked first, spread evenly.")] = 512,
+    generations: Annotated[int, typer.Option(min=1, help="In which the best of them evolve.")] = 16,
+    longest_s: Annotated[float, typer.Option(min=0.1, max=60, help="Stimuli that last longer are passed over.")] = 4.0,
+    at: Annotated[
+        tuple[float, float] | None, typer.Option(help="Azimuth and elevation of the neurons in degrees; default: 0 0.")
+    ] = None,
+    arena: Annotated[
+        Path | None, typer.Option(help="YAML file of an LED arena or rig: write patterns for it too.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="Folder for the stimuli.")] = Path("optimal_stimuli"),
+) -> None:
+    """Search a family of stimuli for the best ones, and write them with their predicted answers.
+
+    stcnn optimise experiments/RUN --cell-type lc11 --family moving_rectangle
+
+    stcnn optimise experiments/RUN --criterion discriminating --cell-type lc11 --against lplc2
+
+    stcnn optimise experiments/ENSEMBLE --criterion disputed
+
+    The folder holds protocol.yaml, which stcnn stimuli and stcnn predict read, a movie of each stimulus, stimuli.png,
+    traces.csv and record.json.
+    """
+    from stcnn.experiments.asked_models import asked_models
+    from stcnn.experiments.optimal import Effort, Search, load_family
+
+    asked = asked_models(runs)
+    goals = _goals(asked, criterion, cell_type, against)
+    effort = Effort(start=start, generations=generations, longest_s=longest_s)
+    search = Search(asked, load_family(family), effort, at)
+    found = search.found(goals, seed, typer.echo)
+    about = {"seed": seed, "family": search.family.model_dump(mode="json"), "effort": effort.model_dump(), "at": at}
+    _write(found, asked, to, about, arena)
+
+
+def _goals(asked: AskedModels, criterion: str, cell_types: list[str] | None, against: str | None) -> list[Goal]:
+    from stcnn.experiments.optimal import goal
+
+    names = cell_types or [name for name in asked.cell_types if against is None or name != asked.cell_type(against)]
+    return [goal(asked, criterion, name, against) for name in names]
+
+
+def _write(found: list[Found], asked: AskedModels, to: Path, about: dict[str, object], arena: Path | None) -> None:
+    from stcnn.commands.stimuli import render_patterns
+    from stcnn.experiments.optimal.records import write_found
+    from stcnn.stimuli import load_protocol
+    from stcnn.viz.found_stimuli import found_stimuli
+    from stcnn.writing import atomic_write
+
+    write_found(found, asked, to, about)
+    with atomic_write(to / "stimuli.png") as draft:
+        found_stimuli(found, asked.cell_types).savefig(draft)
+    if arena is not None:
+        render_patterns(load_protocol(to / "protocol.yaml"), [one.goal.name for one in found], to, arena, asked.screen)
+    typer.echo(f"{len(found)} stimuli in {to}, a picture of them in {to / 'stimuli.png'}")
