@@ -59,7 +59,9 @@ def test_a_rig_gets_patterns(run: Run, tmp_path: Path) -> None:
     ask(run, *options)
     pattern = decode_pattern((tmp_path / "strongest_lc11.pat").read_bytes())
     assert pattern.codes.shape[1:] == (40, 120)
-    assert len(pattern.codes) == read_movie(tmp_path / "strongest_lc11.mp4").n_frames
+    positions = pd.read_csv(tmp_path / "strongest_lc11_positions.csv")
+    assert positions.x.max() == len(pattern.codes) - 1
+    assert len(positions) >= read_movie(tmp_path / "strongest_lc11.mp4").n_frames
 
 
 def test_cell_types_are_all_but_the_other_unless_said(run: Run, tmp_path: Path) -> None:
