@@ -30,8 +30,9 @@ AT_A_GLANCE = {
     "square_dsi": "DSI, square",
     "size_threshold_deg": "loom threshold (°)",
     "on_off_index": "ON–OFF index",
+    "dark_field_diameter_deg": "dark field (°)",
     "latency_s": "latency (s)",
-    "size_adaptation": "adaptation",
+    "square_adaptation": "adaptation",
 }
 """Numbers in the table at the top, with their headings."""
 AT_EDGE = 1e-6
@@ -178,7 +179,7 @@ def written(number: Number) -> list[str]:
         if not np.isfinite(mean):
             found.append("–")
             continue
-        text = f"{mean:.3g}".replace("-", "−")
+        text = (f"{mean:.3g}" if number.unit else f"{mean:.2f}").replace("-", "−")
         if number.ends is not None and len(number.values) == 1:
             low, high = number.ends
             text = f"≤ {text}" if mean <= low * (1 + AT_EDGE) else f"≥ {text}" if mean >= high * (1 - AT_EDGE) else text
@@ -251,6 +252,6 @@ def _map_figure(found: Map, examined: Examined) -> Any:  # noqa: ANN401 - a figu
         fields[name] = Field(found.values[:, i].mean(0), outline)
     axes = MapAxes(
         *(found.across.label, found.up.label, found.across.values.tolist(), found.up.values.tolist()),
-        *(found.response, found.signed),
+        *(found.response, found.signed, found.series[:1].upper() + found.series[1:]),
     )
     return maps_by_type(fields, axes)

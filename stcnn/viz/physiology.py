@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ MOST_ACROSS = 5
 """Panels side by side."""
 LEAST_FOR_BAND = 3
 """Members from which on a band shows the interval of their mean; two have one that is wider than any axis."""
-BAR = "Measured: dots, mean over neurons with its 95 % interval."
+MOST_MARKERS = 20
+"""Values above which they are joined by a line alone."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,11 @@ def curves_by_type(lines: Mapping[str, Sequence[Line]], scale: Scale, theme: The
             axes.set_title(cell_type)
         for axes in grid.ravel()[len(lines) :]:
             axes.set_visible(False)
-        _label(grid, len(lines), scale)
+        _label(figure, grid, scale.xlabel, scale.ylabel)
         if names != [""]:
-            grid[0, -1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.2)
+            grid[0, n_columns - 1].legend(
+                loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, handlelength=1.2
+            )
     return figure
 
 
@@ -96,7 +100,8 @@ def _draw_line(axes: Axes, line: Line, colour: str, theme: Theme) -> None:
     if len(line.members) >= LEAST_FOR_BAND:
         half = half_of_mean(line.members)
         axes.fill_between(line.x, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
-    axes.plot(line.x, mean, color=colour, marker="o", ms=2.2, label=line.series or "_only")
+    marker = "o" if len(line.x) <= MOST_MARKERS else ""
+    axes.plot(line.x, mean, color=colour, marker=marker, ms=2.2, label=line.series or "_only")
     if line.measured is not None:
         there = np.isfinite(line.measured[:, 0])
         where, half = line.measured[there].T
@@ -120,13 +125,12 @@ def _finish(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
     axes.tick_params(labelsize=7)
 
 
-def _label(grid: NDArray[np.object_], n_panels: int, scale: Scale) -> None:
-    n_columns = grid.shape[1]
-    for row in grid[:, 0]:
-        row.set_ylabel(scale.ylabel, fontsize=8)
-    for place, axes in enumerate(grid.ravel()[:n_panels]):
-        if place + n_columns >= n_panels:
-            axes.set_xlabel(scale.xlabel, fontsize=8)
+def _label(figure: Figure, grid: NDArray[np.object_], xlabel: str, ylabel: str) -> None:
+    """Write the labels of the axes once for all panels."""
+    left, right = grid[-1, 0].get_position(), grid[0, -1].get_position()
+    height_in = figure.get_figheight()
+    figure.supxlabel(xlabel, fontsize=8, x=(left.x0 + right.x1) / 2, y=0.08 / height_in)
+    figure.supylabel(ylabel, fontsize=8, y=(left.y0 + right.y1) / 2, x=0.08 / figure.get_figwidth())
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,7 @@ class MapAxes:
         y: values of the vertical parameter, ``(V,)``.
         scale: what the colours mean.
         signed: whether zero is pale, in the middle.
+        heading: of the figure.
     """
 
     xlabel: str
@@ -161,6 +166,7 @@ class MapAxes:
     y: Sequence[float]
     scale: str
     signed: bool = False
+    heading: str = ""
     _most_ticks: int = field(default=8, repr=False)
 
     def ticks(self, values: Sequence[float]) -> tuple[list[int], list[str]]:
@@ -182,17 +188,33 @@ def maps_by_type(fields: Mapping[str, Field], axes_of: MapAxes, theme: Theme = L
     n_rows = -(-len(fields) // n_columns)
     height_in = float(np.clip(1.5 * len(axes_of.y) / len(axes_of.x), 1.1, 2.0))
     with themed(theme):
-        margins = Margins(left=0.7, right=0.75, across=0.85, bottom=0.55, down=0.65)
+        margins = Margins(
+            left=0.75, right=0.75, across=0.85, bottom=0.55, down=0.55, top=0.55 if axes_of.heading else 0.3
+        )
         figure, grid = panels(n_rows, n_columns, (1.5, height_in), margins)
         for axes, (title, found) in zip(grid.ravel(), fields.items(), strict=False):
             _draw_map(axes, found, axes_of, theme)
             axes.set_title(title)
         for axes in grid.ravel()[len(fields) :]:
             axes.set_visible(False)
-        _label(grid, len(fields), Scale(axes_of.xlabel, axes_of.ylabel))
+        _label(figure, grid, axes_of.xlabel, axes_of.ylabel)
+        if axes_of.heading:
+            figure.text(
+                margins.left / figure.get_figwidth(), 1 - 0.2 / figure.get_figheight(), axes_of.heading, va="bottom"
+            )
         last = grid[0, -1] if n_rows > 1 or len(fields) == n_columns else grid[0, len(fields) - 1]
         last.text(1.42, 0.5, axes_of.scale, transform=last.transAxes, rotation=90, va="center", fontsize=7)
     return figure
+
+
+def borders(cells: NDArray[np.bool_]) -> Array:
+    """Return the sides of chosen cells ``(V, W)`` that other cells do not share, from point to point, ``(n, 2, 2)``."""
+    around = np.pad(cells, 1)
+    upright = np.argwhere(around[1:-1, 1:] != around[1:-1, :-1])
+    level = np.argwhere(around[1:, 1:-1] != around[:-1, 1:-1])
+    sides = [((x - 0.5, y - 0.5), (x - 0.5, y + 0.5)) for y, x in upright]
+    sides += [((x - 0.5, y - 0.5), (x + 0.5, y - 0.5)) for y, x in level]
+    return np.array(sides, float).reshape(-1, 2, 2)
 
 
 def _draw_map(axes: Axes, found: Field, axes_of: MapAxes, theme: Theme) -> None:
@@ -206,7 +228,7 @@ def _draw_map(axes: Axes, found: Field, axes_of: MapAxes, theme: Theme) -> None:
     axes.tick_params(labelsize=7, length=2)
     axes.spines[:].set_visible(False)
     if found.outline is not None and found.outline.any():
-        axes.contour(found.outline.astype(float), levels=[0.5], colors=theme.ink, linewidths=0.9)
+        axes.add_collection(LineCollection(borders(found.outline), colors=theme.ink, linewidths=0.9))
     bar = axes.inset_axes((1.05, 0, 0.06, 1))
     axes.figure.colorbar(picture, cax=bar, ticks=MaxNLocator(4, symmetric=axes_of.signed))
     bar.tick_params(labelsize=6, length=2)

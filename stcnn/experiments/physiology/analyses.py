@@ -6,13 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from stcnn.errors import ConfigError, nearest
+from stcnn.experiments.physiology.adaptation import adaptation
 from stcnn.experiments.physiology.bench import Bench
 from stcnn.experiments.physiology.contrast import contrast
 from stcnn.experiments.physiology.curves import Result
 from stcnn.experiments.physiology.direction import direction
 from stcnn.experiments.physiology.flicker import flicker
+from stcnn.experiments.physiology.gradient_field import gradient_field
 from stcnn.experiments.physiology.gratings import gratings
+from stcnn.experiments.physiology.invariance import invariance
+from stcnn.experiments.physiology.latency import latency
 from stcnn.experiments.physiology.looming import looming
+from stcnn.experiments.physiology.noise_field import noise_field
 from stcnn.experiments.physiology.polarity import polarity
 from stcnn.experiments.physiology.size import size
 from stcnn.experiments.physiology.speed import speed
@@ -51,6 +56,24 @@ ANALYSES = {
     "polarity": Analysis("ON and OFF", "Dark and bright squares of the same contrast, by their side.", polarity),
     "flicker": Analysis("Flicker", "A disc of 15° between black and white, for two seconds.", flicker),
     "gratings": Analysis("Gratings", "Sine gratings that drift rightward, by period and temporal frequency.", gratings),
+    "noise_field": Analysis(
+        "Field by noise",
+        "Mean activity after dark (bright) checks of sparse noise at each place, less that of all: at the lag of the "
+        "strongest cell, and azimuth by lag through its row. Outlined: significant.",
+        noise_field,
+    ),
+    "gradient_field": Analysis(
+        "Field by gradient",
+        "Change of the voltage by small contrast around grey. Red: it rises with brightness; blue: it falls.",
+        gradient_field,
+    ),
+    "latency": Analysis("Latency", "dF/F above grey of discs that flash for half a second at time 0.", latency),
+    "adaptation": Analysis(
+        "Adaptation",
+        "Peak of the activity when a 9° square passes every second, a disc looms every two.",
+        adaptation,
+    ),
+    "invariance": Analysis("Invariance", "Size tuning when something else about the squares changes.", invariance),
 }
 """Name of each analysis, in the order of the page, to what it is."""
 

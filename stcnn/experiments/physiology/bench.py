@@ -15,6 +15,7 @@ from stcnn.experiments.physiology.objects import LOOM, disc, rectangle, square
 from stcnn.experiments.physiology.subject import Answer, Subject, Values
 from stcnn.experiments.physiology.tuning_numbers import LEAST_SHARE
 from stcnn.experiments.responses import between_grey
+from stcnn.movie import Movie
 from stcnn.stimuli import Screen, render
 
 BEFORE_S = 0.5
@@ -42,12 +43,10 @@ class Bench:
     Args:
         subject: what is asked.
         screen: size, resolution, frame rate and grey of the recordings that it knows.
-        on_stimulus: is told how many stimuli have been shown.
     """
 
     subject: Subject
     screen: Screen
-    on_stimulus: Callable[[int], None] = lambda _: None
     _answers: dict[str, Answer] = field(default_factory=dict)
 
     @property
@@ -82,10 +81,12 @@ class Bench:
         """
         key = repr(sorted(stimulus.items()))
         if key not in self._answers:
-            movie = between_grey(render(self.screen, dict(stimulus)), BEFORE_S, AFTER_S)
-            self._answers[key] = self.subject.answer(movie)
-            self.on_stimulus(len(self._answers))
+            self._answers[key] = self.show(render(self.screen, dict(stimulus)))
         return self._answers[key]
+
+    def show(self, movie: Movie) -> Answer:
+        """Return the answers to a movie between grey; they are not kept."""
+        return self.subject.answer(between_grey(movie, BEFORE_S, AFTER_S))
 
     def read(self, stimuli: Sequence[Stimulus], read: Read = peak_dff) -> Values:
         """Return one number of the answer to each stimulus, ``(M, N, V)``."""

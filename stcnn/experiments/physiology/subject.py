@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from stcnn.errors import DataError
+from stcnn.experiments.receptive_field import receptive_fields
 from stcnn.movie import Movie
 from stcnn.nn.calcium import rectified
 from stcnn.nn.model import STCNN
+from stcnn.stimuli import Screen
 
 Values = NDArray[np.float64]
 
@@ -78,6 +80,18 @@ class Models:
     def n_members(self) -> int:
         """Number of models."""
         return len(self.members)
+
+    def gradients(self, screen: Screen, lags_s: float) -> Values:
+        """Return the gradient of every member's voltage by contrast, ``(M, N, K, Y, X)``, lag 0 first.
+
+        Args:
+            screen: its size and frame rate.
+            lags_s: how far back to look.
+        """
+        found = [
+            receptive_fields(model, screen.rate_hz, shape_px=screen.shape_px, lags_s=lags_s) for model in self.members
+        ]
+        return np.stack([np.stack([fields[name] for name in self.cell_types]) for fields in found]).astype(float)
 
     def answer(self, movie: Movie) -> Answer:
         """Return the answers of every member to a movie, after two seconds of grey.
