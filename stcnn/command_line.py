@@ -9,6 +9,7 @@ from stcnn.config import from_command_line
 from stcnn.shortage import leave_without_memory, sentence_of
 from stcnn.sweep.multirun import DRY_RUN, is_multirun, sweep_of
 from stcnn.training_help import print_help
+from stcnn.version import __version__
 
 HELP = {"-h", "--help"}
 
@@ -19,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if HELP & set(words):
             print_help([word for word in words if not word.startswith("-")])
+            return 0
+        if "--version" in words:
+            print(f"stcnn {__version__}")
             return 0
         if is_multirun(words):
             return _several(words)

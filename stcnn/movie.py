@@ -113,6 +113,12 @@ class Movie:
     track: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
+    def __repr__(self) -> str:
+        shown = f"{self.parameters['kind']}, " if "kind" in self.parameters else ""
+        rows, columns = self.frames.shape[1:]
+        size = f"{self.n_frames} frames of {rows} x {columns} px at {self.rate_hz:g} Hz, {self.deg_per_px:g} deg/px"
+        return f"Movie({shown}{size}, onset {self.onset_s:g} s)"
+
     def __post_init__(self) -> None:
         later = is_read_later(self.frames)
         frames = self.frames if later else np.asarray(self.frames)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from stcnn import cli, folders
+from stcnn import cli, command_line, folders
 from stcnn.errors import FileError
 from stcnn.version import __version__
 
@@ -46,8 +46,10 @@ def test_help_does_not_wait_for_pytorch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_version_and_short_help():
+def test_version_and_short_help(capsys: pytest.CaptureFixture[str]):
     assert CliRunner().invoke(cli.app, ["--version"]).output == f"stcnn {__version__}\n"
+    assert command_line.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"stcnn {__version__}\n"
     for command in ([], ["runs"], ["data", "check"], ["predict"]):
         assert "Usage" in CliRunner().invoke(cli.app, [*command, "-h"]).output
 

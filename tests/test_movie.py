@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from stcnn import example_run
 from stcnn.errors import ShapeError
 from stcnn.movie import Movie
 
@@ -45,3 +46,14 @@ def test_a_movie_of_more_than_256_grey_values_stays_as_it_is() -> None:
 def test_luminance_that_cannot_be_is_a_sentence_and_no_warning(values: list[float], sentence: str) -> None:
     with pytest.raises(ShapeError, match=sentence):
         Movie(np.full((4, 3, 2), values, np.float32), 60.0)
+
+
+def test_movies_recordings_and_data_sets_are_told_in_a_line() -> None:
+    run = example_run()
+    data = run.dataset()
+    movie = data.movies["rectangle_9x9"]
+    assert repr(movie) == "Movie(moving_rectangle, 122 frames of 83 x 83 px at 60 Hz, 1 deg/px, onset 0.5 s)"
+    assert repr(data.recordings[0]).startswith("Recording(lc11 lc11_0_0, ")
+    types = "lc11 (10), lc15 (10), lplc2 (10)"
+    counts = f"720 recordings of 30 neurons, {len(data.movies)} movies"
+    assert repr(data) == f"Dataset({counts}; neurons by cell type: {types})"

@@ -61,6 +61,11 @@ class Dataset:
     notes: tuple[str, ...] = ()
     require_unchanged: Callable[[], None] = _nothing
 
+    def __repr__(self) -> str:
+        types = ", ".join(f"{name} ({len(neurons)})" for name, neurons in self.neurons.items())
+        counts = f"{len(self.table)} recordings of {sum(map(len, self.neurons.values()))} neurons"
+        return f"Dataset({counts}, {len(self.movies)} movies; neurons by cell type: {types})"
+
     @classmethod
     def of(
         cls,

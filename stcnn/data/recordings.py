@@ -57,6 +57,11 @@ class Recording:
     position_deg: tuple[float, float] = (float("nan"), float("nan"))
     repeats: NDArray[np.float32] | None = None
 
+    def __repr__(self) -> str:
+        trials = f"{len(self.trials)} trials, " if len(self.trials) > 1 else ""
+        samples = f"{len(self.trace)} samples at {self.rate_hz:g} Hz"
+        return f"Recording({self.cell_type} {self.neuron}, {self.stimulus}: {trials}{samples})"
+
     def __post_init__(self) -> None:
         for what in ("cell_type", "neuron", "stimulus", "animal", "session"):
             require_name(getattr(self, what), what.replace("_", " "))

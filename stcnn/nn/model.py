@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import pandas as pd
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -19,6 +20,7 @@ from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.placed_network import PlacedNetwork
 from stcnn.nn.population import Population
 from stcnn.nn.response import Response, Traces
+from stcnn.nn.summary_table import summary_table
 
 PUBLISHED_RATE_HZ = 180.0
 
@@ -38,6 +40,10 @@ class STCNN(PlacedNetwork):
     ) -> None:
         super().__init__(config, population, deg_per_px, core)
         self.reused_streams = ReusedStreams()
+
+    def summary(self) -> pd.DataFrame:
+        """Return a table of the parts: lattice, channels and trained values (:mod:`stcnn.nn.summary_table`)."""
+        return summary_table(self)
 
     def stream(self, at: tuple[float, float] | None = None, **options: Any) -> Stream:
         """Open the model for frames that come one at a time: ``stream.step(frame)``.

@@ -20,7 +20,6 @@ from stcnn.nn.eye import Eye
 from stcnn.nn.frames import Frames, as_clips, as_source
 from stcnn.nn.hidden_stack import HiddenStack
 from stcnn.nn.inference.grey import GreyStates, evaluate
-from stcnn.nn.lattices.lattice import within
 from stcnn.nn.lattices.map_lattice import MapLattice
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.past import require_past
@@ -30,6 +29,7 @@ from stcnn.nn.response import NetworkOutput
 from stcnn.nn.size import require_size
 from stcnn.nn.stack.column_sampling import sample_columns
 from stcnn.nn.stack.problem import Clips
+from stcnn.nn.summary_table import n_trained
 
 
 class Network(nn.Module):
@@ -71,13 +71,7 @@ class Network(nn.Module):
     @property
     def n_trained(self) -> int:
         """Number of values that are trained, without those outside the windows of a lattice's kernels."""
-        found = 0
-        for part in self.modules():
-            mask = getattr(part, "mask", None)
-            for values in part.parameters(recurse=False):
-                if values.requires_grad:
-                    found += values.numel() if mask is None else int(within(mask, torch.ones_like(values)).sum())
-        return found
+        return n_trained(self)
 
     def for_picture(self, shape_px: tuple[int, int], deg_per_px: float | None = None) -> Self:
         """Return the network as it sees pictures of a size: itself, unless its lattice follows the picture.

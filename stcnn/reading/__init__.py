@@ -13,7 +13,7 @@ import"), and raises a :class:`~stcnn.errors.FileError` whose sentence names bot
 ``read_parquet``       a table with the types of its columns
 ``read_npy``           an array of numbers, mapped into memory if wanted
 ``open_npz``           arrays by name
-``open_hdf5``          an HDF5 file; ``hdf5_array`` finds an array in it
+``open_hdf5``          an HDF5 file; ``hdf5_array`` finds an array in it, ``hdf5_item`` anything
 ``read_mat``           variables of a MATLAB file, as plain values
 ``load_tensors``       a ``.pt`` file of plain tensors; ``load_weights`` a ``.safetensors`` file
 ``sha256_of``          the checksum of a file
@@ -34,7 +34,7 @@ from stcnn.reading.faults import (
     require_room,
     require_stored,
 )
-from stcnn.reading.hdf5 import hdf5_array, open_hdf5
+from stcnn.reading.hdf5 import hdf5_array, hdf5_item, open_hdf5
 from stcnn.reading.matlab import read_mat
 from stcnn.reading.tables import numbers, read_csv, read_parquet, texts, whole_numbers
 from stcnn.reading.tensors import load_tensors, load_weights, plain_numbers, require_weights
@@ -45,6 +45,7 @@ __all__ = [
     "Archive",
     "core_value",
     "hdf5_array",
+    "hdf5_item",
     "load_tensors",
     "load_weights",
     "memory_limit",

@@ -29,6 +29,26 @@ def open_hdf5(path: str | Path, what: str = "an HDF5 file") -> Iterator[h5py.Fil
         yield file
 
 
+def hdf5_item(file: h5py.Group, name: str, what: str) -> h5py.Group | h5py.Dataset | None:
+    """Return the group or array at a path below an open file or group; None where there is none.
+
+    ``file.get(name)`` would follow a link to another file, which may be a pipe that nobody writes to.
+
+    Args:
+        file: the file, or a group in it.
+        name: of what is looked for.
+        what: what is expected there.
+
+    Raises:
+        FileError: it lies in another file, or cannot be read.
+    """
+    where = f"'{readable(name)}' in {file.file.filename}"
+    if not _is_inside(file, name, where, what):
+        return None
+    with reading(where, what):
+        return file[name]
+
+
 def hdf5_array(
     file: h5py.Group, name: str, what: str = "an array", *, kinds: str = NUMBERS, ndim: Rank = None
 ) -> h5py.Dataset:
@@ -46,9 +66,10 @@ def hdf5_array(
         ShapeError: it holds other values, or has another rank.
     """
     where = f"'{readable(name)}' in {file.file.filename}"
-    _require_inside(file, name, where, what)
+    found = hdf5_item(file, name, what)
+    if found is None:
+        raise FileError(f"there is no {where}", expected=what, remedy="correct its name or the file")
     with reading(where, what):
-        found = file[name]
         if not isinstance(found, h5py.Dataset):
             raise FileError(f"{where} is a group", expected=what)
         if found.external or (found.is_virtual and any(source.file_name != "." for source in found.virtual_sources())):
@@ -76,8 +97,8 @@ def hdf5_array(
     return found
 
 
-def _require_inside(file: h5py.Group, name: str, where: str, what: str) -> None:
-    """Follow a name step by step, soft links included, and refuse a step into another file."""
+def _is_inside(file: h5py.Group, name: str, where: str, what: str) -> bool:
+    """Follow a name step by step, soft links included; refuse a step into another file."""
     group = file
     waiting = [part for part in name.split("/") if part]
     steps = 0
@@ -87,7 +108,7 @@ def _require_inside(file: h5py.Group, name: str, where: str, what: str) -> None:
             steps += 1
             link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
             if link is None or steps > _STEPS:
-                raise FileError(f"there is no {where}", expected=what)
+                return False
             if isinstance(link, h5py.ExternalLink):
                 raise FileError(f"{where} lies in another file, {readable(link.filename)}", expected=what)
             if isinstance(link, h5py.SoftLink):
@@ -95,3 +116,4 @@ def _require_inside(file: h5py.Group, name: str, where: str, what: str) -> None:
                 waiting = [*(p for p in link.path.split("/") if p), *waiting]
             else:
                 group = group[part]
+    return True

@@ -8,7 +8,7 @@ is nested too deeply) is None. Sizes are judged before memory is taken.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -19,12 +19,14 @@ import scipy.io
 from stcnn.errors import FileError
 from stcnn.reading.arrays import NUMBERS
 from stcnn.reading.faults import reading, require_file, require_room
-from stcnn.reading.hdf5 import hdf5_array, open_hdf5
+from stcnn.reading.hdf5 import hdf5_array, hdf5_item, open_hdf5
 
 HDF5_AT = 512
 """Where the HDF5 content of a file of version 7.3 begins."""
 COMPRESSED = 15
 """Type of an element that is compressed (MAT-File Level 5)."""
+ELEMENTS = range(1, 19)
+"""Types of an element; zero is none (MAT-File Level 5, table of data types)."""
 HEADER_BYTES = 128
 DEEPEST = 8
 """Structs and cells inside each other."""
@@ -71,12 +73,19 @@ def _plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - whatever MATLAB
 
 
 def _expanded(path: Path, size: int) -> int:
-    """Return how many bytes the elements of a file take, without keeping them."""
+    """Return how many bytes the elements of a file take, without keeping them.
+
+    Raises:
+        FileError: between them is something else, zeros for instance.
+    """
     total = 0
     with path.open("rb") as file:
         order: Literal["big", "little"] = "big" if file.read(HEADER_BYTES)[126:128] == b"MI" else "little"
         while file.tell() + 8 <= size:
             kind, n_bytes = (int.from_bytes(file.read(4), order) for _ in range(2))
+            if kind not in ELEMENTS:
+                found = f"{path} has at byte {file.tell() - 8} no element of a MAT-file"
+                raise FileError(found, remedy="copy the file again")
             end = min(file.tell() + n_bytes, size)
             if kind == COMPRESSED:
                 total += _inflated(file, end)
@@ -100,20 +109,23 @@ def _inflated(file: BinaryIO, end: int) -> int:
 
 def _of_hdf5(path: str | Path, names: Sequence[str], what: str) -> dict[str, Any]:
     with open_hdf5(path, what) as file:
-        return {name: _of_node(file, name, what) for name in names if name in file}
+        left = iter(range(MOST_CELLS))
+        return {name: _of_node(file, name, what, left) for name in names if name in file}
 
 
-def _of_node(group: h5py.Group, name: str, what: str, depth: int = 0) -> Any:  # noqa: ANN401
-    """Return a value of a file of version 7.3."""
-    node = group.get(name)
+def _of_node(group: h5py.Group, name: str, what: str, left: Iterator[int], depth: int = 0) -> Any:  # noqa: ANN401
+    """Return a value of a file of version 7.3; ``left`` has an item for each that may still be read."""
+    node = hdf5_item(group, name, what)
+    if next(left, None) is None:
+        raise FileError(f"{group.file.filename} has more than {MOST_CELLS} values in cells and structs", expected=what)
     if depth > DEEPEST or (isinstance(node, h5py.Dataset) and node.dtype.kind not in NUMBERS + "O"):
         return None
     if isinstance(node, h5py.Group):
-        return {inner: _of_node(node, inner, what, depth + 1) for inner in node}
+        return {inner: _of_node(node, inner, what, left, depth + 1) for inner in node}
     if isinstance(node, h5py.Dataset) and node.dtype == h5py.ref_dtype:
         if node.size > MOST_CELLS:
             raise FileError(f"{name} in {group.file.filename} has {node.size} cells", expected=what)
-        return [_of_node(group.file, group.file[one].name, what, depth + 1) for one in node[()].ravel()]
+        return [_of_node(group.file, group.file[one].name, what, left, depth + 1) for one in node[()].ravel()]
     values = hdf5_array(group, name, what)
     kind = values.attrs.get("MATLAB_class", b"")
     if values.attrs.get("MATLAB_empty", 0):

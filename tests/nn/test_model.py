@@ -216,3 +216,12 @@ def test_weights_are_folded_once_until_one_of_them_changes(model: STCNN, monkeyp
     assert not np.array_equal(first.voltage["lc4"], changed.voltage["lc4"])
     assert model.respond(movie, start="steady").voltage["lc4"].shape == first.voltage["lc4"].shape
     assert made == [60.0] * 3
+
+
+def test_a_table_of_its_parts_counts_every_trained_value(model: STCNN) -> None:
+    table = model.summary()
+    trained = table["trained"]
+    assert trained["all"] == trained[:-1].sum() == model.n_trained
+    layers = [f"hidden layer {i + 1}" for i in range(len(list(model.hidden)))]
+    assert list(table.index) == ["eye", *layers, "readout lc11", "readout lc4", "calcium", "all"]
+    assert (table["rows"]["eye"], table["columns"]["eye"]) == model.eye.config.lattice

@@ -27,7 +27,7 @@ from stcnn.data.importers.movies import MakeMovie, movies_from_specs
 from stcnn.data.importers.sample_times import sample_times
 from stcnn.data.importers.sessions import Session, SessionConfig, chosen_rois, read_onsets
 from stcnn.errors import DataError, ShapeError
-from stcnn.reading import hdf5_array, open_hdf5
+from stcnn.reading import hdf5_array, hdf5_item, open_hdf5
 
 WHAT = "results saved by CaImAn's CNMF.save"
 
@@ -59,7 +59,7 @@ def open_caiman(config: CaimanConfig, make_movie: MakeMovie, /) -> Dataset:
         n_neurons, n_frames = hdf5_array(estimates, "C", "traces (neurons, frames)", ndim=2).shape
         accepted = _accepted(estimates, n_neurons, path)
         rows = _rows_of_dff(estimates, (n_neurons, n_frames), accepted, path)
-        if _is_array(estimates.get("YrA")):
+        if _has_array(estimates, "YrA"):
             _require_shape(estimates, "YrA", (n_neurons, n_frames), path)
         rate_hz = config.rate_hz or _rate(file, path)
         notes = list(_notes(estimates, rows, accepted, path))
@@ -81,7 +81,7 @@ def _accepted(estimates: h5py.Group, n_neurons: int, path: Path) -> list[int] | 
     Raises:
         ShapeError: they are neither, or there is no such component.
     """
-    if not _is_array(estimates.get("idx_components")):
+    if not _has_array(estimates, "idx_components"):
         return None
     values = np.asarray(hdf5_array(estimates, "idx_components", "numbers of components", ndim=1)[:])
     if values.dtype == bool:
@@ -106,7 +106,7 @@ def _rows_of_dff(
     Raises:
         ShapeError: its rows are neither all components nor the accepted ones, or its length is another.
     """
-    if not _is_array(estimates.get("F_dff")):
+    if not _has_array(estimates, "F_dff"):
         return None
     found = hdf5_array(estimates, "F_dff", "dF/F (neurons, frames)", ndim=2).shape
     if found == shape:
@@ -127,7 +127,7 @@ def _notes(
     estimates: h5py.Group, rows: Mapping[int, int] | None, accepted: list[int] | None, path: Path
 ) -> Iterator[str]:
     if rows is None:
-        source = "C + YrA" if _is_array(estimates.get("YrA")) else "C"
+        source = "C + YrA" if _has_array(estimates, "YrA") else "C"
         yield f"{path}: there is no F_dff; dF/F was made from {source}, which lacks the background."
     if accepted is None:
         yield f"{path}: idx_components does not say which components are accepted; all were taken."
@@ -146,7 +146,7 @@ class _Estimates:
             if self.rows is not None:
                 return np.asarray(estimates["F_dff"][self.rows[number]], np.float32)
             trace = np.asarray(estimates["C"][number], np.float64)
-            if _is_array(estimates.get("YrA")):
+            if _has_array(estimates, "YrA"):
                 trace = trace + estimates["YrA"][number]
         return delta_f_over_f(trace, None, self.rate_hz, self.dff, f"{self.path}, neuron {number}")
 
@@ -159,19 +159,20 @@ def _estimates(path: Path) -> Iterator[tuple[h5py.File, h5py.Group]]:
         DataError: it has none.
     """
     with open_hdf5(path, WHAT) as file:
-        estimates = file.get("estimates")
+        estimates = hdf5_item(file, "estimates", WHAT)
         if not isinstance(estimates, h5py.Group) or "C" not in estimates:
             raise DataError(f"{path} has no 'estimates/C'", expected=WHAT)
         yield file, estimates
 
 
-def _is_array(value: object) -> bool:
+def _has_array(estimates: h5py.Group, name: str) -> bool:
     """CaImAn writes None as the text "NoneType" where an array would be."""
+    value = hdf5_item(estimates, name, WHAT)
     return isinstance(value, h5py.Dataset) and bool(value.shape) and value.dtype.kind in "fiub"
 
 
 def _rate(file: h5py.File, path: Path) -> float:
-    rate = file.get("params/data/fr")
+    rate = hdf5_item(file, "params/data/fr", "imaging frames per second")
     value = np.asarray(rate[()]) if isinstance(rate, h5py.Dataset) and rate.size == 1 else np.array("")
     if value.dtype.kind not in "fiu" or not np.isfinite(value).all() or not (value > 0).all():
         found = "" if rate is None else " that is a rate"

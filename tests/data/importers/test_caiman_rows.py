@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,16 @@ def test_rows_are_those_of_the_accepted_components(
 def test_rows_of_another_number_are_a_sentence(rows: list[int], accepted: Any, sentence: str, tmp_path: Path) -> None:  # noqa: ANN401
     with pytest.raises(StcnnError, match=sentence):
         imported(tmp_path, rows, accepted)
+
+
+@pytest.mark.parametrize(
+    "name", ["estimates", "estimates/C", "estimates/F_dff", "estimates/idx_components", "params", "params/data/fr"]
+)
+def test_what_lies_in_another_file_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    imported(tmp_path, [0, 1, 2, 3], [0, 1])
+    os.mkfifo(tmp_path / "pipe")
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        del file[name]
+        file[name] = h5py.ExternalLink("pipe", "/x")
+    with pytest.raises(StcnnError, match="lies in another file, pipe"):
+        opened(tmp_path, SUITE2P | {"kind": "caiman", "path": "x.h5"})

@@ -89,6 +89,15 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read_mat_pattern(tmp_path / "noise.mat")
 
 
+def test_zeros_behind_a_pattern_are_refused_and_not_walked_through(tmp_path: Path) -> None:
+    path = written(tmp_path / "long.mat", Pats=np.zeros((16, 16, 2)), gs_val=2.0)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FileError, match=f"has at byte {size} no element of a MAT-file"):
+        read_mat_pattern(path)
+
+
 def test_a_file_that_inflates_beyond_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bomb.mat"
     write_mat_pattern(Pattern(np.zeros((400, 8, 800), np.uint8), 2, "G3"), path)
