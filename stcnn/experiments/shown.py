@@ -88,11 +88,11 @@ def show(
             raise DataError(f"the model has no cell type '{name}'", remedy=remedy)
     index = [model.cell_types.index(name) for name in types]
     by_movie = batching.kind == "movies"
-    reach = int(reach_deg // spacing_deg(model))
+    reach = _reach_columns(model, reach_deg)
     if by_movie:
         recorded_deg = torch.from_numpy(recorded_places(dataset))
         model = model.reaching(torch.cat([recorded_deg - reach_deg, recorded_deg + reach_deg]))
-    looked_at = max(model.config.eye.lattice) if by_movie else reach
+    looked_at = max(model.config.eye.lattice) if by_movie else max(reach)
     rows, columns = (
         torch.arange(max(-c, -looked_at), min(n - c, looked_at + 1))
         for c, n in zip(model.readouts.centre, model.config.eye.lattice, strict=True)
@@ -104,11 +104,19 @@ def show(
         for row in range(len(batch.item)):
             place = index[int(batch.cell_type[row])]
             sits = torch.zeros(2) if batch.place_deg is None else model.config.eye.in_columns(batch.place_deg[row])
-            near = [_near(axis - at, reach) for axis, at in zip((rows, columns), sits, strict=True)]
+            near = [_near(axis - at, far) for axis, at, far in zip((rows, columns), sits, reach, strict=True)]
             drive = found[:, batch.clip[row], near[0][0], near[1][0], place].clone()
             duration_s = float(batch.weight[row].sum()) / float(dataset.table.rate_hz.iloc[int(batch.item[row])])
             shown.append(Shown(drive, near[0][1], near[1][1], _single(batch, row), place, duration_s))
     return shown
+
+
+def _reach_columns(model: STCNN, reach_deg: float) -> tuple[int, int]:
+    """Return how many rows and columns of the lattice hold all places within reach, in azimuth and in elevation."""
+    spacing_deg(model)  # where places are not alike, it says so
+    corners_deg = reach_deg * torch.tensor([[1.0, 1.0], [1.0, -1.0]], dtype=torch.float64)
+    rows, columns = (model.config.eye.in_columns(corners_deg).abs().amax(0) + 1e-9).floor().int().tolist()
+    return rows, columns
 
 
 def _near(away: Tensor, reach: int) -> tuple[slice, Tensor]:

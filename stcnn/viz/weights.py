@@ -114,6 +114,16 @@ def cell_tiles(weights: Array, cells: Array) -> tuple[list[Array], Array]:
     return polygons, np.concatenate(values)
 
 
+def tile_size_deg(layer: LayerWeights) -> tuple[float, float]:
+    """Return width and height of what the columns of a tile stand for."""
+    height, width = layer.weights.shape[2:]
+    if layer.cells is None:
+        return width * layer.spacing_deg, height * layer.spacing_deg
+    found_deg = layer.cells[np.isfinite(layer.weights).any((0, 1))]
+    across_deg, high_deg = (found_deg.max((0, 1)) - found_deg.min((0, 1))).tolist()
+    return across_deg, high_deg
+
+
 def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> ScalarMappable:
     weights = layer.weights
     rows = list(layer.outputs)
@@ -136,8 +146,8 @@ def _draw_tiles(axes: Axes, layer: LayerWeights, limit: float) -> ScalarMappable
     axes.set_yticks((height + 1) * np.arange(n_rows) + (height - 1) / 2, rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    tile_deg = width * layer.spacing_deg
-    axes.set(title=layer.title, xlabel=f"{across}; tile {tile_deg:g}° × {tile_deg:g}°")
+    across_deg, high_deg = tile_size_deg(layer)
+    axes.set(title=layer.title, xlabel=f"{across}; tile {across_deg:.3g}° × {high_deg:.3g}°")
     axes.set_ylabel("output" if n_rows > 1 else "")
     return picture
 

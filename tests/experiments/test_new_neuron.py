@@ -23,12 +23,13 @@ PLANTED = NeuronFit(elevation_deg=3.0, azimuth_deg=-1.0, scale=2.0, gain=0.7, of
 
 
 @cache
-def core() -> STCNN:
+def core(kind: str = "square") -> STCNN:
     """A network of wide rectification, so that scale and gain differ, on a lattice finer than its movies."""
     torch.manual_seed(3)
     config = ModelConfig.model_validate(
         {
-            "eye": {"lattice": [9, 9], "column_spacing_deg": 2.0, "acceptance_fwhm_deg": 3.0},
+            "eye": {"lattice": [9, 9], "column_spacing_deg": 2.0, "acceptance_fwhm_deg": 3.0}
+            | {"arrangement": {"kind": kind}},
             "hidden": {"channels": [3, 3], "kernel_columns": 3, "norm": {"kind": "none"}, "weight_init": 12.0},
             "cell_types": {"default": {"window_columns": 3}},
         }
@@ -36,14 +37,14 @@ def core() -> STCNN:
     return STCNN(config, Population(neurons={"lc4": ("1",), "lc11": ("1",)})).eval()
 
 
-def recordings(noise_dff: float = 0.0, fit: NeuronFit = PLANTED) -> Dataset:
+def recordings(noise_dff: float = 0.0, fit: NeuronFit = PLANTED, kind: str = "square") -> Dataset:
     """What two neurons of the core would give, both alike but for the noise."""
     plain = made_up_data.dataset(neurons_per_type=2)
     rng = np.random.default_rng(1)
     traces = {}
-    for each in show(core(), plain, BATCHING, reach_deg=5):
+    for each in show(core(kind), plain, BATCHING, reach_deg=5):
         item, weight = int(each.batch.item), each.batch.weight[0] > 0
-        trace = fit.trace(core(), each).numpy()
+        trace = fit.trace(core(kind), each).numpy()
         last = int(np.flatnonzero(weight)[-1]) + 2  # the last sample is not scored
         traces[item] = trace[last - len(plain.recordings[item].trace) : last]
     made = [
@@ -94,6 +95,14 @@ def test_planted_numbers_are_found_again():
     for fit in fit_neurons(core(), shown).values():
         assert (fit.elevation_deg, fit.azimuth_deg) == pytest.approx((3.0, -1.0))
         assert (fit.scale, fit.gain, fit.offset_dff) == pytest.approx((2.0, 0.7, 0.2), rel=1e-3)
+
+
+def test_on_hexagonal_columns_a_place_in_the_corner_is_found_in_degrees():
+    planted = NeuronFit(elevation_deg=3.0, azimuth_deg=3.0, scale=2.0, gain=0.7, offset_dff=0.2)
+    data = recordings(fit=planted, kind="hexagonal")
+    for fit in fit_neurons(core("hexagonal"), show(core("hexagonal"), data, BATCHING, reach_deg=5)).values():
+        assert (fit.elevation_deg, fit.azimuth_deg) == pytest.approx((3.0, 3.0), abs=0.25)
+        assert (fit.scale, fit.gain, fit.offset_dff) == pytest.approx((2.0, 0.7, 0.2), rel=0.05)
 
 
 def test_a_noisy_fit_predicts_what_it_has_not_seen():

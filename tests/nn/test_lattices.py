@@ -263,7 +263,11 @@ def test_six_directions_answer_alike_and_on_a_square_lattice_they_do_not() -> No
     hexagonal = responses_by_direction("hexagonal", directions)
     assert max(hexagonal) / min(hexagonal) < 1.01
     square = responses_by_direction("square", directions)
-    assert max(square) / min(square) > 1.05
+    assert max(square) / min(square) == pytest.approx(1.249, abs=0.002)
+    everywhere = [5.0 * n for n in range(36)]
+    for kind, ratio in (("hexagonal", 1.112), ("square", 1.297)):
+        found = responses_by_direction(kind, everywhere)
+        assert max(found) / min(found) == pytest.approx(ratio, abs=0.002)
 
 
 @pytest.mark.parametrize("direction_deg", [0.0, 20.0, 30.0, 75.0])

@@ -376,3 +376,6 @@ def test_columns_that_are_no_squares_are_drawn_where_they_lie() -> None:
     np.testing.assert_allclose(middles[8 + 3], (5, 1))
     figure = weights.weight_grid(weights.LayerWeights("layer", kernels, ["1"], 4.0, cells=cells))
     assert len(figure.axes[0].collections) == 1
+    assert figure.axes[0].get_xlabel() == "input channel; tile 3° × 3°"
+    wide = weights.LayerWeights("layer", np.ones((1, 1, 3, 3)), ["1"], 4.0, cells=cells * np.array([2.0, 1.0]))
+    assert weights.tile_size_deg(wide) == (6.0, 3.0)
