@@ -10,13 +10,15 @@ python benchmarks/hexagonal.py --threads 1
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import record
 import torch
 
 from stcnn.config import compose
-from stcnn.nn.model import STCNN, Population
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from stcnn.stimuli.displays import Arena, Optics
 from stcnn.stimuli.sphere import directions
 
@@ -36,13 +38,15 @@ def main() -> None:
     )
     contrast = record.clips(options.clips, options.frames, options.frames // 4)
     models = {kind: network(kind).train() for kind in KINDS}
-    times = {kind: [] for kind in KINDS}
+    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for repeat in range(options.repeats + 1):
         for kind, model in models.items():
             taken_s = cpu_of_step(model, contrast)
             if repeat:
                 times[kind].append(taken_s)
-    rows = [{"what": f"training step, {kind}", "cpu_ms": 1e3 * min(times[kind])} for kind in KINDS]
+    rows: list[dict[str, Any]] = [
+        {"what": f"training step, {kind}", "cpu_ms": 1e3 * min(times[kind])} for kind in KINDS
+    ]
     for row in rows:
         row["relative"] = row["cpu_ms"] / rows[0]["cpu_ms"]
     rows += [{"what": what, "cpu_ms": cpu_ms} for what, cpu_ms in live_ms(models["hexagonal"], options.live).items()]

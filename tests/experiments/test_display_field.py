@@ -16,7 +16,7 @@ from stcnn.stimuli.sphere.columns import Columns, read_columns
 from tests.support.measured_eye import write_columns
 
 RATE_HZ = 60.0
-DISPLAYS = {
+DISPLAYS: dict[str, FlatScreen | Arena | Dome] = {
     "flat": FlatScreen(shape_px=(90, 120), px_mm=1.5, distance_mm=60, azimuth_deg=40, elevation_deg=5),
     "arena": Arena(generation="G4", num_rows=4, num_cols=12, pitch_deg=10),
     "panels of G6": Arena(generation="G6", num_rows=3, num_cols=10),
