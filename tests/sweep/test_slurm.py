@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -43,17 +45,34 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     subprocess.run([SLURM, "stop", tmp_path / "slurm"], check=True)
 
 
-def squeue() -> dict[str, tuple[str, str]]:
-    """State and reason of every task of an array that is not done."""
-    listed = subprocess.run(["squeue", "-h", "-r", "-o", "%i|%T|%r"], capture_output=True, text=True, check=True).stdout
-    return {task: (state, why) for task, state, why in (line.split("|") for line in listed.splitlines())}
+class Queued(NamedTuple):
+    """State of a task that is not done, the reason of it, and when it is to begin."""
+
+    state: str = ""
+    why: str = ""
+    begins: str = ""
+
+    @property
+    def waits_s(self) -> float:
+        return (datetime.fromisoformat(self.begins) - datetime.now()).total_seconds()
+
+
+def squeue() -> dict[str, Queued]:
+    """Every task of an array that is not done."""
+    ask = ["squeue", "-h", "-r", "-o", "%i|%T|%r|%S"]
+    listed = subprocess.run(ask, capture_output=True, text=True, check=True).stdout
+    return {task: Queued(*each) for task, *each in (line.split("|") for line in listed.splitlines())}
 
 
 def without_the_two_minutes() -> None:
-    """Let what was requeued begin at once: Slurm waits two minutes."""
-    for task, (state, why) in squeue().items():
-        if (state, why) == ("PENDING", "BeginTime"):
-            subprocess.run(["scontrol", "update", f"JobId={task}", "StartTime=now"], check=False, capture_output=True)
+    """Let what was requeued begin in two seconds: Slurm waits two minutes.
+
+    Not at once, for a node takes no task that it killed within the same second ("Job credential revoked").
+    """
+    for task, queued in squeue().items():
+        if queued[:2] == ("PENDING", "BeginTime") and queued.waits_s > 3:
+            when = "StartTime=now+2seconds"
+            subprocess.run(["scontrol", "update", f"JobId={task}", when], check=False, capture_output=True)
 
 
 def n_epochs(run: Path) -> int:
@@ -82,11 +101,11 @@ def test_twelve_runs_as_one_array_three_of_them_killed_three_times(tmp_path: Pat
         for number, kills in killed.items():
             task = f"{job}_{number}"
             epochs = n_epochs(runs[number])
-            if kills < 3 and queued.get(task, ("",))[0] == "RUNNING" and epochs > reached[number]:
+            if kills < 3 and queued.get(task, Queued()).state == "RUNNING" and epochs > reached[number]:
                 subprocess.run([word.format(task=task) for word in KILLS[kills]], check=True)
                 killed[number] += 1
                 reached[number] = epochs
-                until(lambda task=task: squeue().get(task, ("",))[0] != "RUNNING")
+                until(lambda task=task: squeue().get(task, Queued()).state != "RUNNING")
         return not queued
 
     until(disturbed, limit_s=1500)
