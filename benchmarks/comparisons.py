@@ -2,7 +2,8 @@
 
     python benchmarks/comparisons.py simulated t4_stripes t4_edges t5_voltage --members 3
 
-Trains the members of each set unless ``experiments/comparisons/SET`` has them (a stopped call goes on), fits every
+Imports the recordings unless ``recordings/SET.zarr`` is there, and trains the members of each set unless
+``experiments/comparisons/SET`` has them (a stopped call goes on), fits every
 simple model to the same training set, and scores all of them on the same validation recordings, as ``stcnn compare``
 does. Models are kept as predictions, so that a stopped call goes on with the next one; ``--again`` fits them anew.
 Differences are given both to the ensemble and to its first member alone. CPU seconds are those of training and of
@@ -24,6 +25,7 @@ from typing import Any
 
 import torch
 from record import RESULTS, ROOT, environment, write
+from recorded_sets import SETS, TO, make
 
 from stcnn.baselines import BASELINES, Workbench
 from stcnn.baselines.comparison_table import comparison_table, evaluation
@@ -59,6 +61,7 @@ def trained(name: str, seed: int) -> tuple[Run, float]:
         overrides = [f"dataset={name}", *OVERRIDES.get(name, []), f"seed={seed}", "resume=auto", "report=false"]
         command = [sys.executable, "train.py", f"experiments_dir={folder}", *overrides]
         before_s = os.times()
+        folder.mkdir(parents=True, exist_ok=True)
         status = subprocess.run(command, check=False, cwd=ROOT / "stcnn").returncode
         after_s = os.times()
         cpu_s += after_s.children_user + after_s.children_system - before_s.children_user - before_s.children_system
@@ -177,6 +180,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     for name in options.sets:
+        if name in SETS and not (TO / f"{name}.zarr").exists():
+            make(name, TO)
         compared = ComparedSet(name, range(1, options.members + 1), options.again)
         compared.networks()
         compared.simple([each for each in options.baselines.split(",") if each])
