@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
 
 from stcnn.errors import FileError
 from stcnn.experiments.physiology.analyses import ANALYSES
-from stcnn.experiments.physiology.curves import PEAK, Axis, Curve, Map, Number, Result
+from stcnn.experiments.physiology.curves import PEAK, Number, Result
 from stcnn.experiments.physiology.recorded import Recorded
 from stcnn.experiments.physiology.table import physiology_table
 from stcnn.report.filled import filled, placed
-from stcnn.report.svg import Picture, inline_svg, standalone
-from stcnn.viz.physiology import Field, Line, MapAxes, Scale, curves_by_type, maps_by_type
+from stcnn.report.physiology_figures import figures
+from stcnn.report.svg import Picture, standalone
 from stcnn.writing import atomic_write
 
 PAGE = "physiology.html"
@@ -35,6 +37,8 @@ AT_A_GLANCE = {
     "square_adaptation": "adaptation",
 }
 """Numbers in the table at the top, with their headings."""
+LEAST_RECORDED = 4
+"""Recorded stimuli from which on predicted and measured peaks are correlated."""
 AT_EDGE = 1e-6
 """Relative distance within which a preferred value is the last that was shown."""
 
@@ -120,7 +124,11 @@ def write_physiology(examined: Examined, folder: Path) -> Path:
 
 def page(examined: Examined) -> tuple[str, dict[str, Picture]]:
     """Return the page as HTML that needs nothing else, and its figures by name."""
-    pictures = {picture.name: picture for result in examined.results for picture in figures(result, examined)}
+    pictures = {
+        picture.name: picture
+        for result in examined.results
+        for picture in figures(result, examined.cell_types, examined.recorded)
+    }
     sections = [_section(result, examined, pictures) for result in examined.results]
     text = filled(
         "physiology.html",
@@ -147,11 +155,43 @@ def _section(result: Result, examined: Examined, pictures: Mapping[str, Picture]
         caption=about.caption,
         definition=_paragraphs(about.measure),
         pictures=[name for name in pictures if name.split("-")[0] == result.analysis],
-        numbers=[_row(number, examined.cell_types) for number in result.numbers],
+        numbers=[_row(number, examined.cell_types) for number in [*result.numbers, *agreement(result, examined)]],
         left_out=result.left_out,
         n_recorded=len(known),
         n_shown=len(shown),
     )
+
+
+def agreement(result: Result, examined: Examined) -> list[Number]:
+    """Correlate predicted with measured peaks over the stimuli of an analysis, beside the ceiling.
+
+    The ceiling is the root of the share of the variance of the measured means over stimuli that is no sampling error of
+    neurons, the correlation of a perfect prediction (Spearman 1904, doi 10.2307/1412159). None with fewer than
+    :data:`LEAST_RECORDED` recorded stimuli.
+    """
+    if examined.recorded is None:
+        return []
+    table = physiology_table([result], examined.cell_types, examined.recorded)
+    known = table[table.measured.notna()].drop_duplicates(["cell_type", "series", "x", "x_value", "y_value"])
+    rows = {name: known[known.cell_type == name] for name in examined.cell_types}
+    if max(map(len, rows.values())) < LEAST_RECORDED:
+        return []
+    found = np.full((2, 1, len(rows)), np.nan)
+    for i, mine in enumerate(rows.values()):
+        if len(mine) >= LEAST_RECORDED:
+            found[0, 0, i] = np.corrcoef(mine.value.astype(float), mine.measured.astype(float))[0, 1]
+            found[1, 0, i] = _ceiling(mine)
+    names = ("recorded_r", "r with recordings"), ("recorded_ceiling", "its ceiling")
+    return [Number(name, title, "", values) for (name, title), values in zip(names, found, strict=True)]
+
+
+def _ceiling(known: pd.DataFrame) -> float:
+    n = known.n_neurons.to_numpy(float)
+    half = (known.measured_high - known.measured_low).to_numpy(float) / 2
+    several = n > 1
+    error = (half[several] / stdtrit(n[several] - 1, 0.975)) ** 2
+    variance = known.measured.astype(float).var(ddof=1)
+    return float(np.sqrt(max(0.0, 1 - error.mean() / variance))) if several.any() and variance > 0 else float("nan")
 
 
 def _stimuli(result: Result) -> Iterator[Mapping[str, Any]]:
@@ -194,64 +234,3 @@ def _at_a_glance(examined: Examined) -> list[dict[str, str]]:
         {"cell type": name, **{title: values[i] for title, values in columns.items()}}
         for i, name in enumerate(examined.cell_types)
     ]
-
-
-def figures(result: Result, examined: Examined) -> Iterator[Picture]:
-    """Draw what an analysis found."""
-    title = ANALYSES[result.analysis].title
-    groups: dict[tuple[str, str], list[Curve]] = {}
-    for curve in result.curves:
-        groups.setdefault((curve.response, curve.axis.title), []).append(curve)
-    for number, ((response, what), curves) in enumerate(groups.items(), 1):
-        lines = {
-            name: [_line(curve, i, name, examined.recorded) for curve in curves]
-            for i, name in enumerate(examined.cell_types)
-        }
-        alt = f"{title}: {response} by {what}, a panel for each cell type; numbers in physiology.csv."
-        yield inline_svg(curves_by_type(lines, _scale(curves)), f"{result.analysis}-{number}", alt)
-    for number, found in enumerate(result.maps, len(groups) + 1):
-        yield inline_svg(
-            _map_figure(found, examined), f"{result.analysis}-{number}", f"{title}: maps, {found.response}."
-        )
-
-
-def _line(curve: Curve, cell_type: int, name: str, recorded: Recorded | None) -> Line:
-    measured = None
-    if recorded is not None and curve.response == PEAK and curve.stimuli:
-        peaks = recorded.peaks(curve.stimuli, name)
-        if any(peaks):
-            measured = np.array([(np.nan, np.nan) if each is None else each[:2] for each in peaks])
-    return Line(curve.series, curve.axis.values, curve.values[:, cell_type], measured)
-
-
-def _scale(curves: Sequence[Curve]) -> Scale:
-    axis = curves[0].axis
-    label = axis.label
-    return Scale(label, curves[0].response, axis.log, _ticks(axis))
-
-
-def _ticks(axis: Axis) -> list[float] | None:
-    """Return which values of a logarithmic axis or of a circle are labelled, so that labels keep apart."""
-    values = axis.values.tolist()
-    if axis.unit == "°" and "direction" in axis.name:
-        return values[::2]
-    if not axis.log or len(values) < 2:
-        return None
-    chosen = values[:1]
-    least = (values[-1] / values[0]) ** (1 / 5)
-    for value in values[1:]:
-        if value >= 0.99 * chosen[-1] * least:
-            chosen.append(value)
-    return chosen
-
-
-def _map_figure(found: Map, examined: Examined) -> Any:  # noqa: ANN401 - a figure of matplotlib
-    fields = {}
-    for i, name in enumerate(examined.cell_types):
-        outline = None if found.outline is None else found.outline[i]
-        fields[name] = Field(found.values[:, i].mean(0), outline)
-    axes = MapAxes(
-        *(found.across.label, found.up.label, found.across.values.tolist(), found.up.values.tolist()),
-        *(found.response, found.signed, found.series[:1].upper() + found.series[1:]),
-    )
-    return maps_by_type(fields, axes)

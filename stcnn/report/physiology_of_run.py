@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from stcnn.data.batching import BatchingConfig
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.splits import Split
 from stcnn.errors import ConfigError
 from stcnn.experiments.physiology.analyses import ANALYSES, named
 from stcnn.experiments.physiology.bench import Bench
+from stcnn.experiments.physiology.held_out import HeldOut
 from stcnn.experiments.physiology.recorded import Recorded
 from stcnn.experiments.physiology.subject import Models
 from stcnn.report.physiology import Examined, require_place, write_physiology
@@ -47,7 +49,7 @@ def physiology_of_run(
     models = run.models()
     dataset = recordings()
     screen = _screen(run, models[0].deg_per_px, dataset)
-    bench = Bench(Models(models), screen)
+    bench = Bench(Models(models), screen, _held_out(run, dataset))
     results = []
     for name in names:
         say(ANALYSES[name].title)
@@ -79,6 +81,17 @@ def _screen(run: Run, deg_per_px: float, dataset: Dataset | None) -> Screen:
         )
     side_px = round(FIELD_DEG / deg_per_px)
     return Screen(shape_px=(side_px, side_px), deg_per_px=deg_per_px, rate_hz=float(rate_hz))
+
+
+def _held_out(run: Run, dataset: Dataset | None) -> HeldOut | None:
+    """Return the validation set; None where the recordings are not at hand, or nothing was held out."""
+    if dataset is None:
+        return None
+    split = Split.from_json((run.members() or [run])[0].split(), dataset)
+    if not split.validation:
+        return None
+    batching = BatchingConfig(**(run.config().get("batching") or {}))
+    return HeldOut(dataset.subset(split.validation), batching)
 
 
 def _without_test_set(run: Run, dataset: Dataset) -> Dataset:

@@ -16,9 +16,11 @@ from stcnn.experiments.physiology.gradient_field import gradient_field
 from stcnn.experiments.physiology.gratings import gratings
 from stcnn.experiments.physiology.invariance import invariance
 from stcnn.experiments.physiology.latency import latency
+from stcnn.experiments.physiology.lesions import lesions
 from stcnn.experiments.physiology.looming import looming
 from stcnn.experiments.physiology.noise_field import noise_field
 from stcnn.experiments.physiology.polarity import polarity
+from stcnn.experiments.physiology.published_grids import published_grids
 from stcnn.experiments.physiology.size import size
 from stcnn.experiments.physiology.speed import speed
 from stcnn.experiments.physiology.surround import surround
@@ -74,6 +76,18 @@ ANALYSES = {
         adaptation,
     ),
     "invariance": Analysis("Invariance", "Size tuning when something else about the squares changes.", invariance),
+    "published": Analysis(
+        "The published stimuli",
+        "The stimuli of Klapoetke et al. 2022. In colour: predicted; in ink: measured, where they were recorded (thin: "
+        "single neurons; mean with its 95 % interval).",
+        published_grids,
+    ),
+    "lesions": Analysis(
+        "Lesions",
+        "Change of the held-out correlation when a channel of a hidden layer is held at its value in grey. Blue: the "
+        "channel was of use.",
+        lesions,
+    ),
 }
 """Name of each analysis, in the order of the page, to what it is."""
 

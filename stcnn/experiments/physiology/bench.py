@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stcnn.experiments.physiology.curves import PEAK, Axis, Curve, Map
+from stcnn.experiments.physiology.held_out import HeldOut
 from stcnn.experiments.physiology.limits import why_not
 from stcnn.experiments.physiology.objects import LOOM, disc, rectangle, square
 from stcnn.experiments.physiology.subject import Answer, Subject, Values
@@ -43,10 +44,12 @@ class Bench:
     Args:
         subject: what is asked.
         screen: size, resolution, frame rate and grey of the recordings that it knows.
+        held_out: recordings on which lesions are judged; None where there are none.
     """
 
     subject: Subject
     screen: Screen
+    held_out: HeldOut | None = None
     _answers: dict[str, Answer] = field(default_factory=dict)
 
     @property

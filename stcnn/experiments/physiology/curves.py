@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,37 @@ class Map:
     outline: NDArray[np.bool_] | None = None
 
 
+class Answered(Protocol):
+    """Answers to a stimulus, as :class:`stcnn.experiments.physiology.subject.Answer`."""
+
+    @property
+    def time_s(self) -> Values:
+        """Of each frame, zero at stimulus onset, ``(T,)``."""
+
+    @property
+    def dff(self) -> Values:
+        """dF/F, ``(M, N, T)``."""
+
+
+@dataclass(frozen=True)
+class TraceGrid:
+    """Answers to stimuli that are laid out in rows and columns.
+
+    Args:
+        title: what they are.
+        rows: label of each row; the first is drawn lowest.
+        columns: label of each column.
+        answers: of each row and column; None where nothing was shown.
+        stimuli: kind and arguments of each.
+    """
+
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    answers: Sequence[Sequence[Answered | None]]
+    stimuli: Sequence[Sequence[Mapping[str, Any] | None]]
+
+
 @dataclass(frozen=True)
 class Number:
     """A number that sums up a cell type.
@@ -139,6 +170,7 @@ class Result:
         curves: along one parameter.
         maps: by two.
         numbers: that sum them up.
+        traces: whole answers.
         left_out: what could not be shown, and why, in sentences.
     """
 
@@ -146,6 +178,7 @@ class Result:
     curves: Sequence[Curve] = ()
     maps: Sequence[Map] = ()
     numbers: Sequence[Number] = ()
+    traces: Sequence[TraceGrid] = ()
     left_out: Sequence[str] = field(default=())
 
 

@@ -22,10 +22,11 @@ def why_not(screen: Screen, stimulus: Mapping[str, Any]) -> str | None:
         screen: with its frame rate.
         stimulus: kind and arguments, as :func:`stcnn.stimuli.render` takes them.
     """
-    return _too_fast(screen, stimulus) or _too_large_or_fine(screen, stimulus)
+    return too_fast(screen, stimulus) or _too_large_or_fine(screen, stimulus)
 
 
-def _too_fast(screen: Screen, stimulus: Mapping[str, Any]) -> str | None:
+def too_fast(screen: Screen, stimulus: Mapping[str, Any]) -> str | None:
+    """Return why a stimulus is too fast for the frames of a screen; None if it is not."""
     kind = str(stimulus["kind"])
     rate_hz = screen.rate_hz
     frequency_hz = stimulus.get("frequency_hz")

@@ -24,6 +24,10 @@ PHASES = ("timing",)
 """Arguments of a stimulus that change grey and holds alone."""
 
 
+Measurement = tuple[Values, Values]
+"""Times ``(T,)`` and the mean trace of each neuron, dF/F, ``(R, T)``."""
+
+
 class Measured(NamedTuple):
     """Measured peak above grey of a cell type.
 
@@ -58,7 +62,14 @@ class Recorded:
         """Return the name of the stimulus of the data set that is the one asked for, but for grey and holds, if any."""
         return self._names.get(_key(complete(dict(wanted))))
 
-    def traces(self, stimulus: str, cell_type: str) -> tuple[Values, Values] | None:
+    def later_s(self, wanted: Mapping[str, Any]) -> float:
+        """Return how much later the course of a stimulus begins than it did when the same was recorded."""
+        name = self.stimulus(wanted)
+        recorded = {} if name is None else self.dataset.movies[name].parameters.get("timing") or {}
+        asked = complete(dict(wanted)).get("timing") or {}
+        return float(asked.get("hold_first_s", 0.0)) - float(recorded.get("hold_first_s", 0.0))
+
+    def traces(self, stimulus: str, cell_type: str) -> Measurement | None:
         """Return times and mean traces of all neurons of a cell type to a stimulus, ``(T,)`` and ``(R, T)``.
 
         None where nothing was recorded; samples that a neuron lacks are NaN.
