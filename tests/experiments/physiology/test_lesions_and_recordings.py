@@ -1,5 +1,8 @@
 """Lesions against a network changed by hand, and recordings of the same stimuli beside predictions."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -37,7 +40,7 @@ def recordings(network: STCNN) -> Dataset:
     found = []
     for name, movie in movies.items():
         for cell_type, trace in network.predict(movie).items():
-            noisy = (trace + 1e-3 * rng.standard_normal(len(trace))).astype(np.float32)
+            noisy = (trace + 0.2 * trace.std() * rng.standard_normal(len(trace))).astype(np.float32)
             found.append(Recording(cell_type, "1", name, noisy, movie.time_s, 30.0))
     return Dataset.of(movies, found)
 
@@ -125,7 +128,7 @@ def test_a_measured_peak_is_the_mean_over_neurons_above_their_own_grey():
 
 
 def test_published_grids_have_49_sizes_with_the_smallest_at_the_bottom():
-    def high_and_thin(stimulus) -> float:
+    def high_and_thin(stimulus: Mapping[str, Any]) -> float:
         return float(stimulus.get("height_deg") == 90 and stimulus.get("width_deg") == 4.5)
 
     found = ANALYSES["published"].measure(
