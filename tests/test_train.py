@@ -23,6 +23,7 @@ from stcnn.run_folder import Run, open_run
 from stcnn.simulation.spiking import Noise, retinal_neurons, spike_counts
 from tests.support.made_up_data import dataset, write_published
 from tests.support.made_up_training import trained
+from tests.support.measured_eye import write_columns
 
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
 STIMULI = (
@@ -91,6 +92,9 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
         choice += [f"dataset.path={recorded_store(Path(file).stem, tmp_path)}", "model.hidden.channels=[2,2]"]
     elif file == "model/spikes.yaml":
         choice += ["dataset=store", f"dataset.path={spikes_store(tmp_path)}", "split.validation=0.2", "split.test=0.2"]
+    elif file == "model/measured.yaml":
+        table = write_columns(tmp_path / "columns.csv", (60.0, 10.0), rings=3)
+        choice += ["dataset.n_animals=2", STIMULI, f"model.eye.arrangement.table={table}"]
     elif file == "dataset/t4_stripes.yaml":
         request.getfixturevalue("shared")
         choice += ["dataset.cell_types=[t4_layer1]", "model.hidden.channels=[2,2]"]
@@ -105,6 +109,10 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
     assert run.losses().step.max() == 2
     assert run.losses().loss.notna().all()
     assert run.model().cell_types
+    if file == "model/measured.yaml":
+        (tmp_path / "columns.csv").unlink()  # the model has its columns
+        assert run.model().config.eye.lattice == (7, 7)
+        np.testing.assert_allclose(run.model().readouts.centre, (3, 3))
     if file == "dataset/t4_stripes.yaml":
         scores = pd.read_parquet(run.path / "test_scores.parquet")
         assert set(scores.family[scores.level == "family"]) == {"bright_stripe"}  # T5 alone was shown dark ones

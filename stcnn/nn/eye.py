@@ -7,10 +7,18 @@ is its top, column 0 its left. Outside the picture lies the background, whose co
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import Any, Self
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveFloat, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from torch import Tensor, nn
 
 from stcnn.errors import ShapeError
@@ -38,7 +46,7 @@ class EyeConfig(Config):
     column_spacing_deg: Degrees = 4.0
     """Distance of neighbouring columns; or of neighbouring rows and of neighbouring columns."""
     lattice: tuple[Columns, Columns] = (21, 21)
-    """Rows and columns of the lattice."""
+    """Rows and columns of the lattice; null is that of a measured eye."""
     arrangement: LatticeConfig = Field(default_factory=SquareLattice)
     """Where columns lie that stand beside each other in the lattice, and which of them are neighbours."""
     centre_deg: tuple[float, float] = (0.0, 0.0)
@@ -56,6 +64,19 @@ class EyeConfig(Config):
     """Kind, scale and length of the photoreceptor's kernel. Its time constant is ``tau_s``; of other constants it has
     the middle of their initial ranges."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_the_lattice_of_its_columns(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the user wrote
+        """Fill in the lattice of an arrangement that has its own, where it is null."""
+        if not isinstance(values, dict) or "lattice" not in values or values["lattice"] is not None:
+            return values
+        others = {name: value for name, value in values.items() if name != "lattice"}
+        try:
+            arrangement = TypeAdapter(LatticeConfig).validate_python(values.get("arrangement", {}))
+        except ValidationError:  # said of the arrangement itself, which is judged next
+            return others
+        return {**others, "arrangement": arrangement, "lattice": arrangement.own_shape()}
+
     @field_validator("filter")
     @classmethod
     def _has_one_drive(cls, filter: FilterKind) -> FilterKind:
@@ -72,6 +93,8 @@ class EyeConfig(Config):
     def _can_be_arranged(self) -> Self:
         if reason := self.arrangement.why_not(self.spacing_deg):
             raise ValueError(reason)
+        if (shape := self.arrangement.own_shape()) is not None and shape != self.lattice:
+            raise ValueError(f"the columns of the arrangement make a lattice of {shape}; set lattice to null")
         if self.first_column_deg is not None and self.arrangement.kind != "square":
             raise ValueError("first_column_deg is for a square lattice, which alone follows the size of the picture")
         return self

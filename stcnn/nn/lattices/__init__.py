@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stcnn.nn.kinds import choice
 from stcnn.nn.lattices import (  # noqa: F401 - each import adds its kind
     hexagonal,
+    measured,
     square,
 )
 from stcnn.nn.lattices.lattice import Lattice

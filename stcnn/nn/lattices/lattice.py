@@ -70,6 +70,14 @@ class Lattice(Config):
         """Return what lies between neighbours in the array; None where that is not the same everywhere."""
         return None
 
+    def own_shape(self) -> Pair | None:
+        """Return rows and columns of the array, where a kind has its own; None where it takes any."""
+        return None
+
+    def middle(self, shape: Pair) -> Pair:
+        """Return row and column of the column in the middle."""
+        return shape[0] // 2, shape[1] // 2
+
     def why_not(self, spacing_deg: Direction) -> str | None:
         """Return why columns cannot lie so far apart; None if they can."""
         return None

@@ -14,7 +14,7 @@ class SquareLattice(RegularLattice):
     """Rows at one elevation and columns at one azimuth, as the published program has them."""
 
     kind: Literal["square"] = "square"
-    """How columns are arranged: ``square``, or ``hexagonal`` as in an insect's eye."""
+    """How columns are arranged: ``square``, ``hexagonal`` as in an insect's eye, or ``measured`` from a table."""
 
     def steps_deg(self, spacing_deg: Direction) -> Steps:
         """Return straight steps down and to the right."""

@@ -77,7 +77,7 @@ class Readouts(nn.ModuleDict):
             ConfigError: a cell type would read nothing of it.
         """
         self.lattice = lattice
-        centre = self.config.centre or (lattice[0] // 2, lattice[1] // 2)
+        centre = self.origin
         asked = any(cell_type.grid is None for cell_type in self.cell_types.values())
         if asked and not all(0 <= c < n for c, n in zip(centre, lattice, strict=True)):
             raise ConfigError(
@@ -176,7 +176,7 @@ class Readouts(nn.ModuleDict):
     @property
     def origin(self) -> Pair:
         """Row and column of the lattice from which places are counted."""
-        return self.config.centre or (self.lattice[0] // 2, self.lattice[1] // 2)
+        return self.config.centre or self.map_lattice.kind.middle(self.lattice)
 
     def reading_at(
         self, columns: Tensor, cell_type: Tensor, site: Tensor, clip: Tensor, rate_hz: float

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from stcnn.errors import DataError, FileError
+from stcnn.eye_columns import array_of
 from stcnn.reading import numbers, read_csv, reading, require_file, require_room, texts, whole_numbers
 from stcnn.stimuli.sphere import directions
 from stcnn.stimuli.sphere.directions import Floats
@@ -110,17 +111,7 @@ class Columns:
         if self.axial is None or len(np.unique(self.eye)) > 1:
             found = "have no p and q" if self.axial is None else "are of several eyes"
             raise DataError(f"columns {found}", expected="columns of one eye with their places p and q in a lattice")
-        p, q = self.axial.T
-        azimuth_deg = directions.azimuth_deg(self.looks @ _turned_ahead(self.looks))
-        ways = [np.stack([-q, q - p], -1), np.stack([-p, p - q], -1)]
-        right = [_slope(way[:, 1].astype(float), azimuth_deg) for way in ways]
-        place = ways[int(np.argmax(right))]
-        place = place - place.min(axis=0)
-        array = np.full(place.max(axis=0) + 1, -1)
-        array[tuple(place.T)] = np.arange(len(self))
-        if (array >= 0).sum() < len(self):
-            raise DataError("two columns have the same p and q", expected="one place for each column")
-        return array
+        return array_of(self.axial, directions.azimuth_deg(self.looks @ _turned_ahead(self.looks)))
 
 
 def read_columns(path: str | Path) -> Columns:
@@ -255,9 +246,3 @@ def _turned_ahead(looks: Floats) -> Floats:
         (float(directions.azimuth_deg(looks.mean(axis=0))), float(directions.elevation_deg(looks.mean(axis=0))))
     )
     return np.stack([axes.right, axes.pole, axes.up], -1)
-
-
-def _slope(x: Floats, y: Floats) -> float:
-    """Return by how much y grows with x."""
-    away = x - x.mean()
-    return float((away * (y - y.mean())).sum() / max((away**2).sum(), 1e-12))
