@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from stcnn.experiments.asked_models import AskedModels
     from stcnn.experiments.optimal import Found, Goal
 
+N_SCALE = 64
+"""Stimuli of the family whose strongest answer is the scale of a cell type, for free movies."""
+
 app = typer.Typer(help="Find the strongest, most discriminating or most disputed stimuli.")
 
 
@@ -34,6 +37,12 @@ def optimise(  # noqa: PLR0913  (an option is an argument)
     at: Annotated[
         tuple[float, float] | None, typer.Option(help="Azimuth and elevation of the neurons in degrees; default: 0 0.")
     ] = None,
+    free: Annotated[bool, typer.Option("--free", help="Find free movies by gradient ascent, not in a family.")] = False,
+    duration_s: Annotated[float, typer.Option(min=0.01, max=10, help="Of a free movie.")] = 1.0,
+    rms_contrast: Annotated[float, typer.Option(min=0.001, max=2, help="Most of a free movie.")] = 0.3,
+    smooth_deg: Annotated[float, typer.Option(min=0, max=90, help="Smoothness of a free movie in space.")] = 2.0,
+    smooth_s: Annotated[float, typer.Option(min=0, max=5, help="Smoothness of a free movie in time.")] = 0.03,
+    steps: Annotated[int, typer.Option(min=1, help="Of the ascent.")] = 40,
     arena: Annotated[
         Path | None, typer.Option(help="YAML file of an LED arena or rig: write patterns for it too.")
     ] = None,
@@ -47,18 +56,28 @@ def optimise(  # noqa: PLR0913  (an option is an argument)
 
     stcnn optimise experiments/ENSEMBLE --criterion disputed
 
+    stcnn optimise experiments/RUN --cell-type lplc2 --free --rms-contrast 0.2
+
     The folder holds protocol.yaml, which stcnn stimuli and stcnn predict read, a movie of each stimulus, stimuli.png,
     traces.csv and record.json.
     """
     from stcnn.experiments.asked_models import asked_models
-    from stcnn.experiments.optimal import Effort, Search, load_family
+    from stcnn.experiments.optimal import Effort, FreeMovies, Limits, Search, load_family
 
     asked = asked_models(runs)
     goals = _goals(asked, criterion, cell_type, against)
     effort = Effort(start=start, generations=generations, longest_s=longest_s)
     search = Search(asked, load_family(family), effort, at)
-    found = search.found(goals, seed, typer.echo)
-    about = {"seed": seed, "family": search.family.model_dump(mode="json"), "effort": effort.model_dump(), "at": at}
+    about: dict[str, object] = {"seed": seed, "at": at}
+    if free:
+        limits = Limits(duration_s=duration_s, rms_contrast=rms_contrast, smooth_deg=smooth_deg, smooth_s=smooth_s)
+        ascent = FreeMovies(asked, limits, at=at)
+        scale = search.scale(N_SCALE, seed)
+        found = [ascent.found(one, scale, seed, steps, typer.echo)[0] for one in goals]
+        about |= {"limits": limits.model_dump(), "steps": steps, "scale_of": family}
+    else:
+        found = search.found(goals, seed, typer.echo)
+        about |= {"family": search.family.model_dump(mode="json"), "effort": effort.model_dump()}
     _write(found, asked, to, about, arena)
 
 

@@ -64,6 +64,17 @@ def test_a_rig_gets_patterns(run: Run, tmp_path: Path) -> None:
     assert len(positions) >= read_movie(tmp_path / "strongest_lc11.mp4").n_frames
 
 
+def test_free_movies_are_stimuli_of_a_protocol_too(run: Run, tmp_path: Path) -> None:
+    options = ("--free", "--duration-s", 0.2, "--steps", 2, "--family", "flash", "--longest-s", 0.2)
+    ask(run, "--cell-type", "lc11", *options, "--rms-contrast", 0.1, "--to", tmp_path)
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["limits"]["rms_contrast"] == 0.1
+    exact = read_movie(tmp_path / "strongest_lc11.npz")
+    movie = load_protocol(tmp_path / "protocol.yaml").movie("strongest_lc11", Screen(**record["screen"]))
+    np.testing.assert_allclose(movie.luminance(), exact.luminance(), atol=1e-6)
+    assert np.sqrt((exact.contrast() ** 2).mean()) <= 0.1 * 0.498 * 1.0001
+
+
 def test_cell_types_are_all_but_the_other_unless_said(run: Run, tmp_path: Path) -> None:
     ask(run, "--criterion", "discriminating", "--against", "lc11", "--family", "flash", *QUICK, "--to", tmp_path)
     assert list(load_protocol(tmp_path / "protocol.yaml").parameters) == ["discriminating_lc18_lc11"]

@@ -11,6 +11,8 @@ from stcnn.experiments.optimal.criteria import goal as goal
 from stcnn.experiments.optimal.family import Family as Family
 from stcnn.experiments.optimal.family import family_names as family_names
 from stcnn.experiments.optimal.family import load_family as load_family
+from stcnn.experiments.optimal.free import FreeMovies as FreeMovies
+from stcnn.experiments.optimal.limits import Limits as Limits
 from stcnn.experiments.optimal.search import Effort as Effort
 from stcnn.experiments.optimal.search import Found as Found
 from stcnn.experiments.optimal.search import Search as Search

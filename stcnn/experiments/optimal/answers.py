@@ -105,13 +105,13 @@ class Presenter:
     def differentiable(self, contrast: Tensor) -> Answers:
         """Answer contrast ``(B, T, Y, X)``, of which every frame counts, so that gradients reach it."""
         n_grey = round(PRE_GREY_S * self.screen.rate_hz)
-        before = contrast.new_zeros(len(contrast), n_grey + 1, *contrast.shape[2:])
+        before = contrast.new_zeros(len(contrast), n_grey, *contrast.shape[2:])
         after = contrast.new_zeros(len(contrast), self.n_after, *contrast.shape[2:])
         frames = torch.cat([before, contrast, after], 1)
         rises = []
-        for model, index in zip(self._models, self._index, strict=True):
-            dff = model(frames, self.screen.rate_hz).calcium
-            rises.append((dff[:, n_grey + 1 :] - dff[:1, n_grey : n_grey + 1].detach())[..., index])
+        for model, index, (_, rest) in zip(self._models, self._index, self._fresh(1), strict=True):
+            dff = model(frames, self.screen.rate_hz, n_grey=n_grey).calcium
+            rises.append((dff[:, n_grey:] - rest)[..., index])
         rise = torch.stack(rises)
         return Answers(rise, torch.ones(rise.shape[1:3], dtype=torch.bool))
 

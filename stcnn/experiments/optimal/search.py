@@ -139,7 +139,7 @@ class Search:
                 f"{self.effort.longest_s:g} s",
                 remedy="allow longer ones, or narrow the bounds of the family",
             )
-        scale = torch.cat([one.answers.peak() for one in pool]).amax(0).clamp(min=1e-6)
+        scale = _scale([one.answers for one in pool])
         tell(f"{self.family.name}: {len(pool)} stimuli answered")
         each = []
         for number, wanted in enumerate(goals):
@@ -148,6 +148,18 @@ class Search:
             each.append(self._finalist(wanted, judge, pool, scale))
             tell(f"{wanted.name}: {wanted.criterion.in_words(each[-1].value)}")
         return each
+
+    def scale(self, n: int, seed: int = 0) -> Tensor:
+        """Return the strongest answer of each cell type among so many stimuli of the family, dF/F, ``(N,)``.
+
+        Raises:
+            ConfigError: none of them is short enough.
+        """
+        _, answers = self._answers(qmc.Sobol(len(self.family.search), seed=seed).random(n))
+        if not answers:
+            found = f"no stimulus of the family '{self.family.name}' lasts at most {self.effort.longest_s:g} s"
+            raise ConfigError(found, remedy="allow longer ones, or name another family")
+        return _scale(answers)
 
     def _judge(self, wanted: Goal, scale: Tensor) -> Callable[[Answers], Tensor]:
         """The criterion of a goal as a function of answers alone."""
@@ -201,6 +213,10 @@ class Search:
         screen = self.coarse.screen
         factor = max(1.0, max(screen.shape_px) / CLOCK_PX)
         return render(_coarser(screen, factor, CLOCK_HZ), parameters).duration_s
+
+
+def _scale(answers: Sequence[Answers]) -> Tensor:
+    return torch.cat([one.peak() for one in answers]).amax(0).clamp(min=1e-6)
 
 
 def _best(judge: Callable[[Answers], Tensor], pool: Sequence[Tried], number: int) -> list[Tried]:
