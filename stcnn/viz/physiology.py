@@ -23,6 +23,8 @@ MOST_ACROSS = 5
 """Panels side by side."""
 LEAST_FOR_BAND = 3
 """Members from which on a band shows the interval of their mean; two have one that is wider than any axis."""
+MARGIN = 1.15
+"""Factor by which a logarithmic axis reaches beyond its values."""
 MOST_MARKERS = 20
 """Values above which they are joined by a line alone."""
 
@@ -112,6 +114,9 @@ def _draw_line(axes: Axes, line: Line, colour: str, theme: Theme) -> None:
 def _finish(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
     if scale.log:
         axes.set_xscale("log")
+    shown = np.concatenate([line.x for line in lines])
+    if scale.log and len(shown) and shown.max() > shown.min():
+        axes.set_xlim(shown.min() / MARGIN, shown.max() * MARGIN)
     if scale.ticks is not None:
         axes.set_xticks(scale.ticks, [f"{value:g}" for value in scale.ticks])
         axes.xaxis.set_minor_locator(NullLocator())

@@ -51,7 +51,8 @@ ANALYSES = {
     ),
     "looming": Analysis(
         "Looming",
-        "A dark disc on collision course, from 5° to 60°: the peak, and how wide it is at half of it.",
+        "A dark disc that stands for half a second and then approaches, from 5° to 60°: the peak, and how wide it is "
+        "at half of the rise of the activity. Types that answer to its appearance alone have no angle.",
         looming,
     ),
     "contrast": Analysis("Contrast", "A square of 9°, darker or brighter than grey.", contrast),

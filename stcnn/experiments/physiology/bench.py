@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,11 +45,13 @@ class Bench:
         subject: what is asked.
         screen: size, resolution, frame rate and grey of the recordings that it knows.
         held_out: recordings on which lesions are judged; None where there are none.
+        centre_px: how far right and up of the middle of the screen everything is shown, where the subject looks there.
     """
 
     subject: Subject
     screen: Screen
     held_out: HeldOut | None = None
+    centre_px: tuple[int, int] = (0, 0)
     _answers: dict[str, Answer] = field(default_factory=dict)
 
     @property
@@ -89,7 +91,21 @@ class Bench:
 
     def show(self, movie: Movie) -> Answer:
         """Return the answers to a movie between grey; they are not kept."""
-        return self.subject.answer(between_grey(movie, BEFORE_S, AFTER_S))
+        return self.subject.answer(between_grey(self._centred(movie), BEFORE_S, AFTER_S))
+
+    def _centred(self, movie: Movie) -> Movie:
+        """Return a movie with its middle at :attr:`centre_px`; grey enters, what leaves the field is cut off."""
+        if self.centre_px == (0, 0):
+            return movie
+        (right, up) = self.centre_px
+        rows, columns = movie.shape_px
+        luminance = np.full_like(movie.luminance(), movie.background)
+        to, of = (
+            tuple(slice(max(0, sign * by), n + min(0, sign * by)) for by, n in ((-up, rows), (right, columns)))
+            for sign in (1, -1)
+        )
+        luminance[:, *to] = movie.luminance()[:, *of]
+        return replace(movie, frames=luminance, levels=None).coded()
 
     def read(self, stimuli: Sequence[Stimulus], read: Read = peak_dff) -> Values:
         """Return one number of the answer to each stimulus, ``(M, N, V)``."""

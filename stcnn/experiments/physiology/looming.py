@@ -40,10 +40,10 @@ def looming(bench: Bench) -> Result:
     rv_s = curve.axis.values
     half_s = [_until_collision_s(bench.answer(stimulus), stimulus) for stimulus in curve.stimuli]
     times_s = np.stack(half_s, -1) if half_s else np.empty((*bench.shape, 0))
-    angle = Curve("", curve.axis, _angle_deg(rv_s, times_s), "angle at half of the peak activity (°)", curve.stimuli)
+    angle = Curve("", curve.axis, _angle_deg(rv_s, times_s), "angle at half of the rise (°)", curve.stimuli)
     slope, delay_s, explained = line(rv_s, times_s)
     threshold_deg = np.degrees(2 * np.arctan(1 / slope))
-    best_s = optimum(rv_s, curve.values, log=True)
+    best_s = np.where(np.isfinite(times_s).any(-1), optimum(rv_s, curve.values, log=True), np.nan)
     numbers = [
         Number.preferred("preferred_r_over_v_s", "preferred r/v", curve.axis, best_s),
         Number("size_threshold_deg", "threshold in size", "°", np.where(slope > 0, threshold_deg, np.nan)),

@@ -10,6 +10,8 @@ from stcnn.errors import ConfigError
 from stcnn.experiments.physiology import ANALYSES, Bench, Models, examine, physiology_table
 from stcnn.experiments.physiology.curves import Number, Result
 from stcnn.experiments.physiology.objects import square
+from stcnn.experiments.physiology.subject import Answer
+from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
@@ -174,6 +176,20 @@ def test_the_truth_answers_as_its_simulation():
         recorded = simulation.responses["square"].dff[i]
         np.testing.assert_allclose(neuron.gain * found.dff[0, i] + neuron.offset_dff, recorded, atol=1e-5)
     assert [neuron.position_deg for neuron in Truth(config).neurons] == [(0.0, 0.0)] * 3
+
+
+def test_stimuli_are_shown_where_the_subject_looks():
+    class Looks(PlantedNeurons):
+        def answer(self, movie: Movie) -> Answer:
+            self.seen = movie
+            return super().answer(movie)
+
+    frames = np.full((1, 42, 42), 0.498, np.float32)
+    frames[0, 20, 20] = 0.0
+    subject = Looks({"a": lambda _: 1.0})
+    Bench(subject, SCREEN, centre_px=(3, 2)).show(Movie(frames, 60.0, deg_per_px=2.0))
+    (row,), (column,) = np.nonzero(subject.seen.contrast()[30])
+    assert (row, column) == (18, 23)  # up and right
 
 
 def test_an_unknown_analysis_is_refused_with_the_nearest_name():

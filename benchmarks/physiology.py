@@ -1,0 +1,143 @@
+"""In-silico physiology of trained models against that of the simulated truth: every curve, and all numbers.
+
+    python benchmarks/physiology.py                          three models of one simulated experiment
+    python benchmarks/physiology.py --models 1 --steps 300   a quick look
+    python benchmarks/physiology.py --run FOLDER             an ensemble that is there already
+
+The recordings hold squares, bars and discs of several sizes, speeds, directions, contrasts and speeds of approach, so
+that most curves lie between stimuli that were recorded. Asked is, for each curve of each cell type, its correlation
+with the true one, and for each number whether it is within 15 percent of the true one, or the true one in its interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from record import write
+
+from stcnn.config import compose, validate
+from stcnn.experiments.physiology import ANALYSES, Bench, Models, physiology_table
+from stcnn.experiments.physiology.curves import Result
+from stcnn.product import open_run, run_training
+from stcnn.simulation import SimulatedDataConfig
+from stcnn.simulation.truth import Truth
+from stcnn.stimuli import Screen
+
+CELL_TYPES = ("lc11", "lc15", "lplc2", "lc4", "lc12")
+PROTOCOLS = ("mixed", "size", "speed", "direction", "looming_rv", "contrast", "aspect")
+CLOSE = 0.15
+"""Relative distance from the truth that is asked for."""
+LEAST_SHARE = 0.1
+"""Share of a type's largest true response anywhere below which a curve is one of no response."""
+JUDGED = (
+    *("preferred_side_deg", "preferred_speed_deg_s", "preferred_height_deg", "preferred_width_deg"),
+    *("size_threshold_deg", "size_suppression", "height_suppression", "width_suppression", "dark_c50", "on_off_index"),
+    *("square_dsi", "bar_dsi", "bar_osi", "preferred_r_over_v_s", "dark_field_diameter_deg", "latency_s"),
+)
+
+
+def trained(args: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401 - a run
+    overrides = [
+        "dataset=simulated",
+        f"dataset.cell_types=[{','.join(CELL_TYPES)}]",
+        f"dataset.stimuli=[{','.join(PROTOCOLS)}]",
+        f"n_models={args.models}",
+        f"training.steps={args.steps}",
+        "report=false",
+        f"experiments_dir={folder}",
+    ]
+    return run_training(compose(overrides), overrides)
+
+
+def examined(bench: Bench) -> list[Result]:
+    return [analysis.measure(bench) for name, analysis in ANALYSES.items() if name != "lesions"]
+
+
+def compared(ours: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Curves (a row each: ``r``), and numbers (``value``, ``truth``, ``close``, ``covered``)."""
+    key = ["analysis", "cell_type", "quantity", "series", "x", "x_value", "y", "y_value"]
+    both = ours.merge(truth[[*key, "value"]], on=key, suffixes=("", "_true"))
+    points = both[both.x.notna()]
+    largest = points[points.quantity.str.startswith("peak dF/F")].groupby("cell_type").value_true.max()
+    curves = []
+    for (analysis, quantity, series, cell_type), mine in points.groupby(
+        ["analysis", "quantity", "series", "cell_type"]
+    ):
+        responds = mine.value_true.max() >= LEAST_SHARE * largest[cell_type] or not quantity.startswith("peak dF/F")
+        r = float(mine.value.corr(mine.value_true)) if responds and len(mine) > 2 else float("nan")
+        curves.append((analysis, quantity, series, cell_type, len(mine), r))
+    numbers = both[both.x.isna() & both.value_true.notna()].copy()
+    numbers["close"] = (numbers.value - numbers.value_true).abs() <= CLOSE * numbers.value_true.abs()
+    numbers["covered"] = (numbers.low <= numbers.value_true) & (numbers.value_true <= numbers.high)
+    columns = ["analysis", "quantity", "series", "cell_type", "n", "r"]
+    return pd.DataFrame(curves, columns=columns), numbers
+
+
+def by_analysis(curves: pd.DataFrame) -> dict[str, Any]:
+    """Median correlation of the curves of each analysis that the truth answers to."""
+    return {
+        str(name): {
+            "median_r": round(r.median(), 3),
+            "n_curves": int(r.size),
+            "above_0.9": round(float((r > 0.9).mean()), 2),
+        }
+        for name, r in curves.dropna().groupby("analysis").r
+    }
+
+
+def judged(numbers: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {
+            "number": row.quantity,
+            "cell_type": row.cell_type,
+            "model": _rounded(row.value),
+            "low": _rounded(row.low),
+            "high": _rounded(row.high),
+            "truth": _rounded(row.value_true),
+            "within_15_percent": bool(row.close),
+            "truth_in_interval": bool(row.covered),
+        }
+        for name in JUDGED
+        for row in numbers[numbers.quantity == name].itertuples()
+    ]
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.4g}") if np.isfinite(value) else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--run", type=Path, help="an ensemble or run of this script's recordings")
+    parser.add_argument("--runs", type=Path, help="folder for the trained models; by default a temporary one")
+    parser.add_argument("--to", default="physiology", help="name of the result")
+    args = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        run = open_run(args.run) if args.run else trained(args, args.runs or Path(temporary))
+        config = validate(run.config())
+        assert isinstance(config.dataset, SimulatedDataConfig)
+        screen = Screen(rate_hz=config.dataset.rate_hz)
+        models = Models(run.models())
+        scores = {
+            row.cell_type: _rounded(row.trial_mean_correlation) for row in run.evaluate().itertuples() if not row.family
+        }
+    ours = physiology_table(examined(Bench(models, screen)), models.cell_types)
+    subject = Truth(config.dataset)
+    truth = physiology_table(examined(Bench(subject, screen)), subject.cell_types)
+    curves, numbers = compared(ours, truth)
+    print(curves.to_string(float_format=lambda v: f"{v:.2f}"))
+    notes = {"held_out_correlation": scores, "curves": by_analysis(curves), "n_models": len(models.members)}
+    print(pd.DataFrame(notes["curves"]).T.to_string())
+    write(args.to, judged(numbers), **notes)
+
+
+if __name__ == "__main__":
+    main()
