@@ -83,8 +83,8 @@ class Batch:
         return contrast
 
     def without_pictures(self) -> Batch:
-        """The same recordings without the frames."""
-        return replace(self, codes=self.codes[:0, :0], levels=None)
+        """The same recordings without the frames, whose memory is free once nobody else has them."""
+        return replace(self, codes=self.codes[:0, :0].clone(), levels=None)
 
     def without_weight(self) -> Batch:
         """The same clips, none of whose samples is scored and none of which counts in statistics."""

@@ -152,6 +152,15 @@ def test_a_batch_moves_as_a_whole() -> None:
     assert {v.device.type for v in vars(moved).values() if isinstance(v, torch.Tensor)} == {"meta"}
 
 
+def test_a_batch_without_pictures_holds_none_of_their_memory() -> None:
+    for batch in _batches(dataset()):
+        kept = batch.without_pictures()
+        held = [value for value in vars(kept).values() if isinstance(value, torch.Tensor)]
+        assert len(held) > 5
+        assert all(value.untyped_storage().nbytes() == value.nbytes for value in held)
+        torch.testing.assert_close(kept.target, batch.target)
+
+
 def test_faults_of_a_data_set_are_sentences() -> None:
     data = dataset(1, ("loom", "bar"))
     movies, recordings = dict(data.movies), list(data.recordings)
