@@ -29,6 +29,9 @@ def design(  # noqa: PLR0913  (an option is an argument)
         str | None, typer.Option(help="members or readout; by default members of an ensemble, else readout.")
     ] = None,
     criterion: Annotated[str, typer.Option(help="information or variance.")] = "information",
+    aim: Annotated[
+        str | None, typer.Option(help="Protocol that is to be predicted in the end, with --criterion variance.")
+    ] = None,
     cell_type: Annotated[list[str] | None, typer.Option(help="Cell types that are recorded; by default all.")] = None,
     grey_s: Annotated[float, typer.Option(min=0, max=600, help="Grey after every stimulus, and at first.")] = 1.0,
     most_times: Annotated[int, typer.Option(min=1, help="How often a stimulus may be shown.")] = 10,
@@ -50,6 +53,7 @@ def design(  # noqa: PLR0913  (an option is an argument)
     from stcnn.experiments.design.schedule import schedule, write_schedule
     from stcnn.stimuli import load_protocol
 
+    _require_heeded(aim, criterion)
     asked = asked_models([run])
     source = known_source(by or ("members" if len(asked.models) > 1 else "readout"), asked)
     wanted = known_criterion(criterion)
@@ -62,17 +66,27 @@ def design(  # noqa: PLR0913  (an option is an argument)
     earlier: dict[str, Movie] = {}
     if not source.knows_recorded:
         earlier, counts = _recorded(run, asked)
-    found = candidates(asked, {**movies, **earlier}, source, units, noise)
-    chosen = plan(found.only(list(movies)), wanted, rig, seed, found.known_after(counts))
+    aims = {f"aim: {name}": movie for name, movie in (movies_of(load_protocol(aim), asked) if aim else {}).items()}
+    found = candidates(asked, {**movies, **earlier, **aims}, source, units, noise)
+    wished = found.only(list(aims)) if aims else None
+    chosen = plan(found.only(list(movies)), wanted, rig, seed, found.known_after(counts), wished)
     table = schedule(chosen, rig, wanted)
     about: dict[str, Any] = {
         **{"by": source.name, "what": source.what, "criterion": wanted.name, "formula": wanted.formula},
         **{"source": wanted.source, "unit": wanted.unit, "minutes": minutes, "grey_s": grey_s, "seed": seed},
         **{"most_times": most_times, "noise_dff": noise, "cell_types": list(units), "recorded": len(earlier)},
-        **{"total_gain": float(table.gain.sum()), "runs": list(asked.runs), "protocol": protocol},
+        **{"total_gain": float(table.gain.sum()), "runs": list(asked.runs), "protocol": protocol, "aim": aim},
     }
     write_schedule(table, shown, asked.screen.background, to, about)
     _tell(table, to)
+
+
+def _require_heeded(aim: str | None, criterion: str) -> None:
+    from stcnn.errors import ConfigError
+
+    if aim is not None and criterion == "information":
+        found = f"--aim {aim} is given, but information is about the unknown numbers, not about predictions"
+        raise ConfigError(found, remedy="give --criterion variance too, or leave --aim out")
 
 
 def _tell(table: pd.DataFrame, to: Path) -> None:

@@ -66,6 +66,7 @@ def test_the_list_keeps_the_time_and_the_protocol_shows_it(run: Run, flashes: Pa
         (("--minutes", 0.01, "--noise-dff", 1), "minutes are too short for any stimulus"),
         (("--by", "weights", "--noise-dff", 1), "there is no source 'weights'"),
         (("--criterion", "bits", "--noise-dff", 1), "there is no criterion 'bits'"),
+        (("--aim", "size", "--noise-dff", 1), "Give --criterion variance too"),
         (("--cell-type", "lc99", "--noise-dff", 1), "has a cell type 'lc99'"),
     ],
 )

@@ -32,7 +32,8 @@ class Candidates:
         duration_s: of each, ``(S,)``.
         units: cell types.
         noise_dff: standard deviation of the noise of a sample, of each unit, ``(U,)``.
-        features: of each unit and stimulus, ``(K, P)``, in units of that noise.
+        expected: of each unit and stimulus, dF/F above grey, ``(K,)``, in units of that noise.
+        features: what the unknown numbers add to it, ``(K, P)``, likewise.
         rows: the same in few rows and per independent sample, ``(S, U, R, P)``.
         sample_hz: samples per second.
     """
@@ -41,6 +42,7 @@ class Candidates:
     duration_s: Array
     units: tuple[str, ...]
     noise_dff: Array
+    expected: tuple[tuple[Array, ...], ...]
     features: tuple[tuple[Array, ...], ...]
     rows: Array
     sample_hz: float
@@ -54,9 +56,13 @@ class Candidates:
     def only(self, names: Sequence[str]) -> Candidates:
         """Return some of the stimuli."""
         numbers = [self.number(name) for name in names]
-        features = tuple(tuple(mine[i] for i in numbers) for mine in self.features)
         return replace(
-            self, names=tuple(names), duration_s=self.duration_s[numbers], features=features, rows=self.rows[numbers]
+            self,
+            names=tuple(names),
+            duration_s=self.duration_s[numbers],
+            expected=tuple(tuple(mine[i] for i in numbers) for mine in self.expected),
+            features=tuple(tuple(mine[i] for i in numbers) for mine in self.features),
+            rows=self.rows[numbers],
         )
 
     def known_after(self, counts: Mapping[str, Mapping[str, float]]) -> Gaussian:
@@ -113,10 +119,12 @@ def candidates(
     sample_hz = min(SAMPLE_HZ, asked.screen.rate_hz)
     shown = Shown(asked, movies, sample_hz)
     step_s = shown.frames_per_sample / asked.screen.rate_hz
+    expected = []
     features = []
     for unit in units:
         found = source.features(shown, unit)
-        features.append([found[name] / noise_dff[unit] for name in movies])
+        expected.append(tuple(found[name].expected / noise_dff[unit] for name in movies))
+        features.append([found[name].rows / noise_dff[unit] for name in movies])
     widest = max(mine[0].shape[1] for mine in features)
     padded = tuple(tuple(np.pad(x, ((0, 0), (0, widest - x.shape[1]))) for x in mine) for mine in features)
     thinned = np.sqrt(min(1.0, step_s / CORRELATION_S))
@@ -125,4 +133,4 @@ def candidates(
     rows = np.stack([np.pad(mine, ((0, 0), (0, most - mine.shape[1]), (0, 0))) for mine in each], 1)
     durations = np.array([movie.duration_s for movie in movies.values()])
     noise = np.array([noise_dff[unit] for unit in units])
-    return Candidates(tuple(movies), durations, tuple(units), noise, padded, rows, 1 / step_s)
+    return Candidates(tuple(movies), durations, tuple(units), noise, tuple(expected), padded, rows, 1 / step_s)

@@ -39,9 +39,17 @@ class ClosedLoop:
         criterion: what a stimulus is worth.
         grey_s: grey after every stimulus, which it costs too.
         most_times: how often a stimulus may be shown.
+        aim: stimuli that are to be predicted in the end, for a criterion that heeds them; None is the candidates.
     """
 
-    def __init__(self, candidates: Candidates, criterion: Criterion, grey_s: float = 1.0, most_times: int = 1) -> None:
+    def __init__(
+        self,
+        candidates: Candidates,
+        criterion: Criterion,
+        grey_s: float = 1.0,
+        most_times: int = 1,
+        aim: Candidates | None = None,
+    ) -> None:
         n_units = len(candidates.units)
         n_unknown = candidates.rows.shape[-1]
         self.candidates = candidates
@@ -53,7 +61,7 @@ class ClosedLoop:
         """Variance of the prior over that of the noise, against the expected one, of each unit."""
         self.noise = np.ones(n_units)
         """Variance of the noise, against the expected one."""
-        self._predicted = candidates.predicted
+        self._predicted = (aim or candidates).predicted
         self._thinned = min(1.0, 1 / (candidates.sample_hz * CORRELATION_S))
         self._products = np.zeros((n_units, n_unknown, n_unknown))
         self._answers = np.zeros((n_units, n_unknown))
@@ -100,20 +108,21 @@ class ClosedLoop:
             if unit not in self.candidates.units:
                 raise ConfigError(f"the loop has no unit '{unit}'", expected=", ".join(self.candidates.units))
             place = self.candidates.units.index(unit)
-            answer = np.asarray(trace, float) / self.candidates.noise_dff[place]
-            self._add(place, self.candidates.features[place][number], answer, name)
+            self._add(place, number, np.asarray(trace, float) / self.candidates.noise_dff[place])
         self.times[number] += 1
         for place in range(len(self.ratio)):
             self._weigh(place)
 
-    def _add(self, place: int, features: Array, trace: Array, name: str) -> None:
+    def _add(self, place: int, number: int, trace: Array) -> None:
+        features = self.candidates.features[place][number]
         if trace.ndim != 1 or len(trace) > len(features):
             raise ShapeError(
-                f"the trace of '{name}' has shape {trace.shape}", expected=f"({len(features)},) or fewer samples"
+                f"the trace of '{self.candidates.names[number]}' has shape {trace.shape}",
+                expected=f"({len(features)},) or fewer samples",
             )
         recorded = np.isfinite(trace)
         x = features[: len(trace)][recorded]
-        y = trace[recorded]
+        y = (trace - self.candidates.expected[place][number][: len(trace)])[recorded]
         self._products[place] += self._thinned * (x.T @ x)
         self._answers[place] += self._thinned * (x.T @ y)
         self._squares[place] += self._thinned * float(y @ y)
@@ -142,6 +151,8 @@ class ClosedLoop:
     def predict(self, name: str) -> dict[str, Array]:
         """Predict what each unit answers to a stimulus, dF/F above grey, ``(K,)``."""
         number = self.candidates.number(name)
-        scaled = self.weights() * self.candidates.noise_dff[:, None]
-        units = enumerate(self.candidates.units)
-        return {unit: self.candidates.features[place][number] @ scaled[place] for place, unit in units}
+        found = {}
+        for place, (unit, weights) in enumerate(zip(self.candidates.units, self.weights(), strict=True)):
+            rise = self.candidates.expected[place][number] + self.candidates.features[place][number] @ weights
+            found[unit] = rise * self.candidates.noise_dff[place]
+        return found

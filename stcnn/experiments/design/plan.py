@@ -48,7 +48,12 @@ class Presentation(NamedTuple):
 
 
 def plan(
-    candidates: Candidates, criterion: Criterion, rig: Rig, seed: int = 0, known: Gaussian | None = None
+    candidates: Candidates,
+    criterion: Criterion,
+    rig: Rig,
+    seed: int = 0,
+    known: Gaussian | None = None,
+    aim: Candidates | None = None,
 ) -> list[Presentation]:
     """Choose stimuli until the time is over.
 
@@ -58,6 +63,7 @@ def plan(
         rig: the limits.
         seed: of the order of stimuli that are worth the same.
         known: what is known before; it learns what is chosen. None is nothing but the prior.
+        aim: stimuli that are to be predicted in the end, for a criterion that heeds them; None is the candidates.
 
     Raises:
         ConfigError: there is no time for a single stimulus.
@@ -74,7 +80,7 @@ def plan(
         )
     order = np.random.default_rng(seed).permutation(len(cost_s))
     times = np.zeros(len(cost_s), dtype=int)
-    predicted = candidates.predicted
+    predicted = (aim or candidates).predicted
     chosen: list[Presentation] = []
     onset_s = rig.grey_s
     while True:

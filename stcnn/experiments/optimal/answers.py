@@ -72,7 +72,8 @@ class Presenter:
         order = sorted(range(len(movies)), key=lambda i: movies[i].n_frames)
         while order:
             longest = movies[order[-1]].n_frames + self.n_after
-            n_clips = max(1, min(16, MOST_PIXELS // (longest * int(np.prod(self.screen.shape_px)))))
+            fitting = max(1, min(16, MOST_PIXELS // (longest * int(np.prod(self.screen.shape_px)))))
+            n_clips = 2 ** (fitting.bit_length() - 1)  # few different numbers: each has streams of its own
             group = order[-n_clips:]
             del order[-n_clips:]
             together = self._together([movies[i] for i in group], longest, n_clips)

@@ -41,6 +41,16 @@ def test_predictions_are_those_of_ridge_regression() -> None:
     np.testing.assert_allclose(mine.predict("d")["lc11"], mine.candidates.features[0][3] @ weights, rtol=1e-8)
 
 
+def test_what_was_expected_is_taken_off_and_added_again() -> None:
+    plain = loop()
+    shifted = tuple(np.full(5, float(i)) for i in range(6))
+    mine = ClosedLoop(replace(plain.candidates, expected=(shifted,)), known_criterion("information"))
+    told = traces(plain)
+    plain.tell("b", {"lc11": told["b"]})
+    mine.tell("b", {"lc11": told["b"] + NOISE * shifted[1]})
+    np.testing.assert_allclose(mine.predict("d")["lc11"], plain.predict("d")["lc11"] + NOISE * 3)
+
+
 def test_the_order_in_which_traces_came_does_not_matter() -> None:
     one, other = loop(), loop()
     told = traces(one)
@@ -79,7 +89,7 @@ def test_the_loop_goes_through_all_stimuli_and_then_says_so(criterion: str) -> N
 def test_the_evidence_finds_noise_and_size_of_the_weights() -> None:
     mine = loop()
     x = np.random.default_rng(0).standard_normal((4000, 4))
-    candidates = replace(mine.candidates, features=((x,) * 6,))
+    candidates = replace(mine.candidates, features=((x,) * 6,), expected=((np.zeros(len(x)),) * 6,))
     for size in (0.1, 4.0):
         found = ClosedLoop(candidates, known_criterion("information"), most_times=9)
         rng = np.random.default_rng(2)

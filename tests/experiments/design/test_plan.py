@@ -20,7 +20,9 @@ def offered(seed: int = 0, n: int = 6) -> Candidates:
     matrices = tuple(rng.standard_normal((5, 4)) * rng.uniform(0.1, 1) for _ in range(n))
     names = tuple("abcdefgh"[:n])
     rows = compressed(matrices)[:, None]
-    return Candidates(names, rng.uniform(0.5, 3, n), ("lc11",), np.ones(1), (matrices,), rows, 10.0)
+    return Candidates(
+        names, rng.uniform(0.5, 3, n), ("lc11",), np.ones(1), ((np.zeros(5),) * n,), (matrices,), rows, 10.0
+    )
 
 
 def bits(candidates: Candidates, names: tuple[str, ...]) -> float:
@@ -71,6 +73,7 @@ def test_the_seed_orders_what_is_worth_the_same() -> None:
         np.repeat(one.duration_s, 6),
         one.units,
         one.noise_dff,
+        (one.expected[0] * 6,),
         (one.features[0] * 6,),
         np.repeat(one.rows, 6, 0),
         10.0,
@@ -78,6 +81,18 @@ def test_the_seed_orders_what_is_worth_the_same() -> None:
     first = {plan(same, INFORMATION, Rig(), seed)[0].stimulus for seed in range(20)}
     assert len(first) > 1
     assert plan(same, INFORMATION, Rig(), 3) == plan(same, INFORMATION, Rig(), 3)
+
+
+def test_an_aim_changes_what_surer_predictions_are_of() -> None:
+    found = offered()
+    aim = found.only(["f"])
+    np.testing.assert_allclose(aim.predicted[0], found.features[0][5].T @ found.features[0][5] / 5)
+    rig = Rig(minutes=0.1, most_times=1)
+    (wished, *_) = plan(found, known_criterion("variance"), rig, aim=aim)
+    products = [x.T @ x for x in found.features[0]]
+    fall = [np.trace(aim.predicted[0] @ (np.eye(4) - np.linalg.inv(np.eye(4) + p))) for p in products]
+    assert wished.gain == pytest.approx(fall[found.number(wished.stimulus)])
+    assert wished.stimulus == found.names[int(np.argmax(np.array(fall) / (found.duration_s + rig.grey_s)))]
 
 
 def test_what_was_recorded_counts() -> None:

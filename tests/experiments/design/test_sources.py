@@ -35,7 +35,8 @@ def test_deviations_have_the_covariance_of_the_members(three: AskedModels) -> No
     place = three.cell_types.index("lc11")
     for name, answers in shown.answers().items():
         expected = np.cov(answers[:, :, place], ddof=1)
-        np.testing.assert_allclose(found[name] @ found[name].T, expected, atol=1e-12)
+        np.testing.assert_allclose(found[name].rows @ found[name].rows.T, expected, atol=1e-12)
+        np.testing.assert_allclose(found[name].expected, answers[:, :, place].mean(1))
 
 
 def test_samples_are_means_of_frames(three: AskedModels) -> None:
@@ -77,7 +78,7 @@ def test_candidates_are_in_units_of_the_noise_and_tell_one_independent_sample_in
     found = candidates(three, MOVIES, source, ("lc11",), {"lc11": 0.5})
     raw = source.features(Shown(three, MOVIES, 10.0), "lc11")
     for number, name in enumerate(MOVIES):
-        np.testing.assert_allclose(found.features[0][number], raw[name] / 0.5)
+        np.testing.assert_allclose(found.features[0][number], raw[name].rows / 0.5)
         x = found.features[0][number]
         np.testing.assert_allclose(
             found.rows[number, 0].T @ found.rows[number, 0], x.T @ x * 0.1 / 1.5, atol=1e-6 * np.abs(x.T @ x).max()

@@ -1,4 +1,4 @@
-"""How much surer all predictions become: Bayesian A-optimality, for what the stimuli of the protocol evoke."""
+"""How much surer predictions become, of the stimuli of the protocol or of those that are aimed at: A-optimality."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from stcnn.experiments.design.criteria.criterion import criterion
 from stcnn.experiments.design.gaussian import Array, Gaussian
 
-SOURCE = "Chaloner & Verdinelli 1995, doi 10.1214/ss/1177009939, phi_2 with A the mean of X^T X over the protocol"
+SOURCE = "Chaloner & Verdinelli 1995, doi 10.1214/ss/1177009939, phi_2, A the mean of X^T X of what is predicted"
 
 
 @criterion("variance", "tr(A C) - tr(A C')", "noise variances", SOURCE)

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from stcnn.experiments.design.sources.source import Rows, Shown, source
+from stcnn.experiments.design.sources.source import Shown, Told, source
 
 
 @source("members", "which of the models is right", knows_recorded=True, least_models=2)
-def members(shown: Shown, cell_type: str) -> dict[str, Rows]:
-    """Deviations of the members from their mean, ``(K, M)``."""
+def members(shown: Shown, cell_type: str) -> dict[str, Told]:
+    """The mean of the members, and their deviations from it, ``(K, M)``."""
     place = shown.asked.cell_types.index(cell_type)
     scale = np.sqrt(len(shown.asked.models) - 1)
     found = {}
     for name, answers in shown.answers().items():
         mine = answers[:, :, place]
-        found[name] = (mine - mine.mean(1, keepdims=True)) / scale
+        mean = mine.mean(1)
+        found[name] = Told(mean, (mine - mean[:, None]) / scale)
     return found

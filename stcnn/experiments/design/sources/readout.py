@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
-from stcnn.experiments.design.sources.source import Rows, Shown, source
+from stcnn.experiments.design.sources.source import Rows, Shown, Told, source
 from stcnn.experiments.optimal.answers import AFTER_S
 from stcnn.movie import PRE_GREY_S, Movie
 from stcnn.nn.frames import as_clips
@@ -27,7 +27,7 @@ LEAST_VARIANCE = 1e-12
 
 
 @source("readout", "the weights of the readout", knows_recorded=False)
-def readout(shown: Shown, cell_type: str) -> dict[str, Rows]:
+def readout(shown: Shown, cell_type: str) -> dict[str, Told]:
     """Principal features of the first model, scaled by the prior of their weights, and a constant, ``(K, P + 1)``."""
     model = shown.asked.models[0]
     maps = {name: shown.sampled(last_features(model, cell_type, movie)) for name, movie in shown.movies.items()}
@@ -38,8 +38,9 @@ def readout(shown: Shown, cell_type: str) -> dict[str, Rows]:
     signal = max(float(answers.var()), LEAST_VARIANCE)
     power = max(float(((everything @ axes) ** 2).sum(1).mean()), LEAST_VARIANCE)
     scale = np.sqrt(signal / power)
+    constant = np.sqrt(signal)
     return {
-        name: np.column_stack([scale * (rows @ axes), np.full(len(rows), np.sqrt(signal))])
+        name: Told(np.zeros(len(rows)), np.column_stack([scale * (rows @ axes), np.full(len(rows), constant)]))
         for name, rows in maps.items()
     }
 

@@ -51,7 +51,19 @@ class Shown(NamedTuple):
         return {name: self.sampled(trace) for name, trace in zip(self.movies, traces, strict=True)}
 
 
-Features = Callable[[Shown, str], dict[str, Rows]]
+class Told(NamedTuple):
+    """What a stimulus is expected to evoke, and by what it may differ.
+
+    Args:
+        expected: dF/F above grey, ``(K,)``.
+        rows: what each unknown number, of variance one, adds to it, ``(K, P)``.
+    """
+
+    expected: Rows
+    rows: Rows
+
+
+Features = Callable[[Shown, str], dict[str, Told]]
 
 
 class Source(NamedTuple):
@@ -59,7 +71,7 @@ class Source(NamedTuple):
 
     Args:
         name: of it.
-        features: the matrix of every stimulus, for a cell type.
+        features: what every stimulus would tell, for a cell type.
         what: is not known, in words.
         knows_recorded: whether the models know already what was recorded so far.
         least_models: how many models it needs.
