@@ -100,15 +100,15 @@ def _draw_line(axes: Axes, line: Line, colour: str, theme: Theme) -> None:
     if len(line.members) > 1:
         axes.plot(line.x, line.members.T, color=colour, lw=0.5, alpha=0.5, label="_member")
     if len(line.members) >= LEAST_FOR_BAND:
-        half = half_of_mean(line.members)
+        half = half_of_mean(line.members.astype(float))
         axes.fill_between(line.x, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
     marker = "o" if len(line.x) <= MOST_MARKERS else ""
     axes.plot(line.x, mean, color=colour, marker=marker, ms=2.2, label=line.series or "_only")
     if line.measured is not None:
         there = np.isfinite(line.measured[:, 0])
         where, half = line.measured[there].T
-        look = {"fmt": "o", "ms": 4.5, "lw": 0.9, "color": theme.ink, "zorder": 5}
-        axes.errorbar(line.x[there], where, half, mfc=colour, mew=1.0, label="_measured", **look)
+        drawn = axes.errorbar(line.x[there], where, half, fmt="o", ms=4.5, lw=0.9, color=theme.ink, label="_measured")
+        drawn.lines[0].set(markerfacecolor=colour, zorder=5)
 
 
 def _finish(axes: Axes, lines: Sequence[Line], scale: Scale) -> None:
@@ -225,15 +225,22 @@ def borders(cells: NDArray[np.bool_]) -> Array:
 def _draw_map(axes: Axes, found: Field, axes_of: MapAxes, theme: Theme) -> None:
     known = found.values[np.isfinite(found.values)]
     top = float(np.abs(known).max()) if len(known) and known.any() else 1.0
-    look = {"cmap": DIVERGING if axes_of.signed else SEQUENTIAL, "vmin": -top if axes_of.signed else 0, "vmax": top}
-    picture = axes.imshow(found.values, origin="lower", aspect="auto", interpolation="nearest", **look)
+    picture = axes.imshow(
+        found.values,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap=DIVERGING if axes_of.signed else SEQUENTIAL,
+        vmin=-top if axes_of.signed else 0,
+        vmax=top,
+    )
     axes.set_facecolor(theme.faint)
     axes.set_xticks(*axes_of.ticks(axes_of.x))
     axes.set_yticks(*axes_of.ticks(axes_of.y))
     axes.tick_params(labelsize=7, length=2)
     axes.spines[:].set_visible(False)
     if found.outline is not None and found.outline.any():
-        axes.add_collection(LineCollection(borders(found.outline), colors=theme.ink, linewidths=0.9))
+        axes.add_collection(LineCollection(list(borders(found.outline)), colors=theme.ink, linewidths=0.9))
     bar = axes.inset_axes((1.05, 0, 0.06, 1))
     axes.figure.colorbar(picture, cax=bar, ticks=MaxNLocator(4, symmetric=axes_of.signed))
     bar.tick_params(labelsize=6, length=2)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stcnn.experiments.physiology.curves import Axis, Values
 from stcnn.stimuli import Screen
 from stcnn.stimuli.coverage import overlaps
 
+Array = NDArray[np.floating[Any]]
 USUAL_DEG = 6.0
 WIDEST_DEG = 10.0
 
@@ -46,11 +49,11 @@ class Cells:
         """Return the usual cells of a screen."""
         return cls(screen, side_deg(screen))
 
-    def _along(self, edges_deg: Values) -> tuple[Values, Values]:
+    def _along(self, edges_deg: Array) -> tuple[Values, Values]:
         """Return middles of the cells ``(C,)`` and the share of each pixel in each of them ``(P, C)``."""
         count = int(np.ceil(np.round((edges_deg[-1] - edges_deg[0]) / self.side_deg, 9)))
         borders_deg = (np.arange(count + 1) - count / 2) * self.side_deg
-        return (borders_deg[1:] + borders_deg[:-1]) / 2, overlaps(edges_deg, borders_deg)
+        return (borders_deg[1:] + borders_deg[:-1]) / 2, overlaps(edges_deg, borders_deg).astype(float)
 
     @property
     def azimuth(self) -> Axis:
@@ -62,12 +65,12 @@ class Cells:
         """Rows of cells from bottom to top."""
         return Axis("elevation_deg", "elevation", "°", self._along(-self.screen.y_edges_deg)[0])
 
-    def sums(self, pictures: Values) -> Values:
+    def sums(self, pictures: Array) -> Values:
         """Sum pixels ``(..., Y, X)`` in each cell, ``(..., V, W)`` from bottom to top and left to right."""
         rows = self._along(-self.screen.y_edges_deg)[1]
         columns = self._along(self.screen.x_edges_deg)[1]
         return np.asarray((rows.T @ pictures @ columns)[..., ::-1, :])
 
-    def means(self, pictures: Values) -> Values:
+    def means(self, pictures: Array) -> Values:
         """Return the mean of pixels in each cell, as :meth:`sums`."""
         return np.asarray(self.sums(pictures) / self.sums(np.ones(self.screen.shape_px)))

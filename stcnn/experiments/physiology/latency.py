@@ -61,5 +61,5 @@ def _course(name: str, answer: Answer) -> Curve:
     time_s = np.arange(-0.1, answer.time_s[-1], STEP_S)
     above = answer.dff - answer.dff[..., :1]
     place = np.searchsorted(answer.time_s, time_s + 1e-9, side="right") - 1
-    axis = Axis("time_s", "time from onset", "s", np.round(time_s, 4))
+    axis = Axis("time_s", "time from onset", "s", np.round(time_s, 4).astype(float))
     return Curve(name, axis, above[..., np.maximum(place, 0)], "dF/F above grey")

@@ -50,8 +50,8 @@ def lesions(bench: Bench) -> Result:
 
 def _changes(model: STCNN, held_out: HeldOut) -> Values:
     """Return the correlation with each channel held at rest, ``(N, layers, channels)``; NaN where there is none."""
-    most = max(len(layer.weight) for layer in model.hidden)
-    found = np.full((len(model.cell_types), len(model.hidden), most), np.nan)
+    channels = [len(layer.weight) for layer in model.hidden]
+    found = np.full((len(model.cell_types), len(channels), max(channels)), np.nan)
     for layer, channel, lesioned in _lesioned(model, held_out.dataset.shape_px, held_out.dataset.rate_hz):
         # what no longer varies at all has no correlation: all that was there is lost
         found[:, layer, channel] = np.nan_to_num(held_out.correlation(lesioned))
@@ -81,7 +81,7 @@ def held_at_rest(model: STCNN, layer: int, channel: int, value: float) -> STCNN:
     """
     copy = STCNN(model.config, model.population, model.deg_per_px)
     copy.load_state_dict(model.state_dict())
-    lesioned = copy.hidden[layer]
+    lesioned = list(copy.hidden)[layer]
     lesioned.weight[channel] = 0
     for shift in (lesioned.bias, None if lesioned.norm is None else lesioned.norm.bias):
         if shift is not None:

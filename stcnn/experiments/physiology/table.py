@@ -84,7 +84,7 @@ def _quantity(response: str) -> dict[str, object]:
     return {"quantity": name, "unit": unit.rstrip(")") or "dF/F"}
 
 
-def _interval(value: float, half: float) -> dict[str, float]:
+def _interval(value: Any, half: Any) -> dict[str, float]:  # noqa: ANN401 - a number of numpy
     return {"value": float(value), "low": float(value - half), "high": float(value + half)}
 
 

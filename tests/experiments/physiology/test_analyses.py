@@ -189,7 +189,7 @@ def test_stimuli_are_shown_where_the_subject_looks():
     subject = Looks({"a": lambda _: 1.0})
     Bench(subject, SCREEN, centre_px=(3, 2)).show(Movie(frames, 60.0, deg_per_px=2.0))
     (row,), (column,) = np.nonzero(subject.seen.contrast()[30])
-    assert (row, column) == (18, 23)  # up and right
+    assert [row, column] == [18, 23]  # up and right
 
 
 def test_an_unknown_analysis_is_refused_with_the_nearest_name():
