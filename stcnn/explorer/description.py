@@ -24,6 +24,7 @@ from stcnn.export.step_filters import (
 )
 from stcnn.export.step_network import StepLayer, StepNetwork
 from stcnn.nn.activation import Activation
+from stcnn.nn.eye import EyeConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind
 from stcnn.nn.model import STCNN
@@ -57,7 +58,10 @@ def described(model: STCNN, step: StepNetwork) -> dict[str, Any]:
             "shape": list(step.eye_shape),
             "rows": packed(step.eye_rows),
             "columns": packed(step.eye_columns),
+            "lines": step.eye_columns.shape[1],
+            "separate": step.eye_rows.dim() == 3,
             "filter": _filter(step.eye_filter, config.eye.filter, model.eye.tau_s),
+            **_places(config.eye),
         },
         "start": _start(step),
         "layers": [
@@ -72,6 +76,21 @@ def described(model: STCNN, step: StepNetwork) -> dict[str, Any]:
             "offset": step.offset.tolist(),
             "filter": _filter(step.calcium_filter, config.calcium.filter, model.calcium.time_constants()),
         },
+    }
+
+
+def _places(eye: EyeConfig) -> dict[str, Any]:
+    """Return where columns look and their outline, as azimuth and elevation, where maps of them are no pictures.
+
+    An entry of the array that is no column has no number.
+    """
+    if eye.arrangement.kind == "square":
+        return {}
+    places_deg = eye.positions_deg().flatten(0, 1)
+    there = places_deg.abs().amax(1) < 360
+    return {
+        "places": [place if known else None for place, known in zip(places_deg.tolist(), there.tolist(), strict=True)],
+        "outline": eye.arrangement.outline_deg(eye.spacing_deg).tolist(),
     }
 
 

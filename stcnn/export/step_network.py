@@ -102,12 +102,6 @@ class StepNetwork(nn.Module):
         self.neurons = [(name, each) for name, known in neurons.items() for each in known]
         """Cell type and name of the neuron of each calcium, where they are single ones."""
         sampling = folded.eye.sampling(torch.Size(movie_px), model.calcium.tau_s.detach())
-        if not sampling.is_straight:
-            raise ConfigError(
-                f"the rows of a lattice of kind '{model.config.eye.arrangement.kind}' are not straight, which has no "
-                "form outside this program",
-                expected="a square lattice",
-            )
         self.eye_shape = folded.eye.shape
         self.eye_filter = step_filter(folded.eye.filter)
         layers = [StepLayer(layer) for layer in folded.layers]
@@ -159,12 +153,19 @@ class StepNetwork(nn.Module):
             state = self(grey, state)[2]
         return state
 
+    def _seen(self, contrast: Tensor) -> Tensor:
+        """Return what columns see of a frame, in lines side by side; where these are not straight each has its rows."""
+        lines = contrast @ self.eye_columns
+        if self.eye_rows.dim() == 2:
+            return self.eye_rows @ lines
+        return (self.eye_rows @ lines.T.unsqueeze(-1)).squeeze(-1).T
+
     def forward(self, luminance: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return voltage ``(N,)``, calcium ``(M,)`` and the state after a frame ``(Y, X)`` of luminance 0..1."""
         before = torch.split(state, self.sizes)
         after = []
-        seen = self.eye_rows @ ((luminance - self.background) @ self.eye_columns)
-        rows, changed = self.eye_filter(seen.view(1, -1), before[0])
+        seen = self._seen(luminance - self.background)
+        rows, changed = self.eye_filter(seen.reshape(1, -1), before[0])
         after.append(changed)
         maps = rows.view(1, 1, *self.eye_shape)
         for layer, of_layer in zip(self.layers, before[1:], strict=False):

@@ -51,6 +51,13 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "readout": {"centre": (1, 1)},
         "cell_types": {"lc11": {"window_columns": 3}, "default": {"window_columns": 1}},
     },
+    "hexagonal": {"eye": {"arrangement": {"kind": "hexagonal"}}},
+    "measured": {
+        "eye": {
+            "lattice": None,
+            "arrangement": {"kind": "measured", "table": str(Path(__file__).parent / "columns.csv")},
+        },
+    },
 }
 
 

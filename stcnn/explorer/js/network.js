@@ -109,6 +109,15 @@ function blocked(kernel, [outputs, inputs, ky, kx]) {
   return found;
 }
 
+/** What each column sees along a line of columns, of each line where these are not straight, and across. */
+function eyeSpans(told, rows) {
+  const [nRows, nColumns] = told.movie_px;
+  const { lines, separate } = told.eye;
+  const size = rows * nRows;
+  const down = Array.from({ length: separate ? lines : 1 }, (_, l) => nonZero(told.eye.rows.subarray(l * size, (l + 1) * size), rows, nRows));
+  return [down, nonZero(transposed(told.eye.columns, nColumns, lines), lines, nColumns)];
+}
+
 /** One model of the page. */
 export class Network {
   constructor(told) {
@@ -116,8 +125,9 @@ export class Network {
     this.rateHz = told.rate_hz;
     const [rows, columns] = told.eye.shape;
     this.eye = { filter: makeFilter(told.eye.filter, rows * columns, told.rate_hz), maps: new Float64Array(rows * columns) };
-    this.half = new Float64Array(told.movie_px[0] * columns);
-    this.spans = [nonZero(told.eye.rows, rows, told.movie_px[0]), nonZero(transposed(told.eye.columns, told.movie_px[1], columns), columns, told.movie_px[1])];
+    this.lines = told.eye.lines;
+    this.half = new Float64Array(told.movie_px[0] * this.lines);
+    this.spans = eyeSpans(told, (rows * columns) / this.lines);
     let shape = told.eye.shape;
     this.layers = told.layers.map((each) => {
       const layer = new Layer(each, shape, told.rate_hz);
@@ -186,7 +196,7 @@ export class Network {
   }
 
   see(frame) {
-    const [rows, columns] = this.told.eye.shape;
+    const [rows, columns] = [this.seen.length / this.lines, this.lines];
     const [nRows, nColumns] = this.told.movie_px;
     const { half } = this;
     const background = Math.fround(this.told.background);
@@ -201,8 +211,8 @@ export class Network {
     }
     const ratio = this.eye.filter.gainRatio[0];
     for (let r = 0; r < rows; r++) {
-      const { first, weights } = rowSpans[r];
       for (let x = 0; x < columns; x++) {
+        const { first, weights } = rowSpans[x % rowSpans.length][r];
         let sum = 0;
         for (let i = 0; i < weights.length; i++) sum += weights[i] * half[(first + i) * columns + x];
         this.seen[r * columns + x] = sum;

@@ -40,20 +40,50 @@ export function paintGrey(canvas, frame, [rows, columns]) {
   context.drawImage(picture, 0, 0, width, (width * rows) / columns);
 }
 
-/** Maps (Y X C) side by side, all on one scale. */
-export function paintMaps(canvas, maps, [rows, columns], channels, largest) {
+/** Maps (Y X C) side by side, all on one scale: as pictures, or each column where it looks. */
+export function paintMaps(canvas, maps, [rows, columns], channels, largest, eye = {}) {
+  const field = eye.places?.length === rows * columns ? fieldOf(eye) : null;
   const width = canvas.clientWidth || 300;
   const across = channels === 1 ? 1 : Math.min(channels, Math.max(2, Math.round(Math.sqrt(channels * 1.6))));
   const gap = channels === 1 ? 0 : 4;
   const tile = (width - gap * (across - 1)) / across;
-  const tall = (tile * rows) / columns;
+  const tall = tile * (field ? field.height / field.width : rows / columns);
   const down = Math.ceil(channels / across);
   const { context } = prepared(canvas, down * tall + (down - 1) * gap);
   context.imageSmoothingEnabled = false;
   for (let c = 0; c < channels; c++) {
-    const picture = image(columns, rows, (i) => diverging(maps[i * channels + c] / (largest || 1)));
-    context.drawImage(picture, (c % across) * (tile + gap), Math.floor(c / across) * (tall + gap), tile, tall);
+    const [left, top] = [(c % across) * (tile + gap), Math.floor(c / across) * (tall + gap)];
+    const colourOf = (i) => diverging(maps[i * channels + c] / (largest || 1));
+    if (field) paintColumns(context, field, colourOf, left, top, tile / field.width);
+    else context.drawImage(image(columns, rows, colourOf), left, top, tile, tall);
   }
+}
+
+/** Corners of every column of an eye, in degrees from the upper left of what they fill; null where there is none. */
+function fieldOf({ places, outline }) {
+  const cells = places.map((place) => place && outline.map(([x, y]) => [place[0] + x, -place[1] - y]));
+  const corners = cells.filter(Boolean).flat();
+  const [left, top] = [0, 1].map((axis) => corners.reduce((least, corner) => Math.min(least, corner[axis]), Infinity));
+  const [right, bottom] = [0, 1].map((axis) => corners.reduce((most, corner) => Math.max(most, corner[axis]), -Infinity));
+  return {
+    cells: cells.map((cell) => cell && cell.map(([x, y]) => [x - left, y - top])),
+    width: right - left,
+    height: bottom - top,
+  };
+}
+
+function paintColumns(context, { cells }, colourOf, left, top, scale) {
+  cells.forEach((cell, i) => {
+    if (!cell) return;
+    const [red, green, blue] = colourOf(i);
+    context.fillStyle = context.strokeStyle = `rgb(${red} ${green} ${blue})`;
+    context.lineWidth = 0.5;
+    context.beginPath();
+    for (const [x, y] of cell) context.lineTo(left + x * scale, top + y * scale);
+    context.closePath();
+    context.fill();
+    context.stroke();
+  });
 }
 
 const niceStep = (span, count) => {
