@@ -24,7 +24,6 @@ from stcnn.export.step_filters import (
 )
 from stcnn.export.step_network import StepLayer, StepNetwork
 from stcnn.nn.activation import Activation
-from stcnn.nn.eye import EyeConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind
 from stcnn.nn.model import STCNN
@@ -48,6 +47,7 @@ def described(model: STCNN, step: StepNetwork) -> dict[str, Any]:
     """
     config, rate_hz = model.config, step.rate_hz
     taus = [layer.filter.constants.get("tau_s") for layer in model.hidden]
+    places = _places(model, step)
     return {
         "rate_hz": rate_hz,
         "movie_px": list(step.movie_px),
@@ -61,11 +61,12 @@ def described(model: STCNN, step: StepNetwork) -> dict[str, Any]:
             "lines": step.eye_columns.shape[1],
             "separate": step.eye_rows.dim() == 3,
             "filter": _filter(step.eye_filter, config.eye.filter, model.eye.tau_s),
-            **_places(config.eye),
+            **places[0],
         },
         "start": _start(step),
         "layers": [
-            _layer(layer, config.hidden.filter, tau_s) for layer, tau_s in zip(_layers(step), taus, strict=True)
+            _layer(layer, config.hidden.filter, tau_s) | place
+            for layer, tau_s, place in zip(_layers(step), taus, places[1:], strict=True)
         ],
         "readout": _readout(model, step),
         "calcium": {
@@ -79,19 +80,22 @@ def described(model: STCNN, step: StepNetwork) -> dict[str, Any]:
     }
 
 
-def _places(eye: EyeConfig) -> dict[str, Any]:
-    """Return where columns look and their outline, as azimuth and elevation, where maps of them are no pictures.
+def _places(model: STCNN, step: StepNetwork) -> list[dict[str, Any]]:
+    """Return of the eye and of every layer where the columns of its maps look, and their outline, in degrees.
 
-    An entry of the array that is no column has no number.
+    Nothing where maps are pictures; an entry that is no column has no place.
     """
-    if eye.arrangement.kind == "square":
-        return {}
-    places_deg = eye.positions_deg().flatten(0, 1)
-    there = places_deg.abs().amax(1) < 360
-    return {
-        "places": [place if known else None for place, known in zip(places_deg.tolist(), there.tolist(), strict=True)],
-        "outline": eye.arrangement.outline_deg(eye.spacing_deg).tolist(),
-    }
+    eye = model.config.eye
+    if eye.arrangement.kind == "square" or not all(layer.convolution.keeps_size for layer in model.hidden):
+        return [{} for _ in step.windows]
+    outline = eye.arrangement.outline_deg(eye.spacing_deg).tolist()
+    found = []
+    for window in step.windows:
+        places_deg = eye.positions_deg()[window.top : window.bottom, window.left : window.right].flatten(0, 1)
+        there = (places_deg.abs().amax(1) < 360).tolist()
+        places = [place if known else None for place, known in zip(places_deg.tolist(), there, strict=True)]
+        found.append({"places": places, "outline": outline})
+    return found
 
 
 def _start(step: StepNetwork) -> dict[str, Any] | None:

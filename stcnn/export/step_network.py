@@ -20,6 +20,7 @@ from stcnn.nn.inference.folded import Folded, FoldedLayer
 from stcnn.nn.inference.indicator import Indicator
 from stcnn.nn.inference.stream_config import stream_config
 from stcnn.nn.model import STCNN
+from stcnn.nn.windows import Window
 
 
 class StepLayer(nn.Module):
@@ -68,6 +69,8 @@ class StepNetwork(nn.Module):
 
     eye_rows: Tensor
     eye_columns: Tensor
+    windows: list[Window]
+    """What it computes of the eye and of every layer, in rows and columns of their lattices."""
     readout: Tensor
     readout_bias: Tensor
     gain: Tensor
@@ -103,6 +106,7 @@ class StepNetwork(nn.Module):
         """Cell type and name of the neuron of each calcium, where they are single ones."""
         sampling = folded.eye.sampling(torch.Size(movie_px), model.calcium.tau_s.detach())
         self.eye_shape = folded.eye.shape
+        self.windows = folded.windows
         self.eye_filter = step_filter(folded.eye.filter)
         layers = [StepLayer(layer) for layer in folded.layers]
         self.layers = nn.ModuleList(layers)

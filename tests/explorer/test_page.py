@@ -17,10 +17,11 @@ import stcnn
 from stcnn.commands.explore import app
 from stcnn.errors import ConfigError
 from stcnn.explorer.controls import NOT_DRAWN, protocols, stimuli
-from stcnn.explorer.description import packed
+from stcnn.explorer.description import described, packed
 from stcnn.explorer.page import SCRIPTS, Explored, page, script
 from stcnn.explorer.recordings import MOST, recordings
 from stcnn.export.probes import our_answer
+from stcnn.export.step_network import StepNetwork
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
@@ -31,6 +32,11 @@ from tests.support.networks import CONFIGURATIONS, MOVIE_PX, NEURONS, RATE_HZ, P
 from tests.support.pages import Opens, asked_of, carrying, written
 from tests.support.small_explored import SHAPE_PX, recorded, run_with_split, small_model
 
+PAINTED = """
+    const canvas = document.getElementById("eye");
+    const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return { width, height, alpha: Array.from({ length: width * height }, (_, i) => data[4 * i + 3]) };
+"""
 READY = "while (!window.firstAnswerMs) await new Promise((done) => setTimeout(done, 20));"
 
 
@@ -46,6 +52,35 @@ def test_the_page_answers_as_we_do_with_networks_of_every_kind(opens: Opens):
     asked = [asked_of(answer, clips()[::5]) for answer in answers.values()]
     differences = dict(zip(models, tab.run(f"{carrying(asked)} {written('ask')}")["all"], strict=True))
     assert max(differences.values()) < 1e-5, differences
+
+
+@pytest.mark.parametrize("name", ["hexagonal", "measured"])
+def test_columns_that_make_no_picture_are_drawn_where_they_look(name: str, opens: Opens):
+    """Where the page paints something, a column looks; where it paints nothing, none does."""
+    model = network(name)
+    eye = model.config.eye
+    step = StepNetwork(model, RATE_HZ, MOVIE_PX)
+    computed = step.windows[0]
+    places_deg = (
+        eye.positions_deg()[computed.top : computed.bottom, computed.left : computed.right].flatten(0, 1).numpy()
+    )
+    places_deg = places_deg[(np.abs(places_deg) < 360).all(1)]
+    tab = opens(page([explored(model, name=name)]))
+    told = described(model, step)
+    np.testing.assert_allclose([place for place in told["eye"]["places"] if place], places_deg)
+    assert [len(layer["places"]) for layer in told["layers"]] == [
+        layer.shape[0] * layer.shape[1] for layer in step.layers
+    ]
+    painted = tab.run(f"{READY} {PAINTED}")
+    outline = eye.arrangement.outline_deg(eye.spacing_deg).numpy()
+    low, high = (extreme(places_deg[:, None] + outline, axis=(0, 1)) for extreme in (np.min, np.max))
+    height, width = painted["height"], painted["width"]
+    scale = width / (high - low)[0]
+    x, y = ((places_deg - [low[0], high[1]]) * [scale, -scale]).round().astype(int).T
+    alpha = np.array(painted["alpha"]).reshape(height, width)
+    assert (alpha[y.clip(0, height - 1), x.clip(0, width - 1)] == 255).all()
+    corner = alpha[: height // 20, -width // 20 :] if name == "hexagonal" else alpha[-2:, :2]
+    assert not corner.any()
 
 
 def test_every_stimulus_is_drawn_pixel_by_pixel_as_in_python(opens: Opens):

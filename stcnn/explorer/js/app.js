@@ -220,8 +220,8 @@ function paintPictures() {
     const found = kept ? { ...kept[name], values: kept[name].frames[i] } : now[name];
     return { ...found, largest: kept ? answer.largest[name] : Math.max(...found.values.map(Math.abs)) };
   });
-  paintMaps(byId("eye"), eye.values, eye.shape, 1, eye.largest, told().eye);
-  paintMaps(byId("maps"), chosen.values, chosen.shape, chosen.channels, chosen.largest, told().eye);
+  paintMaps(byId("eye"), eye.values, eye.shape, 1, eye.largest, eye.columns);
+  paintMaps(byId("maps"), chosen.values, chosen.shape, chosen.channels, chosen.largest, chosen.columns);
   const timeS = live ? live.count / told().rate_hz : answer.timeS[i];
   byId("now").textContent = `${timeS.toFixed(2)} s`;
   byId("scale").textContent = `red above zero, blue below; largest ${short(chosen.largest)}`;

@@ -11,9 +11,9 @@ const breath = () =>
 
 /** Maps by name: what the eye sees, then every layer, as {shape, channels, values}. */
 export function mapsOf(network) {
-  const found = { eye: { shape: network.told.eye.shape, channels: 1, values: network.eye.maps } };
+  const found = { eye: { shape: network.told.eye.shape, channels: 1, values: network.eye.maps, columns: network.told.eye } };
   network.layers.forEach((layer, i) => {
-    found[`layer${i + 1}`] = { shape: layer.told.shape, channels: layer.outputs, values: layer.maps };
+    found[`layer${i + 1}`] = { shape: layer.told.shape, channels: layer.outputs, values: layer.maps, columns: layer.told };
   });
   return found;
 }
@@ -40,8 +40,8 @@ export class Answer {
       this.calcium[n][i] = model.calcium[n];
     });
     if (this.maps) {
-      for (const [name, { shape, channels, values }] of Object.entries(mapsOf(model.first ?? model))) {
-        this.maps[name] ??= { shape, channels, frames: [] };
+      for (const [name, { shape, channels, values, columns }] of Object.entries(mapsOf(model.first ?? model))) {
+        this.maps[name] ??= { shape, channels, columns, frames: [] };
         this.maps[name].frames[i] = Float32Array.from(values);
         let largest = this.largest[name] ?? 0;
         for (const value of values) if (Math.abs(value) > largest) largest = Math.abs(value);

@@ -41,8 +41,8 @@ export function paintGrey(canvas, frame, [rows, columns]) {
 }
 
 /** Maps (Y X C) side by side, all on one scale: as pictures, or each column where it looks. */
-export function paintMaps(canvas, maps, [rows, columns], channels, largest, eye = {}) {
-  const field = eye.places?.length === rows * columns ? fieldOf(eye) : null;
+export function paintMaps(canvas, maps, [rows, columns], channels, largest, told) {
+  const field = told.places ? fieldOf(told) : null;
   const width = canvas.clientWidth || 300;
   const across = channels === 1 ? 1 : Math.min(channels, Math.max(2, Math.round(Math.sqrt(channels * 1.6))));
   const gap = channels === 1 ? 0 : 4;

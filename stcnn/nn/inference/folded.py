@@ -165,6 +165,8 @@ class Folded:
             sizes = []
         for layer, size in zip(reversed(list(model.hidden)), reversed(sizes[:-1]), strict=True):
             windows.insert(0, layer.convolution.reads(windows[0]).within(size))
+        self.windows = windows
+        """What is computed of the eye and of every layer, in rows and columns of their lattices."""
         shapes = [(window.bottom - window.top, window.right - window.left) for window in windows]
         require_past(model, rate_hz, clips, shapes)
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
