@@ -126,9 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         assert isinstance(config.dataset, SimulatedDataConfig)
         screen = Screen(rate_hz=config.dataset.rate_hz)
         models = Models(run.models())
-        scores = {
-            row.cell_type: _rounded(row.trial_mean_correlation) for row in run.evaluate().itertuples() if not row.family
-        }
+        finished = [member.scores() for member in run.members() or [run]]
+        last = pd.concat([table[table.epoch == table.epoch.max()] for table in finished])
+        scores = last.groupby("cell_type").correlation.mean().round(3).to_dict()
     ours = physiology_table(examined(Bench(models, screen)), models.cell_types)
     subject = Truth(config.dataset)
     truth = physiology_table(examined(Bench(subject, screen)), subject.cell_types)
