@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike
 
 from stcnn.errors import ConfigError, ShapeError
 from stcnn.experiments.design.candidates import Candidates
-from stcnn.experiments.design.criteria import Criterion
-from stcnn.experiments.design.gaussian import Array, Gaussian
+from stcnn.experiments.design.criteria import Criterion, worth_of
+from stcnn.experiments.design.gaussian import Array, Gaussian, by_rank
 from stcnn.metrics.regression import CORRELATION_S
 
 RATIOS = 2.0 ** np.arange(-10, 7)
@@ -61,6 +61,7 @@ class ClosedLoop:
         """Variance of the prior over that of the noise, against the expected one, of each unit."""
         self.noise = np.ones(n_units)
         """Variance of the noise, against the expected one."""
+        self._groups = by_rank(candidates.rows)
         self._predicted = (aim or candidates).predicted
         self._thinned = min(1.0, 1 / (candidates.sample_hz * CORRELATION_S))
         self._products = np.zeros((n_units, n_unknown, n_unknown))
@@ -88,7 +89,8 @@ class ClosedLoop:
             )
         root = np.sqrt(self.ratio)[:, None, None]
         known = Gaussian(np.eye(self._products.shape[-1]) + root**2 * self._products)
-        worth = self.criterion.worth(known, root * self.candidates.rows, root**2 * self._predicted)
+        groups = [(places, root * rows) for places, rows in self._groups]
+        worth = worth_of(self.criterion, known, groups, root**2 * self._predicted)
         return np.where(self.times < self.most_times, worth, -np.inf)
 
     def tell(self, name: str, traces: Mapping[str, ArrayLike]) -> None:

@@ -33,6 +33,22 @@ def compressed(matrices: Sequence[Array]) -> Array:
     return np.stack([np.pad(rows, ((0, most - len(rows)), (0, 0))) for rows in found])
 
 
+def by_rank(rows: Array) -> list[tuple[NDArray[np.intp], Array]]:
+    """Divide stimuli ``(S, U, R, P)`` into groups of like numbers of rows, without the zeros that fill the others.
+
+    Returns:
+        Places of the stimuli of a group, and their rows: few long stimuli do not make all the short ones slow.
+    """
+    filled = np.abs(rows).max((1, 3)) > 0
+    rank = np.maximum(rows.shape[2] - np.argmax(filled[:, ::-1], axis=1), 1) * filled.any(1)
+    size = np.ceil(np.log2(np.maximum(rank, 1))).astype(int)
+    groups = []
+    for each in np.unique(size):
+        places = np.flatnonzero(size == each)
+        groups.append((places, rows[places, :, : max(1, int(rank[places].max()))]))
+    return groups
+
+
 class Gaussian:
     """Knowledge of the unknown numbers of some units.
 

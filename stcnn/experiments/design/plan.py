@@ -13,8 +13,8 @@ import numpy as np
 
 from stcnn.errors import ConfigError
 from stcnn.experiments.design.candidates import Candidates
-from stcnn.experiments.design.criteria import Criterion
-from stcnn.experiments.design.gaussian import Array, Gaussian
+from stcnn.experiments.design.criteria import Criterion, worth_of
+from stcnn.experiments.design.gaussian import Array, Gaussian, by_rank
 
 
 class Rig(NamedTuple):
@@ -81,13 +81,14 @@ def plan(
     order = np.random.default_rng(seed).permutation(len(cost_s))
     times = np.zeros(len(cost_s), dtype=int)
     predicted = (aim or candidates).predicted
+    groups = by_rank(candidates.rows)
     chosen: list[Presentation] = []
     onset_s = rig.grey_s
     while True:
         fits = (cost_s <= left_s + 1e-9) & (times < rig.most_times)
         if not fits.any():
             return chosen
-        worth = criterion.worth(known, candidates.rows, predicted)
+        worth = worth_of(criterion, known, groups, predicted)
         best = _best(np.where(fits, worth / cost_s, -np.inf), order)
         name = candidates.names[best]
         chosen.append(Presentation(name, onset_s, float(candidates.duration_s[best]), float(worth[best])))

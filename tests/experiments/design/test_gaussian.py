@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stcnn.experiments.design.criteria import CRITERIA
-from stcnn.experiments.design.gaussian import Array, Gaussian, compressed
+from stcnn.experiments.design.criteria import CRITERIA, worth_of
+from stcnn.experiments.design.gaussian import Array, Gaussian, by_rank, compressed
 
 N_UNITS, N_UNKNOWN = 2, 4
 
@@ -73,3 +73,15 @@ def test_few_rows_tell_what_many_did(seed: int) -> None:
     assert few.shape == (4, 2, N_UNKNOWN)
     for x, r in zip([*many, np.zeros((3, N_UNKNOWN))], few, strict=True):
         np.testing.assert_allclose(r.T @ r, x.T @ x, atol=1e-9)
+
+
+@given(seed=st.integers(0, 2**32 - 1), ranks=st.lists(st.integers(0, 6), min_size=1, max_size=8))
+def test_groups_of_like_rank_are_worth_what_all_together_are(seed: int, ranks: list[int]) -> None:
+    offered = stimuli(seed, len(ranks), 6)
+    for rows, rank in zip(offered, ranks, strict=True):
+        rows[:, rank:] = 0
+    groups = by_rank(offered)
+    assert sorted(np.concatenate([places for places, _ in groups])) == list(range(len(ranks)))
+    for criterion in CRITERIA.values():
+        together = criterion.worth(after([]), offered, np.eye(N_UNKNOWN))
+        np.testing.assert_allclose(worth_of(criterion, after([]), groups, np.eye(N_UNKNOWN)), together, atol=1e-12)

@@ -9,3 +9,4 @@ from stcnn.experiments.design.criteria import information, variance  # noqa: F40
 from stcnn.experiments.design.criteria.criterion import CRITERIA as CRITERIA
 from stcnn.experiments.design.criteria.criterion import Criterion as Criterion
 from stcnn.experiments.design.criteria.criterion import known_criterion as known_criterion
+from stcnn.experiments.design.criteria.criterion import worth_of as worth_of

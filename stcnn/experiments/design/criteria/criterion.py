@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stcnn.errors import ConfigError, nearest
 from stcnn.experiments.design.gaussian import Array, Gaussian
@@ -27,6 +30,16 @@ class Criterion(NamedTuple):
     formula: str
     unit: str
     source: str
+
+
+def worth_of(
+    criterion: Criterion, known: Gaussian, groups: Sequence[tuple[NDArray[np.intp], Array]], predicted: Array
+) -> Array:
+    """Return what stimuli are worth, ``(S,)``, from groups of them (:func:`~..gaussian.by_rank`)."""
+    worth = np.empty(sum(len(places) for places, _ in groups))
+    for places, rows in groups:
+        worth[places] = criterion.worth(known, rows, predicted)
+    return worth
 
 
 CRITERIA: dict[str, Criterion] = {}
