@@ -44,7 +44,8 @@ class EyeConfig(Config):
     window_deg: Degrees = 35.0
     """Width of the window outside which the Gaussian is cut to zero; or its height and width."""
     column_spacing_deg: Degrees = 4.0
-    """Distance of neighbouring columns; or of neighbouring rows and of neighbouring columns."""
+    """Distance of neighbouring columns; or of neighbouring rows and of neighbouring columns. A measured eye has
+    its own."""
     lattice: tuple[Columns, Columns] = (21, 21)
     """Rows and columns of the lattice; null is that of a measured eye."""
     arrangement: LatticeConfig = Field(default_factory=SquareLattice)
@@ -113,8 +114,8 @@ class EyeConfig(Config):
 
     @property
     def spacing_deg(self) -> tuple[float, float]:
-        """Distance of neighbouring rows and of neighbouring columns."""
-        return _both(self.column_spacing_deg)
+        """Distance of neighbouring rows and of neighbouring columns; of a measured eye the usual one."""
+        return self.arrangement.own_spacing_deg() or _both(self.column_spacing_deg)
 
     @property
     def window_size_deg(self) -> tuple[float, float]:

@@ -26,6 +26,7 @@ def schematic(findings: Findings) -> list[Stage]:
     dataset, config = findings.dataset, findings.model.config
     eye = config.eye
     rows, columns = eye.lattice
+    apart = "°, ".join(f"{each:.3g}" for each in dict.fromkeys(eye.spacing_deg))
     n_neurons = sum(map(len, dataset.neurons.values()))
     n_types = len(dataset.cell_types)
     return [
@@ -33,7 +34,7 @@ def schematic(findings: Findings) -> list[Stage]:
         Stage(
             "Eye",
             [
-                f"{rows} × {columns} columns, {eye.arrangement.kind}, {eye.column_spacing_deg:g}° apart",
+                f"{rows} × {columns} columns, {eye.arrangement.kind}, {apart}° apart",
                 f"acceptance {eye.acceptance_fwhm_deg:g}° FWHM",
                 "contrast, low-pass filtered",
             ],

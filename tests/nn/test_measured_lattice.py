@@ -62,6 +62,14 @@ def test_without_a_middle_it_is_where_columns_look_on_average_and_is_noted(table
     assert again == config
 
 
+def test_figures_draw_cells_of_the_usual_distance(tmp_path: Path) -> None:
+    regular = eye_of(write_columns(tmp_path / "regular.csv", MIDDLE_DEG, rings=2, off_deg=0))
+    assert regular.spacing_deg == pytest.approx((SPACING_DEG, SPACING_DEG), rel=0.02)
+    outline_deg = regular.arrangement.outline_deg(regular.spacing_deg)
+    height_deg = float(outline_deg[:, 1].max() - outline_deg[:, 1].min())
+    assert height_deg == pytest.approx(SPACING_DEG, rel=0.02)
+
+
 def test_a_column_sees_the_picture_where_it_looks_and_grey_where_there_is_none(table: Path) -> None:
     config = eye_of(table, middle_deg=MIDDLE_DEG)
     there = config.positions_deg().abs()[..., 0] < 1000

@@ -74,6 +74,10 @@ class Lattice(Config):
         """Return rows and columns of the array, where a kind has its own; None where it takes any."""
         return None
 
+    def own_spacing_deg(self) -> Direction | None:
+        """Return the usual distance of neighbours, down and across, where a kind has its own."""
+        return None
+
     def middle(self, shape: Pair) -> Pair:
         """Return row and column of the column in the middle."""
         return shape[0] // 2, shape[1] // 2

@@ -94,6 +94,20 @@ class MeasuredLattice(HexagonalLattice):
         rows, columns = self.array().shape
         return rows, columns
 
+    def own_spacing_deg(self) -> Direction:
+        """Return the median distance of neighbours, alike down and across."""
+        array = self.array()
+        away_deg = self._from_middle_deg()
+        found = []
+        for row, column in self.AXES:
+            first = array[max(0, -row) : len(array) - max(0, row), max(0, -column) : array.shape[1] - max(0, column)]
+            second = array[max(0, row) :, max(0, column) :] if column >= 0 else array[row:, :column]
+            both = (first >= 0) & (second >= 0)
+            found.append(np.linalg.norm(away_deg[first[both]] - away_deg[second[both]], axis=-1))
+        distances_deg = np.concatenate(found)
+        usual_deg = float(np.median(distances_deg)) if len(distances_deg) else 1.0
+        return usual_deg, usual_deg
+
     def middle(self, shape: Pair) -> Pair:
         """Return row and column of the column that looks nearest to the middle of the picture."""
         array = self.array()
