@@ -235,6 +235,8 @@ def main() -> None:
     first = table[table.order == "random"].groupby(["held_out", "cell_type"]).ceiling.median()
     poor = first[first < LEAST_CEILING]
     kept = table[[(a, b) not in poor.index for a, b in zip(table.held_out, table.cell_type, strict=True)]]
+    if kept.empty:
+        raise SystemExit(f"no readout reaches a correlation of {LEAST_CEILING} with the truth: {first.to_dict()}")
     summary = []
     for (held_out, unit), mine in kept.groupby(["held_out", "cell_type"]):
         wide = mine.pivot(index="seed", columns="order", values="n")
