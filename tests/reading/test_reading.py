@@ -43,9 +43,11 @@ LOOKALIKES = (
     ".5",
     "1e-3",
 )
+IN_YAML = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"), exclude_characters="\ufffe\uffff")
+"""What YAML may hold as it is (YAML 1.2, chapter 5.1), without ends of lines."""
 names = st.one_of(
     st.sampled_from(LOOKALIKES),
-    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=12),
+    st.text(IN_YAML, min_size=1, max_size=12),
 )
 
 

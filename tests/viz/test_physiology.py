@@ -26,7 +26,7 @@ def test_curves_have_members_thin_a_band_from_three_on_and_what_was_measured():
     figure = curves_by_type({"a": [Line("", X, members, measured)], "b": [Line("", X, members[:1])]}, SCALE)
     first, second = figure.axes[:2]
     lines = {line.get_label(): line for line in first.lines}
-    np.testing.assert_allclose(lines["_only"].get_ydata(), members.mean(0))
+    np.testing.assert_allclose(np.asarray(lines["_only"].get_ydata(), float), members.mean(0))
     assert sum(line.get_linewidth() == 0.5 for line in first.lines) == 3
     assert len(first.collections) == 2  # the band and the error bars
     dots = next(line for line in first.lines if line.get_linestyle() == "None" and line.get_marker() == "o")

@@ -53,6 +53,10 @@ def _opened(config: Config, make_movie: MakeMovie) -> Dataset:
     return with_notes(data, *getattr(data.movies, "notes", ()))
 
 
+FILES = frozenset({"file", "path", "arena", "positions"})
+"""Keys of a stimulus that name files: of a movie file, of ``recorded`` and of ``arena_pattern``."""
+
+
 def import_config(values: Mapping[str, Any], folder: Path | None = None) -> Config:
     """Judge a configuration; paths are taken relative to a folder.
 
@@ -149,7 +153,8 @@ def _traces(values: Mapping[str, Any], folder: Path | None) -> Config:
 
 
 def _placed(spec: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    return {key: folder / str(value) if key == "file" else value for key, value in spec.items()}
+    """A stimulus whose files lie relative to a folder: a movie file, or those of a generator that reads some."""
+    return {key: str(folder / str(value)) if key in FILES else value for key, value in spec.items()}
 
 
 def read_import_config(path: Path) -> Config:

@@ -319,3 +319,18 @@ def test_a_pickle_in_ops_is_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "ops.npy", np.array({"bomb": Bomb(), "fs": IMAGING_HZ}, dtype=object))
     assert len(_opened(values)) == 12
     assert tmp_path.exists()
+
+
+def test_files_that_stimuli_name_lie_beside_the_yaml(tmp_path: Path):
+    stimuli: dict[str, dict[str, Any]] = {
+        "film": {"file": "movies/a.mp4", "rate_hz": 60},
+        "again": {"kind": "recorded", "path": "movies/a.npy"},
+        "arena": {"kind": "arena_pattern", "path": "p.pat", "arena": "/rig.yaml", "positions": "p.csv", "x": 3},
+    }
+    values = {"kind": "tables", "path": "traces.csv", "rate_hz": 10, "stimuli": stimuli}
+    found = import_config(values, tmp_path).model_dump()["stimuli"]
+    assert found == {
+        "film": {"file": f"{tmp_path}/movies/a.mp4", "rate_hz": 60},
+        "again": {"kind": "recorded", "path": f"{tmp_path}/movies/a.npy"},
+        "arena": stimuli["arena"] | {"path": f"{tmp_path}/p.pat", "positions": f"{tmp_path}/p.csv"},
+    }
