@@ -56,28 +56,39 @@ def watch(overrides: list[str], folder: Path, name: str, for_s: float) -> Watche
         for_s: seconds until the training leaves a checkpoint and stops.
     """
     path = folder / f"{name}.json"
-    kept = {"cpu_s": 0.0, "peak_gb": 0.0, "epochs": {}, "finished": False}
-    if path.exists():
-        kept = json.loads(path.read_text())
-    if not kept["finished"]:
-        folder.mkdir(parents=True, exist_ok=True)
-        given = [f"experiments_dir={folder}", f"name={name}", f"time_limit_s={for_s:g}", "report=false", "resume=auto"]
-        child = subprocess.Popen([sys.executable, "-m", "stcnn.train", *overrides, *given], cwd=record.ROOT)
-        before_s = kept["cpu_s"]
-        while (status := child.poll()) is None:
-            _look(child.pid, folder, name, before_s, kept)
+    kept = json.loads(path.read_text()) if path.exists() else _nothing_yet("")
+    folder.mkdir(parents=True, exist_ok=True)
+    given = [f"experiments_dir={folder}", f"name={name}", f"time_limit_s={for_s:g}", "report=false", "resume=auto"]
+    child = subprocess.Popen([sys.executable, "-m", "stcnn.train", *overrides, *given], cwd=record.ROOT)
+    before_s = kept["cpu_s"]
+    while (status := child.poll()) is None:
+        if (run := _run(folder, name)) != kept["run"]:  # another configuration is another run
+            kept = _nothing_yet(run)
+            before_s = 0.0
+        if not kept["finished"]:
+            _look(child.pid, folder / run, before_s, kept)
             path.write_text(json.dumps(kept))
-            time.sleep(LOOK_EVERY_S)
-        kept["finished"] = status == 0
-        path.write_text(json.dumps(kept))
-    found = sorted(folder.glob(f"{folder_name(name)}_*/scores.csv"))
-    if not found:
+        time.sleep(LOOK_EVERY_S)
+    kept["finished"] = status == 0
+    path.write_text(json.dumps(kept))
+    found = folder / kept["run"] / "scores.csv"
+    if not kept["run"] or not found.is_file():
         return None
     epochs = {int(epoch): seconds for epoch, seconds in kept["epochs"].items()}
-    return Watched(kept["cpu_s"], kept["peak_gb"], epochs, pd.read_csv(found[-1]), kept["finished"])
+    return Watched(kept["cpu_s"], kept["peak_gb"], epochs, pd.read_csv(found), kept["finished"])
 
 
-def _look(pid: int, folder: Path, name: str, before_s: float, kept: dict) -> None:
+def _nothing_yet(run: str) -> dict:
+    return {"run": run, "cpu_s": 0.0, "peak_gb": 0.0, "epochs": {}, "finished": False}
+
+
+def _run(folder: Path, name: str) -> str:
+    """The run that was begun or gone on with last."""
+    runs = [path.parent for path in folder.glob(f"{folder_name(name)}_*/config.yaml")]
+    return max(runs, key=lambda run: run.stat().st_mtime).name if runs else ""
+
+
+def _look(pid: int, run: Path, before_s: float, kept: dict) -> None:
     """Note processor seconds and memory of a process so far, and the latest epoch if it is new."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -87,9 +98,8 @@ def _look(pid: int, folder: Path, name: str, before_s: float, kept: dict) -> Non
     kept["cpu_s"] = before_s + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     peak_kb = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]
     kept["peak_gb"] = max([kept["peak_gb"], *(kb / 1e6 for kb in peak_kb)])
-    for scores in folder.glob(f"{folder_name(name)}_*/scores.csv"):
-        try:
-            latest = int(pd.read_csv(scores).epoch.max())
-        except (ValueError, OSError):
-            continue
-        kept["epochs"].setdefault(str(latest), kept["cpu_s"])
+    try:
+        latest = int(pd.read_csv(run / "scores.csv").epoch.max())
+    except (ValueError, OSError):
+        return
+    kept["epochs"].setdefault(str(latest), kept["cpu_s"])
