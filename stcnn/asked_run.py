@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING, Literal
 
 from numpy.typing import ArrayLike
 
+from stcnn.cell_type_names import cell_type_name
 from stcnn.config import Config, compose, validate
 from stcnn.data.dataset import Dataset
-from stcnn.errors import StcnnError
+from stcnn.errors import ConfigError, StcnnError, nearest
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
 from stcnn.run_summary import summary
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from stcnn.nn.model import STCNN
     from stcnn.nn.response import Response
 
 Part = Literal["validation", "test"]
+IN_A_ROW = 6
+"""Stimuli in a row of :meth:`Run.plot_responses`."""
 
 
 def _silent(_: str) -> None:
@@ -85,6 +89,36 @@ class Run(RunFolder):
         from stcnn.experiments import respond_together
 
         return respond_together(self._opened, movies.items())
+
+    def plot_responses(self, cell_type: str) -> Figure:
+        """Draw what a cell type responded to each stimulus, neurons and their mean, under what the run predicts.
+
+        Recordings of the test set are not shown.
+
+        Args:
+            cell_type: its name; upper or lower case does not matter.
+
+        Raises:
+            ConfigError: the run has no such cell type.
+        """
+        from stcnn.data.splitting.splits import Split
+        from stcnn.report.measured import measured_responses
+        from stcnn.viz.theme import colours
+        from stcnn.viz.traces import response_grid
+
+        recordings = self.dataset()
+        split = Split.from_json(self.split(), recordings)
+        shown = recordings.subset(sorted((*split.train, *split.validation)))
+        name = cell_type_name(cell_type)
+        if name not in shown.cell_types:
+            found = f"the recordings of {self.path.name} have no cell type '{cell_type}'"
+            raise ConfigError(found, remedy=nearest(name, shown.cell_types))
+        stimuli = shown.table[shown.table.cell_type == name].stimulus.unique()
+        predicted = self.predict({stimulus: shown.movies[stimulus] for stimulus in stimuli})
+        responses = list(measured_responses(shown, name, predicted).values())
+        rows = {f"from {i + 1}": responses[i : i + IN_A_ROW] for i in range(0, len(responses), IN_A_ROW)}
+        heading = f"{name}: measured (grey) and predicted (colour)"
+        return response_grid(rows, colours(shown.cell_types)[name], heading=heading)
 
     def evaluate(
         self, part: Part = "validation", *, dataset: str | Path | None = None, again: bool = False

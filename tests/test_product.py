@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 import stcnn
 from stcnn.commands.compare import app as command
-from stcnn.errors import FileError
+from stcnn.data.splitting.splits import Split
+from stcnn.errors import ConfigError, FileError
 from stcnn.run_summary import summary
 
 SMALL = [
@@ -38,6 +39,19 @@ def test_a_trained_run_answers_what_one_asks_of_it(run: "stcnn.Run"):
     table = run.predict({name: movie})
     assert set(table.cell_type) == set(dataset.cell_types)
     assert len(table) == len(movie.time_s) * len(dataset.cell_types)
+
+
+def test_measured_responses_stand_under_predicted_ones_in_a_figure(run: "stcnn.Run"):
+    figure = run.plot_responses("LC11")
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    data = run.dataset()
+    split = Split.from_json(run.split(), data)
+    rows = data.table.iloc[[*split.train, *split.validation]]  # the test set stays untouched
+    assert {axes.get_title() for axes in panels} == set(rows[rows.cell_type == "lc11"].stimulus)
+    for axes in panels:
+        assert {"_neuron", "measured, mean of neurons", "predicted"} <= {line.get_label() for line in axes.lines}
+    with pytest.raises(ConfigError, match=r"have no cell type 'lc99'. (Did you mean|Valid names)"):
+        run.plot_responses("lc99")
 
 
 def test_a_training_leaves_a_page_to_explore_that_the_report_links_to(run: "stcnn.Run"):
