@@ -6,6 +6,7 @@ Only the standard library and typer are imported here, so that ``stcnn --help`` 
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Annotated
@@ -59,8 +60,9 @@ def train(
     raise typer.Exit(train_main([*(arguments or ()), *context.args]))
 
 
+@cache
 def _add_commands() -> None:
-    """Mount the typer ``app`` of every module in ``stcnn/commands`` under the module's name."""
+    """Mount the typer ``app`` of every module in ``stcnn/commands`` under the module's name, once."""
     try:
         commands = import_module("stcnn.commands")
     except ModuleNotFoundError:

@@ -15,7 +15,6 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     TypeAdapter,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -74,7 +73,7 @@ class EyeConfig(Config):
         others = {name: value for name, value in values.items() if name != "lattice"}
         try:
             arrangement = TypeAdapter(LatticeConfig).validate_python(values.get("arrangement", {}))
-        except ValidationError:  # said of the arrangement itself, which is judged next
+        except ValueError:  # of pydantic; said of the arrangement itself, which is judged next
             return others
         return {**others, "arrangement": arrangement, "lattice": arrangement.own_shape()}
 

@@ -1,11 +1,14 @@
 """The schemas that editors check YAML with accept what the program accepts and name what they mean."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
 from typer.testing import CliRunner
 
 from stcnn import cli
@@ -15,6 +18,7 @@ from stcnn.stimuli import protocol_names
 PROTOCOLS = Path(cli.__file__).parent / "stimuli" / "protocols"
 
 
+@cache
 def schema(of: str) -> dict:
     cli._add_commands()
     result = CliRunner().invoke(cli.app, ["schema", of])
@@ -49,10 +53,19 @@ def test_it_is_written_to_a_file(tmp_path: Path):
     assert "hidden" in json.loads((tmp_path / "s.json").read_text())["properties"]
 
 
+@cache
+def protocols() -> Validator:
+    """What judges a protocol; the schema itself is judged once."""
+    found = schema("protocol")
+    kind = validator_for(found)
+    kind.check_schema(found)
+    return kind(found)
+
+
 @pytest.mark.parametrize("name", protocol_names())
 def test_our_protocols_are_valid(name: str):
     values = yaml.safe_load((PROTOCOLS / f"{name}.yaml").read_text())
-    jsonschema.validate(json.loads(json.dumps({"name": name, **values})), schema("protocol"))
+    protocols().validate(json.loads(json.dumps({"name": name, **values})))
 
 
 def test_a_sweep_is_valid_and_a_misspelt_key_is_not():
