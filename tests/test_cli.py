@@ -11,9 +11,10 @@ from stcnn import cli, command_line, folders
 from stcnn.errors import FileError
 from stcnn.version import __version__
 
+cli._add_commands()
+
 
 def test_every_module_of_commands_is_mounted_beside_train():
-    cli._add_commands()
     shown = CliRunner().invoke(cli.app, ["--help"]).output
     modules = [path.stem for path in (Path(cli.__file__).parent / "commands").glob("[a-z]*.py")]
     for name in ("train", *(module.replace("_", "-") for module in modules)):
