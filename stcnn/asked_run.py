@@ -107,8 +107,7 @@ class Run(RunFolder):
         from stcnn.viz.traces import response_grid
 
         recordings = self.dataset()
-        split = Split.from_json(self.split(), recordings)
-        shown = recordings.subset(sorted((*split.train, *split.validation)))
+        shown = recordings.subset(Split.from_json(self.split(), recordings).outside_test)
         name = cell_type_name(cell_type)
         if name not in shown.cell_types:
             found = f"the recordings of {self.path.name} have no cell type '{cell_type}'"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -12,6 +13,9 @@ from stcnn.completion import run_folders
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stcnn.asked_run import Run
+    from stcnn.data.dataset import Dataset
+    from stcnn.data.splitting.splits import Split
     from stcnn.experiments.asked_models import AskedModels
     from stcnn.movie import Movie
 
@@ -51,6 +55,7 @@ def design(  # noqa: PLR0913  (an option is an argument)
     from stcnn.experiments.asked_models import asked_models
     from stcnn.experiments.design import Rig, candidates, known_criterion, known_source, movies_of, plan
     from stcnn.experiments.design.schedule import schedule, write_schedule
+    from stcnn.published import published_epochs
     from stcnn.stimuli import load_protocol
 
     _require_heeded(aim, criterion)
@@ -61,11 +66,12 @@ def design(  # noqa: PLR0913  (an option is an argument)
     units = tuple(asked.cell_type(name) for name in cell_type) if cell_type else asked.cell_types
     rig = Rig(minutes, grey_s, most_times)
     movies = movies_of(shown, asked)
-    noise = _noise(run, asked, units, noise_dff)
+    held = cache(partial(_held, run))
+    noise = dict.fromkeys(units, noise_dff) if noise_dff is not None else _noise(held(), asked, units)
     counts: dict[str, dict[str, float]] = {}
     earlier: dict[str, Movie] = {}
-    if not source.knows_recorded:
-        earlier, counts = _recorded(run, asked)
+    if not source.knows_recorded and not published_epochs(run):
+        earlier, counts = _recorded(held())
     aims = {f"aim: {name}": movie for name, movie in (movies_of(load_protocol(aim), asked) if aim else {}).items()}
     found = candidates(asked, {**movies, **earlier, **aims}, source, units, noise)
     wished = found.only(list(aims)) if aims else None
@@ -101,46 +107,21 @@ def _tell(table: pd.DataFrame, to: Path) -> None:
     )
 
 
-def _noise(run: Path, asked: AskedModels, units: tuple[str, ...], given: float | None) -> dict[str, float]:
-    """Standard deviation of the noise of each cell type: as given, or of what the run leaves unexplained."""
-    if given is not None:
-        return dict.fromkeys(units, given)
-    from stcnn.evaluate.ensemble import predict_together
+class _Held(NamedTuple):
+    """A run, its recordings, and which of them it was trained on and validated with."""
 
-    opened, dataset, validation, _ = _held(run)
-    predicted = predict_together(asked.models, dataset.subset(validation), opened.settings().batching).mean
-    error = (predicted.prediction - predicted.target).square() * predicted.weight
-    found = {}
-    for unit in units:
-        mine = predicted.cell_type == dataset.cell_types.index(unit)
-        found[unit] = max(float(error[mine].sum() / predicted.weight[mine].sum().clamp(min=1)), 1e-12) ** 0.5
-    return found
+    run: Run
+    dataset: Dataset
+    split: Split
 
 
-def _recorded(run: Path, asked: AskedModels) -> tuple[dict[str, Movie], dict[str, dict[str, float]]]:
-    """Movies that the run was trained on, and how often each cell type was recorded while they were shown."""
-    from stcnn.published import published_epochs
-
-    if published_epochs(run):
-        return {}, {}
-    _, dataset, _, train = _held(run)
-    movies: dict[str, Movie] = {}
-    counts: dict[str, dict[str, float]] = {}
-    table = dataset.table.iloc[train]
-    for (stimulus, unit), rows in table.groupby(["stimulus", "cell_type"]):
-        name = f"recorded: {stimulus}"
-        movies[name] = dataset.movies[str(stimulus)]
-        counts.setdefault(name, {})[str(unit)] = float(len(rows))
-    return movies, counts
-
-
-def _held(run: Path) -> tuple[Any, Any, list[int], list[int]]:
-    """The run, its recordings, and which of them it was validated and trained on.
+def _held(run: Path) -> _Held:
+    """Open a run with its recordings.
 
     Raises:
         ConfigError: it has no recordings at hand.
     """
-    from stcnn.data.splitting.splits import split_recordings
+    from stcnn.data.splitting.splits import Split
     from stcnn.errors import ConfigError, StcnnError
     from stcnn.product import open_run
     from stcnn.published import published_epochs
@@ -153,5 +134,30 @@ def _held(run: Path) -> tuple[Any, Any, list[int], list[int]]:
         dataset = opened.dataset()
     except StcnnError as error:
         raise ConfigError(f"the recordings of {run} cannot be opened: {error.found}", remedy=remedy) from error
-    split = split_recordings(dataset, opened.settings().split)
-    return opened, dataset, list(split.validation), list(split.train)
+    return _Held(opened, dataset, Split.from_json(opened.split(), dataset))
+
+
+def _noise(held: _Held, asked: AskedModels, units: tuple[str, ...]) -> dict[str, float]:
+    """Standard deviation of what the run leaves unexplained of each cell type, in its validation set."""
+    from stcnn.evaluate.ensemble import predict_together
+
+    validation = held.dataset.subset(held.split.validation)
+    predicted = predict_together(asked.models, validation, held.run.settings().batching).mean
+    error = (predicted.prediction - predicted.target).square() * predicted.weight
+    found = {}
+    for unit in units:
+        mine = predicted.cell_type == held.dataset.cell_types.index(unit)
+        found[unit] = max(float(error[mine].sum() / predicted.weight[mine].sum().clamp(min=1)), 1e-12) ** 0.5
+    return found
+
+
+def _recorded(held: _Held) -> tuple[dict[str, Movie], dict[str, dict[str, float]]]:
+    """Movies that the run was trained on, and how often each cell type was recorded while they were shown."""
+    movies: dict[str, Movie] = {}
+    counts: dict[str, dict[str, float]] = {}
+    table = held.dataset.table.iloc[list(held.split.train)]
+    for (stimulus, unit), rows in table.groupby(["stimulus", "cell_type"]):
+        name = f"recorded: {stimulus}"
+        movies[name] = held.dataset.movies[str(stimulus)]
+        counts.setdefault(name, {})[str(unit)] = float(len(rows))
+    return movies, counts

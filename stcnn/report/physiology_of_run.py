@@ -49,7 +49,8 @@ def physiology_of_run(
     models = run.models()
     dataset = recordings()
     screen = _screen(run, models[0].deg_per_px, dataset)
-    bench = Bench(Models(models), screen, _held_out(run, dataset))
+    split = None if dataset is None else Split.from_json(run.split(), dataset)
+    bench = Bench(Models(models), screen, _held_out(run, dataset, split))
     results = []
     for name in names:
         say(ANALYSES[name].title)
@@ -57,7 +58,7 @@ def physiology_of_run(
     say("page")
     rows, columns = screen.shape_px
     shown_on = f"{rows} × {columns} px of {screen.deg_per_px:g}° at {screen.rate_hz:g} frames per second"
-    recorded = None if dataset is None else Recorded(_without_test_set(run, dataset))
+    recorded = None if dataset is None or split is None else Recorded(dataset.subset(split.outside_test))
     found = Examined(run.path.name, bench.cell_types, results, len(models), shown_on, recorded)
     return write_physiology(found, folder)
 
@@ -83,18 +84,9 @@ def _screen(run: Run, deg_per_px: float, dataset: Dataset | None) -> Screen:
     return Screen(shape_px=(side_px, side_px), deg_per_px=deg_per_px, rate_hz=float(rate_hz))
 
 
-def _held_out(run: Run, dataset: Dataset | None) -> HeldOut | None:
+def _held_out(run: Run, dataset: Dataset | None, split: Split | None) -> HeldOut | None:
     """Return the validation set; None where the recordings are not at hand, or nothing was held out."""
-    if dataset is None:
-        return None
-    split = Split.from_json((run.members() or [run])[0].split(), dataset)
-    if not split.validation:
+    if dataset is None or split is None or not split.validation:
         return None
     batching = BatchingConfig(**(run.config().get("batching") or {}))
     return HeldOut(dataset.subset(split.validation), batching)
-
-
-def _without_test_set(run: Run, dataset: Dataset) -> Dataset:
-    """Return the recordings that were trained on or validated with."""
-    split = Split.from_json((run.members() or [run])[0].split(), dataset)
-    return dataset.subset([*split.train, *split.validation])

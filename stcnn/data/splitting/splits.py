@@ -31,6 +31,11 @@ class Split:
     validation: tuple[int, ...]
     test: tuple[int, ...]
 
+    @property
+    def outside_test(self) -> tuple[int, ...]:
+        """Recordings that may be looked at: those that were trained on or validated with."""
+        return tuple(sorted((*self.train, *self.validation)))
+
     def to_json(self, dataset: Dataset) -> dict[str, list[str]]:
         """The split as lists of recording keys, which stay valid when recordings are added or reordered."""
         keys = recording_keys(dataset.table)
