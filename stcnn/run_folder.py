@@ -40,7 +40,7 @@ from stcnn.invocation import train_command
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
-from stcnn.reading import load_tensors, load_weights, not_there, read_saved_yaml, reading, require_weights
+from stcnn.reading import load_tensors, load_weights, read_saved_yaml, reading, require_folder, require_weights
 from stcnn.run_files import RunFiles
 from stcnn.writing import TakenError, atomic_folder, atomic_write
 
@@ -275,7 +275,6 @@ def open_run(path: str | Path) -> Run:
     folder = Path(path).expanduser()
     if not (folder / "config.yaml").is_file():
         what = "a folder made by a training, such as experiments/DATE_NAME"
-        if not folder.is_dir():
-            raise not_there(folder, what)
+        require_folder(folder, what)
         raise FileError(f"{folder} is not a run: it has no config.yaml", expected=what)
     return Run(folder)

@@ -83,6 +83,9 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
         open_run(tmp_path)
     with pytest.raises(FileError, match="does not exist"):
         open_run(tmp_path / "gone")
+    (tmp_path / "film.mp4").touch()
+    with pytest.raises(FileError, match=r"film.mp4 is not a folder, expected a folder made by a training"):
+        open_run(tmp_path / "film.mp4")
 
 
 def test_a_place_where_no_folder_can_be_made_is_refused(tmp_path: Path):

@@ -25,7 +25,6 @@ from stcnn.reading.arrays import Archive, open_npz, read_npy
 from stcnn.reading.checksums import sha256_of
 from stcnn.reading.faults import (
     memory_limit,
-    not_there,
     readable,
     reading,
     reason,
@@ -49,7 +48,6 @@ __all__ = [
     "load_tensors",
     "load_weights",
     "memory_limit",
-    "not_there",
     "numbers",
     "open_hdf5",
     "open_npz",

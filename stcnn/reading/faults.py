@@ -93,7 +93,7 @@ def reading(path: str | Path, what: str, remedy: str = COPY_AGAIN) -> Iterator[N
 
 def _fault(path: str | Path, error: Exception, what: str, remedy: str) -> FileError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return not_there(path, what)
+        return _not_there(path, what)
     if isinstance(error, PermissionError):
         return FileError(f"{path} cannot be read (permission denied)", remedy="change its permissions")
     if isinstance(error, MemoryError):
@@ -103,7 +103,7 @@ def _fault(path: str | Path, error: Exception, what: str, remedy: str) -> FileEr
     return FileError(f"{path} cannot be read ({reason(error)})", expected=what, remedy=remedy or "correct the path")
 
 
-def not_there(path: str | Path, what: str) -> FileError:
+def _not_there(path: str | Path, what: str) -> FileError:
     """Return the sentence on a path that does not exist; on an address, which a ``Path`` writes with one slash.
 
     Args:

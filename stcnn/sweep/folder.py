@@ -26,7 +26,7 @@ import pandas as pd
 import yaml
 
 from stcnn.errors import FileError, StcnnError
-from stcnn.reading import not_there, read_csv, read_saved_yaml
+from stcnn.reading import read_csv, read_saved_yaml, require_folder
 from stcnn.run_folder import Run
 from stcnn.stop_signals import TIME_LIMIT_EXIT_CODE
 from stcnn.sweep.spec import SweepSpec, spec_of
@@ -123,8 +123,7 @@ class Sweep:
         path = path.expanduser().absolute()
         if not (path / "sweep.yaml").is_file():
             what = "a folder made by stcnn sweep, such as experiments/NAME"
-            if not path.is_dir():
-                raise not_there(given, what)
+            require_folder(given.expanduser(), what)
             raise FileError(f"{path} is no sweep: it has no sweep.yaml", expected=what)
         return cls(
             path, spec_of(read_saved_yaml(path / "sweep.yaml", "the description of a sweep"), f"{path}/sweep.yaml")
