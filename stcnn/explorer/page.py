@@ -25,8 +25,19 @@ from stcnn.version import __version__
 from stcnn.writing import atomic_write
 
 SCRIPTS = (
-    *("packed", "filters", "network", "numpy_random", "scenes", "coverage", "stimuli"),
-    *("painting", "clips", "own_pictures", "movies", "live", "view_link", "tuning", "controls", "app"),
+    *(
+        "packed",
+        "filters",
+        "network",
+        "numpy_random",
+        "scenes",
+        "coverage",
+        "stimulus_faults",
+        "moving_shapes",
+        "noise",
+    ),
+    *("stimuli", "painting", "clips", "own_pictures", "movies", "live", "view_link", "tuning", "controls"),
+    *("session", "results", "live_session", "answering", "stimulus_controls", "network_controls", "app"),
 )
 """Scripts in their order, each after what it imports."""
 

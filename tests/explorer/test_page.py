@@ -246,6 +246,22 @@ def test_scripts_are_complete_and_without_imports():
     assert not re.findall(r"^(?:import|export) ", script(), re.MULTILINE)
 
 
+def test_a_script_stands_after_all_that_it_imports_and_shares_no_name():
+    """The page has all of them in one scope."""
+    folder = Path(stcnn.__file__).parent / "explorer" / "js"
+    declared = r"^(export )?(?:async )?(?:class|const|let|function\*?) (\w+)"
+    exported: dict[str, set[str]] = {}
+    everything: list[str] = []
+    for name in SCRIPTS:
+        text = (folder / f"{name}.js").read_text()
+        for names, source in re.findall(r'^import \{ ([^}]*) \} from "\./(\w+)\.js";$', text, re.MULTILINE):
+            assert set(names.split(", ")) <= exported.get(source, set()), f"{name} imports {names} from {source}"
+        found = re.findall(declared, text, re.MULTILINE)
+        exported[name] = {each for is_exported, each in found if is_exported}
+        everything += [each for _, each in found]
+    assert len(everything) == len(set(everything)) > 100
+
+
 def test_a_core_of_ones_own_is_refused():
     model = STCNN(ModelConfig(), Population(neurons=NEURONS), core=PlainCore()).eval()
     with pytest.raises(ConfigError, match="has no form outside this program"):

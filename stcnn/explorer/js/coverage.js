@@ -141,6 +141,9 @@ export function checks(edges, size) {
   return { count, pixels };
 }
 
+/** The rest of a division, of the sign of the divisor. */
+export const modulo = (value, by) => ((value % by) + by) % by;
+
 /** Round to decimals, halves to even, as numpy does. */
 export function rounded(value, decimals) {
   const scaled = value * 10 ** decimals;

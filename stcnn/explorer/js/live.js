@@ -1,7 +1,7 @@
 // What is shown live, frame by frame: a dot that follows the pointer, or what a camera sees.
 
 import { greyDrawn } from "./own_pictures.js";
-import { StimulusFault } from "./stimuli.js";
+import { StimulusFault } from "./stimulus_faults.js";
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
