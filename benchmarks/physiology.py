@@ -2,6 +2,7 @@
 
     python benchmarks/physiology.py                          three models of one simulated experiment
     python benchmarks/physiology.py --models 1 --steps 300   a quick look
+    python benchmarks/physiology.py --wide --to physiology_wide      recordings that hold what is asked, too
     python benchmarks/physiology.py --run FOLDER             an ensemble that is there already
 
 The recordings hold squares, bars and discs of several sizes, speeds, directions, contrasts and speeds of approach, so
@@ -31,6 +32,8 @@ from stcnn.stimuli import Screen
 
 CELL_TYPES = ("lc11", "lc15", "lplc2", "lc4", "lc12")
 PROTOCOLS = ("mixed", "size", "speed", "direction", "looming_rv", "contrast", "aspect")
+WIDE = ("flicker", "temporal_spatial_frequency", "noise", "klapoetke2022_size", "klapoetke2022_looming", "turner2022")
+"""Protocols that the wide recordings hold besides: gratings, flicker, noise, flashes, rectangles by both sides."""
 CLOSE = 0.15
 """Relative distance from the truth that is asked for."""
 LEAST_SHARE = 0.1
@@ -46,7 +49,7 @@ def trained(args: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401 - a 
     overrides = [
         "dataset=simulated",
         f"dataset.cell_types=[{','.join(CELL_TYPES)}]",
-        f"dataset.stimuli=[{','.join(PROTOCOLS)}]",
+        f"dataset.stimuli=[{','.join(PROTOCOLS + (WIDE if args.wide else ()))}]",
         f"n_models={args.models}",
         f"training.steps={args.steps}",
         "report=false",
@@ -116,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=3)
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--wide", action="store_true", help="recordings that hold more kinds of stimuli")
     parser.add_argument("--run", type=Path, help="an ensemble or run of this script's recordings")
     parser.add_argument("--runs", type=Path, help="folder for the trained models; by default a temporary one")
     parser.add_argument("--to", default="physiology", help="name of the result")

@@ -30,7 +30,7 @@ def design(  # noqa: PLR0913  (an option is an argument)
     protocol: Annotated[str, typer.Argument(help="Protocol by name, or the path of one in YAML.")],
     minutes: Annotated[float, typer.Option(min=0.01, max=10_000, help="Of recording.")] = 20.0,
     by: Annotated[
-        str | None, typer.Option(help="members or readout; by default members of an ensemble, else readout.")
+        str | None, typer.Option(help="members, readout or types; by default members of an ensemble, else readout.")
     ] = None,
     criterion: Annotated[str, typer.Option(help="information or variance.")] = "information",
     aim: Annotated[
@@ -50,7 +50,8 @@ def design(  # noqa: PLR0913  (an option is an argument)
     stcnn design experiments/ENSEMBLE klapoetke2022_size --minutes 20
 
     By members: on which stimuli an ensemble disagrees, over the noise. By readout: what would make the weights of the
-    readouts surer, after what the run was trained on. The folder holds schedule.csv, protocol.yaml and record.json.
+    readouts surer, after what the run was trained on. By types: of which types that the run knows a new neuron is a
+    mix. The folder holds schedule.csv, protocol.yaml and record.json.
     """
     from stcnn.experiments.asked_models import asked_models
     from stcnn.experiments.design import Rig, candidates, known_criterion, known_source, movies_of, plan

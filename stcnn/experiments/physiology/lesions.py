@@ -1,7 +1,8 @@
-"""Lesions: what a channel of a layer, or half of the input, is worth on recordings that were held out."""
+"""Lesions: what a channel, a type's own readout, or half of the input is worth on recordings that were held out."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,8 +26,10 @@ def lesions(bench: Bench) -> Result:
     A channel is held at its value in grey, so that its signal is gone and what reads it stays at its working point (a
     mean ablation; Meyes et al. 2019, arXiv:1901.08644). The change is the correlation of predicted with measured dF/F
     of all held-out recordings of a cell type, joined, less that of the intact model: below zero where the part was of
-    use. In the last layer it is the channel as the type's own readout takes it. The ON (OFF) half of the input is
-    removed by showing nothing brighter (darker) than grey. What other parts make up for costs little.
+    use. In the last layer it is the channel as the type's own readout takes it. A type's readout is replaced by that of
+    another type, weights, filter and bias: what is lost is what its own readout adds to features that both share (none
+    at all would leave a constant, and no correlation). The ON (OFF) half of the input is removed by showing nothing
+    brighter (darker) than grey. What other parts make up for costs little.
     """
     subject = bench.subject
     if bench.held_out is None or not isinstance(subject, Models):
@@ -39,6 +42,7 @@ def lesions(bench: Bench) -> Result:
         seen = held_out.seen_through(change)
         lost = np.stack([seen.correlation(model) for model in subject.members]) - intact
         numbers.append(Number(f"without_{key}_change", f"change without the {title}", "", np.nan_to_num(lost)))
+    numbers += _readout_changes(subject, held_out, intact)
     if any(isinstance(model.hidden, Core) for model in subject.members):
         return Result("lesions", numbers=numbers, left_out=["Channels: the core is not made of hidden layers."])
     changes = np.stack([_changes(model, held_out) for model in subject.members]) - intact[:, :, None, None]
@@ -46,6 +50,40 @@ def lesions(bench: Bench) -> Result:
     channels = Axis("channel", "channel held at rest", "", np.arange(1.0, changes.shape[3] + 1))
     cost = Map("", channels, layers, changes, "change of held-out correlation (r)", signed=True)
     return Result("lesions", maps=[cost], numbers=numbers)
+
+
+def _readout_changes(subject: Models, held_out: HeldOut, intact: Values) -> list[Number]:
+    """Return what it costs each type to be read out as each of the others is."""
+    names = subject.cell_types
+    found = []
+    for place, name in enumerate(names if len(names) > 1 else ()):
+        lost = np.stack([held_out.correlation(read_as(model, name)) for model in subject.members]) - intact
+        lost = np.nan_to_num(lost)
+        lost[:, place] = np.nan  # its own readout is no lesion
+        found.append(Number(f"readout_of_{name}_change", f"change with the readout of {name}", "", lost))
+    return found
+
+
+@torch.no_grad()
+def read_as(model: STCNN, cell_type: str) -> STCNN:
+    """Return a copy of a model in which every type has the readout of one of them: window, weights, filter and bias.
+
+    Args:
+        model: the model.
+        cell_type: whose readout all have; places, gains and offsets of the neurons stay.
+    """
+    settings = model.config.cell_types
+    one = settings.get(cell_type, settings["default"])
+    config = model.config.model_copy(update={"cell_types": {"default": one}})
+    core = copy.deepcopy(model.hidden) if isinstance(model.hidden, Core) else None
+    changed = STCNN(config, model.population, model.deg_per_px, core)
+    state = model.state_dict()
+    for name in model.cell_types:
+        mine, theirs = (f"readouts.{each}." for each in (name, cell_type))
+        taken = {key for key in state if key.startswith(theirs) and not key.endswith("displacement_deg")}
+        state |= {mine + key.removeprefix(theirs): state[key] for key in taken}
+    changed.load_state_dict(state)
+    return changed.eval()
 
 
 def _changes(model: STCNN, held_out: HeldOut) -> Values:

@@ -33,10 +33,20 @@ def test_deviations_have_the_covariance_of_the_members(three: AskedModels) -> No
     shown = Shown(three, MOVIES, 10.0)
     found = known_source("members", three).features(shown, "lc11")
     place = three.cell_types.index("lc11")
-    for name, answers in shown.answers().items():
+    for name, answers in shown.answers.items():
         expected = np.cov(answers[:, :, place], ddof=1)
         np.testing.assert_allclose(found[name].rows @ found[name].rows.T, expected, atol=1e-12)
         np.testing.assert_allclose(found[name].expected, answers[:, :, place].mean(1))
+
+
+def test_a_mix_of_types_has_the_answers_of_all_of_them(three: AskedModels) -> None:
+    shown = Shown(three, MOVIES, 10.0)
+    found = known_source("types", three).features(shown, "lc11")
+    for name, answers in shown.answers.items():
+        np.testing.assert_allclose(found[name].rows, answers.mean(1))
+        assert found[name].rows.shape[1] == len(three.cell_types)
+    own = [{"lc11": 1.0, "lc18": 0.0}[name] for name in three.cell_types]
+    np.testing.assert_allclose(found["spot"].rows @ own, shown.answers["spot"].mean(1)[:, own.index(1.0)])
 
 
 def test_samples_are_means_of_frames(three: AskedModels) -> None:

@@ -11,7 +11,7 @@ from stcnn.data import Dataset, Recording
 from stcnn.data.batching import BatchingConfig
 from stcnn.experiments.physiology import ANALYSES, Bench, Models
 from stcnn.experiments.physiology.held_out import HeldOut, without_brightness, without_darkness
-from stcnn.experiments.physiology.lesions import held_at_rest
+from stcnn.experiments.physiology.lesions import held_at_rest, read_as
 from stcnn.experiments.physiology.objects import disc, square
 from stcnn.experiments.physiology.recorded import Recorded
 from stcnn.movie import Movie
@@ -64,6 +64,7 @@ def test_lesions_cost_what_the_changed_network_loses():
     rest = network.maps(torch.zeros(1, 60, *dataset.shape_px), 30.0)["norm.1"][-1, 0, 2, 2, 0].item()
     lesioned = held_at_rest(network, 1, 0, rest)
     names = ("held_out_correlation", "without_on_change", "without_off_change")
+    names += ("readout_of_lc4_change", "readout_of_lc11_change")
     assert [number.name for number in found.numbers] == list(names)
     intact = found.numbers[0].values[0]
     for i, cell_type in enumerate(("lc4", "lc11")):
@@ -75,6 +76,29 @@ def test_lesions_cost_what_the_changed_network_loses():
         r = np.corrcoef(np.concatenate(predicted), np.concatenate(measured))[0, 1]
         assert cost[i, 1, 0] == pytest.approx(r - intact[i], abs=2e-3)
     assert (intact > 0.9).all()
+
+
+def test_a_type_with_the_readout_of_another_answers_as_that_one_does():
+    network = model()
+    movie = Movie(np.random.default_rng(3).random((40, 21, 21), np.float32), 30.0, deg_per_px=4.0, background=0.5)
+    own, swapped = (each.respond(movie).voltage for each in (network, read_as(network, "lc11")))
+    np.testing.assert_allclose(swapped["lc4"], own["lc11"], atol=1e-6)
+    np.testing.assert_allclose(swapped["lc11"], own["lc11"], atol=1e-6)
+    assert np.abs(own["lc4"] - own["lc11"]).max() > 1e-3
+
+
+def test_the_readout_of_another_type_costs_what_its_predictions_lack():
+    network = model()
+    dataset = recordings(network)
+    held_out = HeldOut(dataset, BatchingConfig(pre_grey_s=2.0, loss_start_s=0.0))
+    found = ANALYSES["lesions"].measure(Bench(Models([network]), SCREEN, held_out))
+    numbers = {number.name: number.values[0] for number in found.numbers}
+    rows = [recording for recording in dataset.recordings if recording.cell_type == "lc4"]
+    measured = np.concatenate([recording.trace[:-1] for recording in rows])
+    predicted = np.concatenate([network.predict(dataset.movies[row.stimulus])["lc11"][:-1] for row in rows])
+    r = np.corrcoef(predicted, measured)[0, 1]
+    assert numbers["readout_of_lc11_change"][0] == pytest.approx(r - numbers["held_out_correlation"][0], abs=2e-3)
+    assert np.isnan(numbers["readout_of_lc11_change"][1])
 
 
 def test_what_is_no_network_or_has_nothing_held_out_has_no_lesions():

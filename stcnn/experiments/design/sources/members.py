@@ -19,7 +19,7 @@ def members(shown: Shown, cell_type: str) -> dict[str, Told]:
     place = shown.asked.cell_types.index(cell_type)
     scale = np.sqrt(len(shown.asked.models) - 1)
     found = {}
-    for name, answers in shown.answers().items():
+    for name, answers in shown.answers.items():
         mine = answers[:, :, place]
         mean = mine.mean(1)
         found[name] = Told(mean, (mine - mean[:, None]) / scale)

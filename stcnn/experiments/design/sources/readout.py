@@ -34,7 +34,7 @@ def readout(shown: Shown, cell_type: str) -> dict[str, Told]:
     everything = np.concatenate(list(maps.values()))
     axes = principal_axes(everything)
     place = shown.asked.cell_types.index(cell_type)
-    answers = np.concatenate([each[:, 0, place] for each in shown.answers().values()])
+    answers = np.concatenate([each[:, 0, place] for each in shown.answers.values()])
     signal = max(float(answers.var()), LEAST_VARIANCE)
     power = max(float(((everything @ axes) ** 2).sum(1).mean()), LEAST_VARIANCE)
     scale = np.sqrt(signal / power)

@@ -6,6 +6,8 @@ Axes: K sample, P unknown number.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +21,8 @@ from stcnn.movie import Movie
 Rows = NDArray[np.float64]
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True)
+class Shown:
     """Stimuli, and how they are recorded.
 
     Args:
@@ -43,8 +46,9 @@ class Shown(NamedTuple):
         whole = max(1, len(frames) // step)
         return frames[: whole * step].reshape(whole, -1, *frames.shape[1:]).mean(1)
 
+    @cached_property
     def answers(self) -> dict[str, Rows]:
-        """The dF/F above grey of every model and cell type, ``(K, M, N)``."""
+        """The dF/F above grey of every model and cell type to each stimulus, ``(K, M, N)``."""
         presenter = Presenter(self.asked, self.asked.screen)
         found = presenter.answers(list(self.movies.values()))
         traces = (traces_of(one).astype(float).transpose(1, 0, 2) for one in found)
