@@ -3,11 +3,17 @@
     python benchmarks/recorded_sets.py t5_voltage
     cd stcnn && python train.py dataset=t5_voltage model=t5
     python benchmarks/t5_voltage.py experiments/*_t5-voltage
+    python benchmarks/t5_voltage.py --minimal experiments/*_singles     # what is chosen by: trained on single bars
 
 For every cell: correlation of all its traces to bars that move; the gain, which is the slope of the measured voltage
 against the predicted one (below one, the prediction is too large); the direction index (forth - back)/(forth + back) of
 peaks, mean over widths and speeds. The first row is the superposition of the answers to the single bars of the same
 width and duration at each place of the path. Results go to ``benchmarks/results/t5_voltage.json``.
+
+``--minimal`` leaves moving bars alone. It scores runs that were trained on single bars
+(``split.test_families=[moving,minimal]``) on minimal motion: correlation, gain, explained variance, and how well the
+peaks of pairs shown in one order, less those in the other order, are foretold (correlation, and slope of measured on
+predicted differences).
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ from stcnn.data import Dataset
 from stcnn.evaluate.ensemble import predict_together
 from stcnn.run_folder import open_run
 
+MINIMAL = re.compile(r"minimal_w(?P<width>\d+)_(?P<first>[+-]\d+)_(?P<second>[+-]\d+)_(?P<times>.+)")
 MOVING = re.compile(r"moving_w(?P<width>\d+)_(?P<step>\d+)ms_(?P<way>forth|back)_(?P<n>\d+)")
 SINGLE = "single_w{width}_{step}ms_at{place:+d}"
 Traces = dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -96,30 +103,68 @@ def scores(data: Dataset, traces: Traces) -> list[dict[str, Any]]:
     return rows
 
 
+def minimal_scores(data: Dataset, traces: Traces) -> list[dict[str, Any]]:
+    """Correlation, gain, explained variance and differences of order of every cell, over pairs of bars."""
+    rows = []
+    for cell in data.cell_types:
+        shown = {n: MINIMAL.fullmatch(r.stimulus) for n, r in enumerate(data.recordings) if r.cell_type == cell}
+        mine = {n: found for n, found in shown.items() if found}
+        if not mine:
+            continue
+        said, measured = (np.concatenate([traces[n][k] for n in mine]) for k in (0, 1))
+        peak = {
+            (found["width"], found["times"], int(found["first"]), int(found["second"])): [t.max() for t in traces[n]]
+            for n, found in mine.items()
+        }
+        orders = [
+            np.subtract(peak[w, t, a, b], peak[w, t, b, a]) for w, t, a, b in peak if a < b and (w, t, b, a) in peak
+        ]
+        difference = np.array(orders).reshape(-1, 2).T
+        rows.append(
+            {
+                "cell": cell,
+                "n_recordings": len(mine),
+                "correlation": float(np.corrcoef(said, measured)[0, 1]),
+                "gain": float(np.polyfit(said, measured, 1)[0]),
+                "explained_variance": 1 - float(np.mean((said - measured) ** 2) / measured.var()),
+                "n_orders": difference.shape[1],
+                "order_correlation": float(np.corrcoef(difference)[0, 1]),
+                "order_slope": float(difference.prod(0).sum() / np.square(difference[0]).sum()),
+            }
+        )
+    return rows
+
+
 def direction(pair: Mapping[str, tuple[float, float]], k: int) -> float:
     """The direction index of a pair of peaks, predicted (0) or measured (1)."""
     forth, back = pair["forth"][k], pair["back"][k]
     return (forth - back) / (forth + back)
 
 
+def medians(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Medians over cells of every score."""
+    return {key: float(np.median([row[key] for row in rows])) for key in rows[0] if key not in ("cell", "n_recordings")}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--minimal", action="store_true", help="score minimal motion, and leave moving bars alone")
     options = parser.parse_args()
     data = validate(open_run(options.runs[0]).config()).open_dataset()
-    models = {"superposition": superposition(data)}
+    score = minimal_scores if options.minimal else scores
+    models = {} if options.minimal else {"superposition": superposition(data)}
+    results = []
+    if options.minimal:
+        kept = [n for n, r in enumerate(data.recordings) if not MOVING.fullmatch(r.stimulus)]
+        data = data.subset(kept)
     for path in options.runs:
         models[re.sub(r"^[\d_-]+_", "", path.resolve().name)] = predicted(path, data)
-    results = []
     for name, traces in models.items():
-        rows = scores(data, traces)
-        medians = {
-            key: float(np.median([float(row[key]) for row in rows]))
-            for key in ("correlation", "gain", "direction_index", "measured_direction_index")
-        }
-        print(name, {key: round(value, 3) for key, value in medians.items()})
-        results.append({"model": name, "median": medians, "cells": rows})
-    write("t5_voltage", results)
+        rows = score(data, traces)
+        print(name, {key: round(value, 3) for key, value in medians(rows).items()})
+        results.append({"model": name, "median": medians(rows), "cells": rows})
+    write("t5_voltage_minimal" if options.minimal else "t5_voltage", results)
 
 
 if __name__ == "__main__":

@@ -96,3 +96,25 @@ def test_positive_weights_begin_smooth_and_even_and_answer_as_the_same_weights_o
     torch.testing.assert_close(model.readouts.each[0].weights[0], excitation)
     full = twin(model)
     torch.testing.assert_close(model.train().voltage_of(movie(), 180.0), full.train().voltage_of(movie(), 180.0))
+
+
+def test_gaussians_answer_as_the_same_weights_of_their_own_and_find_a_place_and_a_width() -> None:
+    model = network({"kind": "gaussians", "sd_init_deg": 3.0}, filter={"kind": "conductance"})
+    readout = model.readouts.each[0]
+    assert readout.weights[0].square().sum().sqrt().item() == pytest.approx(1.0, rel=1e-4)
+    assert readout.weights[1].square().sum().sqrt().item() == pytest.approx(1.0, rel=1e-4)
+    with torch.no_grad():
+        readout.middle[:] = torch.tensor([2.0, -2.0]) / 3  # type: ignore[index, operator]
+        readout.log_width[1] = torch.tensor(4 / 3).log()  # type: ignore[index, operator]
+        readout.weight.neg_()  # type: ignore[operator]
+    weight = readout.weights[0].detach()
+    away_deg = torch.tensor([-6.0, -4.0, -2.0, 0.0, 2.0])  # two degrees apart, from the middle, to the right and down
+    for channel, width_deg in enumerate((3.0, 4.0)):
+        expected = torch.exp(-away_deg.square() / (2 * width_deg**2))
+        torch.testing.assert_close(weight[channel, 3] / weight[channel, 3, 3], expected)
+        torch.testing.assert_close(weight[channel, :, 3] / weight[channel, 3, 3], expected)
+    full = twin(model)
+    torch.testing.assert_close(model.train().voltage_of(movie(), 180.0), full.train().voltage_of(movie(), 180.0))
+    model.voltage_of(movie(), 180.0).square().mean().backward()
+    for name in ("weight", "middle", "log_width", "inhibition", "inhibition_middle", "inhibition_log_width"):
+        assert getattr(readout, name).grad.abs().min() > 0, name

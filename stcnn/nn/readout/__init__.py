@@ -8,6 +8,7 @@ from stcnn.nn.kinds import choice
 from stcnn.nn.readout import (  # noqa: F401 - each import adds its kind
     factorised,
     full,
+    gaussians,
     positive,
 )
 from stcnn.nn.readout.kind import ReadoutKind
