@@ -150,7 +150,7 @@ def in_turn(browser: Chromium, address: str, step: StepNetwork, blocks: int) -> 
 
 
 def with_wasm(text: str, step: StepNetwork, model: STCNN, package: Path, folder: Path) -> tuple[str, float]:
-    """Return our page with onnxruntime-web inside, and what a page of it alone would weigh, MB, compressed in base64."""
+    """Return our page with onnxruntime-web inside, and what that, compressed and in base64, would add to a page, MB."""
     import onnx
 
     write_file(SourceNetworks([model], [step], [0], "benchmark"), "step", folder / "step.onnx")

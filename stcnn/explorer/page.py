@@ -1,8 +1,8 @@
 """``stcnn explore``: one HTML file with models, stimuli and recordings, which needs no server and no network.
 
 The scripts in ``js`` are modules that import each other; the page has them one after the other in one script, in the
-order of :data:`SCRIPTS`, without their ``import`` lines. What the page computes is theirs alone: no wasm, nothing from
-elsewhere (``docs/decisions/0007-explorer.md`` says why).
+order of :data:`SCRIPTS`, without their ``import`` lines. What the page computes is theirs alone, nothing from elsewhere
+(``docs/decisions/0007-explorer.md`` says why).
 """
 
 from __future__ import annotations
@@ -25,19 +25,10 @@ from stcnn.version import __version__
 from stcnn.writing import atomic_write
 
 SCRIPTS = (
-    *(
-        "packed",
-        "filters",
-        "network",
-        "numpy_random",
-        "scenes",
-        "coverage",
-        "stimulus_faults",
-        "moving_shapes",
-        "noise",
-    ),
-    *("stimuli", "painting", "clips", "own_pictures", "movies", "live", "view_link", "tuning", "controls"),
-    *("session", "results", "live_session", "answering", "stimulus_controls", "network_controls", "app"),
+    *("packed", "convolution", "filters", "network", "numpy_random", "scenes", "coverage", "stimulus_faults"),
+    *("moving_shapes", "noise", "stimuli", "painting", "clips", "own_pictures", "movies", "live", "view_link"),
+    *("tuning", "controls", "session", "results", "live_session", "answering", "stimulus_controls"),
+    *("network_controls", "app"),
 )
 """Scripts in their order, each after what it imports."""
 

@@ -54,6 +54,17 @@ def test_the_page_answers_as_we_do_with_networks_of_every_kind(opens: Opens):
     assert max(differences.values()) < 1e-5, differences
 
 
+def test_without_webassembly_the_page_answers_the_same(opens: Opens):
+    """Where there is WebAssembly it is used; its policy lets it."""
+    compiled = "return explorer.models[0].first.layers[0].convolution.sums.toString().includes('native code');"
+    text = page([explored(network())])
+    asked = [asked_of(our_answer([network()], RATE_HZ), clips()[7:8])]
+    for before, expected in (("", True), ("delete globalThis.WebAssembly;", False)):
+        tab = opens(text, before=before)
+        assert tab.run(compiled) is expected
+        assert max(tab.run(f"{carrying(asked)} {written('ask')}")["all"]) < 1e-5
+
+
 @pytest.mark.parametrize("name", ["hexagonal", "measured"])
 def test_columns_that_make_no_picture_are_drawn_where_they_look(name: str, opens: Opens):
     """Where the page paints something, a column looks; where it paints nothing, none does."""

@@ -1,5 +1,6 @@
 // The network, one frame at a time: that of stcnn/export/step_network.py, with values channels last.
 
+import { Convolution } from "./convolution.js";
 import { makeFilter, softplus } from "./filters.js";
 
 const ACTIVATIONS = {
@@ -26,19 +27,18 @@ const RECTIFIERS = {
   tanh: Math.tanh,
 };
 
-const BLOCK = 4; // output channels that are summed together, in registers
-
 class Layer {
   constructor(told, readShape, rateHz) {
     const [rows, columns] = told.shape;
-    const [outputs, inputs, ky, kx] = told.kernel_shape;
-    Object.assign(this, { told, outputs, inputs, ky, kx, rows, columns });
+    const [outputs, inputs] = told.kernel_shape;
+    Object.assign(this, { told, outputs, inputs, rows, columns });
     const [left, right, top, bottom] = told.margins;
     this.margins = [top, left];
     this.paddedColumns = readShape[1] + left + right;
-    this.padded = new Float64Array((readShape[0] + top + bottom) * this.paddedColumns * inputs);
+    const paddedShape = [readShape[0] + top + bottom, this.paddedColumns];
+    this.convolution = new Convolution(told.kernel, told.kernel_shape, paddedShape, told.stride);
+    this.padded = this.convolution.padded;
     this.readShape = readShape;
-    this.weights = blocked(told.kernel, told.kernel_shape);
     this.filter = makeFilter(told.filter, rows * columns, rateHz);
     this.maps = new Float64Array(rows * columns * outputs);
     this.gain = 1;
@@ -63,50 +63,12 @@ class Layer {
   }
 
   convolve() {
-    const { padded, weights, maps, outputs, inputs, ky, kx, rows, columns, told, filter, gain } = this;
-    const [strideY, strideX] = told.stride;
-    const rowLength = kx * inputs;
-    for (let first = 0, w0 = 0; first < outputs; first += BLOCK, w0 += ky * rowLength * BLOCK) {
-      const here = Math.min(BLOCK, outputs - first);
-      for (let y = 0; y < rows; y++) {
-        for (let x = 0; x < columns; x++) {
-          let a = 0, b = 0, c = 0, d = 0;
-          for (let dy = 0, w = w0; dy < ky; dy++) {
-            const from = ((y * strideY + dy) * this.paddedColumns + x * strideX) * inputs;
-            for (let i = 0; i < rowLength; i++, w += BLOCK) {
-              const v = padded[from + i];
-              a += v * weights[w];
-              b += v * weights[w + 1];
-              c += v * weights[w + 2];
-              d += v * weights[w + 3];
-            }
-          }
-          const to = (y * columns + x) * outputs + first;
-          const sums = [a, b, c, d];
-          for (let k = 0; k < here; k++) {
-            maps[to + k] = sums[k] * gain * filter.gainRatio[first + k] + told.bias[first + k];
-          }
-        }
-      }
+    const { maps, outputs, told, filter, gain } = this;
+    this.convolution.into(maps, this.rows, this.columns);
+    for (let i = 0; i < maps.length; ) {
+      for (let c = 0; c < outputs; c++, i++) maps[i] = maps[i] * gain * filter.gainRatio[c] + told.bias[c];
     }
   }
-}
-
-/** Weights (O, C, kY, kX) in the order in which they are read: block of outputs, row, column, input, output. */
-function blocked(kernel, [outputs, inputs, ky, kx]) {
-  const blocks = Math.ceil(outputs / BLOCK);
-  const found = new Float64Array(blocks * ky * kx * inputs * BLOCK);
-  for (let o = 0; o < outputs; o++) {
-    for (let c = 0; c < inputs; c++) {
-      for (let y = 0; y < ky; y++) {
-        for (let x = 0; x < kx; x++) {
-          const place = ((Math.floor(o / BLOCK) * ky + y) * kx + x) * inputs + c;
-          found[place * BLOCK + (o % BLOCK)] = kernel[((o * inputs + c) * ky + y) * kx + x];
-        }
-      }
-    }
-  }
-  return found;
 }
 
 /** What each column sees along a line of columns, of each line where these are not straight, and across. */
