@@ -22,7 +22,7 @@ from pydantic import (
 )
 from torch import Tensor, nn
 
-from stcnn.nn.activation import LEAKY_SLOPE, Activation, ActivationName, activation
+from stcnn.nn.activation import LEAKY_SLOPE, Activation, HiddenActivationName, activation
 from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
 from stcnn.nn.filters.kind import FilterKind, FilterState, require_one_drive
@@ -49,7 +49,7 @@ Margin = Annotated[
     Annotated[NonNegativeInt, Tag("one")] | Annotated[tuple[NonNegativeInt, NonNegativeInt], Tag("each")], ONE_OR_EACH
 ]
 Activations = Annotated[
-    Annotated[ActivationName, Tag("one")] | Annotated[tuple[ActivationName, ...], Tag("each")], ONE_OR_EACH
+    Annotated[HiddenActivationName, Tag("one")] | Annotated[tuple[HiddenActivationName, ...], Tag("each")], ONE_OR_EACH
 ]
 
 
@@ -80,9 +80,10 @@ class HiddenConfig(Config):
     """Columns beyond the edge of the lattice that each layer still reads, as zero; None is half a kernel, which keeps
     the size of the maps."""
     activation: Activations | None = None
-    """In front of all layers, or of each; None is the identity for the first and ``leaky_relu`` for all others."""
+    """In front of all layers, or of each; None is the identity for the first and ``leaky_relu`` for all others.
+    ``learned_leaky_relu`` has a slope of its own in each layer, which is trained."""
     slope: NonNegativeFloat = LEAKY_SLOPE
-    """Slope of the leaky rectifier for negative input."""
+    """Slope of the leaky rectifier for negative input; where a learned one starts."""
     filter: FilterConfig = Field(default_factory=ExponentialConfig)
     norm: NormConfig = Field(default_factory=NormConfig)
     bias: bool | None = None
@@ -219,7 +220,11 @@ class HiddenLayer(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, config: HiddenConfig, i: int, lattice: Lattice) -> None:
         super().__init__()
-        self.activation = config.in_front(i)
+        self.starts_with = config.in_front(i)
+        self.slope_root: nn.Parameter | None = None
+        """Root of a slope that is learned, so that the slope is never negative."""
+        if self.starts_with.name == "learned_leaky_relu":
+            self.slope_root = nn.Parameter(torch.tensor(self.starts_with.slope**0.5))
         self.convolution = config.convolution(i)
         rows, columns = self.convolution.kernel
         mask = lattice.kernel_mask(self.convolution.kernel)
@@ -235,6 +240,28 @@ class HiddenLayer(nn.Module):
         self.bias = nn.Parameter(low + (high - low) * torch.rand(out_channels)) if biased else None
 
     @property
+    def activation(self) -> Activation:
+        """What stands in front of the layer, a learned slope as the number it is by now."""
+        if self.slope_root is None:
+            return self.starts_with
+        return activation("leaky_relu", float(self._slope(self.slope_root.detach())))
+
+    @property
+    def learns_slope(self) -> bool:
+        """Whether the slope of its rectifier is trained, which PyTorch alone can do."""
+        return self.slope_root is not None and self.slope_root.requires_grad
+
+    @staticmethod
+    def _slope(root: Tensor) -> Tensor:
+        return root.square().clamp(max=1)
+
+    def _rectified(self, x: Tensor) -> Tensor:
+        """Apply the activation; differentiable in a slope that is learned."""
+        if self.slope_root is None or not self.learns_slope:
+            return self.activation(x)
+        return torch.where(x > 0, x, x * self._slope(self.slope_root).to(x.dtype))
+
+    @property
     def kernel(self) -> Tensor:
         """The spatial weights ``(O, C, kY, kX)``, zero at columns that are no part of the kernel."""
         return within(self.mask, self.weight)
@@ -243,7 +270,7 @@ class HiddenLayer(nn.Module):
         """Activation, convolution, filter and bias: ``(T, B, Y, X, C)`` before the normalisation, and the state."""
         gain = self.filter.gain(rate_hz)
         weight = self.kernel if gain is None else self.kernel * gain.view(-1, 1, 1, 1)
-        y, state = self.filter(convolve_columns(self.activation(x), weight, self.convolution), rate_hz, state)
+        y, state = self.filter(convolve_columns(self._rectified(x), weight, self.convolution), rate_hz, state)
         return (y if self.bias is None else y + self.bias), state
 
     def normalise(self, y: Tensor, multiplicity: Tensor | None = None, observe: bool = True) -> Tensor:

@@ -141,6 +141,8 @@ class HiddenStack(nn.ModuleList):
         curved = [a.name for a in (*(layer.activation for layer in self), reading.activation) if a.curved]
         if curved:
             return f"the activation {curved[0]} is more than a slope"
+        if any(layer.learns_slope for layer in self):
+            return "the slope of a rectifier is learned"
         if not all(layer.convolution.keeps_size for layer in self):
             return "a hidden layer has a stride, a padding or an even kernel, so that maps differ in size"
         if not isinstance(self.config.filter, ExponentialConfig):
