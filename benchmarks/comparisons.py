@@ -37,7 +37,7 @@ from stcnn.evaluate import Evaluation, Predictions
 from stcnn.evaluate.ensemble import predict_together
 from stcnn.run_folder import Run, open_run
 
-OVERRIDES = {"t5_voltage": ["model=t5", "model.readout.weights={kind: positive, sd_init_deg: 6.75}"]}
+OVERRIDES = {"t5_voltage": ["model=t5"]}
 """What is said beside ``dataset=SET``."""
 SCORES = (
     "single_trial_correlation",
