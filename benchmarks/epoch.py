@@ -2,7 +2,8 @@
 
 A part of it is made (``--movies``), some batches of it are loaded and trained on for real, and the epoch is computed
 from their time: it is proportional to the number of batches. Loading is timed apart, as a training step waits for it.
-Processor time of all threads stands beside wall time: of a machine that others use too it says more.
+Processor time of all threads stands beside wall time: of a machine that others use too it says more. ``--direct 1``
+also takes one training step of the direct form on a clip, and writes how many times as long its epoch would take.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 import numpy as np
 import record
 import torch
+from direct_form import direct_calls
 from record import CELL_TYPES, RATE_HZ
 
 from stcnn.data.batching import BatchingConfig, loader, recorded_places
@@ -44,13 +46,14 @@ def part_of_the_set(n_movies: int) -> Dataset:
 
 
 def main() -> None:
-    """Measure batches of both kinds and write the table."""
+    """Measure batches of every kind and write the table."""
     options = record.arguments(
         __doc__,
         movies=(12, "movies that are made"),
         batches=(4, "batches that are timed, after one that is not"),
         paths=(["torch"], "implementations of the hidden stack"),
         kinds=(["recordings", "presentations", "movies"], "kinds of batching"),
+        direct=(0, "1 also measures the direct form"),
     )
     data, rows = part_of_the_set(options.movies), []
     for path in options.paths:
@@ -62,7 +65,19 @@ def main() -> None:
             if config.kind in options.kinds:
                 timed = timed_batches(data, config, path, options.batches)
                 rows.append({"path": path, "batching": config.kind, **timed})
+    if options.direct:
+        whole_cpu_min = direct_epoch_cpu_min()
+        rows = [{**row, "direct_is_times": whole_cpu_min / row["epoch_cpu_min"]} for row in rows]
+        rows.append({"path": "direct", "batching": "recordings", "epoch_cpu_min": whole_cpu_min})
     record.write("epoch", rows, epoch="computed from the timed batches", part=f"{options.movies} of {N_MOVIES} movies")
+
+
+def direct_epoch_cpu_min() -> float:
+    """Return the processor minutes of an epoch in the direct form, from one training step on one clip, unloaded."""
+    step, _ = direct_calls(record.published_size_model(), record.clips(1))
+    start_s = time.process_time()
+    step()
+    return (time.process_time() - start_s) * N_RECORDINGS / 60
 
 
 def timed_batches(data: Dataset, config: BatchingConfig, path: Compute, n_batches: int) -> dict[str, float]:

@@ -13,6 +13,7 @@ bootstrap interval.
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from stcnn.config import compose
 from stcnn.data.dataset import Dataset, select
 from stcnn.evaluate import Evaluation, predict
 from stcnn.metrics.likelihoods import LIKELIHOODS
+from stcnn.nn.model import STCNN
 from stcnn.run_folder import Run
 from stcnn.simulation.spiking import (
     GainControl,
@@ -103,7 +105,7 @@ def rectifying(steps: int) -> Recipe:
     )
 
 
-def measured(name: str, seed: int, steps: int, minutes: float) -> dict:
+def measured(name: str, seed: int, steps: int, minutes: float, folder: Path, for_s: float) -> dict:
     rng = np.random.default_rng(seed)
     case = case_of(name, rng)
     segments = {f"noise{i}": case.noise.movie(SEGMENT_S, rng) for i in range(round(60 * minutes / SEGMENT_S))}
@@ -113,10 +115,7 @@ def measured(name: str, seed: int, steps: int, minutes: float) -> dict:
     shown = data.subset(np.flatnonzero(~is_frozen).tolist())
     repeats = select(data.subset(np.flatnonzero(is_frozen).tolist()), average_trials=True)
     chosen = recipe(case, steps)
-    start_s = time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        model = train(shown, chosen, Run.create(Path(folder), name, {}))
-    training_cpu_s = time.process_time() - start_s
+    model, training_cpu_s = trained(shown, chosen, folder / f"{name}_{seed}_{steps}_{minutes:g}", for_s)
     contrasts = [movie.contrast().astype(float) for movie in segments.values()]
     frozen = movies["frozen"].contrast().astype(float)
     counts = counts_of(shown, list(segments), len(case.neurons))
@@ -136,6 +135,28 @@ def measured(name: str, seed: int, steps: int, minutes: float) -> dict:
     ceilings = {c: tables["network"][c].tolist() for c in ("single_trial_ceiling", "deviance_ceiling")}
     told = {"seed": seed, "steps": steps, "minutes": minutes, "training_cpu_s": training_cpu_s}
     return told | {"scores": scores} | ceilings
+
+
+def trained(shown: Dataset, recipe: Recipe, folder: Path, for_s: float) -> tuple[STCNN, float]:
+    """Train, or go on, for so long; return the finished network and the processor seconds of all calls together.
+
+    Raises:
+        TrainingStopped: it is not finished.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = sorted(path.parent for path in folder.glob("*/config.yaml"))
+    run = Run(begun[0]) if begun else Run.create(folder, "planted", {})
+    spent = folder / "cpu_s.txt"
+    before_s = float(spent.read_text()) if spent.exists() else 0.0
+    if (run.path / "model.safetensors").exists():
+        return run.model(), before_s
+    start_s = time.process_time()
+    try:
+        model = train(shown, recipe, run, resume=bool(begun), deadline_s=time.monotonic() + for_s)
+    finally:
+        cpu_s = before_s + time.process_time() - start_s
+        spent.write_text(f"{cpu_s}\n")
+    return model, cpu_s
 
 
 def counts_of(shown: Dataset, stimuli: list[str], n_neurons: int) -> np.ndarray:
@@ -168,8 +189,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--folder", type=Path, help="of trainings that go on where a call was cut off")
+    parser.add_argument("--for-s", type=float, default=math.inf, help="seconds on the clock of a training in this call")
     given = parser.parse_args()
-    found = measured(given.case, given.seed, given.steps, given.minutes)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        found = measured(given.case, given.seed, given.steps, given.minutes, folder, given.for_s)
     rows = []
     for score, models in found["scores"].items():
         for label, values in models.items():

@@ -32,6 +32,7 @@ class Watched:
         at_epoch_cpu_s: with which of the seconds the scores of each epoch came.
         scores: the run's ``scores.csv``.
         finished: whether the training came to its end.
+        kept: epoch that the finished run opens with, that of the lowest held-out loss; None before its end.
     """
 
     cpu_s: float
@@ -39,6 +40,7 @@ class Watched:
     at_epoch_cpu_s: dict[int, float]
     scores: pd.DataFrame
     finished: bool
+    kept: int | None
 
     @property
     def mean(self) -> pd.Series:
@@ -75,7 +77,8 @@ def watch(overrides: list[str], folder: Path, name: str, for_s: float) -> Watche
     if not kept["run"] or not found.is_file():
         return None
     epochs = {int(epoch): seconds for epoch, seconds in kept["epochs"].items()}
-    return Watched(kept["cpu_s"], kept["peak_gb"], epochs, pd.read_csv(found), kept["finished"])
+    opened = json.loads((found.parent / "model.json").read_text()).get("epoch") if kept["finished"] else None
+    return Watched(kept["cpu_s"], kept["peak_gb"], epochs, pd.read_csv(found), kept["finished"], opened)
 
 
 def _nothing_yet(run: str) -> dict:
