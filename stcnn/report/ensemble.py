@@ -15,11 +15,14 @@ from stcnn.run_folder import Run
 from stcnn.training.places import places_of_members, places_table
 from stcnn.training.recipe import Recipe
 from stcnn.viz.calibration import spread_calibration
+from stcnn.viz.visual_field import visual_field
 from stcnn.writing import atomic_write
 
 
 def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
     """Write ``parameters.csv``, ``calibration.csv`` and ``calibration.png`` into the folder of an ensemble.
+
+    Where places are learned, ``places.csv`` and ``places.png`` say where every neuron sits, with 95 % intervals.
 
     Args:
         run: an ensemble whose members are finished.
@@ -35,7 +38,12 @@ def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
     run.write_table("parameters.csv", table)
     lines = [printed(table)]
     if recipe.model.readout.place == "learned":
-        run.write_table("places.csv", places_of_members([places_table(model, dataset) for model in run.models()]))
+        places = places_of_members([places_table(model, dataset) for model in run.models()])
+        run.write_table("places.csv", places)
+        rows, columns = dataset.shape_px
+        figure = visual_field(places, (rows * dataset.deg_per_px, columns * dataset.deg_per_px))
+        with atomic_write(run.path / "places.png") as draft:
+            figure.savefig(draft)
     held_out = dataset.subset(Split.from_json(run.split(), dataset).validation)
     if len(held_out):
         predictions = predict_together(run.models(), held_out, recipe.batching)

@@ -30,7 +30,8 @@ from tests.test_train import folders
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("ensemble")
     write_published(folder / "data")
-    return [*folders(folder / "data"), "training.epochs=1", "seed=5", f"experiments_dir={folder / 'runs'}"]
+    learned = ["model.readout.place=learned", "model.readout.place_sd_deg=1"]
+    return [*folders(folder / "data"), *learned, "training.epochs=1", "seed=5", f"experiments_dir={folder / 'runs'}"]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,18 @@ def test_an_ensemble_leaves_parameters_and_calibration(ensemble: Run):
     assert (pd.to_numeric(parameters.low) <= pd.to_numeric(parameters.high)).all()
     assert (ensemble.path / "calibration.png").stat().st_size > 10_000
     assert set(pd.read_csv(ensemble.path / "calibration.csv")) == {"spread_dff", "error_dff", "n_samples"}
+
+
+def test_learned_places_are_written_and_those_of_an_ensemble_have_intervals_and_a_map(ensemble: Run):
+    of_members = [pd.read_csv(member.path / "places.csv") for member in ensemble.members()]
+    assert (of_members[0].azimuth_deg != of_members[0].recorded_azimuth_deg).all()
+    together = pd.read_csv(ensemble.path / "places.csv")
+    for axis in ("azimuth", "elevation"):
+        both = np.stack([table[f"{axis}_deg"] for table in of_members])
+        np.testing.assert_allclose(together[f"{axis}_deg"], both.mean(0), atol=1e-6)
+        half = 12.7062 * 1.5**0.5 * both.std(0, ddof=1)  # t(1), of one training more
+        np.testing.assert_allclose(together[f"{axis}_high_deg"] - together[f"{axis}_low_deg"], 2 * half, rtol=1e-3)
+    assert (ensemble.path / "places.png").stat().st_size > 10_000
 
 
 def test_the_report_of_an_ensemble_is_written_again(ensemble: Run):
