@@ -85,8 +85,8 @@ def hand_over(run: Path, tracker: Tracker, after: int = -1) -> int:
     return after
 
 
-def follow(run: Path, name: str, pid: int) -> None:
-    """Hand over rows until the training is gone, then the last ones."""
+def follow(run: Path, name: str, pid: int) -> int:
+    """Hand over rows until the training is gone, then the last ones; return the last step."""
     while _is_running(pid) and not (run / "scores.csv").is_file():
         time.sleep(LOOK_S)
     tracker = opened(name, run)
@@ -101,8 +101,9 @@ def follow(run: Path, name: str, pid: int) -> None:
         if not is_there:
             break
         time.sleep(LOOK_S)
-    hand_over(run, tracker, last)
+    last = hand_over(run, tracker, last)
     tracker.end()
+    return last
 
 
 def _give_up_after(pid: int) -> None:
@@ -123,7 +124,7 @@ def main(run: str, name: str, pid: str) -> int:
         os.nice(10)
     threading.Thread(target=_give_up_after, args=(int(pid),), daemon=True).start()
     try:
-        follow(Path(run), name, int(pid))
+        print(f"{follow(Path(run), name, int(pid))} steps in {name}", flush=True)
     except StcnnError as error:
         print(error, flush=True)
         return error.exit_code
