@@ -83,12 +83,16 @@ def _started(n_wanted: int) -> Ranks:
 
 
 def _address_of_slurm() -> None:
-    """Let the first host of the job step be the one where processes meet, unless MASTER_ADDR says otherwise."""
+    """Let the first host of the job step be the one where processes meet, unless MASTER_ADDR says otherwise.
+
+    The port follows from the numbers of job and step, so that every process knows it and two steps seldom share it.
+    """
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
-    step = SLURMEnvironment(auto_requeue=False)
-    os.environ.setdefault("MASTER_ADDR", step.main_address)
-    os.environ.setdefault("MASTER_PORT", str(step.main_port))
+    env = os.environ
+    # Not the environment itself, which refuses --ntasks without --ntasks-per-node.
+    env.setdefault("MASTER_ADDR", SLURMEnvironment.resolve_root_node_address(env["SLURM_STEP_NODELIST"]))
+    env.setdefault("MASTER_PORT", str(15000 + (int(env["SLURM_JOB_ID"]) + int(env["SLURM_STEP_ID"])) % 10000))
 
 
 @contextmanager

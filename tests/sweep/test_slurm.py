@@ -4,7 +4,9 @@ import math
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,10 @@ from typing import NamedTuple
 import pytest
 
 from stcnn.sweep import Sweep, cluster, running
+from tests.support.made_up_data import write_published
 from tests.sweep.test_sweep import spec, the_runs, until
+from tests.test_train import folders, the_run
+from tests.training.test_ranks import require_same
 
 SLURM = Path(__file__).parents[2] / ".ci" / "slurm"
 CANNOT_RUN = 77
@@ -39,9 +44,9 @@ needs_slurm = pytest.mark.skipif(
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm" / "slurm.conf"))
-    first_port = 16917 + 2 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    monkeypatch.setenv("SLURMCTLD_PORT", str(first_port))
-    monkeypatch.setenv("SLURMD_PORT", str(first_port + 1))
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("SLURMCTLD_PORT", str(one.getsockname()[1]))
+        monkeypatch.setenv("SLURMD_PORT", str(other.getsockname()[1]))
     started = subprocess.run([SLURM, "start", tmp_path / "slurm"], capture_output=True, text=True, check=False)
     if started.returncode == CANNOT_RUN:
         pytest.skip(started.stderr.strip())
@@ -65,7 +70,7 @@ def squeue() -> dict[str, Queued]:
 
 
 def without_the_two_minutes(moved_s: dict[str, float]) -> None:
-    """Let what was requeued begin in two seconds: Slurm waits two minutes.
+    """Let what was requeued begin in four seconds: Slurm waits two minutes.
 
     Not at once, for a node takes no task that it killed within the same second ("Job credential revoked").
 
@@ -74,7 +79,7 @@ def without_the_two_minutes(moved_s: dict[str, float]) -> None:
     """
     for task, queued in squeue().items():
         if queued == ("PENDING", "BeginTime") and time.monotonic() - moved_s.get(task, -math.inf) > 10:
-            when = "StartTime=now+2seconds"
+            when = "StartTime=now+4seconds"
             subprocess.run(["scontrol", "update", f"JobId={task}", when], check=False, capture_output=True)
             moved_s[task] = time.monotonic()
 
@@ -139,3 +144,17 @@ def test_a_job_that_is_cancelled_stays_away(tmp_path: Path):
     until(lambda: not squeue())
     (task,) = made.with_queue(cluster.queue(made)).tasks()
     assert task.state == "stopped"
+
+
+@pytest.mark.slow
+@needs_slurm
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.parametrize(("devices", "nodes"), [(2, 1), (1, 2)])
+def test_processes_that_srun_starts_train_the_model_of_one(devices: int, nodes: int, tmp_path: Path):
+    write_published(tmp_path / "data")
+    words = [*folders(tmp_path / "data"), "training.epochs=2", "report=false", "training.precision=float64"]
+    train = [sys.executable, "-m", "stcnn.cli", "train", *words, "batching.batch_size=3"]
+    subprocess.run([*train, f"experiments_dir={tmp_path / 'one'}"], check=True)
+    both = [f"training.devices={devices}", f"training.nodes={nodes}", f"experiments_dir={tmp_path / 'two'}"]
+    subprocess.run(["srun", "--ntasks=2", "--overcommit", "--kill-on-bad-exit", *train, *both], check=True, timeout=300)
+    require_same(the_run(tmp_path / "one"), the_run(tmp_path / "two"))
