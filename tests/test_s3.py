@@ -65,7 +65,7 @@ def test_a_session_in_a_bucket_is_read_as_from_disk(bucket: str, tmp_path: Path)
 
 
 def test_what_is_not_in_the_bucket_is_a_sentence(bucket: str, tmp_path: Path):
+    config = tmp_path / "import.yaml"
+    config.write_text(f"{{kind: nwb, path: '{bucket}/other.nwb'}}")
     with pytest.raises(FileError, match=r"there is nothing at s3://lab/other\.nwb\. Correct the address"):
-        config = tmp_path / "import.yaml"
-        config.write_text(f"{{kind: nwb, path: '{bucket}/other.nwb'}}")
         open_import(read_import_config(config), specified_movie)

@@ -100,7 +100,7 @@ def test_an_old_run_is_handed_to_others(
     name: TrackerName, finished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     pytest.importorskip(name, reason=f"needs {name}: pip install 'stcnn[{name}]'")
-    track(finished.path, name)
+    track(finished.path, name)  # type: ignore[arg-type]
     assert f"{finished.losses().step.max()} steps in {name}" in capsys.readouterr().out
     if name == "mlflow":
         (path,) = tmp_path.glob("*/*/metrics/lc4/step_loss")
