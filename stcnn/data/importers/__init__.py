@@ -16,8 +16,7 @@ from pydantic import SerializeAsAny
 
 from stcnn.data.dataset import Dataset, canonical_order, with_notes
 from stcnn.data.importers import arena, caiman, nwb, single_trials, suite2p, tables  # noqa: F401 - each adds its importers
-from stcnn.data.importers.arena_keys import ArenaConfig
-from stcnn.data.importers.importer import IMPORTERS
+from stcnn.data.importers.importer import IMPORTERS, Importer
 from stcnn.data.importers.merging import merge_sessions, with_distinct_fields, with_distinct_names
 from stcnn.data.importers.movies import MakeMovie as MakeMovie
 from stcnn.data.importers.names import require_name
@@ -49,7 +48,7 @@ def open_import(config: Config, make_movie: MakeMovie) -> Dataset:
 
 def _opened(config: Config, make_movie: MakeMovie) -> Dataset:
     """A session, with what is to be said of its movies among its notes."""
-    data = IMPORTERS[getattr(config, "kind", "")].open(config, make_movie)
+    data = _importer_of(config).open(config, make_movie)
     return with_notes(data, *getattr(data.movies, "notes", ()))
 
 
@@ -68,18 +67,14 @@ def import_config(values: Mapping[str, Any], folder: Path | None = None) -> Conf
     if sessions is None:
         return _import_config(values, folder)
     configs = [_import_config(session, folder) for session in sessions]
-    told = with_distinct_fields([_of_traces(config) for config in configs])
+    told = with_distinct_fields([_importer_of(config).held(config) or config for config in configs])
     return Sessions(
-        sessions=tuple(
-            config.model_copy(update={"traces": one}) if isinstance(config, ArenaConfig) else one
-            for config, one in zip(configs, told, strict=True)
-        )
+        sessions=tuple(_importer_of(config).holding(config, one) for config, one in zip(configs, told, strict=True))
     )
 
 
-def _of_traces(config: Config) -> Config:
-    """The configuration that says where traces are."""
-    return config.traces if isinstance(config, ArenaConfig) and isinstance(config.traces, Config) else config
+def _importer_of(config: Config) -> Importer:
+    return IMPORTERS[getattr(config, "kind", "")]
 
 
 def _sessions(values: Mapping[str, Any], folder: Path) -> list[dict[str, Any]] | None:
@@ -127,8 +122,9 @@ def _import_config(values: Mapping[str, Any], folder: Path | None) -> Config:
         return ConfigError(f"{fault.key}: {fault.message}", expected=f"as {model.__name__} has it")
 
     config = validated(model, dict(values), explained)
-    if isinstance(config, ArenaConfig) and isinstance(config.traces, Mapping):
-        config = config.model_copy(update={"traces": _traces(config.traces, folder)})
+    holds = IMPORTERS[kind].holds
+    if holds and isinstance(inner := getattr(config, holds), Mapping):
+        config = config.model_copy(update={holds: _held(holds, inner, folder)})
     for name in ("animal", "session", "indicator", "field", "cell_type"):
         if given := getattr(config, name, ""):
             require_name(given, f"the key {name}")
@@ -139,16 +135,16 @@ def _import_config(values: Mapping[str, Any], folder: Path | None) -> Config:
     return config.model_copy(update=changes | ({"stimuli": stimuli} if stimuli else {}))
 
 
-def _traces(values: Mapping[str, Any], folder: Path | None) -> Config:
-    """The import of the traces of an experiment on an arena.
+def _held(key: str, values: Mapping[str, Any], folder: Path | None) -> Config:
+    """The import that another one holds under a key.
 
     Raises:
-        ConfigError: as of that import; the sentence says that it stands under ``traces``.
+        ConfigError: as of that import; the sentence says under which key it stands.
     """
     try:
         return _import_config(values, folder)
     except ConfigError as error:
-        found = f"traces: {error.found}"
+        found = f"{key}: {error.found}"
         raise ConfigError(found, expected=error.expected, remedy=error.remedy) from error
 
 

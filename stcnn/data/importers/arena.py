@@ -36,7 +36,7 @@ LARGEST_DRIFT = 0.01
 CLOCK = "a CSV of moments on two clocks"
 
 
-@importer(ArenaConfig)
+@importer(ArenaConfig, holds="traces")
 def open_arena(config: ArenaConfig, make_movie: MakeMovie, /) -> Dataset:
     """Open an experiment on an arena.
 

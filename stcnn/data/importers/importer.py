@@ -35,10 +35,21 @@ class Importer:
     Args:
         config: its keys; the default of ``kind`` is the importer's name.
         open: opens what they describe.
+        holds: key under which an import of its own stands, of the traces that were recorded meanwhile; empty for none.
     """
 
     config: type[Config]
     open: Open[Any]
+    holds: str = ""
+
+    def held(self, config: Config) -> Config | None:
+        """Return the import that a configuration of this kind holds."""
+        inner = getattr(config, self.holds) if self.holds else None
+        return inner if isinstance(inner, Config) else None
+
+    def holding(self, config: Config, inner: Config) -> Config:
+        """Return a configuration of this kind with another import in it; of a kind that holds none, that import."""
+        return config.model_copy(update={self.holds: inner}) if self.holds else inner
 
 
 IMPORTERS: dict[str, Importer] = {}
@@ -47,15 +58,16 @@ IMPORTERS: dict[str, Importer] = {}
 Opener = TypeVar("Opener", bound=Open[Any])
 
 
-def importer(config: type[Config]) -> Callable[[Opener], Opener]:
+def importer(config: type[Config], *, holds: str = "") -> Callable[[Opener], Opener]:
     """Make a function the importer of a kind.
 
     Args:
         config: the keys of the kind.
+        holds: key under which it holds the import of another kind, as :class:`Importer` has it.
     """
 
     def register(opener: Opener) -> Opener:
-        IMPORTERS[config.model_fields["kind"].default] = Importer(config, opener)
+        IMPORTERS[config.model_fields["kind"].default] = Importer(config, opener, holds)
         return opener
 
     return register
