@@ -91,6 +91,27 @@ def log_of(
     scipy.io.savemat(path, {"Log": log})
 
 
+def tdms_of(log: Path, folder: Path) -> None:
+    """Write a log of :func:`log_of` as the folder of TDMS files from which a rig's tools would make it."""
+    from nptdms import ChannelObject, TdmsWriter
+
+    found = scipy.io.loadmat(log, simplify_cells=True)["Log"]
+    commands = found["Commands"]
+    texts = {name: list(map(str, commands[name])) for name in ("Name", "Data")}
+    classes = np.zeros(len(texts["Name"]))
+    files = {
+        "Frame Time": ("Pattern Position", {"Time": found["Frames"]["Time"].astype(float)}),
+        "Frame Position": ("Pattern Position", {"Position": found["Frames"]["Position"].astype(np.int32)}),
+        "ADC0 Volts": ("ADC0", {"Volts": np.zeros(3)}),
+        "log": ("Commands Received", {"Time": commands["Time"].astype(float), "Name": texts["Name"]}
+                | {"Class": classes, "Data": texts["Data"]}),
+    }  # fmt: skip
+    folder.mkdir()
+    for name, (group, channels) in files.items():
+        with TdmsWriter(folder / f"{name}.tdms") as writer:
+            writer.write_segment([ChannelObject(group, channel, values) for channel, values in channels.items()])
+
+
 def suite2p(folder: Path) -> None:
     """Two cells whose fluorescence is the time of the imaging, and twice that."""
     folder.mkdir()

@@ -22,8 +22,8 @@ class ArenaConfig(Config):
     kind: Literal["arena"] = "arena"
     """Experiments on LED arenas."""
     path: Path
-    """The log: the ``.mat`` of a G4 rig; or a CSV of positions (``time_s``, ``x``, ``y``); or, where positions were not
-    logged, the CSV of presentations that is described at ``trials``."""
+    """The log: the folder of TDMS files of a G4 rig, or the ``.mat`` that its tools make of it; or a CSV of positions
+    (``time_s``, ``x``, ``y``); or, where positions were not logged, the CSV of presentations of ``trials``."""
     arena: Path
     """YAML file of the arena, or of a rig that names one."""
     patterns: Path

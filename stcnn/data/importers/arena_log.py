@@ -5,6 +5,8 @@ struct ``Log`` with ``Frames.Time`` in microseconds and ``Frames.Position`` from
 ``Name`` and ``Data``. A presentation goes from ``Start-Display`` to ``Stop-Display`` or the next start, with the
 pattern of the last ``Set Pattern ID`` (bytes in hexadecimal, the low one first, between slashes).
 
+A folder of the TDMS files of a G4 rig, from which those tools make it (:mod:`stcnn.data.importers.arena_tdms`).
+
 A CSV file with ``time_s`` (seconds) and ``x``, perhaps ``y``: frames from 0, each of which holds until the next.
 """
 
@@ -18,11 +20,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stcnn.data.importers.arena_tdms import is_tdms_folder, read_tdms_folder
 from stcnn.data.importers.names import refuse_misspelt
 from stcnn.errors import DataError, FileError, RateError
 from stcnn.reading import numbers, read_csv, read_mat, whole_numbers
 
-WHAT = "the log of an arena (.mat of G4, or CSV)"
+WHAT = "the log of an arena (.mat of G4, a folder of its TDMS files, or CSV)"
 MICROSECONDS = 1e-6
 START, STOP, SET_PATTERN, SET_FUNCTION = "start-display", "stop-display", "set pattern id", "set pattern function id"
 COMBINED = "set control mode, pattern id"
@@ -67,10 +70,10 @@ def read_arena_log(path: Path) -> ArenaLog:
         FileError, DataError: it is missing or damaged, or no log.
         RateError: its clock does not ascend.
     """
+    if is_tdms_folder(path):
+        return _of_struct(path, read_tdms_folder(path))
     if path.suffix.lower() == ".tdms":
-        raise FileError(
-            f"{path} is a TDMS file", expected=WHAT, remedy="convert its folder with G4_TDMS_folder2struct of the rig"
-        )
+        raise FileError(f"{path} is one file of a log", expected=WHAT, remedy="give the folder of all its TDMS files")
     return _of_mat(path) if path.suffix.lower() == ".mat" else ArenaLog(_of_csv(path), None)
 
 
@@ -87,6 +90,10 @@ def _of_mat(path: Path) -> ArenaLog:
     log = read_mat(path, ["Log"], WHAT).get("Log")
     if not isinstance(log, Mapping):
         raise FileError(f"{path} has no struct 'Log'", expected=WHAT)
+    return _of_struct(path, log)
+
+
+def _of_struct(path: Path, log: Mapping[str, Any]) -> ArenaLog:
     frames = log.get("Frames")
     found = None
     if isinstance(frames, Mapping) and np.size(frames.get("Time", ())):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stcnn.commands.data import make_movie
 from stcnn.data.importers import import_config
+from stcnn.data.importers.arena_log import read_arena_log
 from stcnn.errors import ConfigError, DataError, FileError, RateError, ShapeError, StcnnError
 from stcnn.stimuli.patterns import Pattern, encode_pattern
 from tests.support.arena_rig import (
@@ -24,6 +27,7 @@ from tests.support.arena_rig import (
     patterns_and_functions,
     stepping,
     suite2p,
+    tdms_of,
 )
 
 
@@ -87,6 +91,36 @@ def test_a_pattern_that_moves_late_moves_the_onset(folder: Path) -> None:
     data = opened(folder)
     np.testing.assert_allclose(data.recordings[1].trace, data.recordings[1].time_s + 8.03 + OFFSET_S, atol=1e-4)
     assert any("onsets of 1 of 3 presentations were moved by up to 30.0 ms" in note for note in data.notes)
+
+
+def test_the_tdms_files_of_a_rig_say_what_the_mat_made_of_them_says(folder: Path) -> None:
+    pytest.importorskip("nptdms", reason="needs npTDMS (pip install 'stcnn[tdms]')")
+    tdms_of(folder / "log.mat", folder / "Log Files")
+    read = read_arena_log(folder / "Log Files")
+    converted = read_arena_log(folder / "log.mat")
+    assert read.positions is not None
+    assert converted.positions is not None
+    for one, other in zip(read.positions, converted.positions, strict=True):
+        np.testing.assert_array_equal(one, other)
+    pd.testing.assert_frame_equal(read.trials, converted.trials)
+    assert sorted(opened(folder, keys() | {"path": "Log Files"}).movies) == sorted(opened(folder).movies)
+
+
+def test_tdms_files_that_are_no_log_are_sentences(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nptdms", reason="needs npTDMS (pip install 'stcnn[tdms]')")
+    tdms_of(folder / "log.mat", folder / "Log Files")
+    one = folder / "Log Files" / "Frame Time.tdms"
+    with pytest.raises(FileError, match=r"Frame Time.tdms is one file of a log.* Give the folder"):
+        read_arena_log(one)
+    (folder / "Log Files" / "other.tdms").write_bytes(one.read_bytes())
+    with pytest.raises(DataError, match=r"other.tdms has the groups Pattern Position, expected 'Commands Received'"):
+        read_arena_log(folder / "Log Files")
+    (folder / "Log Files" / "other.tdms").write_bytes(b"no TDMS at all, but words")
+    with pytest.raises(FileError, match=r"other.tdms cannot be read"):
+        read_arena_log(folder / "Log Files")
+    monkeypatch.setitem(sys.modules, "nptdms", None)
+    with pytest.raises(FileError, match=r"the package npTDMS is not installed. pip install 'stcnn\[tdms\]'"):
+        read_arena_log(folder / "Log Files")
 
 
 def test_other_positions_are_another_movie(folder: Path) -> None:
@@ -191,7 +225,7 @@ def test_patterns_of_another_arena_are_refused(folder: Path) -> None:
             ConfigError,
             "traces: 'pth' is no key of kind suite2p",
         ),
-        ({"path": "log.tdms"}, FileError, "is a TDMS file.* Convert its folder"),
+        ({"path": "log.tdms"}, FileError, "is one file of a log.* Give the folder"),
         ({"path": "positions.csv"}, DataError, "does not say which pattern was shown when"),
         ({"path": "back.csv"}, RateError, "the time in row 3 is 0.000000 s after 1.000000 s before it"),
         ({"trials": "twice.csv"}, DataError, "lists two presentations at 2 s, the second in row 3"),
