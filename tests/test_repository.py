@@ -89,13 +89,15 @@ def test_package_imports_what_it_declares_and_declares_what_it_imports() -> None
     with_torch = {"triton"}  # the CUDA build of torch brings it; without it the package says so and goes on
     trackers = ("tensorboard", "wandb", "mlflow", "trackio")
     assert (imported(MODULES) | through_pandas | through_torch | through_fsspec) - with_torch == set(
-        declared() | declared("export", "eyemap", "live", "remote", "search", *trackers)
+        declared() | declared("export", "eyemap", "live", "remote", "search", "tdms", *trackers)
     )
 
 
 def test_tests_and_benchmarks_import_what_is_declared() -> None:
     modules = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / ".ci").glob("*.py")]
-    assert imported(modules) <= set(declared() | declared("dev", "docs", "export", "live", "search", "tensorboard"))
+    assert imported(modules) <= set(
+        declared() | declared("dev", "docs", "export", "live", "search", "tdms", "tensorboard")
+    )
 
 
 def test_every_file_of_the_package_is_installed_with_it() -> None:

@@ -115,11 +115,16 @@ def test_tdms_files_that_are_no_log_are_sentences(folder: Path, monkeypatch: pyt
     (folder / "Log Files" / "other.tdms").write_bytes(one.read_bytes())
     with pytest.raises(DataError, match=r"other.tdms has the groups Pattern Position, expected 'Commands Received'"):
         read_arena_log(folder / "Log Files")
-    (folder / "Log Files" / "other.tdms").write_bytes(b"no TDMS at all, but words")
-    with pytest.raises(FileError, match=r"other.tdms cannot be read"):
+    (folder / "Log Files" / "other.tdms").unlink()
+    position = folder / "Log Files" / "Frame Position.tdms"
+    position.write_bytes(position.read_bytes()[:-4000])
+    with pytest.raises(DataError, match=r"Log Files has 5500 times and 4500 positions of frames"):
+        read_arena_log(folder / "Log Files")
+    position.write_bytes(b"TDSm" + bytes(range(256)))
+    with pytest.raises(StcnnError):
         read_arena_log(folder / "Log Files")
     monkeypatch.setitem(sys.modules, "nptdms", None)
-    with pytest.raises(FileError, match=r"the package npTDMS is not installed. pip install 'stcnn\[tdms\]'"):
+    with pytest.raises(FileError, match=r"the package npTDMS is not installed. Pip install 'stcnn\[tdms\]'"):
         read_arena_log(folder / "Log Files")
 
 
