@@ -1,11 +1,14 @@
 """Stimuli that a new neuron must be shown until a family that is held out is predicted: chosen, at random, spread out.
 
-    python benchmarks/design.py                        the run of the package; minutes on one core
+    python benchmarks/physiology.py --models 3 --runs experiments      five types, 101 stimuli: the models
+    python benchmarks/design.py --run experiments/RUN                  ten minutes on one core
+    python benchmarks/design.py --run experiments/RUN --by readout --name design_readout --seeds 3
 
-New neurons are simulated with noise, one trial per stimulus; the core does not know their readouts. A
-readout of the core's last maps (the closed loop of ``stcnn design``) is fitted after every presentation, and correlated
-with the noise-free truth on a family that none of the stimuli belongs to. Counted are the presentations from which on
-the correlation stays above 0.9 of its ceiling, that after all stimuli. Orders, for the same neuron and noise:
+New neurons are simulated with noise, one trial per stimulus, five of the types that the models know and two that they
+do not. What is not known of them (``--by``: of which known types they are a mix, or the weights of a readout) is fitted
+by the closed loop of ``stcnn design`` after every presentation, and what it predicts is correlated with the noise-free
+truth on a family that none of the stimuli belongs to. Counted are the presentations from which on the correlation stays
+above 0.9 of its ceiling, that after all stimuli. Orders, for the same neuron and noise:
 
 * ``information``, ``variance``: the closed loop with that criterion, per second of recording;
 * ``aimed``: ``variance`` of the predictions of the family that is held out (its movies are known, its answers are not);
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,17 +105,24 @@ class Neuron:
         return float(np.concatenate(errors).std())
 
 
-def score(loop: ClosedLoop, neuron: Neuron, held_out: list[str], everything: Candidates, unit: str) -> float:
-    """Correlation of what the loop predicts with the truth, over all samples of a family."""
-    weights = loop.weights()[0]
-    place = everything.units.index(unit)
-    predicted, true = [], []
-    for name in held_out:
-        mine = neuron.true[name]
-        predicted.append((everything.features[place][everything.number(name)] @ weights)[: len(mine)])
-        true.append(mine)
-    x, y = np.concatenate(predicted), np.concatenate(true)
-    return float(np.corrcoef(x, y)[0, 1]) if x.std() > 0 and y.std() > 0 else 0.0
+class HeldOutFamily:
+    """What a family would tell, and what a neuron truly answers to it.
+
+    Args:
+        neuron: the neuron.
+        aim: the stimuli of the family.
+    """
+
+    def __init__(self, neuron: Neuron, aim: Candidates) -> None:
+        self.true = np.concatenate([neuron.true[name] for name in aim.names])
+        rows = [x[: len(neuron.true[name])] for name, x in zip(aim.names, aim.features[0], strict=True)]
+        self.features = np.concatenate(rows)
+
+    def score(self, loop: ClosedLoop) -> float:
+        """Correlation of what the loop predicts with the truth, over all samples of the family."""
+        predicted = self.features @ loop.weights()[0]
+        varies = predicted.std() > 0 and self.true.std() > 0
+        return float(np.corrcoef(predicted, self.true)[0, 1]) if varies else 0.0
 
 
 def spread_out(parameters: Mapping[str, Mapping[str, Any]], rng: np.random.Generator) -> list[str]:
@@ -153,7 +164,7 @@ def followed(
 def stays_above(scores: Array, level: float) -> int:
     """Number of presentations from which on all scores lie at or above a level."""
     below = np.flatnonzero(scores < level)
-    return int(below[-1]) + 2 if len(below) else 1
+    return min(int(below[-1]) + 2, len(scores)) if len(below) else 1
 
 
 def rows_of(
@@ -162,19 +173,9 @@ def rows_of(
     neuron = Neuron(simulation, neuron_row, everything)
     pool = [name for name in everything.names if not name.startswith(f"{held_out}/")]
     hidden = [name for name in everything.names if name.startswith(f"{held_out}/")]
-    place = everything.units.index(unit)
-    alone = Candidates(
-        everything.names,
-        everything.duration_s,
-        (unit,),
-        everything.noise_dff[place : place + 1],
-        (everything.expected[place],),
-        (everything.features[place],),
-        everything.rows[:, place : place + 1],
-        everything.sample_hz,
-    )
-    aim = alone.only(hidden)
-    alone = alone.only(pool)
+    aim = everything.only(hidden)
+    alone = everything.only(pool)
+    family = HeldOutFamily(neuron, aim)
     rng = np.random.default_rng([seed, 1])
     parameters = {name: simulation.movies[name].parameters for name in pool}
     shuffled = [pool[i] for i in rng.permutation(len(pool))]
@@ -185,65 +186,29 @@ def rows_of(
         loop = ClosedLoop(alone, criterion, aim=aim if order == "aimed" else None)
         listed = {"random": shuffled, "space filling": spread}.get(order)
         chooses = (lambda step, names=listed: names[step]) if listed else (lambda step, loop=loop: loop.next())
-
-        def judge(loop: ClosedLoop = loop) -> float:
-            return score(loop, neuron, hidden, everything, unit)
-
-        scores, minutes, slowest = followed(loop, chooses, len(pool), neuron, judge)
+        scores, minutes, slowest = followed(loop, chooses, len(pool), neuron, partial(family.score, loop))
         n = stays_above(scores, SHARE * scores[-1])
         about = {"held_out": held_out, "cell_type": unit, "seed": seed, "order": order, "n_pool": len(pool)}
         found.append(about | {"ceiling": scores[-1], "n": n, "minutes": minutes[n - 1], "slowest_ms": slowest})
     return found
 
 
-def main() -> None:
-    options = arguments(
-        __doc__,
-        run=(str(ROOT / "stcnn" / "example"), "run folder of the core"),
-        cell_types=(["lc11", "lc15", "lplc2"], "of the new neurons"),
-        held_out=(["size", "looming"], "families that are not shown"),
-        window=("lplc2", "cell type of the core whose window, filter and indicator the readouts have"),
-        noise_scale=(0.3, "noise of a trial, against that of the simulated data set"),
-        seeds=(10, "neurons of each type, with their noise"),
-        name=("design", "of the file of results"),
-    )
-    asked = asked_models([options.run])
-    simulation = simulated(asked, options.cell_types, options.seeds, options.noise_scale)
-    source = known_source("readout", asked)
-    start = time.process_time()
-    base = candidates(asked, simulation.movies, source, [options.window], {options.window: 1.0})
-    features_s = time.process_time() - start
-    rows: list[dict[str, Any]] = []
-    for unit in options.cell_types:
-        places = [i for i, neuron in enumerate(simulation.neurons) if neuron.cell_type == unit]
-        noise = float(np.mean([Neuron(simulation, i, base).noise_dff() for i in places]))
-        mine = tuple(x / noise for x in base.features[0])
-        everything = Candidates(
-            base.names,
-            base.duration_s,
-            (unit,),
-            np.array([noise]),
-            base.expected,
-            (mine,),
-            base.rows / noise,
-            base.sample_hz,
-        )
-        for held_out in options.held_out:
-            for seed, place in enumerate(places):
-                rows += rows_of(simulation, everything, place, unit, held_out, seed)
-    table = pd.DataFrame(rows)
-    first = table[table.order == "random"].groupby(["held_out", "cell_type"]).ceiling.median()
-    poor = first[first < LEAST_CEILING]
-    kept = table[[(a, b) not in poor.index for a, b in zip(table.held_out, table.cell_type, strict=True)]]
-    if kept.empty:
-        raise SystemExit(f"no readout reaches a correlation of {LEAST_CEILING} with the truth: {first.to_dict()}")
-    summary = []
-    for (held_out, unit), mine in kept.groupby(["held_out", "cell_type"]):
+def everything_for(unit: str, base: Candidates, noise_dff: float) -> Candidates:
+    """What the stimuli tell of a new neuron with so much noise, from what they tell at a noise of one."""
+    mine = tuple(x / noise_dff for x in base.features[0])
+    rows = base.rows / noise_dff
+    noise = np.array([noise_dff])
+    return Candidates(base.names, base.duration_s, (unit,), noise, base.expected, (mine,), rows, base.sample_hz)
+
+
+def compared(table: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
+    """Medians of every order for every case, and the cases that no readout predicts."""
+    ceilings = table[table.order == "random"].groupby(["held_out", "cell_type"]).ceiling.median()
+    found = []
+    for (held_out, unit), mine in table.groupby(["held_out", "cell_type"]):
         wide = mine.pivot(index="seed", columns="order", values="n")
         for order, theirs in mine.groupby("order", sort=False):
-            ratio = (wide[order] / wide["random"]).to_numpy()
-            against = int((wide[order] < wide["space filling"]).sum())
-            summary.append(
+            found.append(
                 {
                     **{"held_out": held_out, "cell_type": unit, "order": order, "ceiling": theirs.ceiling.median()},
                     **{
@@ -251,25 +216,72 @@ def main() -> None:
                         "minutes": theirs.minutes.median(),
                         "n_pool": int(theirs.n_pool.iloc[0]),
                     },
-                    **{"to_random": float(np.median(ratio)), "fewer_than_space_filling": against},
-                    **{"slowest_ms": theirs.slowest_ms.max()},
+                    "to_random": float((wide[order] / wide["random"]).median()),
+                    "fewer_than_space_filling": int((wide[order] < wide["space filling"]).sum()),
+                    "as_few": int((wide[order] == wide["space filling"]).sum()),
+                    "slowest_ms": theirs.slowest_ms.max(),
                 }
             )
+    poor = ceilings[ceilings < LEAST_CEILING]
+    return found, [f"{held_out}/{unit}: {value:.2f}" for (held_out, unit), value in poor.items()]
+
+
+def over_all(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Ratios to random over all neurons of the cases that can be predicted, paired; and against space filling."""
+    case = ["held_out", "cell_type"]
+    ceilings = table[table.order == "random"].groupby(case).ceiling.transform("median")
+    counted = table.loc[ceilings.index][ceilings >= LEAST_CEILING][[*case, "seed"]]
+    kept = table.merge(counted, on=[*case, "seed"])
+    by_n, by_minutes = (kept.pivot(index=[*case, "seed"], columns="order", values=value) for value in ("n", "minutes"))
+    found = {}
     for order in ("information", "variance", "aimed", "space filling"):
-        wide = kept.pivot(index=["held_out", "cell_type", "seed"], columns="order", values="n")
-        ratio = (wide[order] / wide["random"]).to_numpy()
-        fewer = float((wide[order] < wide["space filling"]).mean())
-        print(f"{order}: median ratio to random {np.median(ratio):.3g}, fewer than space filling in {fewer:.0%}")
-    left_out = [f"{held_out}/{unit}: {value:.2f}" for (held_out, unit), value in poor.items()]
-    write(
-        options.name,
-        summary,
-        run=options.run,
-        left_out=left_out,
-        features_s=features_s,
-        seeds=options.seeds,
-        noise_scale=options.noise_scale,
+        ratio = by_n[order] / by_n["random"]
+        found[order] = {
+            "n": float(by_n[order].median()),
+            "n_random": float(by_n["random"].median()),
+            "median_ratio": float(ratio.median()),
+            "geometric_mean_ratio": float(np.exp(np.log(ratio).mean())),
+            "ratio_of_sums": float(by_n[order].sum() / by_n["random"].sum()),
+            "median_ratio_of_minutes": float((by_minutes[order] / by_minutes["random"]).median()),
+            "fewer_than_random": float((ratio < 1).mean()),
+            "more_than_random": float((ratio > 1).mean()),
+            "fewer_than_space_filling": float((by_n[order] < by_n["space filling"]).mean()),
+            "more_than_space_filling": float((by_n[order] > by_n["space filling"]).mean()),
+        }
+    return found
+
+
+def main() -> None:
+    options = arguments(
+        __doc__,
+        run=(str(ROOT / "stcnn" / "example"), "run folder or ensemble"),
+        by=("types", "what is not known of a new neuron: types or readout"),
+        cell_types=(["lc11", "lc15", "lplc2", "lc4", "lc12", "lplc1", "lc17"], "of the new neurons"),
+        held_out=(["size", "looming", "direction"], "families that are not shown"),
+        window=("lplc2", "cell type whose window, filter and indicator readouts have"),
+        noise_scale=(0.3, "noise of a trial, against that of the simulated data set"),
+        seeds=(10, "neurons of each type, with their noise"),
+        name=("design", "of the file of results"),
     )
+    asked = asked_models([options.run])
+    simulation = simulated(asked, options.cell_types, options.seeds, options.noise_scale)
+    source = known_source(options.by, asked)
+    base = candidates(asked, simulation.movies, source, [options.window], {options.window: 1.0})
+    rows: list[dict[str, Any]] = []
+    for unit in options.cell_types:
+        places = [i for i, neuron in enumerate(simulation.neurons) if neuron.cell_type == unit]
+        noise = float(np.mean([Neuron(simulation, i, base).noise_dff() for i in places]))
+        everything = everything_for(unit, base, noise)
+        for held_out in options.held_out:
+            for seed, place in enumerate(places):
+                rows += rows_of(simulation, everything, place, unit, held_out, seed)
+    table = pd.DataFrame(rows)
+    cases, left_out = compared(table)
+    summary = over_all(table)
+    print(pd.DataFrame(summary).T.to_string(float_format=lambda value: f"{value:.3g}"))
+    circumstances = {"by": options.by, "models": len(asked.models), "known_types": list(asked.cell_types)}
+    counts = {"seeds": options.seeds, "noise_scale": options.noise_scale}
+    write(options.name, cases, over_all=summary, not_counted=left_out, **circumstances, **counts)
 
 
 if __name__ == "__main__":

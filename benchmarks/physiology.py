@@ -43,6 +43,11 @@ JUDGED = (
     *("size_threshold_deg", "size_suppression", "height_suppression", "width_suppression", "dark_c50", "on_off_index"),
     *("square_dsi", "bar_dsi", "bar_osi", "preferred_r_over_v_s", "dark_field_diameter_deg", "latency_s"),
 )
+INDICES = (
+    *("size_suppression", "height_suppression", "width_suppression", "on_off_index"),
+    *("square_dsi", "bar_dsi", "bar_osi"),
+)
+"""Numbers from 0 (or -1) to 1, of which 15 percent of a truth near 0 is nothing: their difference counts, too."""
 
 
 def trained(args: argparse.Namespace, folder: Path) -> Any:  # noqa: ANN401 - a run
@@ -63,22 +68,24 @@ def examined(bench: Bench) -> list[Result]:
 
 
 def compared(ours: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Curves (a row each: ``r``), and numbers (``value``, ``truth``, ``close``, ``covered``)."""
+    """Curves (a row each: ``r``, share of points ``covered`` by intervals) and numbers (``close``, ``covered``)."""
     key = ["analysis", "cell_type", "quantity", "series", "x", "x_value", "y", "y_value"]
     both = ours.merge(truth[[*key, "value"]], on=key, suffixes=("", "_true"))
     points = both[both.x.notna()]
     largest = points[points.quantity.str.startswith("peak dF/F")].groupby("cell_type").value_true.max()
     curves = []
+    points = points.assign(covered=(points.low <= points.value_true) & (points.value_true <= points.high))
     for (analysis, quantity, series, cell_type), mine in points.groupby(
         ["analysis", "quantity", "series", "cell_type"]
     ):
         responds = mine.value_true.max() >= LEAST_SHARE * largest[cell_type] or not quantity.startswith("peak dF/F")
         r = float(mine.value.corr(mine.value_true)) if responds and len(mine) > 2 else float("nan")
-        curves.append((analysis, quantity, series, cell_type, len(mine), r))
+        curves.append((analysis, quantity, series, cell_type, len(mine), r, mine.covered.mean()))
     numbers = both[both.x.isna() & both.value_true.notna()].copy()
     numbers["close"] = (numbers.value - numbers.value_true).abs() <= CLOSE * numbers.value_true.abs()
     numbers["covered"] = (numbers.low <= numbers.value_true) & (numbers.value_true <= numbers.high)
-    columns = ["analysis", "quantity", "series", "cell_type", "n", "r"]
+    numbers["index_close"] = numbers.quantity.isin(INDICES) & ((numbers.value - numbers.value_true).abs() <= CLOSE)
+    columns = ["analysis", "quantity", "series", "cell_type", "n", "r", "covered"]
     return pd.DataFrame(curves, columns=columns), numbers
 
 
@@ -86,11 +93,12 @@ def by_analysis(curves: pd.DataFrame) -> dict[str, Any]:
     """Median correlation of the curves of each analysis that the truth answers to."""
     return {
         str(name): {
-            "median_r": round(r.median(), 3),
-            "n_curves": int(r.size),
-            "above_0.9": round(float((r > 0.9).mean()), 2),
+            "median_r": round(mine.r.median(), 3),
+            "n_curves": len(mine),
+            "above_0.9": round(float((mine.r > 0.9).mean()), 2),
+            "truth_in_interval": round(float(np.average(mine.covered, weights=mine.n)), 2),
         }
-        for name, r in curves.dropna().groupby("analysis").r
+        for name, mine in curves.dropna().groupby("analysis")
     }
 
 
@@ -104,6 +112,7 @@ def judged(numbers: pd.DataFrame) -> list[dict[str, Any]]:
             "high": _rounded(row.high),
             "truth": _rounded(row.value_true),
             "within_15_percent": bool(row.close),
+            "index_within_0.15": bool(row.index_close) if name in INDICES else None,
             "truth_in_interval": bool(row.covered),
         }
         for name in JUDGED
@@ -129,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config = validate(run.config())
         assert isinstance(config.dataset, SimulatedDataConfig)
         screen = Screen(rate_hz=config.dataset.rate_hz)
+        stimuli = list(config.dataset.stimuli)
         models = Models(run.models())
         finished = [member.scores() for member in run.members() or [run]]
         last = pd.concat([table[table.epoch == table.epoch.max()] for table in finished])
@@ -140,7 +150,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(curves.to_string(float_format=lambda v: f"{v:.2f}"))
     notes = {"held_out_correlation": scores, "curves": by_analysis(curves), "n_models": len(models.members)}
     print(pd.DataFrame(notes["curves"]).T.to_string())
-    write(args.to, judged(numbers), **notes)
+    rows = judged(numbers)
+    notes |= {key: sum(bool(row[key]) for row in rows) for key in ("within_15_percent", "truth_in_interval")}
+    notes["within_15_percent_or_0.15_of_an_index"] = sum(
+        bool(row["within_15_percent"] or row["index_within_0.15"]) for row in rows
+    )
+    write(args.to, rows, n_numbers=len(rows), stimuli=stimuli, **notes)
 
 
 if __name__ == "__main__":

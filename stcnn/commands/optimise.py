@@ -24,14 +24,14 @@ def optimise(  # noqa: PLR0913  (an option is an argument)
     runs: Annotated[
         list[Path], typer.Argument(autocompletion=run_folders, help="Run folders, ensembles, or published checkpoints.")
     ],
-    criterion: Annotated[str, typer.Option(help="strongest, discriminating or disputed.")] = "strongest",
+    criterion: Annotated[str, typer.Option(help="strongest, discriminating, agreed or disputed.")] = "strongest",
     cell_type: Annotated[list[str] | None, typer.Option(help="For which cell types; by default all.")] = None,
     against: Annotated[str | None, typer.Option(help="From which cell type they are to be told.")] = None,
     family: Annotated[
         str, typer.Option(help="Family of stimuli by name, or the path of one in YAML.")
     ] = "moving_rectangle",
     seed: Annotated[int, typer.Option(min=0, help="Of the search.")] = 0,
-    start: Annotated[int, typer.Option(min=8, max=65536, help="Stimuli that are asked first, spread evenly.")] = 512,
+    start: Annotated[int, typer.Option(min=8, max=65536, help="Stimuli that are asked first, spread evenly.")] = 1024,
     generations: Annotated[int, typer.Option(min=1, help="In which the best of them evolve.")] = 16,
     longest_s: Annotated[float, typer.Option(min=0.1, max=60, help="Stimuli that last longer are passed over.")] = 4.0,
     at: Annotated[

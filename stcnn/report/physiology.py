@@ -17,6 +17,7 @@ from stcnn.experiments.physiology.analyses import ANALYSES
 from stcnn.experiments.physiology.curves import PEAK, Number, Result
 from stcnn.experiments.physiology.recorded import Recorded
 from stcnn.experiments.physiology.table import physiology_table
+from stcnn.experiments.physiology.tuning_numbers import correlation_along
 from stcnn.report.filled import filled, placed
 from stcnn.report.physiology_figures import figures
 from stcnn.report.svg import Picture, standalone
@@ -179,7 +180,7 @@ def agreement(result: Result, examined: Examined) -> list[Number]:
     found = np.full((2, 1, len(rows)), np.nan)
     for i, mine in enumerate(rows.values()):
         if len(mine) >= LEAST_RECORDED:
-            found[0, 0, i] = np.corrcoef(mine.value.astype(float), mine.measured.astype(float))[0, 1]
+            found[0, 0, i] = correlation_along(*(mine[side].to_numpy(float) for side in ("value", "measured")))
             found[1, 0, i] = _ceiling(mine)
     names = ("recorded_r", "r with recordings"), ("recorded_ceiling", "its ceiling")
     return [Number(name, title, "", values) for (name, title), values in zip(names, found, strict=True)]

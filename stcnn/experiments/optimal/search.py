@@ -58,8 +58,8 @@ class Effort(Config):
         longest_s: stimuli that last longer are passed over.
     """
 
-    start: int = Field(default=512, ge=8, le=2**16)
-    population: int = Field(default=24, ge=5, le=1000)
+    start: int = Field(default=1024, ge=8, le=2**16)
+    population: int = Field(default=48, ge=5, le=1000)
     generations: int = Field(default=16, ge=1, le=10000)
     longest_s: float = Field(default=4.0, gt=0, le=60)
 
@@ -75,7 +75,7 @@ class Found:
         value: of the criterion, as the models predict it.
         answers: of the models.
         scale: on which the criterion measures each cell type, dF/F, ``(N,)``.
-        n_asked: stimuli that were answered until then, for all goals together.
+        n_asked: stimuli that were answered, for all goals together.
     """
 
     goal: Goal
@@ -141,12 +141,14 @@ class Search:
             )
         scale = _scale([one.answers for one in pool])
         tell(f"{self.family.name}: {len(pool)} stimuli answered")
-        each = []
-        for number, wanted in enumerate(goals):
-            judge = self._judge(wanted, scale)
+        judges = [self._judge(wanted, scale) for wanted in goals]
+        for number, judge in enumerate(judges):
             self._evolve(judge, pool, np.random.default_rng([seed, number]))
-            each.append(self._finalist(wanted, judge, pool, scale))
-            tell(f"{wanted.name}: {wanted.criterion.in_words(each[-1].value)}")
+            tell(f"{goals[number].name}: {len(pool)} stimuli answered")
+        # what the search for one goal came upon may be the best for another, so finalists are chosen in the end
+        each = [self._finalist(wanted, judge, pool, scale) for wanted, judge in zip(goals, judges, strict=True)]
+        for one in each:
+            tell(f"{one.goal.name}: {one.goal.criterion.in_words(one.value)}")
         return each
 
     def scale(self, n: int, seed: int = 0) -> Tensor:

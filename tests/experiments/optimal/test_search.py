@@ -65,6 +65,13 @@ def test_a_search_finds_more_than_it_starts_with_and_the_same_from_its_seed(one:
         assert each.value == pytest.approx(float(each.answers.peak()[0, number]))
 
 
+def test_what_the_search_for_one_goal_came_upon_serves_the_others(one: AskedModels) -> None:
+    goals = [goal(one, "strongest", name) for name in one.cell_types]
+    found = search(one).found(goals, seed=3)
+    for number, mine in enumerate(found):
+        assert all(mine.value >= float(other.answers.peak()[0, number]) for other in found)
+
+
 def test_found_stimuli_pass_random_ones(one: AskedModels) -> None:
     wanted = Search(one, load_family("flash"), Effort(start=64, population=12, generations=10), screen=SCREEN)
     (found,) = wanted.found([goal(one, "strongest", "lc18")], seed=0)
@@ -88,6 +95,10 @@ def by_hand(answers: Answers, sought: Sought, name: str) -> list[float]:
         elif name == "discriminating":
             share = peak / sought.scale.numpy()
             found.append(share[sought.cell_type] - share[sought.against])
+        elif name == "agreed":
+            shares = rise.max(1) / sought.scale.numpy()
+            differences = shares[:, sought.cell_type] - shares[:, sought.against]
+            found.append(differences.mean() - differences.std(ddof=1))
         else:
             found.append(np.sqrt(rise[..., sought.cell_type].var(0, ddof=1).mean()))
     return found

@@ -2,11 +2,11 @@
 
 A new neuron is taken to answer like several cell types that the models know, as far as it does:
 
-    r = sum_i w_i r_i,   w_i ~ N(0, 1)
+    r = sum_mi w_mi r_mi / sqrt(M),   w_mi ~ N(0, 1)
 
-with the answers ``r_i`` of all types, the mean over models. That is far fewer unknown numbers than a readout has, and
-what the trained readouts do with the last maps is known beforehand: few stimuli settle it. What no known type does, no
-mix can do.
+with the answers ``r_mi`` of every type ``i`` as each of M models predicts them. Those are far fewer unknown numbers
+than a readout has, and what trained readouts take of the last maps is known beforehand: few stimuli settle them. What
+no known type does, no mix can do.
 """
 
 from __future__ import annotations
@@ -18,5 +18,8 @@ from stcnn.experiments.design.sources.source import Shown, Told, source
 
 @source("types", "of which known cell types it is a mix", knows_recorded=False)
 def types(shown: Shown, cell_type: str) -> dict[str, Told]:
-    """The answers of all cell types, ``(K, N)``, whichever is asked about."""
-    return {name: Told(np.zeros(len(each)), each.mean(1)) for name, each in shown.answers.items()}
+    """The answers of all cell types by all models, ``(K, M N)``, whichever type is asked about."""
+    scale = np.sqrt(len(shown.asked.models))
+    return {
+        name: Told(np.zeros(len(each)), each.reshape(len(each), -1) / scale) for name, each in shown.answers.items()
+    }

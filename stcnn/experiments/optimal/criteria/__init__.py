@@ -4,7 +4,7 @@ A criterion is a function of :class:`~stcnn.experiments.optimal.answers.Answers`
 (:class:`~.criterion.Sought`) that returns a number for each stimulus, ``(B,)``, the higher the better; gradients pass.
 """
 
-from stcnn.experiments.optimal.criteria import discriminating, disputed, strongest  # noqa: F401
+from stcnn.experiments.optimal.criteria import agreed, discriminating, disputed, strongest  # noqa: F401
 from stcnn.experiments.optimal.criteria.criterion import CRITERIA as CRITERIA
 from stcnn.experiments.optimal.criteria.criterion import Criterion as Criterion
 from stcnn.experiments.optimal.criteria.criterion import Goal as Goal
