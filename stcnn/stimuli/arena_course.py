@@ -71,35 +71,66 @@ def from_table(path: str, duration_s: float | None) -> Course:
     return Course(time_s, x.astype(np.int64), y.astype(np.int64), end_s if duration_s is None else duration_s)
 
 
-def from_function(
-    path: str, pattern: Pattern, start: tuple[int, int], rate_hz: float | None, duration_s: float | None
+def from_functions(
+    paths: tuple[str | None, str | None],
+    pattern: Pattern,
+    start: tuple[int, int],
+    rate_hz: float | None,
+    duration_s: float | None,
 ) -> Course:
-    """Return the positions along x of a position function, which begins anew where it is shorter than the duration.
+    """Return the positions of functions along x, y or both; one begins anew where it is shorter than the duration.
 
     Args:
-        path: of a ``.pfn``, or a ``.mat`` of G4 or G3.
-        pattern: that it moves.
-        start: position along x at which a G3 function starts, and that along y.
-        rate_hz: ticks per second; None takes what the file says, or of G4 what the levels of the pattern say.
-        duration_s: how long it is played; None is to its end.
+        paths: of a ``.pfn``, or a ``.mat`` of G4 or G3, along x and along y; along an axis without one nothing moves.
+        pattern: that they move.
+        start: position along x and y at which functions of G3 start.
+        rate_hz: ticks per second; None takes what the files say, or of G4 what the levels of the pattern say.
+        duration_s: how long they are played; None is to the end of the longer one.
 
     Raises:
         FileError: it is no position function.
-        ConfigError: its rate is not known, or a start is given to a function of G4.
+        ConfigError: a rate is not known, both have not the same, or a start is given to a function of G4.
         DataError: a position is beyond the pattern.
     """
-    function = read_function(Path(path))
-    if function.generation == "G4" and start[0]:
-        raise ConfigError(f"{path} says where the pattern starts", remedy="take the argument x out")
-    ticks_hz = rate_hz or function.rate_hz or _usual_hz(path, function, pattern)
-    whole_s = len(function.positions) / ticks_hz
-    n_rounds = 1 if duration_s is None else max(1, int(np.ceil(duration_s / whole_s - 1e-9)))
-    x = np.tile(function.positions + start[0], n_rounds)
-    if function.generation == "G3" and x.min() >= 0:  # as its controller does
-        x = x % pattern.n_x
-    course = Course(np.arange(len(x)) / ticks_hz, x, np.full(len(x), start[1]), duration_s or whole_s)
-    require_inside(course, pattern, path)
+    named = " and ".join(path for path in paths if path)
+    functions = [
+        None if path is None else _function(path, axis, at) for path, axis, at in zip(paths, "xy", start, strict=True)
+    ]
+    rates_hz = {
+        rate_hz or _ticks_hz(path, each, pattern) for path, each in zip(paths, functions, strict=True) if path and each
+    }
+    if len(rates_hz) > 1:
+        told = " and ".join(f"{each:g}" for each in sorted(rates_hz))
+        raise ConfigError(f"{named} have {told} positions per second", expected="one rate", remedy="give positions_hz")
+    (ticks_hz,) = rates_hz
+    whole_s = max(len(each.positions) for each in functions if each) / ticks_hz
+    n_ticks = max(1, int(np.ceil((duration_s or whole_s) * ticks_hz - 1e-6)))
+    x, y = (
+        np.full(n_ticks, at) if each is None else _played(each, at, n_frames, n_ticks)
+        for each, at, n_frames in zip(functions, start, (pattern.n_x, pattern.n_y), strict=True)
+    )
+    course = Course(np.arange(n_ticks) / ticks_hz, x, y, duration_s or whole_s)
+    require_inside(course, pattern, named)
     return course
+
+
+def _function(path: str, axis: str, start: int) -> PositionFunction:
+    function = read_function(Path(path))
+    if function.generation == "G4" and start:
+        raise ConfigError(f"{path} says where the pattern starts", remedy=f"take the argument {axis} out")
+    return function
+
+
+def _played(function: PositionFunction, start: int, n_frames: int, n_ticks: int) -> NDArray[np.int64]:
+    """Return the position at every tick, over and over."""
+    found = np.resize(function.positions + start, n_ticks)
+    if function.generation == "G3" and found.min() >= 0:  # as its controller does
+        found = found % n_frames
+    return found
+
+
+def _ticks_hz(path: str, function: PositionFunction, pattern: Pattern) -> float:
+    return function.rate_hz or _usual_hz(path, function, pattern)
 
 
 def _usual_hz(path: str, function: PositionFunction, pattern: Pattern) -> float:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from stcnn.errors import ConfigError
 from stcnn.reading import reading, require_file, require_room
-from stcnn.stimuli.arena_course import FUNCTION_ENDINGS, Position, from_function, from_rows, from_table, steady
+from stcnn.stimuli.arena_course import FUNCTION_ENDINGS, Position, from_functions, from_rows, from_table, steady
 from stcnn.stimuli.displays import Arena, Optics, read_arena
 from stcnn.stimuli.displays.playing import played
 from stcnn.stimuli.displays.showing import picture_optics
@@ -32,6 +32,7 @@ def arena_pattern(
     path: FileName,
     arena: FileName,
     positions: FileName | None = None,
+    positions_y: FileName | None = None,
     positions_hz: Positive | None = None,
     course: tuple[Position, ...] | None = None,
     frames_hz: float = 0.0,
@@ -51,11 +52,12 @@ def arena_pattern(
         positions: CSV file of positions over time: ``time_s`` from the onset, ascending, ``x`` and perhaps ``y``,
             numbers of frames from 0, each of which holds until the next; or a position function along x, a ``.pfn``
             or a ``.mat`` of G4 or G3, which begins anew where it is shorter than ``duration_s``.
-        positions_hz: positions per second of a position function that does not say it.
+        positions_y: a position function along y, alone or with one along x.
+        positions_hz: positions per second of position functions that do not say it.
         course: positions listed here, ``[[time_s, x, y], ...]``, each of which holds until the next.
         frames_hz: instead, how many frames x goes on per second; negative backwards.
         x: frame along x at the onset, from 0; to it a position function of G3 is added.
-        y: frame along y.
+        y: likewise along y.
         duration_s: how long it is shown; by default until the last position of the table, or for a round of the
             pattern.
         azimuth_deg: direction in the arena that is the middle of the picture.
@@ -68,21 +70,22 @@ def arena_pattern(
         ConfigError: it is not said how long it is shown, or positions are said twice.
         DataError: the positions are no such table, or beyond the pattern.
     """
-    is_function = positions is not None and Path(positions).suffix.lower() in FUNCTION_ENDINGS
-    if positions is not None and (frames_hz != 0 or (not is_function and (x, y) != (0, 0))):
+    is_table = positions is not None and Path(positions).suffix.lower() not in FUNCTION_ENDINGS
+    moves = positions is not None or positions_y is not None
+    if moves and (frames_hz != 0 or (is_table and ((x, y) != (0, 0) or positions_y is not None))):
         raise ConfigError("an arena_pattern has positions and frames_hz, x or y", expected="one or the other")
-    if course is not None and (positions is not None or (frames_hz, x, y) != (0, 0, 0)):
+    if course is not None and (moves or (frames_hz, x, y) != (0, 0, 0)):
         raise ConfigError("an arena_pattern has a course and positions, frames_hz, x or y", expected="the course alone")
     rig = read_arena(arena)
     pattern = _pattern(Path(path))
     if course is not None:
         played_as = from_rows(course, pattern, path, duration_s)
-    elif positions is None:
-        played_as = steady(pattern, frames_hz, x, y, duration_s)
-    elif is_function:
-        played_as = from_function(positions, pattern, (x, y), positions_hz, duration_s)
+    elif is_table:
+        played_as = from_table(str(positions), duration_s)
+    elif moves:
+        played_as = from_functions((positions, positions_y), pattern, (x, y), positions_hz, duration_s)
     else:
-        played_as = from_table(positions, duration_s)
+        played_as = steady(pattern, frames_hz, x, y, duration_s)
     optics = _optics(rig, screen, azimuth_deg, elevation_deg)
     seen = (1 - optics.outside).reshape(screen.shape_px)
     reached = np.where(seen > UNSEEN, seen, 0)

@@ -11,7 +11,7 @@ from stcnn.commands.data import make_movie
 from stcnn.errors import ConfigError, DataError, ShapeError, StcnnError
 from stcnn.movie import Movie
 from stcnn.stimuli import Screen, render
-from stcnn.stimuli.patterns import Pattern, PositionFunction, encode_pattern, write_function
+from stcnn.stimuli.patterns import Pattern, PositionFunction, encode_pattern, write_function, write_mat_pattern
 
 SCREEN = Screen(shape_px=(21, 45), deg_per_px=4, rate_hz=20, background=0.4)
 
@@ -85,6 +85,30 @@ def test_a_g3_function_is_added_to_where_the_pattern_starts(folder: Path) -> Non
     write_function(PositionFunction(np.array([0, -1]), None, "G3"), folder / "move.mat")
     with pytest.raises(DataError, match=r"move.mat has the position x=-1 at 0.050 s, expected 0 to 5"):
         shown(folder, positions=str(folder / "move.mat"), positions_hz=20)
+
+
+def test_functions_move_a_pattern_along_both_axes(folder: Path) -> None:
+    """Six frames as two rows of three: one further along y is three frames further."""
+    (folder / "arena.yaml").write_text(
+        "arena: {generation: G4, num_rows: 2, num_cols: 12, columns_installed: [3, 4, 5, 6, 7, 8]}"
+    )
+    codes = np.full((6, 32, 96), 15, np.uint8)
+    for number, frame in enumerate(codes):
+        frame[:, 16 * number : 16 * (number + 1)] = 0
+    write_mat_pattern(Pattern(codes, 16, "G4", n_y=2), folder / "bar.mat")
+    files = {"path": str(folder / "bar.mat"), "arena": str(folder / "arena.yaml")}
+    for name, positions in (("x", [0, 1, 2, 1]), ("y", [0, 1])):
+        write_function(PositionFunction(np.array(positions), None, "G3"), folder / f"{name}.mat")
+    both = {"positions": str(folder / "x.mat"), "positions_y": str(folder / "y.mat"), "positions_hz": 20}
+    moved = render(SCREEN, {"kind": "arena_pattern", **files, **both})
+    course = [(0, 0, 0), (0.05, 1, 1), (0.1, 2, 0), (0.15, 1, 1)]  # the shorter one begins anew
+    listed = render(SCREEN, {"kind": "arena_pattern", **files, "course": course, "duration_s": 0.2})
+    np.testing.assert_array_equal(moved.luminance(), listed.luminance())
+    along_y = render(SCREEN, {"kind": "arena_pattern", **files, "x": 1, **(both | {"positions": None})})
+    assert dark_azimuth_deg(along_y) == pytest.approx([-45, 45], abs=2)  # frames 1 and 4
+    write_function(PositionFunction(np.array([0, 2]), None, "G3"), folder / "y.mat")
+    with pytest.raises(ConfigError, match="positions and frames_hz, x or y"):
+        render(SCREEN, {"kind": "arena_pattern", **files, **both, "frames_hz": 2})
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def _opened(config: Config, make_movie: MakeMovie) -> Dataset:
     return with_notes(data, *getattr(data.movies, "notes", ()))
 
 
-FILES = frozenset({"file", "path", "arena", "positions"})
+FILES = frozenset({"file", "path", "arena", "positions", "positions_y"})
 """Keys of a stimulus that name files: of a movie file, of ``recorded`` and of ``arena_pattern``."""
 
 

@@ -32,8 +32,8 @@ class ArenaConfig(Config):
     """Folder of the position functions (``.pfn``, ``.mat``) or tables of positions (CSV)."""
     trials: Path | None = None
     """CSV with a row per presentation on the clock of the log: ``onset_s``, ``pattern`` (name of the file or its
-    number), and any of ``stimulus`` (its name), ``stop_s`` or ``duration_s``, ``function``, ``positions_hz``, ``x``,
-    ``y``, ``frames_hz``, ``trial``. None takes the commands in the log."""
+    number), and any of ``stimulus`` (its name), ``stop_s`` or ``duration_s``, ``function``, ``function_y``,
+    ``positions_hz``, ``x``, ``y``, ``frames_hz``, ``trial``. None takes the commands in the log."""
     leave_out: tuple[str, ...] = ()
     """Names of stimuli that are not imported, such as the pattern between trials."""
     offset_s: float | None = None

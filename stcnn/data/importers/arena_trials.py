@@ -19,9 +19,11 @@ from stcnn.reading import numbers, read_csv, require_folder, whole_numbers
 
 WHAT = "a CSV of presentations on an arena"
 NUMBERS = ("onset_s", "stop_s", "duration_s", "positions_hz", "frames_hz")
-COLUMNS = (*NUMBERS, "stimulus", "pattern", "function", "x", "y", "trial")
+COLUMNS = (*NUMBERS, "stimulus", "pattern", "function", "function_y", "x", "y", "trial")
 PATTERN_ENDINGS = (".pat", ".mat")
 FUNCTION_ENDINGS = (".pfn", ".mat", ".csv")
+FUNCTIONS = {"function": "positions", "function_y": "positions_y"}
+"""Columns that name position functions, and the arguments of ``arena_pattern`` that take them."""
 MOVES = ("positions_hz", "frames_hz", "x", "y")
 """Columns that an ``arena_pattern`` takes as they are."""
 
@@ -61,16 +63,15 @@ def presentations_of(config: ArenaConfig, log: ArenaLog, table: pd.DataFrame) ->
         where = f"{listed}, row {row}" if "file" in table.attrs else f"{listed}, presentation {row}"
         given = {str(key): value for key, value in values.items() if not _is_empty(value)}
         pattern = patterns.named(str(given.get("pattern", "")), where)
-        function = str(given.get("function", ""))
-        path = functions.named(function, where) if functions is not None and function else None
-        name = str(given.get("stimulus", "")) or "+".join(file.stem for file in (pattern, path) if file)
+        paths = _functions(functions, given, where)
+        name = str(given.get("stimulus", "")) or "+".join(file.stem for file in (pattern, *paths.values()))
         if name in config.leave_out:
             continue
         shown, reason = _logged(log.positions, given, where)
         if reason:
             unknown.append(f"{name} at {given['onset_s']:.3f} s ({reason})")
             continue
-        moves = {} if shown is not None else _moves(given, path, where)
+        moves = {} if shown is not None else _moves(given, paths, where)
         trial = int(given["trial"]) if "trial" in given else None
         found.append(Presentation(where, name, pattern, float(given["onset_s"]), shown, moves, trial))
     notes = []
@@ -101,7 +102,7 @@ def read_trials(path: Path) -> pd.DataFrame:
     for name in ("x", "y", "trial"):
         if name in text:
             table[name] = whole_numbers(text, name)
-    for name in ("stimulus", "function"):
+    for name in ("stimulus", *FUNCTIONS):
         if name in text:
             table[name] = text[name].astype(str)
     twice = table.onset_s.duplicated()
@@ -150,16 +151,23 @@ def _logged(positions: Positions | None, given: Mapping[str, Any], where: str) -
     return changes_of(time_s[chosen] - onset_s, positions.x[chosen], positions.y[chosen], duration_s), ""
 
 
-def _moves(given: Mapping[str, Any], function: Path | None, where: str) -> dict[str, Any]:
+def _functions(files: _Files | None, given: Mapping[str, Any], where: str) -> dict[str, Path]:
+    """Return the position functions of a presentation, by the argument that takes them."""
+    if files is None:
+        return {}
+    return {FUNCTIONS[name]: files.named(str(given[name]), where) for name in FUNCTIONS if given.get(name)}
+
+
+def _moves(given: Mapping[str, Any], functions: Mapping[str, Path], where: str) -> dict[str, Any]:
     """Return how a pattern moved where that was not logged."""
     moves = {name: given[name] for name in MOVES if name in given}
-    if function is not None:
-        moves["positions"] = str(function)
-    elif "function" in given:
+    unknown = [str(given[name]) for name, argument in FUNCTIONS.items() if name in given and argument not in functions]
+    if unknown:
         raise DataError(
-            f"{where} names the function {given['function']}, and nothing says where it is",
+            f"{where} names the function {unknown[0]}, and nothing says where it is",
             remedy="give the folder of functions (key functions)",
         )
+    moves |= {argument: str(path) for argument, path in functions.items()}
     duration_s = _duration_s(given, where)
     return moves if duration_s is None else moves | {"duration_s": duration_s}
 

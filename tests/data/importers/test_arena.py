@@ -14,7 +14,7 @@ from stcnn.commands.data import make_movie
 from stcnn.data.importers import import_config
 from stcnn.data.importers.arena_log import read_arena_log
 from stcnn.errors import ConfigError, DataError, FileError, RateError, ShapeError, StcnnError
-from stcnn.stimuli.patterns import Pattern, encode_pattern
+from stcnn.stimuli.patterns import Pattern, PositionFunction, encode_pattern, write_function
 from tests.support.arena_rig import (
     OFFSET_S,
     PICTURE,
@@ -171,6 +171,17 @@ def test_without_a_log_functions_say_what_was_shown(folder: Path) -> None:
     function = str(folder / "Functions" / "fun0001.pfn")
     seen = data.movies["pat0001_bar+fun0001"].luminance()
     np.testing.assert_array_equal(seen, rendered(folder, 1, positions=function))
+
+
+def test_presentations_name_functions_along_both_axes(folder: Path) -> None:
+    """A pattern of one row of frames stands still along y, and goes on along x."""
+    write_function(PositionFunction(np.zeros(500, int), name="up"), folder / "Functions" / "fun0002.pfn")
+    row = "onset_s,duration_s,pattern,function,function_y\n"
+    (folder / "trials.csv").write_text(f"{row}2,1,1,1,2\n5,1,1,,2\n")
+    data = opened(folder, keys() | {"path": "trials.csv"})
+    moved, still = (data.movies[f"pat0001_bar+{name}"].luminance() for name in ("fun0001+fun0002", "fun0002"))
+    np.testing.assert_array_equal(moved, rendered(folder, 1, positions=str(folder / "Functions" / "fun0001.pfn")))
+    assert (still == still[0]).all()
 
 
 def test_tables_of_traces_name_their_stimuli(folder: Path) -> None:
