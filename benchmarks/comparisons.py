@@ -51,14 +51,21 @@ CEILINGS = ("single_trial_ceiling", "trial_mean_ceiling", "neuron_ceiling", "neu
 ENDS = ("", "_low", "_high", "_difference", "_difference_low", "_difference_high")
 
 
-def trained(name: str, seed: int) -> tuple[Run, float]:
-    """Train one member unless it is there, or go on with it; returns it and the CPU seconds it took."""
-    folder = ROOT / "experiments" / "comparisons" / name / f"seed_{seed}"
+def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]:
+    """Train one member unless it is there, or go on with it; returns it and the CPU seconds it took.
+
+    Args:
+        name: a choice of ``conf/dataset``.
+        seed: of the training.
+        more: overrides beside those of the set.
+    """
+    label = "_".join([name, *(each.replace("=", "_") for each in more)])
+    folder = ROOT / "experiments" / "comparisons" / label / f"seed_{seed}"
     spent = folder / "cpu_s.json"
     cpu_s = json.loads(spent.read_text()) if spent.exists() else 0.0
     runs = [open_run(path.parent) for path in folder.glob("*/config.yaml")]
     if not (runs and runs[0].is_finished()):
-        overrides = [f"dataset={name}", *OVERRIDES.get(name, []), f"seed={seed}", "resume=auto", "report=false"]
+        overrides = [f"dataset={name}", *OVERRIDES.get(name, []), *more, f"seed={seed}", "resume=auto", "report=false"]
         command = [sys.executable, "train.py", f"experiments_dir={folder}", *overrides]
         before_s = os.times()
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@
 For every cell: correlation of all its traces to bars that move; the gain, which is the slope of the measured voltage
 against the predicted one (below one, the prediction is too large); the direction index (forth - back)/(forth + back) of
 peaks, mean over widths and speeds. The first row is the superposition of the answers to the single bars of the same
-width and duration at each place of the path. Results go to ``benchmarks/results/t5_voltage.json``.
+width and duration at each place of the path. Results go to ``benchmarks/results/t5_voltage.json``,
+where those of other runs stay.
 
 ``--minimal`` leaves moving bars alone. It scores runs that were trained on single bars
 (``split.test_families=[moving,minimal]``) on minimal motion: correlation, gain, explained variance, and how well the
@@ -19,15 +20,16 @@ predicted differences).
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from record import write
+from record import RESULTS, write
 
 from stcnn.config import validate
 from stcnn.data import Dataset
@@ -65,11 +67,12 @@ def superposition(data: Dataset) -> Traces:
     return found
 
 
-def predicted(path: Path, data: Dataset) -> Traces:
-    """What a run, or the mean of its members, says of every recording."""
-    run = open_run(path)
-    config = validate(run.config())
-    answers = predict_together(run.models(), data, config.batching).mean
+def predicted(paths: Sequence[Path], data: Dataset) -> Traces:
+    """What runs and their members say of every recording, on average."""
+    runs = [open_run(path) for path in paths]
+    config = validate(runs[0].config())
+    models = [model for run in runs for model in run.models()]
+    answers = predict_together(models, data, config.batching).mean
     rows = zip(answers.item.tolist(), answers.prediction.double(), answers.target.double(), answers.weight, strict=True)
     return {n: (said[weight > 0].numpy(), measured[weight > 0].numpy()) for n, said, measured, weight in rows}
 
@@ -150,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--minimal", action="store_true", help="score minimal motion, and leave moving bars alone")
+    parser.add_argument("--together", action="store_true", help="score the mean of all runs")
     options = parser.parse_args()
     data = validate(open_run(options.runs[0]).config()).open_dataset()
     score = minimal_scores if options.minimal else scores
@@ -158,13 +162,17 @@ def main() -> None:
     if options.minimal:
         kept = [n for n, r in enumerate(data.recordings) if not MOVING.fullmatch(r.stimulus)]
         data = data.subset(kept)
-    for path in options.runs:
-        models[re.sub(r"^[\d_-]+_", "", path.resolve().name)] = predicted(path, data)
+    for paths in [options.runs] if options.together else [[path] for path in options.runs]:
+        name = "mean of runs" if options.together else re.sub(r"^[\d_-]+_", "", paths[0].resolve().name)
+        models[name] = predicted(paths, data)
     for name, traces in models.items():
         rows = score(data, traces)
         print(name, {key: round(value, 3) for key, value in medians(rows).items()})
         results.append({"model": name, "median": medians(rows), "cells": rows})
-    write("t5_voltage_minimal" if options.minimal else "t5_voltage", results)
+    name = "t5_voltage_minimal" if options.minimal else "t5_voltage"
+    path = RESULTS / f"{name}.json"
+    before = json.loads(path.read_text())["rows"] if path.exists() else []
+    write(name, [row for row in before if row["model"] not in models] + results)
 
 
 if __name__ == "__main__":
