@@ -94,7 +94,7 @@ def _places(model: STCNN, step: StepNetwork) -> list[dict[str, Any]]:
         places_deg = eye.positions_deg()[window.top : window.bottom, window.left : window.right].flatten(0, 1)
         there = (places_deg.abs().amax(1) < 360).tolist()
         places = [place if known else None for place, known in zip(places_deg.tolist(), there, strict=True)]
-        found.append({"places": places, "outline": outline})
+        found.append({"places": places, "outline": outline, "around": eye.arrangement.AROUND})
     return found
 
 

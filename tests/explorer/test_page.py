@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 import stcnn
@@ -65,6 +66,19 @@ def test_without_webassembly_the_page_answers_the_same(opens: Opens):
         assert max(tab.run(f"{carrying(asked)} {written('ask')}")["all"]) < 1e-5
 
 
+def mollweide(places_deg: NDArray[Any]) -> NDArray[Any]:
+    """Directions in Mollweide's projection, by bisection of its equation; areas stay, in square degrees."""
+    azimuth, elevation = np.moveaxis(places_deg, -1, 0)
+    low = np.full(elevation.shape, -np.pi / 2)
+    high = -low
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = 2 * middle + np.sin(2 * middle) < np.pi * np.sin(np.radians(elevation))
+        low = np.where(below, middle, low)
+        high = np.where(below, high, middle)
+    return np.stack([azimuth * np.cos(low) * np.sqrt(8) / np.pi, np.degrees(np.sqrt(2) * np.sin(low))], -1)
+
+
 @pytest.mark.parametrize("name", ["hexagonal", "measured"])
 def test_columns_that_make_no_picture_are_drawn_where_they_look(name: str, opens: Opens):
     """Where the page paints something, a column looks; where it paints nothing, none does."""
@@ -82,10 +96,11 @@ def test_columns_that_make_no_picture_are_drawn_where_they_look(name: str, opens
     assert all(len(layer["places"]) == layer["shape"][0] * layer["shape"][1] for layer in told["layers"])
     painted = tab.run(f"{READY} {PAINTED}")
     outline = np.asarray(told["eye"]["outline"])
-    low, high = (extreme(places_deg[:, None] + outline, axis=(0, 1)) for extreme in (np.min, np.max))
+    on_paper = mollweide if name == "measured" else np.asarray
+    low, high = (extreme(on_paper(places_deg[:, None] + outline), axis=(0, 1)) for extreme in (np.min, np.max))
     height, width = painted["height"], painted["width"]
     scale = width / (high - low)[0]
-    x, y = ((places_deg - [low[0], high[1]]) * [scale, -scale]).round().astype(int).T
+    x, y = ((on_paper(places_deg) - [low[0], high[1]]) * [scale, -scale]).round().astype(int).T
     alpha = np.array(painted["alpha"]).reshape(height, width)
     assert (alpha[y.clip(0, height - 1), x.clip(0, width - 1)] == 255).all()
     corner = alpha[: height // 20, -width // 20 :] if name == "hexagonal" else alpha[-2:, :2]

@@ -59,9 +59,24 @@ export function paintMaps(canvas, maps, [rows, columns], channels, largest, told
   }
 }
 
+/**
+ * A direction, azimuth and elevation in degrees, in Mollweide's projection of the visual field: areas stay, in square
+ * degrees, and what is 180 degrees away lies on an ellipse.
+ */
+function mollweide([azimuth, elevation]) {
+  const radians = (Math.max(-90, Math.min(90, elevation)) * Math.PI) / 180;
+  let angle = radians;
+  for (let k = 0; k < 8; k++) {
+    angle -= (2 * angle + Math.sin(2 * angle) - Math.PI * Math.sin(radians)) / Math.max(2 + 2 * Math.cos(2 * angle), 1e-6);
+  }
+  return [((2 * Math.SQRT2) / Math.PI) * azimuth * Math.cos(angle), (180 / Math.PI) * Math.SQRT2 * Math.sin(angle)];
+}
+
 /** Corners of every column of an eye, in degrees from the upper left of what they fill; null where there is none. */
-function fieldOf({ places, outline }) {
-  const cells = places.map((place) => place && outline.map(([x, y]) => [place[0] + x, -place[1] - y]));
+function fieldOf({ places, outline, around }) {
+  const onPaper = around ? mollweide : (place) => place;
+  const cornersOf = (place) => outline.map(([x, y]) => onPaper([place[0] + x, place[1] + y])).map(([x, y]) => [x, -y]);
+  const cells = places.map((place) => place && cornersOf(place));
   const corners = cells.filter(Boolean).flat();
   const [left, top] = [0, 1].map((axis) => corners.reduce((least, corner) => Math.min(least, corner[axis]), Infinity));
   const [right, bottom] = [0, 1].map((axis) => corners.reduce((most, corner) => Math.max(most, corner[axis]), -Infinity));

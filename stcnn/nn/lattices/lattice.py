@@ -45,6 +45,8 @@ class Lattice(Config):
     BENDING: ClassVar[float] = 1.0
     """Sum of the squared second differences along all axes, of a map that bends by one along one line: the sum of
     ``cos(angle)^4`` over the axes."""
+    AROUND: ClassVar[bool] = False
+    """Whether positions are directions around an eye, azimuth and elevation, rather than places on a flat field."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:

@@ -11,7 +11,7 @@ column, its array sees grey.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ class MeasuredLattice(HexagonalLattice):
     """Columns of a measured eye; kernels and windows are hexagons of neighbours."""
 
     kind: Literal["measured"] = "measured"  # type: ignore[assignment]
+    AROUND: ClassVar[bool] = True
     table: Path | None = None
     """CSV file of the columns: ``azimuth_deg``, ``elevation_deg``, ``p``, ``q``; read where ``looks_deg`` is empty."""
     middle_deg: Direction | None = None
