@@ -18,12 +18,15 @@ import torch
 from direct_form import direct_calls
 from record import CELL_TYPES, RATE_HZ
 
-from stcnn.data.batching import BatchingConfig, loader, recorded_places
+from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Dataset, Recording
 from stcnn.evaluate import predict_batch
 from stcnn.metrics import mean_squared_error
 from stcnn.movie import Movie
 from stcnn.nn.hidden_stack import Compute
+from stcnn.nn.model import STCNN
+from stcnn.training.places import network_for
+from stcnn.training.recipe import Recipe
 
 N_MOVIES, N_RECORDINGS, MOVIE_FRAMES, BEFORE_S = 250, 14_303, 1260, 2.0
 
@@ -84,7 +87,8 @@ def timed_batches(data: Dataset, config: BatchingConfig, path: Compute, n_batche
     """Train on some batches; return the time of loading, of the step, and of the epoch they make up."""
     model = record.published_size_model()
     if config.kind == "movies":
-        model = model.reaching(torch.from_numpy(recorded_places(data)))
+        recipe = Recipe(model=model.config, batching=config)
+        model = STCNN(network_for(data, recipe), model.population)  # on the lattice that a training has
     model.train()
     model.hidden.compute = path
     optimiser = torch.optim.Adam(p for p in model.parameters() if p.requires_grad)

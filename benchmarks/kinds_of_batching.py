@@ -29,7 +29,7 @@ KINDS = {
     "movies": ["dataset=t4_stripes"],
     "presentations": [
         *("dataset=t4_stripes", "batching.kind=presentations", "batching.batch_size=8", "training.steps=null"),
-        *("training.epochs=8", "training.validate_every=null"),
+        *("training.epochs=8", "training.validate_every=null", "training.keep=best"),
     ],
     "erased": [
         *("model.readout.place=learned", "model.readout.place_start=searched", "model.readout.place_sd_deg=10"),

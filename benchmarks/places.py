@@ -11,6 +11,7 @@ what its neurons have in common, so distances are given as they are and without 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from dataclasses import replace
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from record import write
+from record import RESULTS, write
 
 from stcnn.config import compose
 from stcnn.data.dataset import Dataset
@@ -88,6 +89,7 @@ def learned(start: str, seed: int, steps: int, also: list[str]) -> dict[str, obj
         "start": start,
         "seed": seed,
         "steps": steps,
+        "also": " ".join(also),
         "told_median_deg": float(np.median(before)),
         **_distances("", away[axes].to_numpy()),
         **_distances("apart_", apart.to_numpy()),
@@ -103,15 +105,24 @@ def _distances(name: str, away_deg: np.ndarray) -> dict[str, float]:
 
 
 def main() -> None:
-    """Train from each start and write the table."""
+    """Train from each start and add to the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start", nargs="+", choices=list(STARTS), default=list(STARTS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--also", nargs="*", default=[], help="further overrides, KEY=VALUE")
     given = parser.parse_args()
-    rows = [learned(start, given.seed, given.steps, given.also) for start in given.start]
-    write("places", rows, also=given.also)
+    for start in given.start:
+        row = learned(start, given.seed, given.steps, given.also)
+        write("places", [*rows_beside(row), row])
+
+
+def rows_beside(row: dict[str, object]) -> list[dict[str, object]]:
+    """Return the rows of earlier calls but for the one that this row replaces."""
+    path = RESULTS / "places.json"
+    earlier = json.loads(path.read_text())["rows"] if path.exists() else []
+    same = ("start", "seed", "steps", "also")
+    return [each for each in earlier if any(each.get(name) != row.get(name) for name in same)]
 
 
 if __name__ == "__main__":
