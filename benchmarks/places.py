@@ -39,9 +39,9 @@ STARTS = {
 }
 
 
-def recordings(seed: int) -> Dataset:
+def recordings(seed: int, protocols: tuple[str, ...]) -> Dataset:
     """Return the simulated set, each neuron at a place of its own."""
-    plan = SimulatedDataConfig(seed=seed, n_animals=10, neurons_per_animal=1, position_sd_deg=6.0)
+    plan = SimulatedDataConfig(seed=seed, n_animals=10, neurons_per_animal=1, position_sd_deg=6.0, stimuli=protocols)
     return simulate(plan).dataset
 
 
@@ -65,9 +65,9 @@ def told(data: Dataset, start: str, seed: int) -> Dataset:
     return Dataset.of(dict(data.movies), found, data.neurons)
 
 
-def learned(start: str, seed: int, steps: int, also: list[str]) -> dict[str, object]:
+def learned(start: str, seed: int, steps: int, protocols: tuple[str, ...], also: list[str]) -> dict[str, object]:
     """Train, and return how far neurons were found from where they are."""
-    data = told(recordings(seed), start, seed)
+    data = told(recordings(seed, protocols), start, seed)
     engine = ["training.compute=native", "training.device=cpu", f"training.steps={steps}", f"seed={seed}"]
     config = compose(["dataset=simulated", *engine, *STARTS[start], *also])
     began_s = time.process_time()
@@ -83,16 +83,19 @@ def learned(start: str, seed: int, steps: int, also: list[str]) -> dict[str, obj
     away = table[["cell_type"]].assign(azimuth_deg=table.azimuth_deg, elevation_deg=table.elevation_deg)
     away[axes] = away[axes] - true_deg
     apart = away[axes] - away.groupby("cell_type")[axes].transform("mean")
+    of_type = away[axes].pow(2).sum(axis=1).pow(0.5).groupby(away.cell_type)
     before = np.linalg.norm(table[[f"recorded_{axis}" for axis in axes]].to_numpy() - true_deg, axis=1)
     best = scores.groupby("epoch").correlation.mean().max()
     return {
         "start": start,
         "seed": seed,
         "steps": steps,
+        "protocols": " ".join(protocols),
         "also": " ".join(also),
         "told_median_deg": float(np.median(before)),
         **_distances("", away[axes].to_numpy()),
         **_distances("apart_", apart.to_numpy()),
+        **{f"{name}_median_deg": float(np.median(found)) for name, found in of_type},
         "correlation": float(best),
         "cpu_s": cpu_s,
     }
@@ -110,10 +113,11 @@ def main() -> None:
     parser.add_argument("--start", nargs="+", choices=list(STARTS), default=list(STARTS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--protocols", nargs="+", default=["mixed"], help="that are shown")
     parser.add_argument("--also", nargs="*", default=[], help="further overrides, KEY=VALUE")
     given = parser.parse_args()
     for start in given.start:
-        row = learned(start, given.seed, given.steps, given.also)
+        row = learned(start, given.seed, given.steps, tuple(given.protocols), given.also)
         write("places", [*rows_beside(row), row])
 
 
@@ -121,7 +125,7 @@ def rows_beside(row: dict[str, object]) -> list[dict[str, object]]:
     """Return the rows of earlier calls but for the one that this row replaces."""
     path = RESULTS / "places.json"
     earlier = json.loads(path.read_text())["rows"] if path.exists() else []
-    same = ("start", "seed", "steps", "also")
+    same = ("start", "seed", "steps", "protocols", "also")
     return [each for each in earlier if any(each.get(name) != row.get(name) for name in same)]
 
 
