@@ -74,7 +74,7 @@ def compared(ours: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     points = both[both.x.notna()]
     largest = points[points.quantity.str.startswith("peak dF/F")].groupby("cell_type").value_true.max()
     curves = []
-    points = points.assign(covered=(points.low <= points.value_true) & (points.value_true <= points.high))
+    points = points.assign(covered=_covered(points))
     for (analysis, quantity, series, cell_type), mine in points.groupby(
         ["analysis", "quantity", "series", "cell_type"]
     ):
@@ -83,10 +83,16 @@ def compared(ours: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.
         curves.append((analysis, quantity, series, cell_type, len(mine), r, mine.covered.mean()))
     numbers = both[both.x.isna() & both.value_true.notna()].copy()
     numbers["close"] = (numbers.value - numbers.value_true).abs() <= CLOSE * numbers.value_true.abs()
-    numbers["covered"] = (numbers.low <= numbers.value_true) & (numbers.value_true <= numbers.high)
+    numbers["covered"] = _covered(numbers)
     numbers["index_close"] = numbers.quantity.isin(INDICES) & ((numbers.value - numbers.value_true).abs() <= CLOSE)
     columns = ["analysis", "quantity", "series", "cell_type", "n", "r", "covered"]
     return pd.DataFrame(curves, columns=columns), numbers
+
+
+def _covered(rows: pd.DataFrame) -> pd.Series:
+    """Whether truths lie within intervals, 0 or 1; NaN where there is one model alone and no interval."""
+    inside = (rows.low <= rows.value_true) & (rows.value_true <= rows.high)
+    return inside.astype(float).where(rows.low.notna())
 
 
 def by_analysis(curves: pd.DataFrame) -> dict[str, Any]:
@@ -96,9 +102,9 @@ def by_analysis(curves: pd.DataFrame) -> dict[str, Any]:
             "median_r": round(mine.r.median(), 3),
             "n_curves": len(mine),
             "above_0.9": round(float((mine.r > 0.9).mean()), 2),
-            "truth_in_interval": round(float(np.average(mine.covered, weights=mine.n)), 2),
+            "truth_in_interval": _rounded(np.average(mine.covered, weights=mine.n)),
         }
-        for name, mine in curves.dropna().groupby("analysis")
+        for name, mine in curves[curves.r.notna()].groupby("analysis")
     }
 
 
@@ -113,7 +119,7 @@ def judged(numbers: pd.DataFrame) -> list[dict[str, Any]]:
             "truth": _rounded(row.value_true),
             "within_15_percent": bool(row.close),
             "index_within_0.15": bool(row.index_close) if name in INDICES else None,
-            "truth_in_interval": bool(row.covered),
+            "truth_in_interval": bool(row.covered) if np.isfinite(row.covered) else None,
         }
         for name in JUDGED
         for row in numbers[numbers.quantity == name].itertuples()
