@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import torch
 from PIL import Image
 
 import stcnn
+from stcnn.config import compose
+from stcnn.explorer.page import Explored, write_page
+from stcnn.nn.model import STCNN
+from stcnn.nn.population import Population
 from tests.support.chromium import Chromium, Tab
+from tests.support.measured_eye import write_columns
 
 HERE = Path(__file__).parent
 IMAGES = HERE / "images"
@@ -152,10 +158,31 @@ def shown(chromium: Chromium, page: Path, view: dict[str, Any] | None = None, **
     return tab
 
 
+def measured_eye(chromium: Chromium, folder: Path) -> None:
+    """Write the picture of what made-up columns around a fly's eye see, with a network that is not trained."""
+    table = write_columns(folder / "columns.csv", (0.0, 0.0), rings=11)
+    torch.manual_seed(0)
+    model = STCNN(
+        compose(["model=measured", f"model.eye.arrangement.table={table}"]).model, Population(neurons={"lc11": ("a",)})
+    )
+    page = write_page([Explored("a measured eye", [model.eval()], 60.0, (101, 141))], folder / "measured.html")
+    tab = shown(chromium, page, {"kind": "moving_bar", "args": BAR | {"width_deg": 20}, "maps": "layer1"}, width=1400)
+    tab.run("await finished();")
+    x, y, width, height = tab.run(
+        "const box = document.querySelector('.pictures').getBoundingClientRect();"
+        "return [box.x + scrollX, box.y + scrollY, box.width, box.height];"
+    )
+    to = IMAGES / "explore_measured.png"
+    tab.picture(to, clip={"x": x - 8, "y": y - 8, "width": width + 16, "height": height + 16, "scale": 1})
+    Image.open(to).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(to, optimize=True)
+    tab.close()
+
+
 def main() -> None:
     """Write all of it."""
     run = stcnn.example_run().path
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
+        measured_eye(chromium, Path(folder))
         one = stcnn.explore([run], Path(folder) / "one.html")
         two = stcnn.explore([run, run], Path(folder) / "two.html")
         for name, (view, width, dark) in STILLS.items():
