@@ -104,7 +104,9 @@ def main() -> None:
             wasm, size = with_wasm(text, step, model, Path(options.onnxruntime_web), Path(folder))
         found = in_turn(browser, written(wasm or text, Path(folder) / "both.html"), step, options.blocks)
         browser.close()
-    rows = [{"what": "page", "ms_per_frame": best(found["ours"]), "mb": len(text.encode()) / 1e6, **first}]
+    rows: list[dict[str, Any]] = [
+        {"what": "page", "ms_per_frame": best(found["ours"]), "mb": len(text.encode()) / 1e6, **first}
+    ]
     if wasm:
         rows.append({"what": "onnxruntime-web", "ms_per_frame": best(found["theirs"]), "mb": size})
         rows[1]["first_answer_ms"] = None

@@ -100,6 +100,8 @@ def test_the_tdms_files_of_a_rig_say_what_the_mat_made_of_them_says(folder: Path
     converted = read_arena_log(folder / "log.mat")
     assert read.positions is not None
     assert converted.positions is not None
+    assert read.trials is not None
+    assert converted.trials is not None
     for one, other in zip(read.positions, converted.positions, strict=True):
         np.testing.assert_array_equal(one, other)
     pd.testing.assert_frame_equal(read.trials, converted.trials)
