@@ -1,6 +1,7 @@
 """The comparisons of docs/results.md: the default recipe and simple models on one split, with paired differences.
 
     python benchmarks/comparisons.py simulated t4_stripes t4_edges t5_voltage --members 3
+    python benchmarks/comparisons.py simulated t4_stripes --draw       # docs/images/comparison_SET.png of what is kept
 
 Imports the recordings unless ``recordings/SET.zarr`` is there, and trains the members of each set unless
 ``experiments/comparisons/SET`` has them (a stopped call goes on), fits every
@@ -23,6 +24,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from record import RESULTS, ROOT, environment, write
 from recorded_sets import SETS, TO, make
@@ -36,6 +38,7 @@ from stcnn.errors import StcnnError
 from stcnn.evaluate import Evaluation, Predictions
 from stcnn.evaluate.ensemble import predict_together
 from stcnn.run_folder import Run, open_run
+from stcnn.viz.comparison import comparison_figure
 
 OVERRIDES = {"t5_voltage": ["model=t5"]}
 """What is said beside ``dataset=SET``."""
@@ -178,15 +181,31 @@ def shown(rows: Sequence[dict[str, Any]]) -> None:
             )
 
 
+def draw(name: str) -> None:
+    """Draw the comparison of a set from its results."""
+    rows = pd.DataFrame(json.loads((RESULTS / "comparisons.json").read_text())["rows"])
+    table = rows[rows.set == name]
+    means = table.model.unique()
+    if means[0] == "ours, mean of 1":  # the same as its only member
+        table = table[table.model != means[0]]
+    averaged = table[SCORES[1]].notna().any()
+    figure = comparison_figure(table, SCORES[1] if averaged else SCORES[0])
+    figure.savefig(ROOT / "docs" / "images" / f"comparison_{name}.png", dpi=150)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+")
     parser.add_argument("--members", type=int, default=3, help="seeds 1, 2, ...")
     parser.add_argument("--baselines", default=",".join(BASELINES), help="names, with commas between them")
     parser.add_argument("--again", action="store_true", help="fit simple models anew")
+    parser.add_argument("--draw", action="store_true", help="train and fit nothing: draw what is kept")
     options = parser.parse_args()
     torch.manual_seed(0)
     for name in options.sets:
+        if options.draw:
+            draw(name)
+            continue
         if name in SETS and not (TO / f"{name}.zarr").exists():
             make(name, TO)
         compared = ComparedSet(name, range(1, options.members + 1), options.again)

@@ -149,7 +149,7 @@ def mean_of_types(scores: Sequence[Scores], less: Sequence[Scores] | None = None
     return float(np.mean(means)), float(low), float(high)
 
 
-def curve(config: Config, seed: int) -> dict[str, dict[str, Any]]:
+def curve(config: Config, seed: int, shares: Sequence[float], ways: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Scores and CPU seconds by share and way, of one seed; those that are there are kept."""
     data = config.open_dataset()
     left_out = of_animals(data, others=False)
@@ -163,16 +163,20 @@ def curve(config: Config, seed: int) -> dict[str, dict[str, Any]]:
             "experiments_dir": FOLDER / "curves",
         }
     )
-    starts = dict(zip(WAYS, (None, simulated_core(seed), other_animals(data, config, seed)), strict=True))
+    starts: dict[str, Path | None] = {WAYS[0]: None}
+    if WAYS[1] in ways:
+        starts[WAYS[1]] = simulated_core(seed)
+    if WAYS[2] in ways:
+        starts[WAYS[2]] = other_animals(data, config, seed)
     found: dict[str, dict[str, Any]] = {}
-    for share in SHARES:
+    for share in shares:
         learned = shared_out(left_out, split.train, share)
-        for way in WAYS:
+        for way, start in starts.items():
             key = f"{seed} {share:g} {way}"
             path = FOLDER / "scores" / f"{key.replace(' ', '_')}.json"
             if not path.exists():
                 begun_s = time.process_time()
-                model = trained(left_out, learned, recipe, starts[way], recipe.new_run())
+                model = trained(left_out, learned, recipe, start, recipe.new_run())
                 scores = scored(model, held_out, config)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 n = len({left_out.recordings[i].neuron for i in learned})
@@ -183,12 +187,14 @@ def curve(config: Config, seed: int) -> dict[str, dict[str, Any]]:
     return found
 
 
-def rows(found: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]) -> list[dict[str, Any]]:
+def rows(
+    found: Mapping[str, Mapping[str, Any]], seeds: Sequence[int], shares: Sequence[float], ways: Sequence[str]
+) -> list[dict[str, Any]]:
     """Mean of types of every share and way, and its difference to the random start."""
     table = []
-    for share in SHARES:
+    for share in shares:
         plain = [found[f"{seed} {share:g} {WAYS[0]}"]["scores"] for seed in seeds]
-        for way in WAYS:
+        for way in (WAYS[0], *(way for way in ways if way != WAYS[0])):
             each = [found[f"{seed} {share:g} {way}"] for seed in seeds]
             scores = [one["scores"] for one in each]
             about = {"share": share, "neurons": each[0]["n_neurons"], "start": way, "seeds": len(seeds)}
@@ -203,12 +209,17 @@ def rows(found: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]) -> list[d
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="seeds 1, 2, ...")
-    seeds = range(1, parser.parse_args().seeds + 1)
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=SHARES, help="of the neurons that may be learned from"
+    )
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="beside the random start")
+    options = parser.parse_args()
+    seeds = range(1, options.seeds + 1)
     config = compose(["dataset=t4_edges"])
     found: dict[str, Any] = {}
     for seed in seeds:
-        found |= curve(config, seed)
-    write("pretraining", rows(found, seeds), animal=ANIMAL)
+        found |= curve(config, seed, options.shares, options.ways)
+    write("pretraining", rows(found, seeds, options.shares, options.ways), animal=ANIMAL)
 
 
 if __name__ == "__main__":

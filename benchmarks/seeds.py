@@ -2,6 +2,7 @@
 
     python benchmarks/seeds.py --seeds 5
     python benchmarks/seeds.py --seeds 3 --smoothness 0.3 --to seeds_smooth
+    python benchmarks/seeds.py --run experiments/ENSEMBLE
 
 Trains the default recipe on the simulated set, one seed after the other, where ``experiments/comparisons/simulated``
 lacks one. Asked is by how much seeds agree on size and latency when they are measured as in an experiment (linear
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from stcnn.config import validate
 from stcnn.experiments.physiology import ANALYSES, Bench, Models
 from stcnn.experiments.physiology.tuning_numbers import first_crossing
 from stcnn.metrics.intervals import reach_of_another
+from stcnn.run_folder import open_run
 from stcnn.simulation import SimulatedDataConfig
 from stcnn.simulation.truth import Truth
 from stcnn.stimuli import Screen
@@ -72,10 +75,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="seeds 1, 2, ...")
     parser.add_argument("--smoothness", type=float, default=0.0, help="training.smoothness of the recipe")
+    parser.add_argument("--run", type=Path, help="an ensemble of simulated recordings that is there already")
     parser.add_argument("--to", default="seeds", help="name of the result")
     options = parser.parse_args()
     more = [f"training.smoothness={options.smoothness}"] if options.smoothness else []
-    runs = [trained("simulated", seed, more)[0] for seed in range(1, options.seeds + 1)]
+    seeds = range(1, options.seeds + 1)
+    runs = open_run(options.run).members() if options.run else [trained("simulated", seed, more)[0] for seed in seeds]
     config = validate(runs[0].config())
     assert isinstance(config.dataset, SimulatedDataConfig)
     screen = Screen(rate_hz=config.dataset.rate_hz)
