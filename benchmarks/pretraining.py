@@ -40,6 +40,7 @@ from stcnn.training.batches import EpochBatches
 from stcnn.training.fit import fit, population_of, train
 from stcnn.training.from_weights import take
 from stcnn.training.module import TrainingModule
+from stcnn.training.places import network_for
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
 from stcnn.training.weights_files import read_weights
 
@@ -99,7 +100,7 @@ def shared_out(data: Dataset, learned: Sequence[int], share: float) -> list[int]
 def trained(data: Dataset, learned: Sequence[int], recipe: Config, start: Path | None, run: Run) -> STCNN:
     """Train on some recordings and nothing held out, as ``stcnn train`` does."""
     torch.manual_seed(recipe.seed)
-    model = STCNN(recipe.model, population_of(data, recipe.model), data.deg_per_px)
+    model = STCNN(network_for(data, recipe), population_of(data, recipe.model), data.deg_per_px)
     module = TrainingModule(model, recipe, data.subset(learned), data.subset([]))
     drawn_types = None
     if start is None:
