@@ -23,7 +23,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stcnn.config_faults import explained
@@ -32,6 +32,7 @@ from stcnn.data.published import PublishedDataConfig, read_published
 from stcnn.data.store import StoreDataConfig, read_store
 from stcnn.errors import ConfigError
 from stcnn.folders import CHECKOUT, experiments_folder
+from stcnn.hydra_versions import BASE, register_resolver
 from stcnn.key_paths import numbers, places
 from stcnn.overrides import CONF, explaining_hydra, of_cell_type, plain, require_no_foreign_option, with_prefix
 from stcnn.reading import core_value
@@ -43,7 +44,7 @@ from stcnn.training.recipe import Recipe
 from stcnn.training.weights_files import read_weights
 from stcnn.validation import validated
 
-OmegaConf.register_new_resolver("checkout", lambda: str(CHECKOUT), replace=True)  # ${checkout:} in the YAML files
+register_resolver("checkout", lambda: str(CHECKOUT))
 
 LENGTHS = ("training.epochs", "training.steps")
 """Keys that may be given anew to a training that goes on."""
@@ -202,7 +203,7 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
 
 def composed_values(overrides: Sequence[str] = (), folder: Path = CONF) -> dict[str, Any]:
     """Return what Hydra composes, not yet validated; arguments and errors as of :func:`compose`."""
-    with explaining_hydra(), initialize_config_dir(str(folder.resolve()), version_base="1.3"):
+    with explaining_hydra(), initialize_config_dir(str(folder.resolve()), **BASE):
         return plain(hydra_compose("config", overrides=with_prefix(overrides)))
 
 
@@ -223,7 +224,7 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
     composed: list[tuple[dict[str, Any], list[str]]] = []
     require_no_foreign_option(arguments, places(Config))
 
-    @hydra_main(version_base="1.3", config_path=str(CONF), config_name="config")
+    @hydra_main(config_path=str(CONF), config_name="config", **BASE)
     def collect(values: DictConfig) -> None:
         composed.append((plain(values), list(HydraConfig.get().overrides.task)))
 
