@@ -23,7 +23,7 @@ WIDTH_PX = 1300
 ANALYSES = ("size", "surround", "direction", "looming", "lesions")
 SECTIONS = {"physiology": ("glance", "looming"), "physiology_lesions": ("lesions", "methods")}
 """Pictures by name: id of the heading at their top, and of that below their bottom."""
-DARK = {
+DARK: dict[str, dict[str, tuple[float, float]]] = {
     "moving_rectangle": {"width_deg": (2, 45), "height_deg": (2, 60), "speed_deg_s": (20, 150)},
     "looming_disc": {"start_deg": (5, 15), "r_over_v_s": (0.01, 0.08), "end_deg": (20, 80)},
 }

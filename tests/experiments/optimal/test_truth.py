@@ -22,6 +22,15 @@ DARK = {
             "height_deg": {"low": 2, "high": 60, "scale": "log"},
         },
     },
+    "discs": {
+        "kind": "looming_disc",
+        "common": {"luminance": 0},
+        "search": {
+            "start_deg": {"low": 12, "high": 30, "scale": "log"},  # a disc of 5 degrees is what LC11 itself prefers
+            "r_over_v_s": {"low": 0.01, "high": 0.08, "scale": "log"},
+            "end_deg": {"low": 40, "high": 80},
+        },
+    },
 }
 """As the example run was trained on: dark, in the middle."""
 
@@ -46,7 +55,12 @@ def strongest_known(name: str) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "wanted", "other"), [("rectangles", "lc11", "lplc2"), ("rectangles", "lc15", "lc11")]
+    ("family", "wanted", "other"),
+    [
+        ("rectangles", "lc11", "lplc2"),
+        ("rectangles", "lc15", "lc11"),
+        ("discs", "lplc2", "lc11"),
+    ],
 )
 def test_discriminating_stimuli_separate_the_true_types(
     example: AskedModels, family: str, wanted: str, other: str

@@ -63,9 +63,9 @@ def test_lesions_cost_what_the_changed_network_loses():
     assert cost.shape == (2, 2, 2)  # cell types, layers, channels
     rest = network.maps(torch.zeros(1, 60, *dataset.shape_px), 30.0)["norm.1"][-1, 0, 2, 2, 0].item()
     lesioned = held_at_rest(network, 1, 0, rest)
-    names = ("held_out_correlation", "without_on_change", "without_off_change")
-    names += ("readout_of_lc4_change", "readout_of_lc11_change")
-    assert [number.name for number in found.numbers] == list(names)
+    names = ["held_out_correlation", "without_on_change", "without_off_change"]
+    names += ["readout_of_lc4_change", "readout_of_lc11_change"]
+    assert [number.name for number in found.numbers] == names
     intact = found.numbers[0].values[0]
     for i, cell_type in enumerate(("lc4", "lc11")):
         predicted, measured = [], []
