@@ -86,7 +86,7 @@ def test_its_gradient_is_the_difference_that_a_small_change_makes() -> None:
         found = []
         for step in (1e-6, -2e-6):
             with torch.no_grad():
-                root += step
+                root.add_(step)
             found.append(loss().item())
         assert root.grad.item() == pytest.approx((found[0] - found[1]) / 2e-6, rel=1e-5)
 

@@ -104,8 +104,8 @@ def test_gaussians_answer_as_the_same_weights_of_their_own_and_find_a_place_and_
     assert readout.weights[0].square().sum().sqrt().item() == pytest.approx(1.0, rel=1e-4)
     assert readout.weights[1].square().sum().sqrt().item() == pytest.approx(1.0, rel=1e-4)
     with torch.no_grad():
-        readout.middle[:] = torch.tensor([2.0, -2.0]) / 3  # type: ignore[index, operator]
-        readout.log_width[1] = torch.tensor(4 / 3).log()  # type: ignore[index, operator]
+        readout.middle[:] = torch.tensor([2.0, -2.0]) / 3  # type: ignore[operator]
+        readout.log_width[1] = torch.tensor(4 / 3).log()  # type: ignore[operator]
         readout.weight.neg_()  # type: ignore[operator]
     weight = readout.weights[0].detach()
     away_deg = torch.tensor([-6.0, -4.0, -2.0, 0.0, 2.0])  # two degrees apart, from the middle, to the right and down
