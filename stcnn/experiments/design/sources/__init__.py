@@ -5,7 +5,7 @@ change by if one of P unknown numbers were one standard deviation of its prior l
 rows, one tells what the other would.
 """
 
-from stcnn.experiments.design.sources import members, readout, types  # noqa: F401
+from stcnn.experiments.design.sources import members, mix_of_types, readout  # noqa: F401
 from stcnn.experiments.design.sources.source import SOURCES as SOURCES
 from stcnn.experiments.design.sources.source import Shown as Shown
 from stcnn.experiments.design.sources.source import Source as Source
