@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from stcnn.cell_type_names import cell_type_name
 from stcnn.config import Config, compose, validate
 from stcnn.data.dataset import Dataset
+from stcnn.data.splitting.split_config import SplitConfig
 from stcnn.errors import ConfigError, StcnnError, nearest
 from stcnn.movie import Movie
 from stcnn.run_folder import Run as RunFolder
@@ -144,6 +145,33 @@ class Run(RunFolder):
             look_at_test([self], again)
             return sealed_scores(self, settings.open_dataset(), settings)
         return score_part(self, settings.open_dataset(), settings, part)
+
+    def fit_neurons(
+        self, dataset: Dataset | str | Path, cell_type: str | None = None, split: SplitConfig | None = None
+    ) -> pd.DataFrame:
+        """Fit new neurons to the trained core, each on its own, as ``stcnn fit-neuron`` does; nothing is written.
+
+        Args:
+            dataset: their recordings: opened, a store, or the name of a choice of ``conf/dataset``.
+            cell_type: of the core, that they are taken for; None goes by the names of their types.
+            split: which recordings are fitted and which are scored; None is the split of a new training.
+
+        Returns:
+            A row per neuron: ``cell_type``, ``neuron``, ``minutes`` recorded, ``elevation_deg``, ``azimuth_deg``,
+            ``scale``, ``gain``, ``offset_dff``, ``n_held_out`` recordings and their ``correlation``.
+
+        Raises:
+            ConfigError: the run is an ensemble, or has no such cell type.
+            DataError: the recordings cannot be had or be split so.
+        """
+        from stcnn.data.splitting.splits import split_recordings
+        from stcnn.experiments.new_neuron import fitted_and_scored
+        from stcnn.experiments.shown import show
+
+        model = self.model()
+        recordings = dataset if isinstance(dataset, Dataset) else _named_recordings(dataset)
+        train = set(split_recordings(recordings, split or SplitConfig()).train)
+        return fitted_and_scored(model, recordings, show(model, recordings, self.settings().batching, cell_type), train)
 
     def physiology(
         self, analyses: Sequence[str] = (), to: str | Path | None = None, say: Callable[[str], None] = _silent

@@ -31,7 +31,7 @@ def fit_neuron(
     """
     from stcnn.config import compose, validate
     from stcnn.data.splitting.splits import split_recordings
-    from stcnn.experiments.new_neuron import fit_neurons, fit_table, held_out_correlation
+    from stcnn.experiments.new_neuron import fitted_and_scored
     from stcnn.experiments.shown import show
     from stcnn.run_folder import open_run
     from stcnn.writing import atomic_write
@@ -42,13 +42,7 @@ def fit_neuron(
     dataset = config.open_dataset()
     split = split_recordings(dataset, config.split)
     shown = show(model, dataset, validate(opened.config()).batching, cell_type)
-    train = set(split.train)
-    seen = [each for each in shown if each.item in train]
-    held_out = [each for each in shown if each.item not in train]
-    fits = fit_neurons(model, seen)
-    table = fit_table(dataset, fits, seen)
-    if held_out:
-        table = table.merge(held_out_correlation(model, dataset, held_out, fits), how="left")
+    table = fitted_and_scored(model, dataset, shown, set(split.train))
     path = to or opened.path / "new_neurons.csv"
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
     with atomic_write(path) as draft:

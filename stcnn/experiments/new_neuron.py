@@ -12,7 +12,7 @@ Axes: T frame, S sample, Q candidate (a position and a scale).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -177,6 +177,26 @@ def fit_table(dataset: Dataset, fits: Mapping[tuple[int, int], NeuronFit], shown
         about = {"cell_type": name, "neuron": dataset.neurons[name][key[1]], "minutes": minutes}
         rows.append(about | fits[key]._asdict())
     return pd.DataFrame(rows)
+
+
+def fitted_and_scored(model: STCNN, dataset: Dataset, shown: Sequence[Shown], train: Collection[int]) -> pd.DataFrame:
+    """Fit every neuron to the recordings one may train on and score it on the others.
+
+    Args:
+        model: whose core they are read from.
+        dataset: their recordings.
+        shown: what the core answers to each of them (:func:`stcnn.experiments.shown.show`).
+        train: indices of the recordings that are fitted.
+
+    Returns:
+        A row per neuron: the columns of :func:`fit_table`, and where something was held out those of
+        :func:`held_out_correlation`.
+    """
+    seen = [each for each in shown if each.item in train]
+    held_out = [each for each in shown if each.item not in train]
+    fits = fit_neurons(model, seen)
+    table = fit_table(dataset, fits, seen)
+    return table.merge(held_out_correlation(model, dataset, held_out, fits), how="left") if held_out else table
 
 
 def held_out_correlation(

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
-from stcnn import cli
+from stcnn import asked_run, cli
 from stcnn.config import compose, validate
-from stcnn.data import Dataset, write_store
+from stcnn.data import Dataset, SplitConfig, write_store
 from stcnn.experiments.new_neuron import NeuronFit
 from stcnn.experiments.shown import show
 from stcnn.run_folder import Run, open_run
@@ -99,6 +99,13 @@ def test_new_neurons_are_found_where_they_were_put(stcnn: Call, run: Run, new: P
         assert found.n_held_out == 1
         assert found.correlation > 0.99
     assert (run.path / "model.safetensors").read_bytes() == weights  # the core stays as it is
+
+
+def test_in_python_it_is_the_same_table(stcnn: Call, run: Run, new: Path, tmp_path: Path):
+    written = tmp_path / "fits.csv"
+    assert stcnn("fit-neuron", run.path, *recordings(new), "--cell-type", "lc4", "--to", written).status == 0
+    found = asked_run.Run(run.path).fit_neurons(new, "lc4", SplitConfig(validation=0.3, test=0))
+    pd.testing.assert_frame_equal(found.reset_index(drop=True), pd.read_csv(written), check_dtype=False)
 
 
 def test_the_table_goes_where_it_is_sent_and_without_held_out_recordings_has_no_score(
