@@ -1,4 +1,4 @@
-"""What a sweep costs a run: twelve short trainings by hand, by `where: local` and by a real Slurm, one after the other.
+"""What a sweep costs a run: four short trainings by hand, by `where: local` and by a real Slurm, one after the other.
 
     python benchmarks/sweep.py
 
@@ -23,7 +23,7 @@ from stcnn.sweep import Sweep, cluster, running
 from stcnn.sweep.folder import Task
 from stcnn.sweep.spec import SweepSpec, spec_of
 
-N_RUNS = 12
+N_RUNS = 4
 SHORT = [
     *("dataset=simulated", "dataset.neurons_per_animal=1", "training.steps=null", "training.validate_every=null"),
     *("training.epochs=2", "report=false"),
@@ -31,14 +31,14 @@ SHORT = [
 
 
 def description(where: dict[str, object]) -> SweepSpec:
-    """Twelve seeds of a short training, one at a time."""
+    """Four seeds of a short training, one at a time."""
     return spec_of({"name": "short", "base": SHORT, "seeds": N_RUNS, "where": {**where, "at_once": 1}}, "benchmark")
 
 
-def by_hand(folder: Path) -> float:
+def by_hand(folder: Path, n_runs: int = N_RUNS) -> float:
     """Return the seconds of the trainings without a sweep."""
     start = time.perf_counter()
-    for seed in range(1, N_RUNS + 1):
+    for seed in range(1, n_runs + 1):
         words = [*SHORT, f"seed={seed}", f"experiments_dir={folder}"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with (folder / "log.txt").open("a") as log:
@@ -80,7 +80,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "hand").mkdir()
-        by_hand(folder / "hand")  # the first makes the simulated set, which is kept
+        by_hand(folder / "hand", 1)  # makes the simulated set, which is kept
         seconds = {"by hand": by_hand(folder / "hand"), "where: local": here(folder / "local")}
         if shutil.which("slurmctld") and os.getuid() == 0:
             os.environ["SLURM_CONF"] = str(folder / "slurm" / "slurm.conf")
