@@ -29,20 +29,13 @@ def fit_neuron(
 
     stcnn fit-neuron experiments/RUN dataset=store dataset.path=new.zarr split.test=0
     """
-    from stcnn.config import compose, validate
-    from stcnn.data.splitting.splits import split_recordings
-    from stcnn.experiments.new_neuron import fitted_and_scored
-    from stcnn.experiments.shown import show
-    from stcnn.run_folder import open_run
+    from stcnn.config import compose
+    from stcnn.product import open_run
     from stcnn.writing import atomic_write
 
     opened = open_run(run)
     config = compose(recordings)
-    model = opened.model()
-    dataset = config.open_dataset()
-    split = split_recordings(dataset, config.split)
-    shown = show(model, dataset, validate(opened.config()).batching, cell_type)
-    table = fitted_and_scored(model, dataset, shown, set(split.train))
+    table = opened.fit_neurons(config.open_dataset(), cell_type, config.split)
     path = to or opened.path / "new_neurons.csv"
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
     with atomic_write(path) as draft:
