@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from record import RESULTS, ROOT, environment, write
+from record import ROOT, environment, write, written
 from recorded_sets import SETS, TO, make
 
 from stcnn.baselines import BASELINES, Workbench
@@ -62,7 +63,7 @@ def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]
         seed: of the training.
         more: overrides beside those of the set.
     """
-    label = "_".join([name, *(each.replace("=", "_") for each in more)])
+    label = "_".join([name, *(re.sub(r"[^\w.]+", "_", each).strip("_") for each in more)])
     folder = ROOT / "experiments" / "comparisons" / label / f"seed_{seed}"
     spent = folder / "cpu_s.json"
     cpu_s = json.loads(spent.read_text()) if spent.exists() else 0.0
@@ -183,7 +184,7 @@ def shown(rows: Sequence[dict[str, Any]]) -> None:
 
 def draw(name: str) -> None:
     """Draw the comparison of a set from its results."""
-    rows = pd.DataFrame(json.loads((RESULTS / "comparisons.json").read_text())["rows"])
+    rows = pd.DataFrame(written("comparisons"))
     table = rows[rows.set == name]
     means = table.model.unique()
     if means[0] == "ours, mean of 1":  # the same as its only member
@@ -213,10 +214,8 @@ def main() -> None:
         compared.simple([each for each in options.baselines.split(",") if each])
         rows = compared.rows()
         shown(rows)
-        path = RESULTS / "comparisons.json"
-        before = json.loads(path.read_text())["rows"] if path.exists() else []
         about = {name: environment()["git"], "left_out": compared.left_out}
-        write("comparisons", [row for row in before if row["set"] != name] + rows, last=about)
+        write("comparisons", [row for row in written("comparisons") if row["set"] != name] + rows, last=about)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,12 +11,6 @@ from stcnn.viz import theme
 
 COLOURS = {"recurrence": "#8c8c8c", "torch": "#0072b2", "torch+shared": "#56b4e9", "native": "#d55e00"}
 COLOURS["native+shared"] = "#e69f00"
-
-
-def load(name: str) -> list[dict[str, Any]]:
-    """Return the rows of a benchmark; empty where it was not run."""
-    path = record.RESULTS / f"{name}.json"
-    return json.loads(path.read_text())["rows"] if path.exists() else []
 
 
 def draw_ratios(axes: plt.Axes, rows: list[dict[str, Any]], what: str, title: str) -> None:
@@ -46,9 +39,9 @@ def main() -> None:
     """Draw and write the figure."""
     with theme.themed():
         figure, (train, infer, memory) = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-        draw_ratios(train, load("paths"), "train", "Training step")
-        draw_ratios(infer, load("paths"), "infer", "Inference")
-        draw_memory(memory, load("memory"))
+        draw_ratios(train, record.written("paths"), "train", "Training step")
+        draw_ratios(infer, record.written("paths"), "infer", "Inference")
+        draw_memory(memory, record.written("memory"))
         figure.legend(*train.get_legend_handles_labels(), loc="outside lower left", ncols=5, frameon=False)
         memory.legend(frameon=False, fontsize="small")
         target = record.ROOT / "docs" / "images" / "performance.png"

@@ -11,7 +11,6 @@ what its neurons have in common, so distances are given as they are and without 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from record import RESULTS, write
+from record import write, written
 
 from stcnn.config import compose
 from stcnn.data.dataset import Dataset
@@ -123,10 +122,8 @@ def main() -> None:
 
 def rows_beside(row: dict[str, object]) -> list[dict[str, object]]:
     """Return the rows of earlier calls but for the one that this row replaces."""
-    path = RESULTS / "places.json"
-    earlier = json.loads(path.read_text())["rows"] if path.exists() else []
     same = ("start", "seed", "steps", "protocols", "also")
-    return [each for each in earlier if any(each.get(name) != row.get(name) for name in same)]
+    return [each for each in written("places") if any(each.get(name) != row.get(name) for name in same)]
 
 
 if __name__ == "__main__":

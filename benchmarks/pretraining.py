@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import comparisons
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -58,14 +57,8 @@ Scores = dict[str, dict[str, float]]
 
 def simulated_core(seed: int) -> Path:
     """Train on ten simulated types, unless it is done; returns the run."""
-    folder = FOLDER / f"simulated_{seed}"
-    done = [path.parent for path in folder.glob("*/config.yaml") if open_run(path.parent).is_finished()]
-    if not done:
-        chosen = ["dataset=simulated", f"dataset.cell_types={TYPES}", f"seed={seed}", "report=false", "resume=auto"]
-        command = [sys.executable, "train.py", f"experiments_dir={folder}", *chosen]
-        subprocess.run(command, check=True, cwd=ROOT / "stcnn")
-        done = [path.parent for path in folder.glob("*/config.yaml")]
-    return done[0]
+    run, _ = comparisons.trained("simulated", seed, [f"dataset.cell_types={TYPES}"])
+    return run.path
 
 
 def other_animals(data: Dataset, config: Config, seed: int) -> Path:

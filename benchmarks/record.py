@@ -84,6 +84,12 @@ def write(name: str, rows: list[dict[str, Any]], **notes: Any) -> None:
     print(f"written to {RESULTS / f'{name}.json'}")
 
 
+def written(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a benchmark as they were written last; empty where it was not run."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else []
+
+
 def table(rows: list[dict[str, Any]]) -> None:
     """Print rows in aligned columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))

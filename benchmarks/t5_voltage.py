@@ -20,7 +20,6 @@ predicted differences).
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from record import RESULTS, write
+from record import write, written
 
 from stcnn.config import validate
 from stcnn.data import Dataset
@@ -170,9 +169,7 @@ def main() -> None:
         print(name, {key: round(value, 3) for key, value in medians(rows).items()})
         results.append({"model": name, "median": medians(rows), "cells": rows})
     name = "t5_voltage_minimal" if options.minimal else "t5_voltage"
-    path = RESULTS / f"{name}.json"
-    before = json.loads(path.read_text())["rows"] if path.exists() else []
-    write(name, [row for row in before if row["model"] not in models] + results)
+    write(name, [row for row in written(name) if row["model"] not in models] + results)
 
 
 if __name__ == "__main__":

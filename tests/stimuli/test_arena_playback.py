@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stcnn.commands.data import make_movie
 from stcnn.errors import ConfigError, DataError, ShapeError, StcnnError
@@ -16,16 +17,21 @@ from stcnn.stimuli.patterns import Pattern, PositionFunction, encode_pattern, wr
 SCREEN = Screen(shape_px=(21, 45), deg_per_px=4, rate_hz=20, background=0.4)
 
 
+def dark_columns(panel_px: int) -> NDArray[np.uint8]:
+    """Six frames of two rows of six panels; of each frame one column is dark, from left to right."""
+    codes = np.full((6, 2 * panel_px, 6 * panel_px), 15, np.uint8)
+    for number, frame in enumerate(codes):
+        frame[:, panel_px * number : panel_px * (number + 1)] = 0
+    return codes
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An arena that leaves out what is behind, and a pattern whose dark column of panels goes right frame by frame."""
     (tmp_path / "arena.yaml").write_text(
         "arena: {generation: G6, num_rows: 2, num_cols: 10, columns_installed: [2, 3, 4, 5, 6, 7]}"
     )
-    codes = np.full((6, 40, 120), 15, np.uint8)
-    for number, frame in enumerate(codes):
-        frame[:, 20 * number : 20 * (number + 1)] = 0
-    (tmp_path / "bar.pat").write_bytes(encode_pattern(Pattern(codes, 16, "G6")))
+    (tmp_path / "bar.pat").write_bytes(encode_pattern(Pattern(dark_columns(20), 16, "G6")))
     return tmp_path
 
 
@@ -92,10 +98,7 @@ def test_functions_move_a_pattern_along_both_axes(folder: Path) -> None:
     (folder / "arena.yaml").write_text(
         "arena: {generation: G4, num_rows: 2, num_cols: 12, columns_installed: [3, 4, 5, 6, 7, 8]}"
     )
-    codes = np.full((6, 32, 96), 15, np.uint8)
-    for number, frame in enumerate(codes):
-        frame[:, 16 * number : 16 * (number + 1)] = 0
-    write_mat_pattern(Pattern(codes, 16, "G4", n_y=2), folder / "bar.mat")
+    write_mat_pattern(Pattern(dark_columns(16), 16, "G4", n_y=2), folder / "bar.mat")
     files = {"path": str(folder / "bar.mat"), "arena": str(folder / "arena.yaml")}
     for name, positions in (("x", [0, 1, 2, 1]), ("y", [0, 1])):
         write_function(PositionFunction(np.array(positions), None, "G3"), folder / f"{name}.mat")
