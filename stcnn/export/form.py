@@ -15,13 +15,14 @@ ACTIVATIONS = {0.01: "leaky_relu", 0.0: "relu", 1.0: "identity"}
 def require_form(config: ModelConfig) -> None:
     """Raise a ConfigError that names the key where a network is of a kind that the published program does not have."""
     kinds = (
-        ("core", config.core.kind, "hidden_layers"),
-        ("eye.arrangement", config.eye.arrangement.kind, "square"),
-        ("readout.weights", config.readout.weights.kind, "full"),
+        ("core", config.core.kind, ("hidden_layers",)),
+        ("eye.arrangement", config.eye.arrangement.kind, ("square",)),
+        ("readout.weights", config.readout.weights.kind, ("full",)),
+        ("hidden.norm", config.hidden.norm.kind, ("batch", "none")),
     )
     for key, kind, published in kinds:
-        if kind != published:
-            raise no_form(f"model.{key}.kind is '{kind}'", published)
+        if kind not in published:
+            raise no_form(f"model.{key}.kind is '{kind}'", " or ".join(published))
     for key, kernel in (("hidden", config.hidden.filter), ("readout", config.readout.filter)):
         if not isinstance(kernel, ExponentialConfig | PowerExponentialConfig):
             raise no_form(f"model.{key}.filter.kind is '{kernel.kind}'", "exponential or power_exponential")

@@ -64,7 +64,7 @@ class StepNetwork(nn.Module):
         background: luminance of grey.
 
     Raises:
-        ConfigError: its core is not made of hidden layers.
+        ConfigError: its core is not made of hidden layers, or they divide by their neighbours.
     """
 
     eye_rows: Tensor
@@ -97,6 +97,12 @@ class StepNetwork(nn.Module):
             raise ConfigError(
                 f"the core of this model, {type(folded.core.core).__name__}, has no form outside this program",
                 expected="hidden layers",
+            )
+        if any(layer.norm is not None for layer in folded.layers):
+            raise ConfigError(
+                f"the hidden layers have a normalisation of kind '{model.config.hidden.norm.kind}', which has no form "
+                "outside this program",
+                expected="model.hidden.norm.kind none or batch",
             )
         self.rate_hz = rate_hz
         self.movie_px = movie_px

@@ -23,6 +23,7 @@ from stcnn.nn.filters.power_exponential import PowerExponentialConfig
 from stcnn.nn.filters.temporal_filter import TemporalFilter
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.model import STCNN
+from stcnn.nn.norms.batch import WeightedBatchNorm
 from stcnn.published.names import published_name
 
 EPS = 1e-5
@@ -203,7 +204,7 @@ class PublishedForm:
 
     def _variance(self, layer: HiddenLayer) -> Tensor:
         """Running variance, with what our small constant in the root has more than the published one."""
-        assert layer.norm is not None
+        assert isinstance(layer.norm, WeightedBatchNorm)  # others were refused
         variance = layer.norm.running_var.detach().cpu()
         if layer.norm.eps != EPS:
             variance = variance.double() + (layer.norm.eps - EPS)

@@ -19,6 +19,8 @@ from torch import Tensor
 LEAKY_SLOPE = 0.01
 """Slope of the leaky rectifier for negative input."""
 
+LEARNED = "learned_leaky_relu"
+"""Name of the rectifier whose slope is trained."""
 ActivationName = Literal["identity", "relu", "leaky_relu", "tanh", "elu"]
 HiddenActivationName = Literal["identity", "relu", "leaky_relu", "tanh", "elu", "learned_leaky_relu"]
 

@@ -6,7 +6,9 @@ recurrence, and the same memory is a channels-last picture for the convolution.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Self
 
 import torch
 import torch.nn.functional as F
@@ -22,15 +24,17 @@ from pydantic import (
 )
 from torch import Tensor, nn
 
-from stcnn.nn.activation import LEAKY_SLOPE, Activation, HiddenActivationName, activation
+from stcnn.nn.activation import LEAKY_SLOPE, LEARNED, Activation, HiddenActivationName, activation
 from stcnn.nn.filters import FilterConfig
 from stcnn.nn.filters.exponential import ExponentialConfig
-from stcnn.nn.filters.kind import FilterKind, FilterState, require_one_drive
+from stcnn.nn.filters.kind import FilterKind, FilterState, Interval, require_one_drive
 from stcnn.nn.filters.temporal_filter import TemporalFilter
-from stcnn.nn.lattices.lattice import Lattice, within
+from stcnn.nn.lattices.lattice import within
+from stcnn.nn.lattices.map_lattice import MapLattice
+from stcnn.nn.norms import NormConfig
+from stcnn.nn.norms.batch import BatchNorm
 from stcnn.nn.ops.correlate import correlate
-from stcnn.nn.windows import ONE_OR_EACH, Columns, Convolution, Pair
-from stcnn.ranks import summed, summed_with_gradient
+from stcnn.nn.windows import ONE_OR_EACH, Columns, Convolution, Pair, Window
 from stcnn.validation import Config
 
 
@@ -53,17 +57,6 @@ Activations = Annotated[
 ]
 
 
-class NormConfig(Config):
-    """Batch normalisation over clips, frames and columns, or none (then each layer has a bias)."""
-
-    kind: Literal["batch", "none"] = "batch"
-    """``batch`` normalises every channel over clips, frames and columns; ``none`` leaves maps as they are."""
-    eps: PositiveFloat = 1e-5
-    """Added to the variance before its root is divided by."""
-    momentum: PositiveFloat = Field(0.1, le=1)
-    """Share of a batch in the running mean and variance that evaluation uses."""
-
-
 class HiddenConfig(Config):
     """The stack of hidden layers.
 
@@ -83,11 +76,12 @@ class HiddenConfig(Config):
     """In front of all layers, or of each; None is the identity for the first and ``leaky_relu`` for all others.
     ``learned_leaky_relu`` has a slope of its own in each layer, which is trained."""
     slope: NonNegativeFloat = LEAKY_SLOPE
-    """Slope of the leaky rectifier for negative input; where a learned one starts."""
+    """Slope of the leaky rectifier for negative input; where a learned one starts, which stays between 0 and 1."""
     filter: FilterConfig = Field(default_factory=ExponentialConfig)
-    norm: NormConfig = Field(default_factory=NormConfig)
+    norm: NormConfig = Field(default_factory=BatchNorm)
     bias: bool | None = None
-    """Whether a layer adds a bias before its normalisation; None adds one only where there is no normalisation."""
+    """Whether a layer adds a bias before its normalisation; None adds one unless the normalisation has its
+    own, as that of batches."""
     weight_init: PositiveFloat = 1.0
     """Standard deviation of the initial spatial weights times the square root of the number of inputs."""
     bias_init: tuple[float, float] = (0.0, 0.0)
@@ -112,6 +106,15 @@ class HiddenConfig(Config):
                     _is_odd(width)
             elif padding[0] >= kernel[0] or padding[1] >= kernel[1]:
                 raise ValueError(f"padding {padding} of layer {i} is not smaller than its kernel {kernel}")
+        return self
+
+    @model_validator(mode="after")
+    def _starts_within_bounds(self) -> Self:
+        if self.slope > 1 and any(self.in_front(i).name == LEARNED for i in range(len(self.channels))):
+            raise ValueError(
+                f"slope is {self.slope:g}, and a slope that is learned ({LEARNED}) stays between 0 and 1; "
+                "choose one of at most 1, or leaky_relu, whose slope is not trained"
+            )
         return self
 
     def convolution(self, i: int) -> Convolution:
@@ -140,56 +143,6 @@ def _pair(size: int | Pair) -> Pair:
     return size if isinstance(size, tuple) else (size, size)
 
 
-class WeightedBatchNorm(nn.Module):
-    """Batch normalisation whose clips count with a multiplicity.
-
-    With all multiplicities one it is ``torch.nn.BatchNorm2d``: biased variance for the output, unbiased variance in
-    the running estimate. A clip of multiplicity m counts like m copies of it.
-    """
-
-    def __init__(self, channels: int, config: NormConfig) -> None:
-        super().__init__()
-        self.eps = config.eps
-        self.momentum = config.momentum
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-        self.running_mean: Tensor
-        self.running_var: Tensor
-
-    def forward(self, x: Tensor, multiplicity: Tensor | None = None, observe: bool = True) -> Tensor:
-        """Normalise ``(T, B, Y, X, C)``; ``multiplicity`` ``(B,)`` weights the clips in the statistics.
-
-        ``observe``: whether, in training, the running statistics move towards those of ``x``.
-        """
-        if not self.training:
-            scale, shift = self.affine()
-            return torch.addcmul(shift, x, scale)
-        if multiplicity is None:
-            multiplicity = x.new_ones(x.shape[1])
-        per_clip = x[0, 0, ..., 0].numel() * x.shape[0]
-        count = summed(multiplicity.sum()) * per_clip
-        weight = (multiplicity / count).view(-1, 1, 1, 1)
-        mean = summed_with_gradient((x * weight).sum((0, 1, 2, 3)))
-        centred = x - mean
-        var = summed_with_gradient((centred.square() * weight).sum((0, 1, 2, 3)))
-        if observe:
-            self.observe(mean.detach(), var.detach(), float(count))
-        return torch.addcmul(self.bias, centred, self.weight * torch.rsqrt(var + self.eps))
-
-    def observe(self, mean: Tensor, var: Tensor, count: float) -> None:
-        """Move the running statistics towards those of a batch of ``count`` values per channel."""
-        unbiased = var * (count / max(count - 1, 1))
-        self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-        self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
-
-    def affine(self) -> tuple[Tensor, Tensor]:
-        """Return scale and shift per channel of the normalisation in evaluation."""
-        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
-        return scale, self.bias - self.running_mean * scale
-
-
 def draw_weights(shape: tuple[int, ...], n_inputs: int, weight_init: float) -> Tensor:
     """Draw uniform initial weights whose standard deviation is ``weight_init / sqrt(n_inputs)``."""
     return (2 * torch.rand(shape) - 1) * weight_init * (3 / n_inputs) ** 0.5
@@ -215,28 +168,31 @@ class HiddenLayer(nn.Module):
         out_channels: channels of the maps it makes.
         config: the stack.
         i: which layer of it this is.
-        lattice: on which its maps lie.
+        lattice: on which its maps lie; its size says nothing.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, config: HiddenConfig, i: int, lattice: Lattice) -> None:
+    parameter_bounds: Mapping[str, Interval] = MappingProxyType({"slope_root": (-1.0, 1.0)})
+    """Beyond them a learned slope, which is one at most, would have no gradient that leads back."""
+
+    def __init__(self, in_channels: int, out_channels: int, config: HiddenConfig, i: int, lattice: MapLattice) -> None:
         super().__init__()
         self.starts_with = config.in_front(i)
         self.slope_root: nn.Parameter | None = None
         """Root of a slope that is learned, so that the slope is never negative."""
-        if self.starts_with.name == "learned_leaky_relu":
+        if self.starts_with.name == LEARNED:
             self.slope_root = nn.Parameter(torch.tensor(self.starts_with.slope**0.5))
         self.convolution = config.convolution(i)
         rows, columns = self.convolution.kernel
-        mask = lattice.kernel_mask(self.convolution.kernel)
+        mask = lattice.kind.kernel_mask(self.convolution.kernel)
         n_places = rows * columns if mask is None else int(mask.sum())
         drawn = draw_weights((out_channels, in_channels, rows, columns), in_channels * n_places, config.weight_init)
         self.register_buffer("mask", mask, persistent=False)
         self.mask: Tensor | None
         self.weight = nn.Parameter(within(mask, drawn))
         self.filter = TemporalFilter(config.filter, out_channels)
-        self.norm = WeightedBatchNorm(out_channels, config.norm) if config.norm.kind == "batch" else None
+        self.norm = config.norm.build(out_channels, lattice)
         low, high = config.bias_init
-        biased = self.norm is None if config.bias is None else config.bias
+        biased = not config.norm.STANDARDISES if config.bias is None else config.bias
         self.bias = nn.Parameter(low + (high - low) * torch.rand(out_channels)) if biased else None
 
     @property
@@ -266,6 +222,12 @@ class HiddenLayer(nn.Module):
         """The spatial weights ``(O, C, kY, kX)``, zero at columns that are no part of the kernel."""
         return within(self.mask, self.weight)
 
+    def computed(self, window: Window, lattice: Pair) -> Window:
+        """Return what has to be computed of maps of size ``lattice`` for a window of them, normalised."""
+        down, right = (0, 0) if self.norm is None else self.norm.reach
+        top, bottom, left, right_end = window
+        return Window(top - down, bottom + down, left - right, right_end + right).within(lattice)
+
     def linear(self, x: Tensor, rate_hz: float, state: FilterState | None = None) -> tuple[Tensor, FilterState]:
         """Activation, convolution, filter and bias: ``(T, B, Y, X, C)`` before the normalisation, and the state."""
         gain = self.filter.gain(rate_hz)
@@ -274,5 +236,8 @@ class HiddenLayer(nn.Module):
         return (y if self.bias is None else y + self.bias), state
 
     def normalise(self, y: Tensor, multiplicity: Tensor | None = None, observe: bool = True) -> Tensor:
-        """Apply the normalisation, if the layer has one; arguments as of :class:`WeightedBatchNorm`."""
-        return y if self.norm is None else self.norm(y, multiplicity, observe)
+        """Apply the normalisation, if the layer has one; arguments as of :class:`~stcnn.nn.norms.kind.Norm`."""
+        if self.norm is None:
+            return y
+        normalised: Tensor = self.norm(y, multiplicity, observe)
+        return normalised

@@ -19,7 +19,8 @@ from stcnn.errors import ConfigError
 from stcnn.nn.filters.exponential import SHORT_TAPS, ExponentialConfig, leak, truncation_matters
 from stcnn.nn.filters.kind import FilterState, n_taps
 from stcnn.nn.hidden import HiddenConfig, HiddenLayer
-from stcnn.nn.lattices.lattice import Lattice
+from stcnn.nn.lattices.map_lattice import MapLattice
+from stcnn.nn.norms.batch import WeightedBatchNorm
 from stcnn.nn.readout.reading import PlacedReading, Reading
 from stcnn.nn.stack import choose
 from stcnn.nn.stack.native import WORTH_COMPILING
@@ -42,15 +43,16 @@ class HiddenStack(nn.ModuleList):
 
     Args:
         config: channels, kernel, filter, normalisation.
-        lattice: on which the maps lie.
+        lattice: on which the maps of the eye lie.
     """
 
-    def __init__(self, config: HiddenConfig, lattice: Lattice) -> None:
+    def __init__(self, config: HiddenConfig, lattice: MapLattice) -> None:
         inputs = (1, *config.channels[:-1])
-        super().__init__(
-            HiddenLayer(n_in, n_out, config, i, lattice)
-            for i, (n_in, n_out) in enumerate(zip(inputs, config.channels, strict=True))
-        )
+        layers = []
+        for i, (n_in, n_out) in enumerate(zip(inputs, config.channels, strict=True)):
+            lattice = lattice.behind(config.convolution(i).stride)
+            layers.append(HiddenLayer(n_in, n_out, config, i, lattice))
+        super().__init__(layers)
         self.config = config
         self.channels = config.channels[-1]
         """Channels of the last maps."""
@@ -143,6 +145,8 @@ class HiddenStack(nn.ModuleList):
             return f"the activation {curved[0]} is more than a slope"
         if any(layer.learns_slope for layer in self):
             return "the slope of a rectifier is learned"
+        if not all(layer.norm is None or isinstance(layer.norm, WeightedBatchNorm) for layer in self):
+            return f"the hidden layers have a normalisation of kind '{self.config.norm.kind}'"
         if not all(layer.convolution.keeps_size for layer in self):
             return "a hidden layer has a stride, a padding or an even kernel, so that maps differ in size"
         if not isinstance(self.config.filter, ExponentialConfig):
@@ -182,7 +186,7 @@ class HiddenStack(nn.ModuleList):
         problem = self._problem(clips, rate_hz, reading)
         output = choose(problem, self.compute).run(problem)
         for layer, (mean, var) in zip(self, output.moments, strict=True):
-            if layer.norm is not None and layer.norm.training:
+            if isinstance(layer.norm, WeightedBatchNorm) and layer.norm.training:
                 bias = 0 if layer.bias is None else layer.bias.detach()
                 layer.norm.observe(mean + bias, var, output.values)
         drives = [output.drive] if output.prefix is None else [output.prefix, output.drive]
@@ -210,14 +214,16 @@ class HiddenStack(nn.ModuleList):
         gamma = None
         beta = torch.zeros_like(gain) if layer.bias is None else layer.bias
         eps = 0.0
-        if layer.norm is not None and not layer.norm.training:  # a scale and a shift, part of the gain and the bias
-            scale, shift = layer.norm.affine()
+        norm = layer.norm
+        assert norm is None or isinstance(norm, WeightedBatchNorm)  # others were refused
+        if norm is not None and not norm.training:  # a scale and a shift, part of the gain and the bias
+            scale, shift = norm.affine()
             gain = gain * scale
             beta = beta * scale + shift
-        elif layer.norm is not None:
-            gamma = layer.norm.weight
-            beta = layer.norm.bias
-            eps = layer.norm.eps
+        elif norm is not None:
+            gamma = norm.weight
+            beta = norm.bias
+            eps = norm.eps
             if layer.bias is not None:  # the normalisation removes it: its gradient is zero, not absent
                 gain = gain + 0 * layer.bias
         slope = layer.activation.slope

@@ -21,7 +21,7 @@ N_CLIPS = 8
 
 @torch.no_grad()
 def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
-    """Scale and shift the hidden layers, if they have no normalisation, so that maps have mean 0 and variance 1.
+    """Scale and shift the hidden layers, if no normalisation does that, so that maps have mean 0 and variance 1.
 
     Stimuli are sparse: most columns see grey most of the time. Weights drawn for inputs of unit variance would let
     responses fade from layer to layer. Normalisation cures that in every step, at a price: what a layer answers to
@@ -34,7 +34,7 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
         model: the untrained model, changed in place.
         batches: presentations to take the statistics from.
     """
-    if model.config.hidden.norm.kind != "none":
+    if model.config.hidden.norm.STANDARDISES:
         return
     device = next(model.parameters()).device
     maps = []
@@ -60,6 +60,8 @@ def scale_to_movies(model: STCNN, batches: Iterable[Batch]) -> None:
         del samples
         for x in maps:
             torch.addcmul(shift, x, scale, out=x)
+        if layer.norm is not None:  # what comes next reads what the normalisation leaves
+            maps = [layer.normalise(x) for x in maps]
 
 
 @torch.no_grad()

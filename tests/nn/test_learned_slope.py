@@ -11,6 +11,7 @@ from torch import Tensor
 from stcnn import STCNN, ModelConfig, Population
 from stcnn.config import compose
 from stcnn.errors import ConfigError
+from stcnn.nn.bounds import Bounds, project
 from stcnn.nn.inference.folded import Folded
 from stcnn.nn.inference.native import why_no_native_evaluation
 
@@ -98,6 +99,27 @@ def test_engines_leave_it_to_pytorch_while_it_is_learned() -> None:
         model.voltage_of(movie().float(), RATE_HZ)
     model.hidden.compute = "torch"
     model.voltage_of(movie().float(), RATE_HZ)
+
+
+def test_a_start_above_one_is_refused_rather_than_taken_for_one() -> None:
+    with pytest.raises(ConfigError, match=r"slope is 2, and a slope that is learned \(learned_leaky_relu\) stays"):
+        compose(["model.hidden.activation=learned_leaky_relu", "model.hidden.slope=2"])
+    with pytest.raises(ValueError, match=r"choose one of at most 1, or leaky_relu, whose slope is not trained"):
+        network(activation=["identity", "leaky_relu", "learned_leaky_relu"], slope=1.5)
+    assert network(activation="learned_leaky_relu", slope=1.0).hidden[0].activation.slope == 1  # type: ignore[union-attr]
+    assert network(activation="leaky_relu", slope=2.0).hidden[0].activation.slope == 2  # type: ignore[union-attr]
+
+
+def test_a_slope_that_a_step_took_beyond_one_comes_back_to_where_it_has_a_gradient() -> None:
+    model = learned((0.9, 0.9)).train()
+    root = model.get_parameter("hidden.1.slope_root")
+    with torch.no_grad():
+        root.fill_(1.2)
+    project(model, Bounds())
+    assert root.item() == 1
+    model.voltage_of(movie(), RATE_HZ).square().mean().backward()
+    assert root.grad is not None
+    assert root.grad.item() != 0
 
 
 def test_readouts_have_none() -> None:

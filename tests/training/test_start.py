@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from stcnn.data.batch import Batch
 from stcnn.data.batching import loader
 from stcnn.data.dataset import Dataset
 from stcnn.nn.model import STCNN
+from stcnn.nn.norms import KINDS
 from stcnn.nn.population import Population
 from stcnn.nn.readout.positive import PositiveReadout
 from stcnn.training.start import first_clips, fit_neurons_to_traces, scale_to_movies
@@ -17,7 +19,7 @@ from tests.support.made_up_training import dataset, recipe
 
 def network(norm: str) -> STCNN:
     data, config = dataset(), recipe().model
-    hidden = config.hidden.model_copy(update={"norm": config.hidden.norm.model_copy(update={"kind": norm})})
+    hidden = config.hidden.model_copy(update={"norm": KINDS[norm]()})
     torch.manual_seed(0)
     population = Population(neurons={name: tuple(neurons) for name, neurons in data.neurons.items()})
     return STCNN(config.model_copy(update={"hidden": hidden}), population, data.deg_per_px)
@@ -27,8 +29,9 @@ def batches() -> list[Batch]:
     return list(first_clips(loader(dataset(), recipe().batching)))
 
 
-def test_every_hidden_map_has_mean_zero_and_variance_one() -> None:
-    model, shown = network("none"), batches()
+@pytest.mark.parametrize("norm", ["none", "divisive"])
+def test_every_hidden_map_has_mean_zero_and_variance_one(norm: str) -> None:
+    model, shown = network(norm), batches()
     scale_to_movies(model, shown)
     maps = [model.maps(batch.contrast(), batch.rate_hz) for batch in shown]
     for i in range(len(list(model.hidden))):

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from stcnn.errors import ConfigError
 from stcnn.experiments.physiology.bench import Bench
 from stcnn.experiments.physiology.curves import Axis, Map, Number, Result, Values
 from stcnn.experiments.physiology.held_out import HeldOut, without_brightness, without_darkness
 from stcnn.experiments.physiology.subject import Models
 from stcnn.nn.core import Core
 from stcnn.nn.model import STCNN
+from stcnn.nn.norms.batch import WeightedBatchNorm
 
 REST_S = 2.0
 """Grey after which a channel is at rest."""
@@ -45,6 +47,9 @@ def lesions(bench: Bench) -> Result:
     numbers += _readout_changes(subject, held_out, intact)
     if any(isinstance(model.hidden, Core) for model in subject.members):
         return Result("lesions", numbers=numbers, left_out=["Channels: the core is not made of hidden layers."])
+    norms = [layer.norm for model in subject.members for layer in model.hidden]
+    if any(norm is not None and norm.affine() is None for norm in norms):
+        return Result("lesions", numbers=numbers, left_out=["Channels: each is divided by the activity of others."])
     changes = np.stack([_changes(model, held_out) for model in subject.members]) - intact[:, :, None, None]
     layers = Axis("layer", "hidden layer", "", np.arange(1.0, changes.shape[2] + 1))
     channels = Axis("channel", "channel held at rest", "", np.arange(1.0, changes.shape[3] + 1))
@@ -121,9 +126,16 @@ def held_at_rest(model: STCNN, layer: int, channel: int, value: float) -> STCNN:
     copy.load_state_dict(model.state_dict())
     lesioned = list(copy.hidden)[layer]
     lesioned.weight[channel] = 0
-    for shift in (lesioned.bias, None if lesioned.norm is None else lesioned.norm.bias):
+    norm = lesioned.norm
+    if norm is not None and not isinstance(norm, WeightedBatchNorm):
+        raise ConfigError(
+            f"channels behind a normalisation of kind '{model.config.hidden.norm.kind}' depend on others, so that none "
+            "can be held at a value",
+            expected="model.hidden.norm.kind none or batch",
+        )
+    for shift in (lesioned.bias, None if norm is None else norm.bias):
         if shift is not None:
             shift[channel] = value
-    if lesioned.norm is not None:
-        lesioned.norm.weight[channel] = 0
+    if norm is not None:
+        norm.weight[channel] = 0
     return copy.eval()

@@ -18,4 +18,4 @@ class HiddenLayers(CoreKind):
 
     def build(self, hidden: HiddenConfig, lattice: MapLattice) -> HiddenStack:
         """Make the layers."""
-        return HiddenStack(hidden, lattice.kind)
+        return HiddenStack(hidden, lattice)

@@ -3,8 +3,9 @@
 What differs from the layers of training, all of it exact:
 
 * Normalisation ``z = k y + shift``, bias and the filter's gain fold into the spatial weights, ``k gain W``, and into an
-  offset of the filter behind them (:mod:`stcnn.nn.filters.stateful`).
-* Each layer is computed only where the readouts see it: on their window, widened by half a kernel per layer.
+  offset of the filter behind them (:mod:`stcnn.nn.filters.stateful`). One that depends on the maps stays a step.
+* Each layer is computed only where the readouts see it: on their window, widened by half a kernel per layer, and by
+  what its normalisation reads around a place.
 * Grey is zero contrast in every clip, so the state after N grey frames is computed once per set of weights.
 
 Convention: maps are pictures ``(T B, C, Y, X)``, channels last; the same memory is the filters' rows ``(T, B Y X C)``.
@@ -12,6 +13,7 @@ Convention: maps are pictures ``(T B, C, Y, X)``, channels last; the same memory
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -24,6 +26,7 @@ from stcnn.nn.filters.convolution import Convolver
 from stcnn.nn.filters.stateful import State, StatefulFilter
 from stcnn.nn.hidden import HiddenLayer
 from stcnn.nn.inference.carried import CarriedCore
+from stcnn.nn.norms.kind import Norm
 from stcnn.nn.ops.correlate import correlate, use_fourier
 from stcnn.nn.optics import Sampling
 from stcnn.nn.parts import Parts
@@ -70,22 +73,31 @@ class FoldedLayer:
         rate_hz: frames per second.
         clips: number of clips B.
         reads: window of the lattice that comes in.
-        makes: window that goes out; the lattice is grey beyond its edge only.
+        makes: window that it computes; the lattice is grey beyond its edge only.
+        keeps: window that goes out, which has around it what the normalisation reads.
     """
 
-    def __init__(self, layer: HiddenLayer, rate_hz: float, clips: int, reads: Window, makes: Window) -> None:
+    def __init__(
+        self, layer: HiddenLayer, rate_hz: float, clips: int, *, reads: Window, makes: Window, keeps: Window
+    ) -> None:
         offset = torch.zeros_like(layer.weight[:, 0, 0, 0]) if layer.bias is None else layer.bias.detach()
         factor = layer.filter.gain(rate_hz)
         factor = torch.ones_like(offset) if factor is None else factor
-        if layer.norm is not None:
-            scale, shift = layer.norm.affine()
+        self.norm: Norm | None = None
+        """Normalisation that is no scale and shift."""
+        affine = None if layer.norm is None else layer.norm.affine()
+        if affine is not None:
+            scale, shift = affine
             factor = factor * scale
             offset = shift + offset * scale
+        elif layer.norm is not None:
+            self.norm = copy.deepcopy(layer.norm).eval()
         self.kernel = channels_last(layer.kernel * factor.view(-1, 1, 1, 1))
         self.activation = layer.activation
         self.convolution = layer.convolution
         self.reads = reads
         self.makes = makes
+        self.keeps = keeps.moved(-makes.top, -makes.left)
         self.shape = (makes.bottom - makes.top, makes.right - makes.left)
         places = self.shape[0] * self.shape[1]
         kernel = layer.filter.config
@@ -123,8 +135,11 @@ class FoldedLayer:
         return y if offset is None else y + offset.view(-1, 1, 1)
 
     def pictures(self, rows: Tensor) -> Tensor:
-        """View filtered rows as pictures ``(n, C, Y, X)``."""
-        return rows.view(-1, *self.shape, self.kernel.shape[0]).permute(0, 3, 1, 2)
+        """View filtered rows as pictures ``(n, C, Y, X)``, normalised."""
+        maps = rows.view(-1, *self.shape, self.kernel.shape[0])
+        if self.norm is not None:
+            maps = self.keeps.crop(self.norm(maps[None]))[0]
+        return maps.permute(0, 3, 1, 2)
 
 
 class FoldedReadouts:
@@ -158,23 +173,26 @@ class Folded:
     def __init__(self, model: Parts, rate_hz: float, clips: int = 1, deg_per_px: float | None = None) -> None:
         self.clips = clips
         windows = [model.readouts.window]
+        computed: list[Window] = []
         rows, columns = model.eye.config.lattice
         sizes = model.hidden.lattices((rows, columns))
         if isinstance(model.hidden, Core):
             windows.insert(0, Window(0, rows, 0, columns))
             sizes = []
         for layer, size in zip(reversed(list(model.hidden)), reversed(sizes[:-1]), strict=True):
-            windows.insert(0, layer.convolution.reads(windows[0]).within(size))
+            makes = layer.computed(windows[0], layer.convolution.makes(size))
+            computed.insert(0, makes)
+            windows.insert(0, layer.convolution.reads(makes).within(size))
         self.windows = windows
-        """What is computed of the eye and of every layer, in rows and columns of their lattices."""
-        shapes = [(window.bottom - window.top, window.right - window.left) for window in windows]
+        """What goes out of the eye and of every layer, in rows and columns of their lattices."""
+        shapes = [(window.bottom - window.top, window.right - window.left) for window in (windows[0], *computed)]
         require_past(model, rate_hz, clips, shapes)
         deg_per_px = model.deg_per_px if deg_per_px is None else deg_per_px
         self._like = model.calcium.tau_s.detach()
         self.eye = FoldedEye(model, windows[0], rate_hz, clips, deg_per_px)
         self.layers = [
-            FoldedLayer(layer, rate_hz, clips, reads, makes)
-            for layer, reads, makes in zip(model.hidden, windows[:-1], windows[1:], strict=False)
+            FoldedLayer(layer, rate_hz, clips, reads=reads, makes=makes, keeps=keeps)
+            for layer, reads, makes, keeps in zip(model.hidden, windows, computed, windows[1:], strict=False)
         ]
         self.core: CarriedCore | None = None
         """Core that stands in place of the layers, if they are none."""

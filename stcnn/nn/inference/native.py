@@ -35,6 +35,8 @@ def why_no_native_evaluation(folded: Folded) -> str | None:
     """Return why the native core cannot evaluate this network; None if it can, except that it may not compile."""
     if folded.core is not None:
         return "its core is not made of hidden layers"
+    if odd := [layer.norm for layer in folded.layers if layer.norm is not None]:
+        return f"a hidden layer has a normalisation of its own, {type(odd[0]).__name__}"
     filters = [filter for filter in folded.filters.values() if isinstance(filter, Integrator)]
     if len(filters) < len(folded.filters):
         return "a filter is not exponential, or has few taps"
