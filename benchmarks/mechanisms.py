@@ -6,9 +6,9 @@
 Each mechanism is one setting beside the default recipe, trained from the seeds 1, 2, 3 and scored on the set's
 validation recordings against the default's trainings from the same seeds: the mean of its members against the mean of
 the default's, and seed by seed, by the same draws of animals (as ``stcnn compare``). A conductance readout has twice
-the weights of a readout; with nine channels for ten it has about as many parameters as the default. Imports the recordings
-unless ``recordings/t4_edges.zarr`` is there; members are kept in ``experiments/comparisons``, so that a stopped call
-goes on. CPU seconds are those of a whole training, start and test scores included, on one thread.
+the weights of a readout; with nine channels for ten it has about as many parameters as the default. Imports the
+recordings unless ``recordings/t4_edges.zarr`` is there; members are kept in ``experiments/comparisons``, so that a
+stopped call goes on. CPU seconds are those of a whole training, start and test scores included, on one thread.
 """
 
 from __future__ import annotations
