@@ -6,7 +6,8 @@
 Imports the recordings unless ``recordings/SET.zarr`` is there, and trains the members of each set unless
 ``experiments/comparisons/SET`` has them (a stopped call goes on), fits every
 simple model to the same training set, and scores all of them on the same validation recordings, as ``stcnn compare``
-does. Models are kept as predictions, so that a stopped call goes on with the next one; ``--again`` fits them anew.
+does; on the test set where that is a family of stimuli (``ketkar_l2l3``: a light level, each call a look). Models are
+kept as predictions, so that a stopped call goes on with the next one; ``--again`` fits them anew.
 Differences are given both to the ensemble and to its first member alone. CPU seconds are those of training and of
 fitting, on one thread. Results go to ``benchmarks/results/comparisons.json``, set by set.
 """
@@ -41,8 +42,10 @@ from stcnn.evaluate.ensemble import predict_together
 from stcnn.run_folder import Run, open_run
 from stcnn.viz.comparison import comparison_figure
 
-OVERRIDES = {"t5_voltage": ["model=t5"]}
+OVERRIDES = {"t5_voltage": ["model=t5"], "ketkar_l2l3": ["model=light_levels"]}
 """What is said beside ``dataset=SET``."""
+SCORED = {"ketkar_l2l3": "test"}
+"""Part of the split on which models are compared, where it is not the validation set: a family of its own."""
 SCORES = (
     "single_trial_correlation",
     "trial_mean_correlation",
@@ -112,7 +115,7 @@ class ComparedSet:
         data = self.config.open_dataset()
         split = split_recordings(data, self.config.split)
         self.train: Dataset = data.subset(split.train)
-        self.held_out: Dataset = data.subset(split.validation)
+        self.held_out: Dataset = data.subset(getattr(split, SCORED.get(name, "validation")))
         self.folder = ROOT / "experiments" / "comparisons" / name
         self.cpu_s: dict[str, float] = {}
         self.left_out: dict[str, str] = {}

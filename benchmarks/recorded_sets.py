@@ -2,6 +2,7 @@
 
     python benchmarks/recorded_sets.py t5_voltage
     python benchmarks/recorded_sets.py t4_edges
+    python benchmarks/recorded_sets.py ketkar_l2l3
 
 Reads ``../shared/data/NAME`` and makes ``recordings/NAME.zarr``, which ``conf/dataset/NAME.yaml`` opens. Neither is
 part of the repository.
@@ -10,18 +11,23 @@ part of the repository.
 that moves slides in and out at the ends of its path: traces of a bar of width w are longer by w - 1 steps than those of
 width one. A single bar of width w at place p covers the columns p - w + 1 to p: answers to width 2 are centred 0.5
 columns further than those to width 1, and models fit the answers to single bars and minimal motion better so.
+
+``ketkar_l2l3``: L2 and L3 to steps of luminance behind neutral density filters (:mod:`luminance_steps`), where each
+luminance is assumed to be twice the one before; ``ketkar_l2l3_spaced`` the same with equal steps.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import yaml
+from luminance_steps import tables
 from numpy.typing import NDArray
 from record import ROOT
 from scipy.io import loadmat
@@ -161,7 +167,17 @@ def t4_edges(to: Path) -> Path:
     return DATA / "t4_edges" / "t4.yaml"
 
 
-SETS = {"t5_voltage": t5_voltage, "t4_edges": t4_edges}
+def ketkar_l2l3(to: Path, assumed: str = "ratios") -> Path:
+    """Write a table of traces and a folder of movies of steps behind neutral density filters."""
+    return tables(DATA / "ketkar_l2l3", to, assumed)
+
+
+SETS = {
+    "t5_voltage": t5_voltage,
+    "t4_edges": t4_edges,
+    "ketkar_l2l3": ketkar_l2l3,
+    "ketkar_l2l3_spaced": partial(ketkar_l2l3, assumed="spaced"),
+}
 
 
 def make(name: str, to: Path) -> Path:

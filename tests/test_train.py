@@ -32,7 +32,7 @@ STIMULI = (
     "height_deg:9,width_deg:30}}"
 )
 BENCHMARKS = CONF.parents[1] / "benchmarks"
-RECORDED = ("t4_edges", "t5_voltage")
+RECORDED = ("ketkar_l2l3", "t4_edges", "t5_voltage")
 """Sets whose stores are made of files that are not part of the repository."""
 TWO_STEPS = ["training.epochs=2", "training.max_batches=1", "batching.batch_size=2", "training.device=cpu"]
 SMALL_NETWORK = [
