@@ -120,8 +120,8 @@ def test_every_key_of_every_file_is_missed_when_misspelt(file: str, path: tuple[
         ("batching.loss_start_s=nan", "'batching.loss_start_s' is"),
         (
             "model=nan",
-            "model=nan is not among the choices (valid names are default, hexagonal, measured, no_temporal_filters, "
-            "published, spikes, t5).",
+            "model=nan is not among the choices (valid names are default, hexagonal, light_levels, measured, "
+            "no_temporal_filters, published, spikes, t5).",
         ),
         ("dataset=[1,2]", "dataset=[1,2] is not among the choices (valid names are"),
         ("model=null", "model=null is not among the choices"),
