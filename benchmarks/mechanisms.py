@@ -8,7 +8,8 @@ validation recordings against the default's trainings from the same seeds: the m
 the default's, and seed by seed, by the same draws of animals (as ``stcnn compare``). A conductance readout has twice
 the weights of a readout; with nine channels for ten it has about as many parameters as the default. Imports the
 recordings unless ``recordings/t4_edges.zarr`` is there; members are kept in ``experiments/comparisons``, so that a
-stopped call goes on. CPU seconds are those of a whole training, start and test scores included, on one thread.
+stopped call goes on, and rows of earlier calls with other mechanisms or seeds stay. CPU seconds are those of a whole
+training, start and test scores included, on one thread (of one that was stopped by force, since it went on).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import torch
 from comparisons import ENDS, trained
-from record import environment, write
+from record import write, written
 from recorded_sets import TO, make
 
 from stcnn.baselines.comparison_table import ALL_TYPES, comparison_table, evaluation
@@ -94,15 +95,16 @@ def shown(found: Sequence[Mapping[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--only", nargs="+", choices=MECHANISMS, help="train these, and print without writing")
+    parser.add_argument("--only", nargs="+", choices=MECHANISMS, help="these beside the default")
     options = parser.parse_args()
     torch.manual_seed(0)
     if not (TO / f"{SET}.zarr").exists():
         make(SET, TO)
     found = rows(options.only or list(MECHANISMS), options.seeds)
     shown(found)
-    if not options.only:
-        write("mechanisms", found, set=SET, commit=environment()["git"])
+    done = {(row["mechanism"], row["members"]) for row in found}
+    others = [row for row in written("mechanisms") if (row["mechanism"], row["members"]) not in done]
+    write("mechanisms", others + found, set=SET)
 
 
 if __name__ == "__main__":
