@@ -6,6 +6,7 @@
       split.json           recordings of the training, validation and test set
       trained_on.json      by what the training set is known again under other names (stcnn.data.splitting.leaks)
       init_from.json       of a training that started from weights: whose, and what was taken and drawn
+      teacher.json         of a training with a teacher: whose answers it learned, with the hashes of its members
       checkpoints/         epoch_K.ckpt after K epochs (0 is untrained); interrupted.ckpt after Ctrl-C in mid-epoch
       losses.csv           training loss of every step and cell type
       scores.csv           training and held-out loss, and held-out correlation, of every epoch and cell type

@@ -39,6 +39,7 @@ from stcnn.training.progress import ProgressBar
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.start import fit_neurons_to_traces, scale_to_movies
 from stcnn.training.start_block import start_block
+from stcnn.training.teacher import Teacher, opened_teacher
 from stcnn.training.weights_files import Weights, read_weights
 from stcnn.writing import locked
 
@@ -63,9 +64,10 @@ def train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool = False, dead
     Raises:
         TrainingError: a loss or gradient is not finite.
         TrainingStopped: Ctrl-C, a signal of a scheduler or the deadline; the run can be resumed.
-        DataError: the data changed since the run was begun, cannot be divided, or were learned from before.
+        DataError: the data changed since the run was begun, cannot be divided, or were learned from before; or the
+            teacher learned from others.
         FileError: another process trains this run, something cannot be written, or the weights to start from be read.
-        ConfigError: the weights to start from are of another network.
+        ConfigError: the weights to start from are of another network, or the teacher is not finished.
     """
     if not ranks().is_first:
         return _train(dataset, recipe, FollowedRun(run.path), resume, deadline_s).model
@@ -104,13 +106,24 @@ def _train(dataset: Dataset, recipe: Recipe, run: Run, resume: bool, deadline_s:
     wait()  # the first process has written the split
     parts = Split.from_json(run.split(), dataset)
     require_no_leak(parts, dataset, recipe.split)
-    module = TrainingModule(model, recipe, dataset.subset(parts.train), dataset.subset(parts.validation))
+    train_data = dataset.subset(parts.train)
+    teacher = _teacher(train_data, recipe, run, data_sha256, goes_on=checkpoint is not None)
+    module = TrainingModule(model, recipe, train_data, dataset.subset(parts.validation), teacher)
     if checkpoint is None:
         _write_length(module, run)
         _start(module, run, weights)
         take_those_of_the_first([*model.parameters(), *model.buffers()])
     fit(module, run, checkpoint, deadline_s)
     return module
+
+
+def _teacher(train_data: Dataset, recipe: Recipe, run: Run, data_sha256: str, goes_on: bool) -> Teacher | None:
+    """Return who teaches the training, if anybody does."""
+    folder = recipe.training.teacher
+    if folder is None:
+        return None
+    teacher = opened_teacher(folder, run, data_sha256, goes_on)
+    return Teacher.of(teacher, train_data, recipe.batching, recipe.training.teacher_weight)
 
 
 def population_of(dataset: Dataset, config: ModelConfig) -> Population:

@@ -37,6 +37,7 @@ from stcnn.training.place_search import AWAY_COLUMNS, SEARCHED_EPOCHS, PlaceSear
 from stcnn.training.places import STEP_DEG, PlaceBounds, PlacePrior, displacements
 from stcnn.training.recipe import Recipe, TrainingConfig
 from stcnn.training.smoothness import roughness
+from stcnn.training.teacher import Teacher
 from stcnn.training.traces import all_samples, null_deviances, samples_of_neurons
 from stcnn.training.type_losses import TypeLosses
 
@@ -49,9 +50,12 @@ class TrainingModule(L.LightningModule):
         recipe: optimiser, batching, bounds and seed.
         train: recordings to learn from.
         validation: held-out recordings, scored after every epoch.
+        teacher: whose answers are learned beside the traces, if anybody's.
     """
 
-    def __init__(self, model: STCNN, recipe: Recipe, train: Dataset, validation: Dataset) -> None:
+    def __init__(
+        self, model: STCNN, recipe: Recipe, train: Dataset, validation: Dataset, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
         if recipe.training.precision == "float64":
             model.double()  # Lightning would convert it only after it loaded a checkpoint, whose digits would be lost
@@ -62,6 +66,7 @@ class TrainingModule(L.LightningModule):
         self.recipe = recipe
         self.train_data = train
         self.validation_data = validation
+        self.teacher = teacher
         self.likelihood = LIKELIHOODS[recipe.training.loss]
         self.offsets = LeastOffsets(model, train, self.likelihood)
         self.importance = importances(train, recipe.training)
@@ -110,6 +115,8 @@ class TrainingModule(L.LightningModule):
         Raises:
             TrainingError: the loss of a cell type is not finite.
         """
+        if self.teacher is not None:
+            batch = self.teacher.teach(batch)
         prediction = self.passes.predict(batch)
         error, scored = self._errors(batch, prediction)
         losses = TypeLosses.of(error, batch.cell_type, scored, len(self.model.cell_types))

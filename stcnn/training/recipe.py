@@ -17,6 +17,8 @@ from stcnn.nn.model_config import ModelConfig
 from stcnn.validation import Config
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
+TEACHER_WEIGHT = 0.5
+"""Share of a teacher's answers where none is given; written into configurations without a teacher, too."""
 
 
 class TrainingConfig(Config):
@@ -69,6 +71,11 @@ class TrainingConfig(Config):
     freeze: Literal["none", "core"] = "none"
     """``core``: eye and hidden layers stay as they start, their normalisation included; only readouts, indicator and
     neurons are trained."""
+    teacher: Path | None = None
+    """Finished run on the same recordings and split, usually an ensemble, whose mean answers are learned beside the
+    recorded traces (:mod:`stcnn.training.teacher`)."""
+    teacher_weight: float = Field(TEACHER_WEIGHT, gt=0, le=1)
+    """Share of the teacher's answers in what is learned; only with ``teacher``."""
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     """Of the numbers in training."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -89,6 +96,20 @@ class TrainingConfig(Config):
         if isinstance(given, dict) and given.get("epochs") is not None:
             return {"patience": None, **given}
         return given
+
+    @model_validator(mode="after")
+    def _has_a_teacher(self) -> Self:
+        if self.teacher is None and "teacher_weight" in self.model_fields_set and self.teacher_weight != TEACHER_WEIGHT:
+            raise ValueError(
+                f"teacher_weight is {self.teacher_weight:g} without a teacher: name the run in training.teacher"
+            )
+        return self
+
+    @field_validator("teacher")
+    @classmethod
+    def _absolute(cls, folder: Path | None) -> Path | None:
+        """Keep the path valid wherever the run is opened."""
+        return None if folder is None else folder.expanduser().absolute()
 
 
 class Recipe(Config):
