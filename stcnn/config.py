@@ -28,16 +28,17 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 
 from stcnn.config_faults import explained
 from stcnn.data.dataset import Dataset
-from stcnn.data.published import PublishedDataConfig, read_published
-from stcnn.data.store import StoreDataConfig, read_store
+from stcnn.data.published import PublishedDataConfig
+from stcnn.data.store import StoreDataConfig
 from stcnn.errors import ConfigError
 from stcnn.folders import CHECKOUT, experiments_folder
 from stcnn.hydra_versions import BASE, register_resolver
 from stcnn.key_paths import numbers, places
 from stcnn.overrides import CONF, explaining_hydra, of_cell_type, plain, require_no_foreign_option, with_prefix
+from stcnn.pooled_data import PooledDataConfig, open_set, with_absolute_paths
 from stcnn.reading import core_value
 from stcnn.run_folder import Run, folder_name, open_run
-from stcnn.simulation import SimulatedDataConfig, simulated_dataset
+from stcnn.simulation import SimulatedDataConfig
 from stcnn.tracking import TrackerName
 from stcnn.training.from_weights import network_of, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
@@ -54,7 +55,9 @@ LARGEST = 1e9
 """No number of a configuration is larger; what one was slipped into is told before memory is taken for it."""
 LARGEST_SEED = 2.0**64
 
-DatasetConfig = Annotated[SimulatedDataConfig | PublishedDataConfig | StoreDataConfig, Field(discriminator="kind")]
+DatasetConfig = Annotated[
+    SimulatedDataConfig | PublishedDataConfig | StoreDataConfig | PooledDataConfig, Field(discriminator="kind")
+]
 
 
 class Config(Recipe):
@@ -94,8 +97,7 @@ class Config(Recipe):
     @classmethod
     def _absolute_paths(cls, dataset: DatasetConfig) -> DatasetConfig:
         """Keep paths valid wherever a resumed training is started."""
-        paths = {name: value.expanduser().absolute() for name, value in dataset if isinstance(value, Path)}
-        return dataset.model_copy(update=paths)
+        return with_absolute_paths(dataset)
 
     def open_dataset(self) -> Dataset:
         """Read or make the recordings.
@@ -103,13 +105,7 @@ class Config(Recipe):
         Raises:
             StcnnError: they cannot be used; the message says why.
         """
-        match self.dataset:
-            case SimulatedDataConfig():
-                return simulated_dataset(self.dataset)
-            case StoreDataConfig():
-                return read_store(self.dataset)
-            case PublishedDataConfig():
-                return read_published(self.dataset)
+        return open_set(self.dataset)
 
     def new_run(self) -> Run:
         """Make the run folder, with a date in its name or, with ``resume=auto``, a hash of the configuration."""

@@ -35,9 +35,9 @@ def chosen(file: str) -> list[str]:
 
 
 def keys(mapping: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Paths of all keys that name a field; a name of a cell type or of a stimulus family does not."""
+    """Paths of all keys that name a field; a name of a cell type, a family of stimuli, a set or a movie does not."""
     for key, value in mapping.items():
-        if path[-1:] not in (("cell_types",), ("families",)):
+        if path[-1:] not in (("cell_types",), ("families",), ("sets",), ("by_set",), ("repeats",)):
             yield (*path, key)
         if isinstance(value, Mapping) and (path[-1:] != ("cell_types",) or key == "default"):
             yield from keys(value, (*path, key))

@@ -25,5 +25,5 @@ def test_the_value_is_the_one_that_holds():
     assert table["dataset.indicator"].value == "lobula"
     assert "dataset.ca_path" not in table
     assert "dataset.indicator.half_rise_s" not in table
-    assert table["dataset.kind"].kind == "simulated or published or store"
+    assert table["dataset.kind"].kind == "simulated or published or store or pooled"
     assert table["training.keep"].kind == "best or last"

@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -34,6 +35,9 @@ from stcnn.movie import PRE_GREY_S
 from stcnn.reading import require_room
 from stcnn.shortage import require_open_files
 from stcnn.validation import Config
+
+MOST_REPEATS = 10_000
+"""Of a movie in a pass over the training set."""
 
 
 class BatchingConfig(Config):
@@ -55,6 +59,21 @@ class BatchingConfig(Config):
     piece_s: PositiveFloat | None = None
     """Length of the pieces in which long movies pass, each from the state that the piece before left; gradients end
     where a piece starts. None: whole movies. Only with ``kind: movies``."""
+    repeats: dict[str, int] = Field(default_factory=dict)
+    """Patterns of movie names, such as ``edges_*``, to how many times such a movie passes in a pass over the training
+    set, so that a set of few movies counts in a pool; others pass once. The first pattern that fits counts."""
+
+    def times(self, stimulus: str) -> int:
+        """Return how many times a movie passes in a pass over the training set."""
+        return next((n for pattern, n in self.repeats.items() if fnmatch(stimulus, pattern)), 1)
+
+    @field_validator("repeats")
+    @classmethod
+    def _repeats_a_few_times(cls, repeats: dict[str, int]) -> dict[str, int]:
+        for pattern, n in repeats.items():
+            if not 1 <= n <= MOST_REPEATS:
+                raise ValueError(f"repeats of '{pattern}' are {n}: give 1 to {MOST_REPEATS:,}")
+        return repeats
 
     @property
     def in_pieces(self) -> bool:
@@ -251,7 +270,13 @@ FILES_PER_WORKER = 64
 
 
 def loader(
-    dataset: Dataset, config: BatchingConfig, *, seed: int = 0, shuffle: bool = False, n_workers: int = 0
+    dataset: Dataset,
+    config: BatchingConfig,
+    *,
+    seed: int = 0,
+    shuffle: bool = False,
+    n_workers: int = 0,
+    repeated: bool = False,
 ) -> DataLoader[Batch]:
     """A loader of :class:`Batch`; its ``sampler.set_epoch`` selects the order of a shuffled epoch.
 
@@ -261,6 +286,7 @@ def loader(
         seed: seed of the shuffled order.
         shuffle: a new order each epoch.
         n_workers: processes that prepare batches; 0 prepares them in the training process.
+        repeated: let movies pass as often as the configuration says; else each passes once.
 
     Raises:
         DataError: as :func:`plan_clips`.
@@ -270,6 +296,8 @@ def loader(
         require_open_files(FILES_PER_WORKER * (1 + n_workers), f"n_workers={n_workers}")
     clips = plan_clips(dataset, config)
     _require_room(dataset, clips, config)
+    if repeated:
+        clips = [clip for clip in clips for _ in range(config.times(clip.stimulus))]
     n_frames = [clip.n_frames for clip in clips]
     rates_hz = [clip.rate_hz for clip in clips]
     order: BatchOrder | PieceOrder = BatchOrder(n_frames, rates_hz, config.batch_size, seed=seed, shuffle=shuffle)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ import pandas as pd
 from stcnn.data.recordings import EVEN_WITHIN, TABLE_COLUMNS, Recording, RecordingInfo, Samples
 from stcnn.errors import DataError
 from stcnn.movie import Movie, is_read_later
+
+V = TypeVar("V")
 
 
 class _Lazy(Sequence[Recording]):
@@ -153,6 +155,51 @@ class JoinedMovies(Mapping[str, Movie]):
 
     def __getitem__(self, name: str) -> Movie:
         return self.part_of[name][name]
+
+
+class NamedMovies(Mapping[str, V]):
+    """Movies, or what else is kept by their names, under names with a prefix.
+
+    Args:
+        values: under their own names.
+        prefix: that stands before each.
+    """
+
+    def __init__(self, values: Mapping[str, V], prefix: str) -> None:
+        self.values_ = values
+        self.prefix = prefix
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.prefix + name for name in self.values_)
+
+    def __getitem__(self, name: str) -> V:
+        if not name.startswith(self.prefix):
+            raise KeyError(name)
+        return self.values_[name.removeprefix(self.prefix)]
+
+
+class NamedRecordings(_Lazy):
+    """Recordings with a prefix before the names of their cell types and movies.
+
+    Args:
+        recordings: under their own names.
+        prefix: that stands before each.
+    """
+
+    def __init__(self, recordings: Sequence[Recording], prefix: str) -> None:
+        self.recordings = recordings
+        self.prefix = prefix
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def read(self, index: int) -> Recording:
+        """The recording at this place, renamed."""
+        one = self.recordings[index]
+        return replace(one, cell_type=self.prefix + one.cell_type, stimulus=self.prefix + one.stimulus)
 
 
 class AveragedTrials(_Lazy):

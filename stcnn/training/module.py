@@ -91,6 +91,7 @@ class TrainingModule(L.LightningModule):
         self._held_out_passes = Passes(model)
         workers = recipe.training.n_workers
         order: dict[str, Any] = {"seed": recipe.seed, "shuffle": recipe.training.shuffle, "n_workers": workers}
+        order["repeated"] = True
         self.train_loader = loader(train, recipe.batching, **order)
         """Whole batches."""
         several = ranks().number > 1

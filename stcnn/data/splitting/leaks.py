@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.splitting.by_set import each_set
 from stcnn.data.splitting.duplicates import content_name, fingerprint
 from stcnn.data.splitting.split_config import SplitConfig
 
@@ -24,6 +25,12 @@ def footprints(dataset: Dataset, config: SplitConfig) -> list[set[str]]:
     Returns:
         One set for each of the R recordings.
     """
+    if config.by_set:
+        words: list[set[str]] = [set() for _ in range(len(dataset))]
+        for part in each_set(dataset, config):
+            for row, of_row in zip(part.rows, footprints(part.data, part.config), strict=True):
+                words[row] = of_row
+        return words
     table = dataset.table
     shifted = config.shifted_movies == "together"
     known = dataset.known_prints

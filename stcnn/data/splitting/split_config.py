@@ -11,8 +11,8 @@ from stcnn.validation import Config
 SplitKind = Literal["stimulus_x_neuron", "stimulus", "family", "neuron", "animal", "session", "repeat"]
 
 
-class SplitConfig(Config):
-    """Split: what is held out, how much of it, and the seed of the choice."""
+class OneSplit(Config):
+    """Split of a single set: what is held out, how much of it, and the seed of the choice."""
 
     kind: SplitKind = "stimulus_x_neuron"
     """Unit held out: single (stimulus, neuron) pairs, or whole stimuli, families of stimuli, neurons, animals or
@@ -48,3 +48,11 @@ class SplitConfig(Config):
         if self.folds is not None and self.fold is not None and self.fold >= self.folds:
             raise ValueError(f"there is no fold {self.fold} of {self.folds}: they are counted from 0")
         return self
+
+
+class SplitConfig(OneSplit):
+    """Split: what is held out, how much of it, and the seed of the choice; of pooled data set by set."""
+
+    by_set: dict[str, OneSplit] = Field(default_factory=dict)
+    """Of pooled data: name of a set to the split of its own, whose families name its movies as they are called there,
+    ``SET_MOVIE``. A set that is not named is split by the other keys."""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.splitting.by_set import each_set
 from stcnn.data.splitting.drawing import FIRST_FOLD, Drawing
 from stcnn.data.splitting.split_config import SplitConfig
 from stcnn.data.splitting.units import groups, known_family
@@ -101,6 +102,8 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
         ConfigError: validation and test leave nothing to train on.
         DataError: a cell type has too few groups to be held out.
     """
+    if config.by_set:
+        return _split_by_set(dataset, config)
     if config.folds is None and config.validation + config.test >= 1:
         raise ConfigError(
             f"split.validation + split.test = {config.validation + config.test:g}",
@@ -109,6 +112,16 @@ def split_recordings(dataset: Dataset, config: SplitConfig) -> Split:
     group_of = groups(dataset, config)
     side = _assigned(dataset.table, group_of, config, _named_for_test(dataset, config))
     return Split(*(tuple(np.flatnonzero(side == i).tolist()) for i in range(len(SIDES))))
+
+
+def _split_by_set(dataset: Dataset, config: SplitConfig) -> Split:
+    """Split every set of pooled data as it would be split alone."""
+    sides: tuple[list[int], ...] = ([], [], [])
+    for part in each_set(dataset, config):
+        split = split_recordings(part.data, part.config)
+        for side, name in zip(sides, SIDES, strict=True):
+            side += part.rows[list(getattr(split, name))].tolist()
+    return Split(*(tuple(sorted(side)) for side in sides))
 
 
 def _named_for_test(dataset: Dataset, config: SplitConfig) -> np.ndarray:

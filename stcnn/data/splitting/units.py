@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
+from stcnn.data.splitting.by_set import each_set
 from stcnn.data.splitting.duplicates import fingerprint, same_content
 from stcnn.data.splitting.split_config import SplitConfig
 from stcnn.errors import DataError
@@ -19,6 +20,11 @@ from stcnn.errors import DataError
 
 def groups(dataset: Dataset, config: SplitConfig) -> np.ndarray:
     """Return the number of the group of each recording, ``(R,)``; a group stays on one side."""
+    if config.by_set:
+        numbers = np.zeros(len(dataset.table), int)
+        for part in each_set(dataset, config):
+            numbers[part.rows] = numbers.max() + 1 + groups(part.data, part.config)
+        return _numbers(pd.Series(numbers))
     return _with_copies(held_out_units(dataset, config), dataset, config)
 
 
