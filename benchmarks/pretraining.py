@@ -241,7 +241,7 @@ def curve(config: Config, seed: int, shares: Sequence[float], ways: Sequence[str
 
 
 def rows(
-    found: Mapping[str, Mapping[str, Any]], seeds: Sequence[int], shares: Sequence[float], ways: Sequence[str]
+    found: Mapping[str, Found], seeds: Sequence[int], shares: Sequence[float], ways: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Mean of types of every share and way, and its differences to random starts.
 

@@ -93,7 +93,7 @@ def divided(
 @pytest.mark.parametrize(("sd_deg", "channels"), [(1.7, "all"), (2.4, "own"), (0.0, "all"), (0.0, "own")])
 def test_it_is_the_formula(arrangement: str, sd_deg: float, channels: str) -> None:
     shape = (9, 11)
-    lattice = MapLattice(LATTICES[arrangement](), shape, (SPACING_DEG, SPACING_DEG))
+    lattice = MapLattice(LATTICES[arrangement](kind=arrangement), shape, (SPACING_DEG, SPACING_DEG))
     config = DivisiveNorm.model_validate({"pool_sd_deg": sd_deg, "pool_channels": channels})
     norm = config.build(3, lattice).double()
     sigma = np.array([0.2, 1.0, 3.0])
@@ -107,7 +107,7 @@ def test_it_is_the_formula(arrangement: str, sd_deg: float, channels: str) -> No
 
 
 def test_the_semisaturation_halves_and_a_large_one_leaves_maps_as_they_are() -> None:
-    lattice = MapLattice(LATTICES["square"](), (21, 21), (SPACING_DEG, SPACING_DEG))
+    lattice = MapLattice(LATTICES["square"](kind="square"), (21, 21), (SPACING_DEG, SPACING_DEG))
     norm = DivisiveNorm(pool_sd_deg=2.0, semisaturation_init=0.5).build(2, lattice)
     alike = torch.full((1, 1, 21, 21, 2), 0.5)
     assert norm(alike)[0, 0, 10, 10].tolist() == pytest.approx([0.25, 0.25])
@@ -118,7 +118,7 @@ def test_the_semisaturation_halves_and_a_large_one_leaves_maps_as_they_are() -> 
 
 
 def test_gradients_are_those_of_small_changes() -> None:
-    lattice = MapLattice(LATTICES["square"](), (3, 4), (SPACING_DEG, SPACING_DEG))
+    lattice = MapLattice(LATTICES["square"](kind="square"), (3, 4), (SPACING_DEG, SPACING_DEG))
     y = torch.randn(1, 2, 3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     for channels in ("all", "own"):
         norm = DivisiveNorm.model_validate({"pool_sd_deg": 1.0, "pool_channels": channels}).build(2, lattice).double()

@@ -15,6 +15,7 @@ from stcnn.export.probes import probes
 from stcnn.nn.core import Core, CoreState
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.norms.batch import WeightedBatchNorm
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 
@@ -85,7 +86,7 @@ def network(name: str = "ours", seed: int = 0) -> STCNN:
             neurons.gain.normal_()
             neurons.offset.normal_(0, 0.1)
         for layer in model.hidden:
-            if layer.norm is not None:
+            if isinstance(layer.norm, WeightedBatchNorm):
                 layer.norm.running_mean.normal_(0, 0.1)
                 layer.norm.running_var.uniform_(0.5, 2)
     return model

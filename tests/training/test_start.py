@@ -19,7 +19,7 @@ from tests.support.made_up_training import dataset, recipe
 
 def network(norm: str) -> STCNN:
     data, config = dataset(), recipe().model
-    hidden = config.hidden.model_copy(update={"norm": KINDS[norm]()})
+    hidden = config.hidden.model_copy(update={"norm": KINDS[norm](kind=norm)})
     torch.manual_seed(0)
     population = Population(neurons={name: tuple(neurons) for name, neurons in data.neurons.items()})
     return STCNN(config.model_copy(update={"hidden": hidden}), population, data.deg_per_px)

@@ -67,7 +67,7 @@ class Pool(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         """Correlate the gradient."""
         (kernel,) = ctx.saved_tensors
-        pooled: Tensor = Pool.apply(gradients[0], kernel)  # type: ignore[no-untyped-call]
+        pooled: Tensor = Pool.apply(gradients[0], kernel)
         return pooled, None
 
 
@@ -124,5 +124,5 @@ class PooledDivision(Norm):
         if self.reach == (0, 0):
             return active
         pictures = active.movedim(-1, 2).flatten(0, 2).unsqueeze(1)
-        pooled: Tensor = Pool.apply(pictures, self.pool.to(active)[None, None])  # type: ignore[no-untyped-call]
+        pooled: Tensor = Pool.apply(pictures, self.pool.to(active)[None, None])
         return pooled.squeeze(1).unflatten(0, (*active.shape[:2], active.shape[-1])).movedim(2, -1)
