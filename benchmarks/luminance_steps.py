@@ -43,7 +43,7 @@ FILE = re.compile(r".*_ND(?P<density>[\d.]+?)(_stepsTo8_30sEachLum)?\.mat")
 
 def spaced(n: int) -> NDArray[np.float64]:
     """Equal steps of luminance."""
-    return np.arange(1, n + 1) / n
+    return np.linspace(1 / n, 1.0, n, dtype=np.float64)
 
 
 def ratios(n: int) -> NDArray[np.float64]:

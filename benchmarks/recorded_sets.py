@@ -19,7 +19,7 @@ luminance is assumed to be twice the one before; ``ketkar_l2l3_spaced`` the same
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -172,7 +172,7 @@ def ketkar_l2l3(to: Path, assumed: str = "ratios") -> Path:
     return tables(DATA / "ketkar_l2l3", to, assumed)
 
 
-SETS = {
+SETS: dict[str, Callable[[Path], Path]] = {
     "t5_voltage": t5_voltage,
     "t4_edges": t4_edges,
     "ketkar_l2l3": ketkar_l2l3,
