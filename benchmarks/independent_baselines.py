@@ -9,7 +9,7 @@ neurons where the split holds out neurons, else of pairs of stimulus and neuron;
 with the filter. The LN model is projection pursuit (Friedman & Stuetzle 1981, doi 10.1080/01621459.1981.10477729): a
 cubic spline of the drive and Gauss-Newton steps of the filter by turns, where the program has softplus functions and
 L-BFGS; how far the filter may move is chosen on one of the five parts. Correlations of every neuron, means over neurons
-and cell types. Results go to ``benchmarks/results/independent_baselines.json``, one after the other.
+and cell types. Results go to ``benchmarks/results/independent_baselines.json``, set by set; those of other sets stay.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from record import write
+from record import write, written
 from scipy.interpolate import BSpline
 
 from stcnn.baselines import Workbench, features
@@ -359,10 +359,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+")
     torch.manual_seed(0)
-    results: list[dict[str, float | str]] = []
     for name in parser.parse_args().sets:
-        results += compared(name)
-        write("independent_baselines", results)
+        rows = list(compared(name))
+        others = [row for row in written("independent_baselines") if row["set"] != name]
+        write("independent_baselines", others + rows)
 
 
 if __name__ == "__main__":
