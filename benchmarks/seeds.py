@@ -2,14 +2,16 @@
 
     python benchmarks/seeds.py --seeds 5
     python benchmarks/seeds.py --seeds 3 --smoothness 0.3 --to seeds_smooth
+    python benchmarks/seeds.py --seeds 5 --probing --to seeds_probing
     python benchmarks/seeds.py --run experiments/ENSEMBLE
 
 Trains the default recipe on the simulated set, one seed after the other, where ``experiments/comparisons/simulated``
-lacks one. Asked is by how much seeds agree on size and latency when they are measured as in an experiment (linear
-fields in grey stand in the table of parameters of an ensemble): the preferred side of moving squares, the side from
-which on the response is half of the largest, and the time from a flash to half of the peak. Given are the mean, every
-seed, the largest over the smallest, and the factor from the middle to the ends of the 95 % interval into which one more
-training falls (Student's t of logarithms); 1.15 was asked for.
+lacks one, or, with ``--probing``, on that set and the thirteen stimuli of ``probing.yaml``: squares and flashes of
+other sides than those that are asked about. Asked is by how much seeds agree on size and latency when they are measured
+as in an experiment (linear fields in grey stand in the table of parameters of an ensemble): the preferred side of
+moving squares, the side from which on the response is half of the largest, and the time from a flash to half of the
+peak. Given are the mean, every seed, the largest over the smallest, and the factor from the middle to the ends of the
+95 % interval into which one more training falls (Student's t of logarithms); 1.15 was asked for.
 ``truth`` is what the detectors answer that made the recordings. Results go to ``benchmarks/results/seeds.json``.
 """
 
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 from comparisons import trained
 from numpy.typing import NDArray
-from record import write
+from record import ROOT, write
 
 from stcnn.config import validate
 from stcnn.experiments.physiology import ANALYSES, Bench, Models
@@ -75,10 +77,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="seeds 1, 2, ...")
     parser.add_argument("--smoothness", type=float, default=0.0, help="training.smoothness of the recipe")
+    parser.add_argument("--probing", action="store_true", help="simulate responses to probing.yaml as well")
     parser.add_argument("--run", type=Path, help="an ensemble of simulated recordings that is there already")
     parser.add_argument("--to", default="seeds", help="name of the result")
     options = parser.parse_args()
     more = [f"training.smoothness={options.smoothness}"] if options.smoothness else []
+    if options.probing:
+        more.append(f"dataset.stimuli=[mixed,{ROOT / 'benchmarks/probing.yaml'}]")
     seeds = range(1, options.seeds + 1)
     runs = open_run(options.run).members() if options.run else [trained("simulated", seed, more)[0] for seed in seeds]
     config = validate(runs[0].config())
