@@ -55,6 +55,7 @@ def test_windows_and_selections_of_the_command_line_take_them_in_any_case() -> N
     )
     assert config.model.cell_types["lc4"].window_columns == 5
     assert config.model.cell_types["lc99"].window_columns == 9
+    assert isinstance(config.dataset, SimulatedDataConfig)
     assert config.dataset.cell_types == ("lc11",)
 
 

@@ -54,9 +54,10 @@ def _named(data: Dataset, name: str) -> Dataset:
     table = data.table.assign(
         cell_type=prefix + data.table.cell_type,
         stimulus=prefix + data.table.stimulus,
-        prints=data.table.prints if "prints" in data.table else data.trace_prints(),
         **{SET: name},
     )
+    if "prints" not in table:
+        table["prints"] = data.trace_prints()
     named = replace(
         data,
         movies=NamedMovies(data.movies, prefix),

@@ -15,6 +15,7 @@ from stcnn.experiments import between_grey, receptive_fields, respond
 from stcnn.movie import Movie
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.norms.batch import WeightedBatchNorm
 from stcnn.nn.population import Population
 from stcnn.run_folder import Run
 from stcnn.stimuli import Screen, load_protocol, write_movie
@@ -62,7 +63,7 @@ def test_responses_are_those_of_the_model(model: STCNN):
 def test_receptive_field_predicts_the_answer_to_a_faint_spot(model: STCNN):
     model = model.double()
     for layer in model.hidden:
-        assert layer.norm is not None
+        assert isinstance(layer.norm, WeightedBatchNorm)
         torch.nn.init.normal_(layer.norm.bias)  # away from zero, where the rectifier has no gradient
     rate_hz, faint = 50.0, 1e-5
     field = receptive_fields(model, rate_hz, shape_px=(20, 20), lags_s=0.2)["lc4"]

@@ -21,6 +21,7 @@ from stcnn.export.tensors import Exported
 from stcnn.movie import BACKGROUND
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
+from stcnn.nn.norms.batch import WeightedBatchNorm
 from stcnn.nn.population import Population
 from stcnn.published import open_published, read_published
 from tests.reference import direct
@@ -86,7 +87,7 @@ def network(config: ModelConfig) -> STCNN:
         for layer in model.hidden:
             if layer.bias is not None:
                 layer.bias.normal_(0, 0.1)
-            if layer.norm is not None:
+            if isinstance(layer.norm, WeightedBatchNorm):
                 layer.norm.weight.uniform_(0.5, 2)
                 layer.norm.bias.normal_()
                 layer.norm.running_mean.normal_(0, 0.1)

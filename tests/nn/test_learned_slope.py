@@ -106,8 +106,8 @@ def test_a_start_above_one_is_refused_rather_than_taken_for_one() -> None:
         compose(["model.hidden.activation=learned_leaky_relu", "model.hidden.slope=2"])
     with pytest.raises(ValueError, match=r"choose one of at most 1, or leaky_relu, whose slope is not trained"):
         network(activation=["identity", "leaky_relu", "learned_leaky_relu"], slope=1.5)
-    assert network(activation="learned_leaky_relu", slope=1.0).hidden[0].activation.slope == 1  # type: ignore[index]
-    assert network(activation="leaky_relu", slope=2.0).hidden[0].activation.slope == 2  # type: ignore[index]
+    assert network(activation="learned_leaky_relu", slope=1.0).hidden[0].activation.slope == 1  # type: ignore[index, union-attr]
+    assert network(activation="leaky_relu", slope=2.0).hidden[0].activation.slope == 2  # type: ignore[index, union-attr]
 
 
 def test_a_slope_that_a_step_took_beyond_one_comes_back_to_where_it_has_a_gradient() -> None:

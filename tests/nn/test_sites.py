@@ -51,8 +51,8 @@ def small_model(dtype: torch.dtype, norm: str = "none", **readout: object) -> ST
     model = STCNN(config, POPULATION).to(dtype)
     with torch.no_grad():
         for layer in model.hidden:  # without a bias grey is the very point where the rectifier bends
-            bias = (layer.norm or layer).bias
-            assert bias is not None
+            bias = layer.bias if layer.norm is None else layer.norm.bias
+            assert isinstance(bias, Tensor)
             bias.uniform_(0.1, 0.3)
     return model
 
