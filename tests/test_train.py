@@ -24,6 +24,7 @@ from stcnn.simulation.spiking import Noise, retinal_neurons, spike_counts
 from tests.support.made_up_data import dataset, write_published
 from tests.support.made_up_training import trained
 from tests.support.measured_eye import write_columns
+from tests.support.recorded_overrides import RECORDED, of_recordings
 
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
 STIMULI = (
@@ -31,9 +32,8 @@ STIMULI = (
     "edge_speed_deg_s:100},bar:{kind:moving_rectangle,height_deg:60,width_deg:4.5},wide:{kind:moving_rectangle,"
     "height_deg:9,width_deg:30}}"
 )
-BENCHMARKS = CONF.parents[1] / "benchmarks"
-RECORDED = ("ketkar_l2l3", "t4_edges", "t5_voltage")
-"""Sets whose stores are made of files that are not part of the repository."""
+SLOW = set(RECORDED) - {"t4_stripes"}
+"""Those whose recordings have to be imported first."""
 TWO_STEPS = ["training.epochs=2", "training.max_batches=1", "batching.batch_size=2", "training.device=cpu"]
 SMALL_NETWORK = [
     *("model.eye.lattice=[5,5]", "model.hidden.channels=[2]", "model.hidden.kernel_columns=3"),
@@ -44,13 +44,6 @@ SMALL_NETWORK = [
 @pytest.fixture(scope="module", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["STCNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-
-
-def recorded_store(name: str, to: Path) -> Path:
-    """Make the store of a recorded set as the benchmark does, from the files beside the checkout."""
-    command = [sys.executable, str(BENCHMARKS / "recorded_sets.py"), name, "--to", str(to)]
-    subprocess.run(command, check=True, capture_output=True)
-    return to / f"{name}.zarr"
 
 
 def spikes_store(to: Path) -> Path:
@@ -77,7 +70,7 @@ def folders(data: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "file", [pytest.param(file, marks=pytest.mark.slow if Path(file).stem in RECORDED else ()) for file in FILES]
+    "file", [pytest.param(file, marks=pytest.mark.slow if Path(file).stem in SLOW else ()) for file in FILES]
 )
 def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: pytest.FixtureRequest):
     choice = [file.removesuffix(".yaml").replace("/", "=")] if "/" in file else []
@@ -89,15 +82,12 @@ def test_every_configuration_runs_two_steps(file: str, tmp_path: Path, request: 
         choice += [f"dataset.path={store}", "split.validation=0.2", "batching.loss_start_s=-0.2", *SMALL_NETWORK]
     elif Path(file).stem in RECORDED:
         request.getfixturevalue("shared")
-        choice += [f"dataset.path={recorded_store(Path(file).stem, tmp_path)}", "model.hidden.channels=[2,2]"]
+        choice += of_recordings(Path(file).stem, tmp_path)
     elif file == "model/spikes.yaml":
         choice += ["dataset=store", f"dataset.path={spikes_store(tmp_path)}", "split.validation=0.2", "split.test=0.2"]
     elif file == "model/measured.yaml":
         table = write_columns(tmp_path / "columns.csv", (60.0, 10.0), rings=3)
         choice += ["dataset.n_animals=2", STIMULI, f"model.eye.arrangement.table={table}"]
-    elif file == "dataset/t4_stripes.yaml":
-        request.getfixturevalue("shared")
-        choice += ["dataset.cell_types=[t4_layer1]", "model.hidden.channels=[2,2]"]
     else:
         choice += ["dataset.n_animals=2", STIMULI]
     arguments = [*choice, *TWO_STEPS, f"experiments_dir={tmp_path / 'runs'}"]
@@ -232,7 +222,11 @@ def test_a_fault_in_a_process_of_its_own_has_no_traceback(tmp_path: Path):
 
 def test_help_names_choices_keys_and_examples():
     out, _ = start(["--help"]).communicate(timeout=100)
-    for expected in ("python train.py model=published", "dataset: published, simulated, store, ", "training.steps="):
+    for expected in (
+        "python train.py model=published",
+        "dataset: ketkar_l2l3, pooled, published, ",
+        "training.steps=",
+    ):
         assert expected in out
     assert "Step size of Adam at the top of the schedule." in out
 

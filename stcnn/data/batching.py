@@ -13,13 +13,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, field_validator, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
@@ -36,15 +36,11 @@ from stcnn.reading import require_room
 from stcnn.shortage import require_open_files
 from stcnn.validation import Config
 
-MOST_REPEATS = 10_000
-"""Of a movie in a pass over the training set."""
-
 
 class BatchingConfig(Config):
     """How recordings are grouped into batches, and which samples are scored.
 
-    The published values are ``kind="recordings"``, 20 recordings, 2 s (360 frames at 180 Hz) of grey, and a loss
-    from -0.5 s to the last but one sample.
+    Published: ``kind="recordings"``, 20 of them, 2 s of grey, a loss from -0.5 s to the last but one sample.
     """
 
     kind: Literal["movies", "presentations", "recordings"] = "movies"
@@ -59,21 +55,13 @@ class BatchingConfig(Config):
     piece_s: PositiveFloat | None = None
     """Length of the pieces in which long movies pass, each from the state that the piece before left; gradients end
     where a piece starts. None: whole movies. Only with ``kind: movies``."""
-    repeats: dict[str, int] = Field(default_factory=dict)
-    """Patterns of movie names, such as ``edges_*``, to how many times such a movie passes in a pass over the training
-    set, so that a set of few movies counts in a pool; others pass once. The first pattern that fits counts."""
+    repeats: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(default_factory=dict)
+    """Patterns of movie names, such as ``edges_*``, to how often such a movie passes in a pass over the training set;
+    others pass once. The first pattern that fits counts."""
 
     def times(self, stimulus: str) -> int:
-        """Return how many times a movie passes in a pass over the training set."""
+        """Return how often a movie passes in a pass over the training set."""
         return next((n for pattern, n in self.repeats.items() if fnmatch(stimulus, pattern)), 1)
-
-    @field_validator("repeats")
-    @classmethod
-    def _repeats_a_few_times(cls, repeats: dict[str, int]) -> dict[str, int]:
-        for pattern, n in repeats.items():
-            if not 1 <= n <= MOST_REPEATS:
-                raise ValueError(f"repeats of '{pattern}' are {n}: give 1 to {MOST_REPEATS:,}")
-        return repeats
 
     @property
     def in_pieces(self) -> bool:
