@@ -1,13 +1,33 @@
-"""Choice among kinds of a part of the network: configurations that their ``kind`` tells apart."""
+"""Kinds of a part of the network: configurations that their ``kind`` tells apart, noted as they are imported."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, TypeVar, Union
+from typing import Annotated, Any, ClassVar, TypeVar, Union
 
-from pydantic import BaseModel, Discriminator, Tag
+from pydantic import Discriminator, Tag
 
-Kind = TypeVar("Kind", bound=BaseModel)
+from stcnn.validation import Config
+
+
+class KindOfPart(Config):
+    """Base of the kinds of one part, whose own base has an ``ALL`` of its own and no value for ``kind``.
+
+    A subclass with a value for ``kind`` is a kind; one without is a form that several share.
+    """
+
+    kind: str
+    ALL: ClassVar[list[Any]]
+    """Every kind of the part that has been imported."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: object) -> None:
+        """Note a kind."""
+        if not cls.model_fields["kind"].is_required():
+            cls.ALL.append(cls)
+
+
+Kind = TypeVar("Kind", bound=KindOfPart)
 
 
 def choice(kinds: Iterable[type[Kind]], default: str) -> tuple[dict[str, type[Kind]], Any]:

@@ -8,24 +8,18 @@ from typing import ClassVar
 from stcnn.nn.core import Core
 from stcnn.nn.hidden import HiddenConfig
 from stcnn.nn.hidden_stack import HiddenStack
+from stcnn.nn.kinds import KindOfPart
 from stcnn.nn.lattices.map_lattice import MapLattice
-from stcnn.validation import Config
 
 
-class CoreKind(Config):
+class CoreKind(KindOfPart):
     """Configuration of a core.
 
     A kind is a subclass with a ``kind`` of its own, in a file of this room that ``__init__`` imports.
     """
 
-    kind: str
     ALL: ClassVar[list[type[CoreKind]]] = []
     """Every kind that has been imported."""
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """Note a kind."""
-        CoreKind.ALL.append(cls)
 
     @abstractmethod
     def build(self, hidden: HiddenConfig, lattice: MapLattice) -> HiddenStack | Core:

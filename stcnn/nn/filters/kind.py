@@ -23,7 +23,7 @@ from torch import Tensor
 
 from stcnn.errors import ConfigError
 from stcnn.nn.filters.stateful import StatefulFilter
-from stcnn.validation import Config
+from stcnn.nn.kinds import KindOfPart
 
 Scale = Literal["area", "energy"]
 Positive = Annotated[float, Field(gt=0)]
@@ -78,25 +78,18 @@ class FilterParameter(NamedTuple):
     """Whether it is drawn, and shown, on a logarithmic axis."""
 
 
-class FilterKind(Config):
+class FilterKind(KindOfPart):
     """Configuration of a filter, and what its kind computes.
 
     A kind is a subclass with a ``kind`` of its own, in a file of this room that ``__init__`` imports.
     """
 
-    kind: str
     PARAMETERS: ClassVar[Mapping[str, FilterParameter]] = {}
     """Constants of the kernel by name."""
     INPUTS: ClassVar[int] = 1
     """Drives of each channel: one, or excitation and inhibition, those of all channels one after the other."""
     ALL: ClassVar[list[type[FilterKind]]] = []
     """Every kind that has been imported."""
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """Note a kind; a class without a value for ``kind`` is a form that several share."""
-        if not cls.model_fields["kind"].is_required():
-            FilterKind.ALL.append(cls)
 
     def draw(self, channels: int) -> Constants:
         """Draw initial constants.

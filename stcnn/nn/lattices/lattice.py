@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from stcnn.errors import ConfigError
+from stcnn.nn.kinds import KindOfPart
 from stcnn.nn.windows import Pair
-from stcnn.validation import Config
 
 Direction = tuple[float, float]
 """Azimuth and elevation, or how far one goes in them, in degrees."""
@@ -31,13 +31,12 @@ class Steps(NamedTuple):
     """From a column to the one right of it in the array."""
 
 
-class Lattice(Config):
+class Lattice(KindOfPart):
     """Arrangement of the columns of an eye.
 
     A kind is a subclass with a ``kind`` of its own, in a file of this room that ``__init__`` imports.
     """
 
-    kind: str
     ALL: ClassVar[list[type[Lattice]]] = []
     """Every kind that has been imported."""
     AXES: ClassVar[tuple[Pair, ...]] = ((1, 0), (0, 1))
@@ -47,12 +46,6 @@ class Lattice(Config):
     ``cos(angle)^4`` over the axes."""
     AROUND: ClassVar[bool] = False
     """Whether positions are directions around an eye, azimuth and elevation, rather than places on a flat field."""
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """Note a kind; a class without a value for ``kind`` is a form that several share."""
-        if not cls.model_fields["kind"].is_required():
-            Lattice.ALL.append(cls)
 
     @abstractmethod
     def positions_deg(self, shape: Pair, spacing_deg: Direction, centre_deg: Direction) -> Tensor:

@@ -10,9 +10,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from stcnn.nn.kinds import KindOfPart
 from stcnn.nn.lattices.map_lattice import MapLattice
 from stcnn.nn.windows import Pair
-from stcnn.validation import Config
 
 
 class Norm(nn.Module):
@@ -36,22 +36,16 @@ class Norm(nn.Module):
         return None
 
 
-class NormKind(Config):
+class NormKind(KindOfPart):
     """Configuration of a normalisation.
 
     A kind is a subclass with a ``kind`` of its own, in a file of this room that ``__init__`` imports.
     """
 
-    kind: str
     STANDARDISES: ClassVar[bool] = False
     """Whether channels leave it with a mean and a variance that scale and bias in front of it do not change."""
     ALL: ClassVar[list[type[NormKind]]] = []
     """Every kind that has been imported."""
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """Note a kind."""
-        NormKind.ALL.append(cls)
 
     @abstractmethod
     def build(self, channels: int, lattice: MapLattice) -> Norm | None:

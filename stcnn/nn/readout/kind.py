@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from stcnn.validation import Config
+from stcnn.nn.kinds import KindOfPart
 
 
 class Field(NamedTuple):
@@ -38,22 +38,16 @@ class Field(NamedTuple):
         return self.channels * (rows * columns if self.mask is None else int(self.mask.sum()))
 
 
-class ReadoutKind(Config):
+class ReadoutKind(KindOfPart):
     """Configuration of a readout's weights, and how its kind makes them.
 
     A kind is a subclass with a ``kind`` of its own, in a file of this room that ``__init__`` imports.
     """
 
-    kind: str
     POSITIVE: ClassVar[bool] = False
     """Whether no weight is ever negative; the last layer then starts with channels that stimuli drive upwards."""
     ALL: ClassVar[list[type[ReadoutKind]]] = []
     """Every kind that has been imported."""
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: object) -> None:
-        """Note a kind."""
-        ReadoutKind.ALL.append(cls)
 
     @abstractmethod
     def draw(self, field: Field, weight_init: float) -> dict[str, Tensor]:
