@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,13 +80,11 @@ def explained(predicted: NDArray[np.float64], flies: NDArray[np.float64], draws:
     return 1 - np.square(means - predicted).mean(1) / means.var(1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--members", type=int, default=3, help="seeds 1, 2, ...")
-    seeds = range(1, parser.parse_args().members + 1)
+def predicted(seeds: Sequence[int]) -> tuple[dict[str, Traces], Dataset]:
+    """What every variant, its members and their mean, and every simple model that was kept say; and the test set."""
     models: dict[str, Traces] = {}
     for name, overrides in VARIANTS.items():
-        runs, data, batching = [], None, None
+        runs = []
         for seed in seeds[: MOST_MEMBERS.get(name)]:
             run, data, batching = held_out(overrides, seed)
             runs.append(run.model())
@@ -96,35 +94,53 @@ def main() -> None:
         path = ROOT / "experiments" / "comparisons" / "ketkar_l2l3" / f"{name.replace(' ', '_')}.pt"
         if path.exists():
             models[name] = joined(opened(path)[0], data)
-    reference = f"ours, mean of {len(seeds)}"
-    flies = measured(data, {name: len(trace) for name, trace in models[reference].items()})
-    rng = np.random.default_rng(0)
-    rows = []
-    for cell_type, each in flies.items():
-        n = len(each)
-        draws = np.vstack([np.arange(n), rng.integers(n, size=(N_DRAWS, n))])
-        noise = each.var(0, ddof=1).mean() / n
-        ours = explained(models[reference][cell_type], each, draws)
-        for name, traces in models.items():
-            found = explained(traces[cell_type], each, draws)
-            low, high = np.quantile(found[1:], [0.025, 0.975])
-            less_low, less_high = np.quantile((found - ours)[1:], [0.025, 0.975])
-            row = {
+    return models, data
+
+
+def rows(
+    models: Mapping[str, Traces], cell_type: str, flies: NDArray[np.float64], draws: NDArray[np.intp], reference: str
+) -> list[dict[str, Any]]:
+    """Scores of every model on the flies ``(flies, samples)`` of a type, and their differences to one of them."""
+    mean = flies.mean(0)
+    most = float(1 - flies.var(0, ddof=1).mean() / len(flies) / mean.var())
+    ours = explained(models[reference][cell_type], flies, draws)
+    table = []
+    for name, traces in models.items():
+        found = explained(traces[cell_type], flies, draws)
+        low, high = np.quantile(found[1:], [0.025, 0.975])
+        less_low, less_high = np.quantile((found - ours)[1:], [0.025, 0.975])
+        table.append(
+            {
                 "model": name,
                 "cell_type": cell_type,
-                "n_flies": n,
+                "n_flies": len(flies),
                 "explained_variance": float(found[0]),
                 "low": float(low),
                 "high": float(high),
                 "difference": float(found[0] - ours[0]),
                 "difference_low": float(less_low),
                 "difference_high": float(less_high),
-                "correlation": float(np.corrcoef(traces[cell_type], each.mean(0))[0, 1]),
-                "most": float(1 - noise / each.mean(0).var()),
+                "correlation": float(np.corrcoef(traces[cell_type], mean)[0, 1]),
+                "most": most,
             }
-            rows.append(row)
-            print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()})
-    write("ketkar_l2l3", rows)
+        )
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", type=int, default=3, help="seeds 1, 2, ...")
+    seeds = range(1, parser.parse_args().members + 1)
+    models, data = predicted(seeds)
+    reference = f"ours, mean of {len(seeds)}"
+    flies = measured(data, {name: len(trace) for name, trace in models[reference].items()})
+    rng = np.random.default_rng(0)
+    table = []
+    for cell_type, each in flies.items():
+        n = len(each)
+        draws = np.vstack([np.arange(n), rng.integers(n, size=(N_DRAWS, n))])  # the flies as they are, then drawn
+        table += rows(models, cell_type, each, draws, reference)
+    write("ketkar_l2l3", table)
 
 
 if __name__ == "__main__":

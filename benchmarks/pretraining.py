@@ -222,11 +222,10 @@ def curve(config: Config, seed: int, shares: Sequence[float], ways: Sequence[str
             "experiments_dir": FOLDER / "curves",
         }
     )
-    starts: dict[str, Path | None] = {"": None}
-    wanted = {WAYS[way].start for way in ways} | {"others"}
-    if "simulated" in wanted:
+    others = other_animals(data, config, seed)
+    starts: dict[str, Path | None] = {"": None, "others": others}
+    if any(WAYS[way].start == "simulated" for way in ways):
         starts["simulated"] = simulated_core(seed)
-    starts["others"] = other_animals(data, config, seed)
     found: dict[str, dict[str, Any]] = {}
     for share in shares:
         learned = shared_out(left_out, split.train, share)
@@ -236,7 +235,7 @@ def curve(config: Config, seed: int, shares: Sequence[float], ways: Sequence[str
             key = f"{seed} {share:g} {way}"
             found[key] = opened(key) or keep(key, of_training(left_out, learned, own, starts[start], held_out))
     key = f"{seed} 0 {AS_THEY_ARE}"
-    found[key] = opened(key) or keep(key, as_they_are(starts["others"], held_out, config))
+    found[key] = opened(key) or keep(key, as_they_are(others, held_out, config))
     return found
 
 
