@@ -129,6 +129,9 @@ def test_a_split_by_set_names_sets_that_are_there(sets: dict[str, Dataset], pool
     other = SplitConfig.model_validate({"by_set": {"fats": {"kind": "neuron"}}})
     with pytest.raises(ConfigError, match=r"split.by_set names 'fats', which no set is called\. Did you mean 'fast'"):
         split_recordings(pooled, other)
+    underscored = pool({"fast_flies": sets["fast"], "slow": sets["slow"]})
+    with pytest.raises(ConfigError, match="Did you mean 'fast_flies'"):
+        split_recordings(underscored, SplitConfig.model_validate({"by_set": {"fast_fly": {"kind": "neuron"}}}))
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         BatchingConfig(repeats={"a": 0})
     with pytest.raises(ConfigError, match=r"split\.by_set\.edges\.by_set"):

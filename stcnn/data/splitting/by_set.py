@@ -42,7 +42,7 @@ def each_set(dataset: Dataset, config: SplitConfig) -> Iterator[PartOfPool]:
             f"split.by_set names {', '.join(config.by_set)}, but the data are not pooled",
             remedy="leave it out, or choose dataset.kind=pooled",
         )
-    known = sorted({name.partition("_")[0] for name in dataset.neurons})
+    known = table[SET].unique().tolist()
     for name in config.by_set:
         if not any(cell_type.startswith(f"{name}_") for cell_type in dataset.neurons):
             raise ConfigError(f"split.by_set names '{name}', which no set is called", remedy=nearest(name, known))
