@@ -6,6 +6,9 @@ For given x the most probable gain and offset follow in closed form. Gains withi
 found by gradient steps of one length for all, they come too late, and the weights that all neurons share are fitted to
 wrong amplitudes meanwhile. Here they are found anew after every epoch, from the predictions that its steps made anyway
 (alternating least squares), and gradient steps leave them alone.
+
+A neuron without any recording to learn from, where neurons or animals are held out, is given the average of its type
+each time. With the offset it started with, the held-out loss would rise and fall with the resting voltage of the type.
 """
 
 from __future__ import annotations
@@ -42,6 +45,12 @@ class NeuronRegression:
         self.model = model
         self.offsets = offsets
         self.samples_per_s = torch.tensor(train.table.rate_hz.tolist(), dtype=torch.float64)
+        recorded = set(zip(train.table.cell_type, train.table.neuron, strict=True))
+        self.recorded = [
+            torch.tensor([(name, neuron) in recorded for neuron in of_type], dtype=torch.bool)
+            for name, of_type in model.population.neurons.items()
+        ]
+        """Which neurons have a recording to learn from, ``(N,)`` for each cell type."""
         self.first = [0]
         for neurons in model.calcium.each:
             self.first.append(self.first[-1] + len(neurons.gain))
@@ -77,7 +86,8 @@ class NeuronRegression:
         """
         means: list[Tensor] = []
         inputs: list[Tensor] = []
-        for neurons, (first, end) in zip(self.model.calcium.each, pairwise(self.first), strict=True):
+        each_type = zip(self.model.calcium.each, self.recorded, pairwise(self.first), strict=True)
+        for neurons, recorded, (first, end) in each_type:
             *columns, seconds = self.sums[:, first:end]
             sums = Sums(*columns)
             means.append(sums.y / sums.n)
@@ -94,5 +104,16 @@ class NeuronRegression:
             offset = (sums.y - gain * sums.x) / sums.n.clamp(min=1)
             for parameter, found in ((neurons.gain, inverse_softplus(gain)), (neurons.offset, offset)):
                 parameter.copy_(torch.where(seen.to(parameter.device), found.to(parameter), parameter))
+                parameter.copy_(average_where_unknown(parameter, recorded.to(parameter.device)))
         if self.offsets is not None:
             self.offsets.keep_means(means, inputs)
+
+
+def average_where_unknown(values: Tensor, known: Tensor) -> Tensor:
+    """Return gains (before their softplus) or offsets with the mean of the known neurons in place of the others.
+
+    Args:
+        values: of the neurons of a cell type, ``(N,)``.
+        known: which of them have recordings, ``(N,)``; where none has, all stay.
+    """
+    return torch.where(known, values, values[known].mean()) if known.any() else values

@@ -76,7 +76,7 @@ def fit_neurons_to_traces(
 
     Args:
         model: the untrained model, changed in place.
-        train: the recordings to learn from; a neuron that has none rests at zero.
+        train: the recordings to learn from; a neuron that has none rests at the mean of its cell type.
         cell_types: those to fit; None is all.
         offsets: how low the likelihood lets offsets be; None leaves them free.
     """
@@ -87,13 +87,14 @@ def fit_neurons_to_traces(
     samples = samples_of_neurons(train)
     for name, neurons, rest in zip(model.cell_types, model.calcium.each, resting, strict=True):
         of_type = samples.get(name, {})
-        spread = math.sqrt(all_samples(of_type.values()).variance)
+        usual = all_samples(of_type.values())
+        spread = math.sqrt(usual.variance)
         if not spread > 0 or (cell_types is not None and name not in cell_types):
             continue
         mine = [of_type.get(neuron) for neuron in model.population.neurons[name]]
         deviations = [max(math.sqrt(each.variance), LEAST_SPREAD * spread) if each else spread for each in mine]
         gain = torch.tensor(deviations, dtype=torch.float64)
-        mean = torch.tensor([each.mean if each else 0.0 for each in mine], dtype=torch.float64)
+        mean = torch.tensor([each.mean if each else usual.mean for each in mine], dtype=torch.float64)
         neurons.gain.copy_(inverse_softplus(gain))
         neurons.offset.copy_(mean - gain * rest)
     if offsets is not None:

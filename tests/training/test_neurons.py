@@ -94,6 +94,21 @@ def test_a_neuron_without_a_recording_and_a_type_that_is_not_driven_stay_as_they
     assert changed == [[False, False, False], [True, True, False]]
 
 
+def test_a_neuron_that_nothing_is_learned_from_is_the_average_of_its_type() -> None:
+    """Neurons are held out: the third of each type has no recording in the training set."""
+    truth, model = other_neurons(), network()
+    data = dataset()
+    unknown = {of_type[2] for of_type in data.neurons.values()}
+    learned = data.subset([i for i, r in enumerate(data.recordings) if r.neuron not in unknown])
+    neurons = NeuronRegression(model, learned)
+    for batch in loader(learned, recipe().batching):
+        neurons.observe(batch, predict_batch(model, answered_by(truth, batch)))
+    neurons.fit()
+    for each in model.calcium.each:
+        for values in (each.gain.detach(), each.offset.detach()):
+            np.testing.assert_allclose(values[2], values[:2].mean(), rtol=1e-6)
+
+
 def test_gains_and_offsets_take_no_gradient_steps() -> None:
     model = network()
     NeuronRegression(model, dataset())
