@@ -42,6 +42,7 @@ from stcnn.simulation import SimulatedDataConfig
 from stcnn.tracking import TrackerName
 from stcnn.training.from_weights import network_of, require_same_cell_type, require_same_network
 from stcnn.training.recipe import Recipe
+from stcnn.training.teacher import finished_run
 from stcnn.training.weights_files import read_weights
 from stcnn.validation import validated
 
@@ -252,13 +253,17 @@ def loggers_kept() -> Iterator[None]:
 def _with_its_network(config: Config, values: Mapping[str, Any], overrides: Sequence[str]) -> Config:
     """Let the network of ``init_from`` come with its weights, unless another was chosen, which must be the same.
 
-    Cell types that it does not know keep their settings.
+    Cell types that it does not know keep their settings. A teacher is looked for here too: before there is a folder.
 
     Raises:
-        ConfigError: the network that was chosen is another; the message names the key.
-        FileError: there are no weights.
+        ConfigError: the network that was chosen is another; the message names the key. Or the teacher is not finished.
+        FileError: there are no weights, or no teacher.
     """
-    if config.init_from is None or config.resume is not None:
+    if config.resume is not None:
+        return config
+    if config.training.teacher is not None:
+        finished_run(config.training.teacher)
+    if config.init_from is None:
         return config
     weights = read_weights(config.init_from, config.init_epoch)
     if _chooses_network(values["model"], overrides):

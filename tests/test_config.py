@@ -207,6 +207,13 @@ def test_resume_of_something_that_is_not_a_run_is_one_sentence(tmp_path: Path):
         resumed(tmp_path / "nowhere", [])
 
 
+def test_a_teacher_that_is_not_there_is_missed_before_a_run_folder_is_made(tmp_path: Path):
+    runs = tmp_path / "runs"
+    with pytest.raises(FileError, match="no_such_run"):
+        compose([f"training.teacher={tmp_path / 'no_such_run'}", f"experiments_dir={runs}"])
+    assert not runs.exists()
+
+
 def test_hydra_leaves_the_loggers_of_others_on(capsys: pytest.CaptureFixture[str]):
     logger = logging.getLogger("stcnn.of_a_test")
     from_command_line(["seed=2"])

@@ -63,6 +63,22 @@ class Teacher:
         return replace(batch, target=torch.lerp(batch.target, answers, self.weight))
 
 
+def finished_run(folder: Path) -> Run:
+    """Open a run that is to teach another one.
+
+    Raises:
+        FileError: the folder is no run.
+        ConfigError: the run is not finished.
+    """
+    teacher = open_run(folder)
+    if not teacher.is_finished():
+        raise ConfigError(
+            f"training.teacher={folder} is not finished",
+            remedy=f"finish it first: python train.py resume={folder}",
+        )
+    return teacher
+
+
 def opened_teacher(folder: Path, run: Run, data_sha256: str, goes_on: bool) -> Run:
     """Open the teacher of a run, and record in the run who it is.
 
@@ -77,13 +93,8 @@ def opened_teacher(folder: Path, run: Run, data_sha256: str, goes_on: bool) -> R
         ConfigError: the teacher is not finished, or not the one that the run was begun with.
         DataError: it learned from other recordings, or held out others.
     """
-    teacher = open_run(folder)
+    teacher = finished_run(folder)
     members = teacher.members() or [teacher]
-    if not teacher.is_finished():
-        raise ConfigError(
-            f"training.teacher={folder} is not finished",
-            remedy=f"finish it first: python train.py resume={folder}",
-        )
     if teacher.environment()["data_sha256"] != data_sha256:
         raise DataError(
             f"the teacher {folder} learned from other recordings than those of this training",
