@@ -16,15 +16,23 @@ SPREADS = ["voltage_spread", "dff_spread"]
 RESPONSE_COLUMNS = ["stimulus", "cell_type", "time_s", *ANSWERS]
 
 
-def between_grey(movie: Movie, before_s: float = 0.0, after_s: float = 0.0) -> Movie:
-    """Return a movie with grey before and after it; its time 0 stays the onset of the stimulus."""
+def between_grey(movie: Movie, before_s: float = 0.0, after_s: float = 0.0, coded: bool = True) -> Movie:
+    """Return a movie with grey before and after it; its time 0 stays the onset of the stimulus.
+
+    Args:
+        movie: the movie.
+        before_s: grey before it.
+        after_s: grey after it.
+        coded: whether frames are kept in few bytes, which takes longer than to show them once.
+    """
     margins = round(before_s * movie.rate_hz), round(after_s * movie.rate_hz)
     luminance = np.pad(movie.luminance(), (margins, (0, 0), (0, 0)), constant_values=np.float32(movie.background))
     track = {
         name: np.pad(values.astype(float), margins, constant_values=np.nan) for name, values in movie.track.items()
     }
     onset_s = movie.onset_s + margins[0] / movie.rate_hz
-    return replace(movie, frames=luminance, levels=None, track=track, onset_s=onset_s).coded()
+    whole = replace(movie, frames=luminance, levels=None, track=track, onset_s=onset_s)
+    return whole.coded() if coded else whole
 
 
 def respond(model: STCNN, movies: Iterable[tuple[str, Movie]], at: tuple[float, float] | None = None) -> pd.DataFrame:

@@ -77,6 +77,7 @@ class Section:
         pictures: names of its figures.
         numbers: rows of its table.
         left_out: what was not shown, and why.
+        notes: what was chosen for each cell type.
         n_recorded: stimuli among those shown that were recorded.
         n_shown: stimuli shown.
     """
@@ -88,6 +89,7 @@ class Section:
     pictures: Sequence[str]
     numbers: Sequence[Mapping[str, str]]
     left_out: Sequence[str]
+    notes: Sequence[str]
     n_recorded: int
     n_shown: int
 
@@ -158,6 +160,7 @@ def _section(result: Result, examined: Examined, pictures: Mapping[str, Picture]
         pictures=[name for name in pictures if name.split("-")[0] == result.analysis],
         numbers=[_row(number, examined.cell_types) for number in [*result.numbers, *agreement(result, examined)]],
         left_out=result.left_out,
+        notes=result.notes,
         n_recorded=len(known),
         n_shown=len(shown),
     )

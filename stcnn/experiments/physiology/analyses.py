@@ -21,6 +21,7 @@ from stcnn.experiments.physiology.looming import looming
 from stcnn.experiments.physiology.noise_field import noise_field
 from stcnn.experiments.physiology.polarity import polarity
 from stcnn.experiments.physiology.published_grids import published_grids
+from stcnn.experiments.physiology.response_field import response_field
 from stcnn.experiments.physiology.size import size
 from stcnn.experiments.physiology.speed import speed
 from stcnn.experiments.physiology.surround import surround
@@ -69,6 +70,11 @@ ANALYSES = {
         "Field by gradient",
         "Change of the voltage by small contrast around grey. Red: it rises with brightness; blue: it falls.",
         gradient_field,
+    ),
+    "response_field": Analysis(
+        "Field by responses",
+        "Responses to the stimulus that each cell type answers most of a panel, displaced along azimuth and elevation.",
+        response_field,
     ),
     "latency": Analysis("Latency", "dF/F above grey of discs that flash for half a second at time 0.", latency),
     "adaptation": Analysis(

@@ -13,7 +13,7 @@ from stcnn.experiments.physiology.curves import PEAK, Axis, Curve, Map
 from stcnn.experiments.physiology.held_out import HeldOut
 from stcnn.experiments.physiology.limits import why_not
 from stcnn.experiments.physiology.objects import LOOM, disc, rectangle, square
-from stcnn.experiments.physiology.subject import Answer, Subject, Values
+from stcnn.experiments.physiology.subject import Answer, AnswersTogether, Subject, Values
 from stcnn.experiments.physiology.tuning_numbers import LEAST_SHARE
 from stcnn.experiments.responses import between_grey
 from stcnn.movie import Movie
@@ -22,6 +22,8 @@ from stcnn.stimuli import Screen, render
 BEFORE_S = 0.5
 AFTER_S = 1.0
 """Grey around each stimulus: the response before it is the reference, and its peak may come after it."""
+AT_ONCE = 16
+"""Movies that are held in memory at a time."""
 Stimulus = Mapping[str, Any]
 Read = Callable[[Answer], Values]
 """From an answer to one number per member and cell type, ``(M, N)``."""
@@ -35,6 +37,10 @@ def rise(traces: Values) -> Values:
 def peak_dff(answer: Answer) -> Values:
     """Return the peak of dF/F above grey, ``(M, N)``."""
     return rise(answer.dff)
+
+
+def _key(stimulus: Stimulus) -> str:
+    return repr(sorted(stimulus.items()))
 
 
 @dataclass
@@ -68,15 +74,16 @@ class Bench:
     def reference(self) -> Values:
         """Largest peak of each cell type to squares of three sizes, a bar, a line and a looming disc, ``(M, N)``."""
         battery = [square(4.5), square(15), square(30), rectangle(4.5, 60), rectangle(30, 2), disc(LOOM)]
-        return self.read([each for each in battery if why_not(self.screen, each) is None]).max(-1)
+        shown = [each for each in battery if why_not(self.screen, each) is None]
+        return self.read(shown).max(-1) if shown else np.zeros(self.shape)
 
     def where_it_responds(self, number: Values, responses: Values) -> Values:
         """Return a number ``(M, N)`` where a cell type responds at all to what it sums up ``(M, N, V)``, else NaN.
 
-        A response below :data:`LEAST_SHARE` of the :attr:`reference` is none.
+        A response of zero, or below :data:`LEAST_SHARE` of the :attr:`reference`, is none.
         """
-        responds = responses.max(-1, initial=0) >= LEAST_SHARE * self.reference
-        return np.where(responds, number, np.nan)
+        largest = responses.max(-1, initial=0)
+        return np.where((largest > 0) & (largest >= LEAST_SHARE * self.reference), number, np.nan)
 
     def answer(self, stimulus: Stimulus) -> Answer:
         """Return the answers to a stimulus between grey; asked twice, it is shown once.
@@ -84,14 +91,28 @@ class Bench:
         Args:
             stimulus: kind and arguments, as :func:`stcnn.stimuli.render` takes them.
         """
-        key = repr(sorted(stimulus.items()))
+        key = _key(stimulus)
         if key not in self._answers:
             self._answers[key] = self.show(render(self.screen, dict(stimulus)))
         return self._answers[key]
 
+    def ask(self, stimuli: Sequence[Stimulus]) -> None:
+        """Show stimuli that were not shown before, several at a time where the subject can answer so."""
+        if not isinstance(self.subject, AnswersTogether):
+            return
+        new = {_key(stimulus): stimulus for stimulus in stimuli if _key(stimulus) not in self._answers}
+        keys = list(new)
+        for first in range(0, len(keys), AT_ONCE):
+            some = keys[first : first + AT_ONCE]
+            movies = [self._between_grey(render(self.screen, dict(new[key]))) for key in some]
+            self._answers |= zip(some, self.subject.answers(movies), strict=True)
+
     def show(self, movie: Movie) -> Answer:
         """Return the answers to a movie between grey; they are not kept."""
-        return self.subject.answer(between_grey(self._centred(movie), BEFORE_S, AFTER_S))
+        return self.subject.answer(self._between_grey(movie))
+
+    def _between_grey(self, movie: Movie) -> Movie:
+        return between_grey(self._centred(movie), BEFORE_S, AFTER_S, coded=False)
 
     def _centred(self, movie: Movie) -> Movie:
         """Return a movie with its middle at :attr:`centre_px`; grey enters, what leaves the field is cut off."""
@@ -109,6 +130,7 @@ class Bench:
 
     def read(self, stimuli: Sequence[Stimulus], read: Read = peak_dff) -> Values:
         """Return one number of the answer to each stimulus, ``(M, N, V)``."""
+        self.ask(stimuli)
         return np.stack([read(self.answer(stimulus)) for stimulus in stimuli], -1)
 
     def curve(

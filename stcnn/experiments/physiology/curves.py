@@ -172,6 +172,7 @@ class Result:
         numbers: that sum them up.
         traces: whole answers.
         left_out: what could not be shown, and why, in sentences.
+        notes: what was chosen for each cell type, in sentences.
     """
 
     analysis: str
@@ -180,6 +181,7 @@ class Result:
     numbers: Sequence[Number] = ()
     traces: Sequence[TraceGrid] = ()
     left_out: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
 
 
 def mean_and_half_width(values: Values) -> tuple[Values, Values]:

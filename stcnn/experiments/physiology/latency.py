@@ -40,20 +40,27 @@ def latency(bench: Bench) -> Result:
         ("latency_s", "latency of the activity", "activity"),
         ("dff_latency_s", "latency of dF/F", "dff"),
     ):
-        each = np.stack([_half_s(answer, getattr(answer, field)) for answer in answers], -1)
+        each = np.stack([half_rise_s(answer, getattr(answer, field)) for answer in answers], -1)
         strongest = np.take_along_axis(each, best, -1)[..., 0]
         numbers.append(Number(name, title, "s", bench.where_it_responds(strongest, peaks)))
     curves = [_course(name, answer) for name, answer in zip(FLASHES, answers, strict=True)]
     return Result("latency", curves, numbers=numbers)
 
 
-def _half_s(answer: Answer, traces: Values) -> Values:
+def half_rise_s(answer: Answer, traces: Values) -> Values:
+    """Return the time from onset at which traces ``(M, N, T)`` first reach half of their peak above grey, ``(M, N)``.
+
+    Between frames by straight lines, a frame standing for its middle; NaN where nothing rises after the onset, or a
+    trace is that high before it.
+    """
     rest = traces[..., 0]
-    after = answer.time_s >= 0
-    level = rest + SHARE * (traces[..., after].max(-1) - rest)
-    found = first_crossing(answer.time_s, traces, level)
     frame_s = answer.time_s[1] - answer.time_s[0]
-    return np.where(traces[..., after].max(-1) > rest, found + frame_s / 2, np.nan)
+    peak = traces[..., answer.time_s >= 0].max(-1)
+    from_onset = answer.time_s > -1.5 * frame_s  # with the frame before, from which the first rise is counted
+    level = rest + SHARE * (peak - rest)
+    rising = traces[..., from_onset]
+    found = first_crossing(answer.time_s[from_onset], rising, level)
+    return np.where(rising[..., 0] < level, found + frame_s / 2, np.nan)
 
 
 def _course(name: str, answer: Answer) -> Curve:

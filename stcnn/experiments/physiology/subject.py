@@ -6,11 +6,12 @@ Axes: M member, N cell type, T frame.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from stcnn.errors import DataError
 from stcnn.experiments.receptive_field import receptive_fields
@@ -20,6 +21,10 @@ from stcnn.nn.model import STCNN
 from stcnn.stimuli import Screen
 
 Values = NDArray[np.float64]
+MOST_CLIPS = 16
+"""Movies that a model is shown at once."""
+MOST_PIXELS = 2**24
+"""Pixels of the frames that are shown at once: 64 MiB of contrast."""
 
 
 class Answer(NamedTuple):
@@ -50,6 +55,14 @@ class Subject(Protocol):
 
     def answer(self, movie: Movie) -> Answer:
         """Return the answers to a movie that follows upon grey."""
+
+
+@runtime_checkable
+class AnswersTogether(Protocol):
+    """A subject that answers several movies sooner at once than one after the other."""
+
+    def answers(self, movies: Sequence[Movie]) -> list[Answer]:
+        """Return the answers to movies of one size, rate and background, each of which follows upon grey."""
 
 
 class Models:
@@ -107,3 +120,43 @@ class Models:
             dff.append(np.stack([found.calcium[name] for name in self.cell_types]).astype(float))
             activity.append(rectified(voltage, model.calcium.config.rectifier).numpy().astype(float))
         return Answer(movie.time_s, np.stack(dff), np.stack(activity))
+
+    def answers(self, movies: Sequence[Movie]) -> list[Answer]:
+        """Return the answers to several movies of one size, rate and background, many at a time.
+
+        They are those of :meth:`answer`, but for rounding: shorter movies are followed by grey until the longest of
+        their group ends, of which nothing is returned.
+        """
+        found: dict[int, Answer] = {}
+        order = sorted(range(len(movies)), key=lambda i: movies[i].n_frames)
+        while order:
+            pixels = movies[order[-1]].n_frames * int(np.prod(movies[order[-1]].shape_px))
+            n_clips = max(1, min(MOST_CLIPS, MOST_PIXELS // pixels))
+            group = order[-n_clips:]
+            del order[-n_clips:]
+            found |= dict(zip(group, self._together([movies[i] for i in group]), strict=True))
+        return [found[i] for i in range(len(movies))]
+
+    def _together(self, movies: Sequence[Movie]) -> list[Answer]:
+        """Return the answers to a group of movies, the longest last."""
+        if len(movies) == 1:
+            return [self.answer(movies[0])]
+        contrast = torch.zeros(len(movies), movies[-1].n_frames, *movies[-1].shape_px)
+        for movie, clip in zip(movies, contrast, strict=True):
+            clip[: movie.n_frames] = torch.from_numpy(movie.contrast())
+        traces = [_traces(member, contrast, movies[-1]) for member in self.members]
+        dff, activity = (np.stack(each, 1) for each in zip(*traces, strict=True))
+        return [
+            Answer(movie.time_s, dff[i, ..., : movie.n_frames], activity[i, ..., : movie.n_frames])
+            for i, movie in enumerate(movies)
+        ]
+
+
+@torch.no_grad()
+def _traces(member: STCNN, contrast: Tensor, like: Movie) -> tuple[Values, Values]:
+    """Return dF/F and activity of a member after grey, ``(B, N, T)`` each, for contrast ``(B, T, Y, X)``."""
+    fitting = member.for_picture(like.shape_px)
+    stream = fitting.stream(clips=len(contrast), rate_hz=like.rate_hz)
+    voltage, dff = stream.advance(contrast.to(member.calcium.tau_s))
+    activity = rectified(voltage, member.calcium.config.rectifier)
+    return tuple(each.transpose(1, 2).double().cpu().numpy() for each in (dff, activity))  # type: ignore[return-value]

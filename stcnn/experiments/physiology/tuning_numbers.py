@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 Values = NDArray[np.float64]
+FINER = 20
+"""Points of an interpolated curve to a step between its values."""
 LEAST_SHARE = 0.02
 """Share of a cell type's largest response to anything shown below which it counts as none."""
 
@@ -61,6 +64,37 @@ def first_crossing(x: Values, y: Values, level: Values) -> Values:
         share = np.where(y1 > y0, (level - y0) / (y1 - y0), 0.0)
     found = x[before] + share * (x[place] - x[before])
     return np.where(above.any(-1), found, np.nan)
+
+
+def full_width(x: Values, y: Values) -> Values:
+    """Return how wide curves are at half of their largest value, on a cubic spline through the values.
+
+    The spline finds the width of a Gaussian from values one standard deviation apart within 2 %.
+
+    Args:
+        x: ``(V,)``, rising.
+        y: responses above zero, ``(..., V)``.
+
+    Returns:
+        Distance of the first crossings of that level to either side of the largest value, ``(...)``; NaN where a curve
+        does not fall below it on both sides, or nothing responds (also where responses are NaN).
+    """
+    found = np.full(y.shape[:-1], np.nan)
+    fine = np.linspace(x[0], x[-1], FINER * (len(x) - 1) + 1)
+    for place in np.ndindex(found.shape):
+        if not np.isfinite(y[place]).all():
+            continue
+        curve = CubicSpline(x, y[place])(fine)
+        half = curve.max() / 2
+        best = int(curve.argmax())
+        left = np.flatnonzero(curve[:best] < half)
+        right = np.flatnonzero(curve[best:] < half)
+        if half > 0 and len(left) and len(right):
+            low = int(left[-1])
+            high = best + int(right[0])
+            start, stop = (np.interp(half, curve[ends], fine[ends]) for ends in ([low, low + 1], [high, high - 1]))
+            found[place] = stop - start
+    return found
 
 
 def vector_sum(angle_deg: Values, y: Values, fold: int = 1) -> tuple[Values, Values]:
