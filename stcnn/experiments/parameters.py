@@ -9,15 +9,13 @@ weights of its readout, so gains are given relative to the mean of the cell type
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from stcnn.experiments.receptive_field import receptive_fields
 from stcnn.metrics import reach_of_another
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.core import Core
@@ -58,13 +56,12 @@ class Quantity(NamedTuple):
         return self.unit in ("s", "deg", "")
 
 
-def quantities(model: STCNN, bounds: Bounds, rate_hz: float) -> Iterator[Quantity]:
+def quantities(model: STCNN, bounds: Bounds) -> Iterator[Quantity]:
     """Read off a model what can be compared with another training of the same recipe.
 
     Args:
         model: the model.
         bounds: of its parameters, as in training.
-        rate_hz: frames per second at which receptive fields are computed.
     """
     for i, layer in enumerate(model.hidden):
         for name, values in layer.filter.constants.items():
@@ -84,10 +81,6 @@ def quantities(model: STCNN, bounds: Bounds, rate_hz: float) -> Iterator[Quantit
             yield Quantity(f"readout {parameter.title}", name, parameter.unit, "name", values.item(), bound)
         yield Quantity("resting voltage", name, "1", "name", readout.bias.item())
     yield from _calcium(model, bounds)
-    for name, field in receptive_fields(model, rate_hz).items():
-        for axis, size_deg in zip(("height", "width"), field_size_deg(field, model.deg_per_px), strict=True):
-            yield Quantity(f"receptive field {axis}", name, "deg", "name", size_deg)
-        yield Quantity("receptive field latency", name, "s", "name", field_latency_s(field, rate_hz))
 
 
 def _calcium(model: STCNN, bounds: Bounds) -> Iterator[Quantity]:
@@ -125,65 +118,32 @@ def _touches(value: float, limits: Interval) -> bool:
     return any(limit is not None and abs(value - limit) <= ON_BOUND * abs(limit) for limit in limits)
 
 
-def field_size_deg(field: NDArray[np.floating], deg_per_px: float) -> tuple[float, float]:
-    """Height and width of a receptive field ``(K, Y, X)``: how much of each axis has half the largest power or more.
-
-    The power is the squared gradient, summed over lags and the other axis; NaN where the field is zero.
-    """
-    power = np.square(field.astype(float)).sum(0)
-    if not power.any():
-        return float("nan"), float("nan")
-    height, width = (
-        deg_per_px * float((profile >= profile.max() / 2).sum()) for profile in (power.sum(1), power.sum(0))
-    )
-    return height, width
-
-
-def field_latency_s(field: NDArray[np.floating], rate_hz: float) -> float:
-    """Lag of the largest power of a receptive field ``(K, Y, X)``, lag 0 first, in seconds; NaN where it is zero.
-
-    A frame is on screen until the next one begins, so that lag K stands for ``(K + 1/2) / rate``. The peak is that of a
-    parabola through the logarithms of the largest power and its neighbours, where it has both: exact for a Gaussian.
-    """
-    power = np.square(field.astype(float)).sum((1, 2))
-    if not power.any():
-        return float("nan")
-    peak = int(power.argmax())
-    aside = 0.0
-    if 0 < peak < len(power) - 1:
-        before, top, after = np.log(power[peak - 1 : peak + 2] + 1e-12 * power[peak])
-        aside = 0.5 * (before - after) / (before - 2 * top + after)
-    return float((peak + 0.5 + aside) / rate_hz)
-
-
 def parameter_table(
-    models: Sequence[STCNN], untrained: Sequence[STCNN], bounds: Bounds, rate_hz: float, regressed: bool = False
+    after: Sequence[Iterable[Quantity]], before: Sequence[Iterable[Quantity]], regressed: bool = False
 ) -> pd.DataFrame:
     """Compare what trainings from different seeds arrived at.
 
     Args:
-        models: the finished models, at least two.
-        untrained: the same models before their first step.
-        bounds: of the parameters, as in training.
-        rate_hz: frames per second of the recordings' movies.
+        after: quantities of the finished models, at least two.
+        before: those of the same models before their first step.
         regressed: whether gains and offsets were found by regression, which does not know where they started.
 
     Returns:
         One row per quantity: ``quantity``, ``of``, ``unit``, ``matched``, ``value`` (mean over models, geometric for
         positive quantities), ``low`` and ``high`` (95 % interval for one more training, Student's t), ``n_models``,
         ``n_on_bound``, ``narrowed_to`` (spread over models as a share of that before training; NaN where all started
-        alike) and ``caution``: why not to trust it, empty where nothing speaks against.
+        alike, or fewer than two had a value) and ``caution``: why not to trust it, empty where nothing speaks against.
     """
-    after, before = (_collected(each, bounds, rate_hz) for each in (models, untrained))
+    starts = _by_name(before)
     return pd.DataFrame(
-        [_judged(mine, before[key], regressed and _is_of_neuron(mine[0].of)) for key, mine in after.items()]
+        [_judged(mine, starts[key], regressed and _is_of_neuron(mine[0].of)) for key, mine in _by_name(after).items()]
     )
 
 
-def _collected(models: Sequence[STCNN], bounds: Bounds, rate_hz: float) -> dict[tuple[str, str], list[Quantity]]:
+def _by_name(models: Sequence[Iterable[Quantity]]) -> dict[tuple[str, str], list[Quantity]]:
     found: dict[tuple[str, str], list[Quantity]] = defaultdict(list)
-    for model in models:
-        for quantity in quantities(model, bounds, rate_hz):
+    for each in models:
+        for quantity in each:
             found[quantity.quantity, quantity.of].append(quantity)
     return found
 
@@ -191,10 +151,13 @@ def _collected(models: Sequence[STCNN], bounds: Bounds, rate_hz: float) -> dict[
 def _judged(after: list[Quantity], before: list[Quantity], regressed: bool) -> dict[str, object]:
     first = after[0]
     n = len(after)
-    forth, back = (np.log, np.exp) if first.positive else (np.asarray, np.asarray)
-    values, starts = (forth(np.array([q.value for q in each])) for each in (after, before))
+    values, starts = (np.array([q.value for q in each]) for each in (after, before))
+    by_ratio = first.positive and bool((values > 0).all())
+    forth, back = (np.log, np.exp) if by_ratio else (np.asarray, np.asarray)
+    usable = starts > 0 if by_ratio else np.isfinite(starts)
+    values, starts = forth(values), forth(starts[usable])
     spread = values.std(ddof=1)
-    start_spread = starts.std(ddof=1)
+    start_spread = starts.std(ddof=1) if len(starts) > 1 else np.nan
     reach = reach_of_another(values)
     narrowed = float(spread / start_spread) if start_spread > 1e-9 else float("nan")
     n_on_bound = sum(q.on_bound for q in after)
@@ -207,6 +170,8 @@ def _judged(after: list[Quantity], before: list[Quantity], regressed: bool) -> d
         caution = f"on a bound in {n_on_bound} of {n} models"
     elif regressed:
         caution = ""
+    elif len(starts) < 2:
+        caution = "nothing to compare with: before training fewer than two models had it"
     elif narrowed > AS_WIDE:
         caution = "not identified: the models differ about as much as before training"
     elif np.isnan(narrowed) and low <= starts.mean() <= high:

@@ -38,3 +38,34 @@ def receptive_fields(
         (gradient,) = torch.autograd.grad(voltage[i], contrast, retain_graph=True)
         fields[name] = gradient[0, -n_lags:].flip(0).float().numpy()
     return fields
+
+
+def field_size_deg(field: NDArray[np.floating], deg_per_px: float) -> tuple[float, float]:
+    """Height and width of a receptive field ``(K, Y, X)``: how much of each axis has half the largest power or more.
+
+    The power is the squared gradient, summed over lags and the other axis; NaN where the field is zero.
+    """
+    power = np.square(field.astype(float)).sum(0)
+    if not power.any():
+        return float("nan"), float("nan")
+    height, width = (
+        deg_per_px * float((profile >= profile.max() / 2).sum()) for profile in (power.sum(1), power.sum(0))
+    )
+    return height, width
+
+
+def field_latency_s(field: NDArray[np.floating], rate_hz: float) -> float:
+    """Lag of the largest power of a receptive field ``(K, Y, X)``, lag 0 first, in seconds; NaN where it is zero.
+
+    A frame is on screen until the next one begins, so that lag K stands for ``(K + 1/2) / rate``. The peak is that of a
+    parabola through the logarithms of the largest power and its neighbours, where it has both: exact for a Gaussian.
+    """
+    power = np.square(field.astype(float)).sum((1, 2))
+    if not power.any():
+        return float("nan")
+    peak = int(power.argmax())
+    aside = 0.0
+    if 0 < peak < len(power) - 1:
+        before, top, after = np.log(power[peak - 1 : peak + 2] + 1e-12 * power[peak])
+        aside = 0.5 * (before - after) / (before - 2 * top + after)
+    return float((peak + 0.5 + aside) / rate_hz)

@@ -9,7 +9,9 @@ from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.splits import Split
 from stcnn.evaluate import Predictions
 from stcnn.evaluate.ensemble import calibration, predict_together, spread_to_error
-from stcnn.experiments.parameters import parameter_table, per_neuron
+from stcnn.experiments.parameters import parameter_table, per_neuron, quantities
+from stcnn.experiments.response_quantities import response_quantities
+from stcnn.report.physiology_of_run import screen_of
 from stcnn.report.text import aligned
 from stcnn.run_folder import Run
 from stcnn.training.places import places_of_members, places_table
@@ -32,9 +34,7 @@ def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
     Returns:
         The summary for the terminal.
     """
-    untrained = [m.model(epoch=0) for m in run.members()]
-    regressed = recipe.training.neurons == "regression"
-    table = parameter_table(run.models(), untrained, recipe.bounds, dataset.rate_hz, regressed)
+    table = _parameters(run, dataset, recipe)
     run.write_table("parameters.csv", table)
     lines = [printed(table)]
     if recipe.model.readout.place == "learned":
@@ -55,6 +55,17 @@ def write_ensemble_report(run: Run, dataset: Dataset, recipe: Recipe) -> str:
             figure.savefig(draft)
         lines.append(f"Ensemble spread predicts {100 * ratio:.0f} % of the held-out error.")
     return "\n".join([*lines, str(run.path)])
+
+
+def _parameters(run: Run, dataset: Dataset, recipe: Recipe) -> pd.DataFrame:
+    models = run.models()
+    untrained = [member.model(epoch=0) for member in run.members()]
+    responses = response_quantities(models, untrained, screen_of(dataset))
+    after, before = (
+        [[*quantities(model, recipe.bounds), *answers] for model, answers in zip(each, answered, strict=True)]
+        for each, answered in zip((models, untrained), responses, strict=True)
+    )
+    return parameter_table(after, before, regressed=recipe.training.neurons == "regression")
 
 
 def noise_variance(predictions: Predictions, dataset: Dataset) -> Tensor | None:

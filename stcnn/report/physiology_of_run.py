@@ -63,17 +63,21 @@ def physiology_of_run(
     return write_physiology(found, folder)
 
 
+def screen_of(dataset: Dataset) -> Screen:
+    """Return the screen of recordings, with the grey that most of them have."""
+    greys = [dataset.movies[name].background for name in dataset.table.stimulus.unique()]
+    values, counts = np.unique(greys, return_counts=True)
+    return Screen(
+        shape_px=dataset.shape_px,
+        deg_per_px=dataset.deg_per_px,
+        rate_hz=dataset.rate_hz,
+        background=float(values[counts.argmax()]),
+    )
+
+
 def _screen(run: Run, deg_per_px: float, dataset: Dataset | None) -> Screen:
-    """Return the screen of the recordings, with the grey that most of them have."""
     if dataset is not None:
-        greys = [dataset.movies[name].background for name in dataset.table.stimulus.unique()]
-        values, counts = np.unique(greys, return_counts=True)
-        return Screen(
-            shape_px=dataset.shape_px,
-            deg_per_px=dataset.deg_per_px,
-            rate_hz=dataset.rate_hz,
-            background=float(values[counts.argmax()]),
-        )
+        return screen_of(dataset)
     rate_hz = (run.config().get("dataset") or {}).get("rate_hz")
     if rate_hz is None:
         raise ConfigError(

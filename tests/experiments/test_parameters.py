@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from stcnn.experiments.parameters import field_latency_s, field_size_deg, parameter_table, per_neuron
+from stcnn.experiments.parameters import Quantity, parameter_table, per_neuron, quantities
+from stcnn.experiments.receptive_field import field_latency_s, field_size_deg
 from stcnn.nn.bounds import Bounds
 from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
@@ -34,7 +35,8 @@ def table() -> Rows:
             fitted.readouts.each[1].filter.tau_s.fill_(0.005)
             fitted.calcium.each[0].gain.copy_(torch.tensor([0.0, 1.0]) + 0.01 * seed)
         trained.append(fitted)
-    found = parameter_table(trained, untrained, Bounds(), rate_hz=20.0, regressed=True)
+    after, before = ([list(quantities(model, Bounds())) for model in each] for each in (trained, untrained))
+    found = parameter_table(after, before, regressed=True)
     return {
         (row["quantity"], row["of"]): SimpleNamespace(**{str(k): v for k, v in row.items()})
         for row in found.to_dict("records")
@@ -74,6 +76,32 @@ def test_gains_are_relative_to_their_type_and_only_where_there_are_several(table
     assert list(gains) == ["lc4/1", "lc4/2"]
     assert sum(gains.values()) == pytest.approx(2, abs=1e-3)
     assert per_neuron(pd.DataFrame({"of": ["lc4/1", "lc4"]})).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("starts", "narrowed_to", "caution"),
+    [
+        ((10.0, 20.0, np.nan), 0.1, ""),
+        ((20.0, np.nan, np.nan), np.nan, "nothing to compare with: before training fewer than two models had it"),
+        ((20.0, 20.5, np.nan), 2.87, "not identified: the models differ about as much as before training"),
+    ],
+)
+def test_what_few_had_before_training_is_compared_with_those(
+    starts: tuple[float, ...], narrowed_to: float, caution: str
+):
+    after, before = (
+        [[Quantity("width", "lc4", "deg", "name", value)] for value in each] for each in ((19.0, 20.0, 21.0), starts)
+    )
+    row = parameter_table(after, before).iloc[0]
+    assert row.narrowed_to == pytest.approx(narrowed_to, abs=0.05, nan_ok=True)
+    assert row.caution == caution
+
+
+def test_lags_of_either_sign_are_compared_by_their_differences():
+    after, before = (
+        [[Quantity("lag", "lc4", "s", "name", value)] for value in each] for each in ((-0.1, 0.1, 0.3), (-1, 1, 2))
+    )
+    assert parameter_table(after, before).iloc[0].value == pytest.approx(0.1)
 
 
 def test_size_of_a_planted_field_is_its_width_at_half_power():

@@ -6,11 +6,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from stcnn.experiments.parameters import field_latency_s, field_size_deg
 from stcnn.experiments.physiology.bench import Bench
 from stcnn.experiments.physiology.cells import Cells
 from stcnn.experiments.physiology.curves import Axis, Map, Number, Result
 from stcnn.experiments.physiology.subject import Values
+from stcnn.experiments.receptive_field import field_latency_s, field_size_deg
 from stcnn.stimuli import Screen
 
 LAGS_S = 0.4
