@@ -8,10 +8,11 @@
 Trains the default recipe on the simulated set, one seed after the other, where ``experiments/comparisons/simulated``
 lacks one, or, with ``--probing``, on that set and the thirteen stimuli of ``probing.yaml``: squares and flashes of
 other sides than those that are asked about. Asked is by how much seeds agree on size and latency when they are measured
-as in an experiment (linear fields in grey stand in the table of parameters of an ensemble): the preferred side of
-moving squares, the side from which on the response is half of the largest, and the time from a flash to half of the
-peak. Given are the mean, every seed, the largest over the smallest, and the factor from the middle to the ends of the
-95 % interval into which one more training falls (Student's t of logarithms); 1.15 was asked for.
+as in an experiment: the preferred side of moving squares, the side from which on the response is half of the largest,
+the time from a flash to half of the peak; and width, height and latencies by the stimulus that each type answers most
+of a panel (``response_field``), which the mean of the networks chooses for the detectors as well. Given are the mean,
+every seed, the largest over the smallest, and the factor from the middle to the ends of the 95 % interval into which
+one more training falls (Student's t of logarithms); 1.15 was asked for.
 ``truth`` is what the detectors answer that made the recordings. Results go to ``benchmarks/results/seeds.json``.
 """
 
@@ -29,6 +30,7 @@ from record import ROOT, write
 
 from stcnn.config import validate
 from stcnn.experiments.physiology import ANALYSES, Bench, Models
+from stcnn.experiments.physiology.response_field import mapped, strongest
 from stcnn.experiments.physiology.tuning_numbers import first_crossing
 from stcnn.metrics.intervals import reach_of_another
 from stcnn.run_folder import open_run
@@ -40,15 +42,16 @@ Values = NDArray[np.float64]
 ANSWERED = ("preferred_side_deg", "half_side_deg", "latency_s", "dff_latency_s")
 
 
-def by_responses(bench: Bench) -> dict[str, Values]:
-    """Numbers of each member and cell type, ``(M, N)``."""
+def by_responses(bench: Bench, chosen: Mapping[str, str | None]) -> dict[str, Values]:
+    """Numbers of each member and cell type, ``(M, N)``, fields mapped with the chosen stimulus of each cell type."""
     size = ANALYSES["size"].measure(bench)
     latency = ANALYSES["latency"].measure(bench)
     found = {number.name: number.values for result in (size, latency) for number in result.numbers}
     curve = size.curves[0]
     half = first_crossing(np.log(curve.axis.values), curve.values, curve.values.max(-1) / 2)
     found["half_side_deg"] = np.exp(half)
-    return {name: found[name] for name in ANSWERED}
+    field = mapped(bench, [chosen[name] for name in bench.cell_types])
+    return {name: found[name] for name in ANSWERED} | {number.name: number.values for number in field.numbers}
 
 
 def rows(values: Mapping[str, Values], truth: Mapping[str, Values], cell_types: Sequence[str]) -> list[dict[str, Any]]:
@@ -91,11 +94,13 @@ def main() -> None:
     screen = Screen(rate_hz=config.dataset.rate_hz)
     models = Models([run.model() for run in runs])
     subject = Truth(config.dataset)
-    truth = by_responses(Bench(subject, screen))
-    found = by_responses(Bench(models, screen))
+    asked = Bench(models, screen)
+    chosen = dict(zip(models.cell_types, strongest(asked)[0], strict=True))
+    truth = by_responses(Bench(subject, screen), chosen)
+    found = by_responses(asked, chosen)
     order = [list(subject.cell_types).index(name) for name in models.cell_types]
     truth = {name: each[:, order] for name, each in truth.items()}
-    write(options.to, rows(found, truth, models.cell_types), smoothness=options.smoothness)
+    write(options.to, rows(found, truth, models.cell_types), smoothness=options.smoothness, mapped_with=chosen)
 
 
 if __name__ == "__main__":
