@@ -3,11 +3,13 @@
     python benchmarks/seeds.py --seeds 5
     python benchmarks/seeds.py --seeds 3 --smoothness 0.3 --to seeds_smooth
     python benchmarks/seeds.py --seeds 5 --probing --to seeds_probing
+    python benchmarks/seeds.py --seeds 5 --mapping --to seeds_mapping
     python benchmarks/seeds.py --run experiments/ENSEMBLE
 
 Trains the default recipe on the simulated set, one seed after the other, where ``experiments/comparisons/simulated``
 lacks one, or, with ``--probing``, on that set and the thirteen stimuli of ``probing.yaml``: squares and flashes of
-other sides than those that are asked about. Asked is by how much seeds agree on size and latency when they are measured
+other sides than those that are asked about, or, with ``--mapping``, the twelve of ``mapping.yaml``: squares, bars and
+discs beside the middle. Asked is by how much seeds agree on size and latency when they are measured
 as in an experiment: the preferred side of moving squares, the side from which on the response is half of the largest,
 the time from a flash to half of the peak; and width, height and latencies by the stimulus that each type answers most
 of a panel (``response_field``), which the mean of the networks chooses for the detectors as well. Given are the mean,
@@ -81,12 +83,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="seeds 1, 2, ...")
     parser.add_argument("--smoothness", type=float, default=0.0, help="training.smoothness of the recipe")
     parser.add_argument("--probing", action="store_true", help="simulate responses to probing.yaml as well")
+    parser.add_argument("--mapping", action="store_true", help="simulate responses to mapping.yaml as well")
     parser.add_argument("--run", type=Path, help="an ensemble of simulated recordings that is there already")
     parser.add_argument("--to", default="seeds", help="name of the result")
     options = parser.parse_args()
     more = [f"training.smoothness={options.smoothness}"] if options.smoothness else []
-    if options.probing:
-        more.append(f"dataset.stimuli=[mixed,{ROOT / 'benchmarks/probing.yaml'}]")
+    wider = [str(ROOT / f"benchmarks/{name}.yaml") for name in ("probing", "mapping") if getattr(options, name)]
+    if wider:
+        more.append(f"dataset.stimuli=[{','.join(['mixed', *wider])}]")
     seeds = range(1, options.seeds + 1)
     runs = open_run(options.run).members() if options.run else [trained("simulated", seed, more)[0] for seed in seeds]
     config = validate(runs[0].config())
