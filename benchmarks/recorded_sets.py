@@ -44,6 +44,8 @@ GREY, DARK = 128, 0
 COLUMNS = np.arange(-20, 21)
 """Columns of the arena in the movie; the cell sits in the middle."""
 ROWS = 9
+WHOLE_PX = 143
+"""Rows, of a degree, of a picture that holds the windows of all neurons of ``t4_edges``: 51 degrees, and 20 around."""
 LED_DEG = 2.25
 """Width of a column of the arena."""
 FAMILIES = {"single": "sb", "minimal": "mm", "moving": "mb"}
@@ -167,6 +169,23 @@ def t4_edges(to: Path) -> Path:
     return DATA / "t4_edges" / "t4.yaml"
 
 
+def t4_edges_whole(to: Path) -> Path:
+    """The same recordings with pictures of :data:`WHOLE_PX` rows, so that every neuron looks at a place of the picture.
+
+    Neurons at 41 to 51 degrees below its middle, beyond the 83 rows that the specification names, answer when the edge
+    would be there.
+    """
+    says = yaml.safe_load((DATA / "t4_edges" / "t4.yaml").read_text())
+    for stimulus in says["stimuli"].values():
+        stimulus["shape_px"] = [WHOLE_PX, stimulus["shape_px"][1]]
+    for session in says["sessions"]:
+        for key in ("path", "onsets", "neurons"):
+            session[key] = str(DATA / "t4_edges" / session[key])
+    to.mkdir(parents=True)
+    (to / "import.yaml").write_text(yaml.safe_dump(says))
+    return to / "import.yaml"
+
+
 def ketkar_l2l3(to: Path, assumed: str = "ratios") -> Path:
     """Write a table of traces and a folder of movies of steps behind neutral density filters."""
     return tables(DATA / "ketkar_l2l3", to, assumed)
@@ -175,6 +194,7 @@ def ketkar_l2l3(to: Path, assumed: str = "ratios") -> Path:
 SETS: dict[str, Callable[[Path], Path]] = {
     "t5_voltage": t5_voltage,
     "t4_edges": t4_edges,
+    "t4_edges_whole": t4_edges_whole,
     "ketkar_l2l3": ketkar_l2l3,
     "ketkar_l2l3_spaced": partial(ketkar_l2l3, assumed="spaced"),
 }
