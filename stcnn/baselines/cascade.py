@@ -47,7 +47,10 @@ class Shape(NamedTuple):
 
 
 class Cascade(nn.Module):
-    """A cascade of one shape; its ``falls``, ``(N,)``, says for which cell types :data:`FALLING_BENDS` are fitted.
+    """A cascade of one shape, and what of it is fitted how.
+
+    ``falls``, ``(N,)``, says for which cell types :data:`FALLING_BENDS` are fitted; ``anchor``, ``(N, F)``, is where
+    linear regression put the filters, to which the penalty draws them.
 
     Args:
         shape: its parts.
@@ -57,6 +60,7 @@ class Cascade(nn.Module):
     """
 
     falls: Tensor
+    anchor: Tensor
 
     def __init__(self, shape: Shape, design: Design, lags: Lags, roots: Sequence[Root]) -> None:
         super().__init__()
@@ -75,6 +79,7 @@ class Cascade(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_types), requires_grad=shape.nonlinear)
         self.bend = nn.Parameter(torch.zeros(n_types, len(BENDS) + len(FALLING_BENDS)), requires_grad=shape.nonlinear)
         self.register_buffer("falls", torch.zeros(n_types, dtype=torch.bool))
+        self.register_buffer("anchor", torch.zeros(n_types, n_features))
         self.tau_s = nn.Parameter(torch.full((n_types,), 0.4), requires_grad=shape.indicator)
         self.gain = nn.Parameter(torch.ones(n_neurons))
         self.offset = nn.Parameter(torch.zeros(n_neurons))

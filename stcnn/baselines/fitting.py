@@ -1,35 +1,36 @@
 """Cascades fitted to the squared error by L-BFGS, from where linear regression leaves them.
 
-Penalties are those of the regression times a factor. The factor of each cell type, and whether its nonlinearity may
-also rise below rest, are what predicts best a fold of the training set that is held back.
+The penalty draws the filter back to the regression's, with the regression's strength times a factor. The factor of each
+cell type, and whether its nonlinearity may also rise below rest, are what predicts best the folds of the training set
+that are held back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from stcnn.baselines.cascade import BENDS, FALLING_BENDS, Cascade, Shape
+from stcnn.baselines.descent import FREE, Coordinates, Interval, descend, root_of
 from stcnn.baselines.design import Design, Spectra
 from stcnn.baselines.linear import Linear, mean_where_unseen, regressed_gains
 from stcnn.baselines.starts import regressed_behind_indicators, started
-from stcnn.errors import TrainingError
 
 SHORT_MEMORY_S = 0.6
 """How far a filter reaches behind which an indicator follows."""
 TAU_BOUNDS_S = (0.005, 3.0)
 """Time constants between which the indicator's is fitted; spikes have next to none."""
-FACTORS = (256.0, 64.0, 16.0, 4.0, 1.0, 0.25, 0.06)
-"""Multiples of the linear filter's penalty that are tried."""
-STEPS = 100
-"""Steps of L-BFGS for each start and factor, so that they are judged by where they lead, and for the last fit."""
+FACTORS = (64.0, 8.0, 1.0, 0.125)
+"""Multiples of the linear filter's penalty that are tried, one after the other."""
+HELD_BACK = 2
+"""Folds on which they are judged, one at a time."""
+STEPS = 80
+"""Steps of L-BFGS for each factor."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,23 @@ class Problem:
         spectra: signals of its parts.
         unit: squared error of the mean of each cell type, ``(N,)``; that of a fit is divided by it.
         penalty: of the squared weights under the prior of each cell type, ``(N,)``, in the same unit.
+        curvature: half the second derivative of the regression's error to these weights, ``(N, F, F)``, likewise.
     """
 
     design: Design
     spectra: Sequence[Spectra]
     unit: Tensor
     penalty: Tensor
+    curvature: Tensor
+
+    def times(self, factor: Tensor) -> Problem:
+        """The same with the penalty of each cell type multiplied, ``(N,)``."""
+        return replace(self, penalty=factor * self.penalty)
+
+    @cached_property
+    def root(self) -> Tensor:
+        """Of the curvature with the penalty, ``(N, F, F)``."""
+        return root_of(self.curvature, self.penalty)
 
     def errors(self, model: Cascade, folds: Tensor) -> Tensor:
         """Squared error of each cell type on some folds, ``(N,)``, in units of :attr:`unit`.
@@ -100,12 +112,13 @@ def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
     Raises:
         TrainingError: the error is not finite.
     """
-    errors = torch.stack([held_back_errors(each, problem) for each in starts])
+    errors = held_back_errors(starts, problem)
     of_type = errors.amin(1).argmin(0)
-    factor = torch.tensor(FACTORS)[errors.argmin(1)[of_type, torch.arange(len(of_type))]]
+    least = torch.tensor(FACTORS)[errors.argmin(1)[of_type, torch.arange(len(of_type))]]
     model = merged(starts, of_type, problem.design)
     everything = torch.ones(problem.n_folds)
-    minimise(model, replace(problem, penalty=factor * problem.penalty), everything, STEPS)
+    for factor in FACTORS:
+        minimise(model, problem.times(least.clamp(min=factor)), everything)
     seen = samples_of_neurons(model, problem, everything) > 0
     neurons = list(problem.design.neurons.values())
     with torch.no_grad():
@@ -114,23 +127,24 @@ def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
     return model.eval()
 
 
-def held_back_errors(model: Cascade, problem: Problem) -> Tensor:
-    """Error of each cell type on the first fold, for each of :data:`FACTORS`, ``(K, N)``; the model stays as it is.
+def held_back_errors(starts: Sequence[Cascade], problem: Problem) -> Tensor:
+    """Error of each cell type on folds held back, for each start and each of :data:`FACTORS`, ``(I, K, N)``.
 
-    Every fit begins at the model, as the last one does: from where a strong penalty left it, with a drive so small that
-    every nonlinearity is straight, it would not find back.
+    Each factor begins where the one before it, a stronger one, led. The starts stay as they are.
     """
-    kept = torch.ones(problem.n_folds)
-    kept[0] = 0
-    start = parameters_to_vector(model.parameters()).detach().clone()
-    found = []
-    for factor in FACTORS:
-        minimise(model, replace(problem, penalty=factor * problem.penalty), kept, STEPS)
-        regress_unseen(model, problem, kept)
-        with torch.no_grad():
-            found.append(problem.errors(model, 1 - kept))
-        vector_to_parameters(start, model.parameters())
-    return torch.stack(found)
+    folds = range(min(HELD_BACK, problem.n_folds))
+    tracks = [(i, fold, deepcopy(start)) for i, start in enumerate(starts) for fold in folds]
+    total = torch.zeros(len(starts), len(FACTORS), len(problem.unit))
+    for k, factor in enumerate(FACTORS):
+        mine = problem.times(torch.full_like(problem.unit, factor))
+        for i, fold, model in tracks:
+            kept = torch.ones(problem.n_folds)
+            kept[fold] = 0
+            minimise(model, mine, kept)
+            regress_unseen(model, mine, kept)
+            with torch.no_grad():
+                total[i, k] += mine.errors(model, 1 - kept)
+    return total
 
 
 def merged(starts: Sequence[Cascade], of_type: Tensor, design: Design) -> Cascade:
@@ -169,42 +183,29 @@ def samples_of_neurons(model: Cascade, problem: Problem, folds: Tensor) -> Tenso
     return found
 
 
-def minimise(model: Cascade, problem: Problem, folds: Tensor, steps: int) -> None:
-    """Minimise the penalised error on some folds by L-BFGS-B, from where the model stands.
+def minimise(model: Cascade, problem: Problem, folds: Tensor) -> None:
+    """Minimise the penalised error on some folds, from where the model stands.
 
     Raises:
         TrainingError: the error is not finite.
     """
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    parameters = [p for _, p in named]
-    bounds = {"tau_s": TAU_BOUNDS_S, "gain": (0.0, None)}
-    bends = [interval for falls in model.falls.tolist() for interval in _bounds_of_bends(falls)]
-    intervals = [
-        interval
-        for name, p in named
-        for interval in (bends if name == "bend" else [bounds.get(name, (None, None))] * p.numel())
-    ]
 
-    def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        vector_to_parameters(torch.from_numpy(vector).float(), parameters)
-        model.zero_grad()
-        size = model.drawn.square().sum(1) + model.drawn_squared.square().sum(1)
-        total = (problem.errors(model, folds) + problem.penalty * size + 1e-3 * model.bend.square().sum(1)).sum()
-        total.backward()
-        gradient = parameters_to_vector([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
-        return total.item(), gradient.double().numpy()
+    def loss() -> Tensor:
+        size = (model.drawn - model.anchor).square().sum(1) + model.drawn_squared.square().sum(1)
+        return (problem.errors(model, folds) + problem.penalty * size + 1e-3 * model.bend.square().sum(1)).sum()
 
-    start = parameters_to_vector(parameters).detach().double().numpy()
-    options = {"maxiter": steps, "ftol": 1e-6, "maxcor": 20}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=intervals, options=options)
-    if not np.isfinite(found.fun):
-        raise TrainingError("the squared error of the fit is not finite", expected="traces without huge values")
-    vector_to_parameters(torch.from_numpy(found.x).float(), parameters)
+    bounds: dict[str, list[Interval]] = {
+        "tau_s": [TAU_BOUNDS_S] * len(model.tau_s),
+        "gain": [(0.0, None)] * len(model.gain),
+        "bend": [interval for falls in model.falls.tolist() for interval in _bounds_of_bends(falls)],
+    }
+    coordinates = Coordinates(model, dict.fromkeys(("drawn", "drawn_squared"), problem.root))
+    descend(coordinates, loss, bounds, STEPS)
 
 
-def _bounds_of_bends(falls: bool) -> list[tuple[float | None, float | None]]:
-    fixed = (0.0, 0.0)
-    return [(None, None)] * len(BENDS) + [(None, None) if falls else fixed] * len(FALLING_BENDS)
+def _bounds_of_bends(falls: bool) -> list[Interval]:
+    fixed: Interval = (0.0, 0.0)
+    return [FREE] * len(BENDS) + [FREE if falls else fixed] * len(FALLING_BENDS)
 
 
 def problem_of(linear: Linear, model: Cascade, design: Design) -> Problem:
@@ -212,8 +213,10 @@ def problem_of(linear: Linear, model: Cascade, design: Design) -> Problem:
     unit = squared_deviation(design)
     size = torch.stack([choice.drawn.norm() for choice in linear.choices]).float()
     scale = model.drawn.detach().norm(dim=1) / size.clamp(min=1e-12)
+    to_unit = 1 / unit / scale.square().clamp(min=1e-12)
     penalty = torch.tensor([choice.strength for choice in linear.choices])
-    return Problem(design, linear.spectra, unit, penalty / unit / scale.square().clamp(min=1e-12))
+    curvature = torch.stack([each * choice.curvature for each, choice in zip(to_unit, linear.choices, strict=True)])
+    return Problem(design, linear.spectra, unit, penalty * to_unit, curvature)
 
 
 def squared_deviation(design: Design) -> Tensor:

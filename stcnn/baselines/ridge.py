@@ -159,6 +159,7 @@ class Choice:
         error: held-out squared error, summed over the folds.
         drawn: weights under the prior, fitted to all folds, ``(F,)``; ``root.weight`` makes filters of them.
         offset: of each neuron, ``(M,)``.
+        curvature: half the second derivative of the squared error to these weights, ``(F, F)``, single precision.
     """
 
     prior: Prior
@@ -168,6 +169,7 @@ class Choice:
     error: float
     drawn: Tensor
     offset: Tensor
+    curvature: Tensor
 
 
 def gathered(design: Design, lags: Lags, gains: list[Tensor]) -> list[Sums]:
@@ -250,7 +252,7 @@ def chosen(sums: Sums, gain: Tensor, roots: Sequence[tuple[Prior, Root]]) -> Cho
     drawn = everything.solved(PENALTIES[place])
     offset = everything.mean_y - gain * (everything.mean_x @ drawn)
     strength = PENALTIES[place] * float(everything.xx.diagonal().mean())
-    return Choice(prior, root, PENALTIES[place], strength, error, drawn, offset)
+    return Choice(prior, root, PENALTIES[place], strength, error, drawn, offset, everything.xx.float())
 
 
 def _best_penalty(sums: Sums, gain: Tensor, start: int, n_held_out: int) -> tuple[float, int]:
