@@ -27,7 +27,7 @@ def started(linear: Linear, shape: Shape, design: Design, tau_s: Tensor | None =
     """Two cascades that begin with the filters of a regression, their voltages scaled to :data:`START_VOLTAGE`.
 
     The nonlinearity of the first is a softplus that may bend above rest; that of the second may bend below it too and
-    begins where least squares put it. What predicts the held-back fold better is taken.
+    begins where least squares put it. What predicts the held-back folds better is taken.
     """
     first, second = (_started(linear, shape, design, tau_s) for _ in range(2))
     with torch.no_grad():
