@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -26,11 +27,11 @@ SHORT_MEMORY_S = 0.6
 TAU_BOUNDS_S = (0.005, 3.0)
 """Time constants between which the indicator's is fitted; spikes have next to none."""
 FACTORS = (64.0, 8.0, 1.0, 0.125)
-"""Multiples of the linear filter's penalty that are tried, one after the other."""
+"""Multiples of the linear filter's penalty that are tried."""
 HELD_BACK = 2
 """Folds on which they are judged, one at a time."""
-STEPS = 80
-"""Steps of L-BFGS for each factor."""
+STEPS = 100
+"""Steps of L-BFGS for each start and factor, and for the last fit."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,10 @@ def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
     """
     errors = held_back_errors(starts, problem)
     of_type = errors.amin(1).argmin(0)
-    least = torch.tensor(FACTORS)[errors.argmin(1)[of_type, torch.arange(len(of_type))]]
+    factor = torch.tensor(FACTORS)[errors.argmin(1)[of_type, torch.arange(len(of_type))]]
     model = merged(starts, of_type, problem.design)
     everything = torch.ones(problem.n_folds)
-    for factor in FACTORS:
-        minimise(model, problem.times(least.clamp(min=factor)), everything)
+    minimise(model, problem.times(factor), everything)
     seen = samples_of_neurons(model, problem, everything) > 0
     neurons = list(problem.design.neurons.values())
     with torch.no_grad():
@@ -130,16 +130,16 @@ def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
 def held_back_errors(starts: Sequence[Cascade], problem: Problem) -> Tensor:
     """Error of each cell type on folds held back, for each start and each of :data:`FACTORS`, ``(I, K, N)``.
 
-    Each factor begins where the one before it, a stronger one, led. The starts stay as they are.
+    Every fit begins at the start, as the last one does: from where a strong penalty left it, a squared filter next to
+    zero would not find back.
     """
-    folds = range(min(HELD_BACK, problem.n_folds))
-    tracks = [(i, fold, deepcopy(start)) for i, start in enumerate(starts) for fold in folds]
     total = torch.zeros(len(starts), len(FACTORS), len(problem.unit))
     for k, factor in enumerate(FACTORS):
         mine = problem.times(torch.full_like(problem.unit, factor))
-        for i, fold, model in tracks:
+        for i, fold in product(range(len(starts)), range(min(HELD_BACK, problem.n_folds))):
             kept = torch.ones(problem.n_folds)
             kept[fold] = 0
+            model = deepcopy(starts[i])
             minimise(model, mine, kept)
             regress_unseen(model, mine, kept)
             with torch.no_grad():
