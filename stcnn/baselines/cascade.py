@@ -49,8 +49,8 @@ class Shape(NamedTuple):
 class Cascade(nn.Module):
     """A cascade of one shape, and what of it is fitted how.
 
-    ``falls``, ``(N,)``, says for which cell types :data:`FALLING_BENDS` are fitted; ``anchor``, ``(N, F)``, is where
-    linear regression put the filters, to which the penalty draws them.
+    ``falls``, ``(N,)``, says for which cell types :data:`FALLING_BENDS` are fitted; ``anchor`` and ``anchor_squared``,
+    ``(N, F)``, are where the fit of the filters began, to which its penalty draws them.
 
     Args:
         shape: its parts.
@@ -61,6 +61,7 @@ class Cascade(nn.Module):
 
     falls: Tensor
     anchor: Tensor
+    anchor_squared: Tensor
 
     def __init__(self, shape: Shape, design: Design, lags: Lags, roots: Sequence[Root]) -> None:
         super().__init__()
@@ -80,9 +81,20 @@ class Cascade(nn.Module):
         self.bend = nn.Parameter(torch.zeros(n_types, len(BENDS) + len(FALLING_BENDS)), requires_grad=shape.nonlinear)
         self.register_buffer("falls", torch.zeros(n_types, dtype=torch.bool))
         self.register_buffer("anchor", torch.zeros(n_types, n_features))
+        self.register_buffer("anchor_squared", torch.zeros(n_types, n_features))
         self.tau_s = nn.Parameter(torch.full((n_types,), 0.4), requires_grad=shape.indicator)
         self.gain = nn.Parameter(torch.ones(n_neurons))
         self.offset = nn.Parameter(torch.zeros(n_neurons))
+
+    def moor(self) -> None:
+        """Take the filters as they are for where the fit begins."""
+        self.anchor.copy_(self.drawn.detach())
+        self.anchor_squared.copy_(self.drawn_squared.detach())
+
+    def moved(self) -> Tensor:
+        """Return the squared distance of the filters of each cell type from where the fit began, ``(N,)``."""
+        squared = (self.drawn_squared - self.anchor_squared).square().sum(1)
+        return (self.drawn - self.anchor).square().sum(1) + squared
 
     def weight(self, drawn: Tensor) -> Tensor:
         """Return the filters ``(C, L, N)`` of values ``(N, F)`` that are independent under the priors of the types."""

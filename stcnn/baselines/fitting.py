@@ -1,6 +1,6 @@
 """Cascades fitted to the squared error by L-BFGS, from where linear regression leaves them.
 
-The penalty draws the filter back to the regression's, with the regression's strength times a factor. The factor of each
+The penalty draws filters back to where they began, with the regression's strength times a factor. The factor of each
 cell type, and whether its nonlinearity may also rise below rest, are what predicts best the folds of the training set
 that are held back.
 """
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -27,11 +26,11 @@ SHORT_MEMORY_S = 0.6
 TAU_BOUNDS_S = (0.005, 3.0)
 """Time constants between which the indicator's is fitted; spikes have next to none."""
 FACTORS = (64.0, 8.0, 1.0, 0.125)
-"""Multiples of the linear filter's penalty that are tried."""
+"""Multiples of the linear filter's penalty that are tried, each from where the one before it led."""
 HELD_BACK = 2
 """Folds on which they are judged, one at a time."""
-STEPS = 100
-"""Steps of L-BFGS for each start and factor, and for the last fit."""
+STEPS = 80
+"""Steps of L-BFGS for each factor."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,8 @@ def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
     factor = torch.tensor(FACTORS)[errors.argmin(1)[of_type, torch.arange(len(of_type))]]
     model = merged(starts, of_type, problem.design)
     everything = torch.ones(problem.n_folds)
-    minimise(model, problem.times(factor), everything)
+    for least in FACTORS:
+        minimise(model, problem.times(factor.clamp(min=least)), everything)
     seen = samples_of_neurons(model, problem, everything) > 0
     neurons = list(problem.design.neurons.values())
     with torch.no_grad():
@@ -130,16 +130,16 @@ def fit_cascade(starts: Sequence[Cascade], problem: Problem) -> Cascade:
 def held_back_errors(starts: Sequence[Cascade], problem: Problem) -> Tensor:
     """Error of each cell type on folds held back, for each start and each of :data:`FACTORS`, ``(I, K, N)``.
 
-    Every fit begins at the start, as the last one does: from where a strong penalty left it, a squared filter next to
-    zero would not find back.
+    The starts stay as they are.
     """
+    folds = range(min(HELD_BACK, problem.n_folds))
+    paths = [(i, fold, deepcopy(start)) for i, start in enumerate(starts) for fold in folds]
     total = torch.zeros(len(starts), len(FACTORS), len(problem.unit))
     for k, factor in enumerate(FACTORS):
         mine = problem.times(torch.full_like(problem.unit, factor))
-        for i, fold in product(range(len(starts)), range(min(HELD_BACK, problem.n_folds))):
+        for i, fold, model in paths:
             kept = torch.ones(problem.n_folds)
             kept[fold] = 0
-            model = deepcopy(starts[i])
             minimise(model, mine, kept)
             regress_unseen(model, mine, kept)
             with torch.no_grad():
@@ -191,8 +191,8 @@ def minimise(model: Cascade, problem: Problem, folds: Tensor) -> None:
     """
 
     def loss() -> Tensor:
-        size = (model.drawn - model.anchor).square().sum(1) + model.drawn_squared.square().sum(1)
-        return (problem.errors(model, folds) + problem.penalty * size + 1e-3 * model.bend.square().sum(1)).sum()
+        penalty = problem.penalty * model.moved() + 1e-3 * model.bend.square().sum(1)
+        return (problem.errors(model, folds) + penalty).sum()
 
     bounds: dict[str, list[Interval]] = {
         "tau_s": [TAU_BOUNDS_S] * len(model.tau_s),

@@ -44,7 +44,7 @@ def _started(linear: Linear, shape: Shape, design: Design, tau_s: Tensor | None)
         if tau_s is not None:
             model.tau_s.copy_(tau_s)
         model.drawn.mul_((START_VOLTAGE / spread(model, linear.spectra))[:, None])
-        model.anchor.copy_(model.drawn)
+        model.moor()
         _regress_gains(model, design, linear.spectra)
     return model
 

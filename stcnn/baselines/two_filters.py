@@ -41,6 +41,7 @@ def fit_two_filters(one: Cascade, problem: Problem) -> Cascade:
             model.sign[index] = sign
         square = _mean_square(model, problem.spectra)
         model.drawn_squared.mul_((START_SQUARE / square.clamp(min=1e-12)).sqrt()[:, None])
+        model.moor()
     return fit_cascade([model], problem)
 
 
