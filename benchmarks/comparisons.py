@@ -44,6 +44,8 @@ from stcnn.viz.comparison import comparison_figure
 
 OVERRIDES = {"t5_voltage": ["model=t5"], "ketkar_l2l3": ["model=light_levels"]}
 """What is said beside ``dataset=SET``."""
+CHOICES = {"t4_edges_whole": "t4_edges"}
+"""Choice of ``conf/dataset`` of a set whose name is none; its store is that of its own name."""
 SCORED = {"ketkar_l2l3": "test"}
 """Part of the split on which models are compared, where it is not the validation set: a family of its own."""
 SCORES = (
@@ -62,7 +64,7 @@ def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]
     """Train one member unless it is there, or go on with it; returns it and the CPU seconds it took.
 
     Args:
-        name: a choice of ``conf/dataset``.
+        name: of the set.
         seed: of the training.
         more: overrides beside those of the set.
     """
@@ -72,7 +74,7 @@ def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]
     cpu_s = json.loads(spent.read_text()) if spent.exists() else 0.0
     runs = [open_run(path.parent) for path in folder.glob("*/config.yaml")]
     if not (runs and runs[0].is_finished()):
-        overrides = [f"dataset={name}", *OVERRIDES.get(name, []), *more, f"seed={seed}", "resume=auto", "report=false"]
+        overrides = [*chosen(name), *more, f"seed={seed}", "resume=auto", "report=false"]
         command = [sys.executable, "train.py", f"experiments_dir={folder}", *overrides]
         before_s = os.times()
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,13 @@ def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]
             raise SystemExit(status)
         runs = [open_run(path.parent) for path in folder.glob("*/config.yaml")]
     return runs[0], cpu_s
+
+
+def chosen(name: str) -> list[str]:
+    """Overrides that choose a set, and what its trainings differ in from the default recipe."""
+    if name in CHOICES:
+        return [f"dataset={CHOICES[name]}", f"name={name}", f"dataset.path={TO / name}.zarr"]
+    return [f"dataset={name}", *OVERRIDES.get(name, [])]
 
 
 def kept(path: Path, predictions: Predictions, cpu_s: float) -> None:
@@ -103,7 +112,7 @@ class ComparedSet:
     """One data set: its parts, and every model as it is done.
 
     Args:
-        name: a choice of ``conf/dataset``.
+        name: of the set.
         members: seeds of the trainings.
         again: fit simple models anew.
     """
