@@ -48,7 +48,7 @@ def command_lines(program: str) -> list[str]:
 @pytest.mark.parametrize("overrides", [line for line in command_lines(".*python train.py ") if "--" not in line])
 def test_trainings_compose(overrides: str) -> None:
     words = shlex.split(overrides, comments=True)
-    folders = [word.removeprefix("init_from=") for word in words if word.startswith("init_from=")]
+    folders = [word.split("=", 1)[1] for word in words if word.startswith(("init_from=", "training.teacher="))]
     if not folders:
         compose(words)
         return
