@@ -100,7 +100,7 @@ def test_bounds_and_quantities_of_a_core_are_those_it_says() -> None:
     model = network(Scaled())
     project(model, Bounds())
     assert model.hidden.factor.item() == 2.0  # type: ignore[operator]
-    found = {quantity.quantity: quantity.value for quantity in quantities(model.eval(), Bounds(), 60.0)}
+    found = {quantity.quantity: quantity.value for quantity in quantities(model.eval(), Bounds())}
     assert found["factor"] == 2.0
 
 
