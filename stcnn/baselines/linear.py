@@ -12,6 +12,7 @@ from stcnn.baselines.cascade import Cascade, Shape
 from stcnn.baselines.design import Design, Spectra
 from stcnn.baselines.lags import Lags, Prior
 from stcnn.baselines.ridge import Choice, chosen, gathered, priors_of
+from stcnn.metrics.regression import average_where_unknown
 
 MEMORY_S = 2.0
 """How far a filter reaches that has to stand for the indicator too."""
@@ -124,7 +125,5 @@ def mean_where_unseen(values: Tensor, seen: Tensor, neurons: Sequence[int]) -> T
         seen: ``(M,)``.
         neurons: number of neurons of each cell type.
     """
-    found = []
-    for each, known in zip(values.split(list(neurons)), seen.split(list(neurons)), strict=True):
-        found.append(torch.where(known, each, each[known].mean()) if known.any() else each)
-    return torch.cat(found)
+    of_types = zip(values.split(list(neurons)), seen.split(list(neurons)), strict=True)
+    return torch.cat([average_where_unknown(each, known) for each, known in of_types])

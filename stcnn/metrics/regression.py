@@ -93,3 +93,13 @@ def regress(sums: Sums, n_independent: Tensor | float, usual: Tensor | float, sd
     gain = ((trust * best + prior * usual) / (trust + prior)).clamp(min=0)
     error = torch.maximum(power - 2 * gain * covariance + gain.square() * variance, floor)
     return Regression(gain, (sums.y - gain * sums.x) / sums.n.clamp(min=1), error)
+
+
+def average_where_unknown(values: Tensor, known: Tensor) -> Tensor:
+    """Return gains or offsets of the neurons of a cell type, the mean of the known ones in place of the others.
+
+    Args:
+        values: of the neurons, ``(N,)``; gains in whatever form is to be averaged.
+        known: which of them have recordings, ``(N,)``; where none has, all stay.
+    """
+    return torch.where(known, values, values[known].mean()) if known.any() else values

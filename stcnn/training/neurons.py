@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stcnn.data.batch import Batch
 from stcnn.data.dataset import Dataset
-from stcnn.metrics.regression import CORRELATION_S, Sums, regress
+from stcnn.metrics.regression import CORRELATION_S, Sums, average_where_unknown, regress
 from stcnn.nn.model import STCNN
 from stcnn.ranks import ranks, summed
 from stcnn.training.offsets import LeastOffsets, inverse_softplus
@@ -107,13 +107,3 @@ class NeuronRegression:
                 parameter.copy_(average_where_unknown(parameter, recorded.to(parameter.device)))
         if self.offsets is not None:
             self.offsets.keep_means(means, inputs)
-
-
-def average_where_unknown(values: Tensor, known: Tensor) -> Tensor:
-    """Return gains (before their softplus) or offsets with the mean of the known neurons in place of the others.
-
-    Args:
-        values: of the neurons of a cell type, ``(N,)``.
-        known: which of them have recordings, ``(N,)``; where none has, all stay.
-    """
-    return torch.where(known, values, values[known].mean()) if known.any() else values
