@@ -195,7 +195,7 @@ def compose(overrides: Sequence[str] = (), folder: Path = CONF) -> Config:
         ConfigError: as :func:`validate`, or an override that Hydra cannot follow.
     """
     values = composed_values(overrides, folder)
-    return _with_its_network(validate(values), values, overrides)
+    return _ready_to_start(values, overrides)
 
 
 def composed_values(overrides: Sequence[str] = (), folder: Path = CONF) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def from_command_line(arguments: Sequence[str]) -> list[tuple[Config, list[str]]
     finally:
         sys.argv = argv
         os.environ.pop("HYDRA_FULL_ERROR") if full_error is None else os.environ.update(HYDRA_FULL_ERROR=full_error)
-    return [(_with_its_network(validate(values), values, overrides), overrides) for values, overrides in composed]
+    return [(_ready_to_start(values, overrides), overrides) for values, overrides in composed]
 
 
 @contextmanager
@@ -250,20 +250,29 @@ def loggers_kept() -> Iterator[None]:
             logger.disabled = False
 
 
+def _ready_to_start(values: Mapping[str, Any], overrides: Sequence[str]) -> Config:
+    """Judge a composed configuration, and what it builds upon, before there is a run folder.
+
+    Raises:
+        ConfigError: a key is wrong, the network is not that of ``init_from``, or the teacher is not finished.
+        FileError: there are no weights, or no teacher.
+    """
+    config = validate(values)
+    if config.training.teacher is not None and config.resume is None:
+        finished_run(config.training.teacher)
+    return _with_its_network(config, values, overrides)
+
+
 def _with_its_network(config: Config, values: Mapping[str, Any], overrides: Sequence[str]) -> Config:
     """Let the network of ``init_from`` come with its weights, unless another was chosen, which must be the same.
 
-    Cell types that it does not know keep their settings. A teacher is looked for here too: before there is a folder.
+    Cell types that it does not know keep their settings.
 
     Raises:
-        ConfigError: the network that was chosen is another; the message names the key. Or the teacher is not finished.
-        FileError: there are no weights, or no teacher.
+        ConfigError: the network that was chosen is another; the message names the key.
+        FileError: there are no weights.
     """
-    if config.resume is not None:
-        return config
-    if config.training.teacher is not None:
-        finished_run(config.training.teacher)
-    if config.init_from is None:
+    if config.init_from is None or config.resume is not None:
         return config
     weights = read_weights(config.init_from, config.init_epoch)
     if _chooses_network(values["model"], overrides):
