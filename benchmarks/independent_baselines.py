@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from comparisons import chosen
 from numpy.typing import NDArray
 from record import write, written
 from scipy.interpolate import BSpline
@@ -308,8 +309,7 @@ def correlations(data: Dataset, items: list[int], said: Callable[[int], Array], 
 
 def compared(name: str) -> Iterator[dict[str, float | str]]:
     """Rows of one data set."""
-    overrides = [f"dataset={name}", *(["model=t5"] if name == "t5_voltage" else [])]
-    config = compose(overrides)
+    config = compose(chosen(name))
     data = config.open_dataset()
     split = split_recordings(data, config.split)
     train, held_out = list(split.train), list(split.validation)

@@ -84,7 +84,7 @@ def descend(
     Args:
         coordinates: of the parameters.
         loss: of the module as it stands.
-        bounds: of each number of a parameter that has any and is not whitened, by its name.
+        bounds: of each number of a parameter that has any and no root, by its name.
         steps: at most.
 
     Raises:
