@@ -16,6 +16,7 @@ from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.stimuli import Screen
+from tests.support.places import degrees_from
 
 SCREEN = Screen(shape_px=(36, 36), deg_per_px=2.0, rate_hz=30)
 
@@ -38,9 +39,7 @@ class Planted:
         self.decay = decay
 
     def answer(self, movie: Movie) -> Answer:
-        rows, columns = movie.shape_px
-        x = (np.arange(columns) - (columns - 1) / 2) * movie.deg_per_px - self.middle_deg[0]
-        y = -(np.arange(rows) - (rows - 1) / 2) * movie.deg_per_px - self.middle_deg[1]
+        x, y = degrees_from(movie, self.middle_deg)
         weight = np.exp(-(x**2 + y[:, None] ** 2) / (2 * 5.0**2))
         drive = np.maximum(-(movie.contrast() * weight).sum((1, 2)), 0)
         late = np.concatenate([np.zeros(self.late_frames), drive[: len(drive) - self.late_frames]])

@@ -16,6 +16,7 @@ from stcnn.nn.model import STCNN
 from stcnn.nn.model_config import ModelConfig
 from stcnn.nn.population import Population
 from stcnn.stimuli import Screen, render
+from tests.support.places import degrees_from
 
 SCREEN = Screen(shape_px=(40, 50), deg_per_px=2.0, rate_hz=60)
 DIRECTIONS = ("azimuth_deg", "elevation_deg")
@@ -41,9 +42,7 @@ class Planted:
         self.late_frames = late_frames
 
     def answer(self, movie: Movie) -> Answer:
-        rows, columns = movie.shape_px
-        x = (np.arange(columns) - (columns - 1) / 2) * movie.deg_per_px - self.middle_deg[0]
-        y = -(np.arange(rows) - (rows - 1) / 2) * movie.deg_per_px - self.middle_deg[1]
+        x, y = degrees_from(movie, self.middle_deg)
         dark = -movie.contrast()
         windows = [
             (np.exp(-((x / across) ** 2) / 2), np.exp(-((y / up) ** 2) / 2)) for across, up in self.sigma_deg.values()
