@@ -25,7 +25,6 @@ EXTENTS = {"azimuth_deg": "width", "elevation_deg": "height"}
 STEP_DEG = 5.0
 LEAST_STEPS = 8
 """Steps from the middle of the screen to its border: they are finer on a small screen."""
-RESPONSE = "peak dF/F above grey of the displaced stimulus"
 
 
 def _moving(width_deg: float, height_deg: float) -> Mapping[str, Stimulus]:
@@ -114,7 +113,7 @@ def response_field(bench: Bench) -> Result:
     chosen, left_out = strongest(bench)
     field = mapped(bench, chosen)
     curves = [
-        Curve(axis.title, Axis("displacement_deg", "displacement", "°", axis.values), profile, RESPONSE)
+        Curve(axis.title, Axis("displacement_deg", "displacement", "°", axis.values), profile)
         for axis, profile in zip(field.axes, field.profiles, strict=True)
     ]
     notes = [f"{name}: {stimulus}." for name, stimulus in zip(bench.cell_types, chosen, strict=True) if stimulus]
