@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stcnn.data.audit.arrival import Changes, StimulusChange, changes_of
 from stcnn.data.audit.consistency import deviations
 from stcnn.data.audit.labels import exchanged_labels
+from stcnn.data.audit.places import looks_beyond
 from stcnn.data.audit.responses import is_usable, mean_responses, on_clock, responses_without
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording, rows_by
@@ -106,6 +107,8 @@ def audit(data: Dataset, progress: Callable[[str, int, int], None] = lambda what
         for recording in recordings:
             own += _recording_flags(recording, changes[recording.stimulus, recording.shift_px])
             own += _repeated_trace(recording, traces)
+        if beyond := looks_beyond(recordings, data.movies):
+            own.append(Flag(AMBER, "place", f"{cell_type}, neuron {neuron}", beyond))
         rows.append(_neuron_row(cell_type, neuron, recordings, changes, own))
         flags += own
         progress("neurons", done, len(groups))
