@@ -44,8 +44,6 @@ from stcnn.viz.comparison import comparison_figure
 
 OVERRIDES = {"t5_voltage": ["model=t5"], "ketkar_l2l3": ["model=light_levels"]}
 """What is said beside ``dataset=SET``."""
-CHOICES = {"t4_edges_whole": "t4_edges"}
-"""Choice of ``conf/dataset`` of a set whose name is none; its store is that of its own name."""
 SCORED = {"ketkar_l2l3": "test"}
 """Part of the split on which models are compared, where it is not the validation set: a family of its own."""
 SCORES = (
@@ -90,8 +88,6 @@ def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]
 
 def chosen(name: str) -> list[str]:
     """Overrides that choose a set, and what its trainings differ in from the default recipe."""
-    if name in CHOICES:
-        return [f"dataset={CHOICES[name]}", f"name={name}", f"dataset.path={TO / name}.zarr"]
     return [f"dataset={name}", *OVERRIDES.get(name, [])]
 
 

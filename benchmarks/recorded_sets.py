@@ -165,15 +165,10 @@ def t5_voltage(to: Path) -> Path:
 
 
 def t4_edges(to: Path) -> Path:
-    """The folders are as an experiment leaves them; their import specification lies beside them."""
-    return DATA / "t4_edges" / "t4.yaml"
+    """The folders are as an experiment leaves them; their import specification lies beside them.
 
-
-def t4_edges_whole(to: Path) -> Path:
-    """The same recordings with pictures of :data:`WHOLE_PX` rows, so that every neuron looks at a place of the picture.
-
-    Neurons at 41 to 51 degrees below its middle, beyond the 83 rows that the specification names, answer when the edge
-    would be there.
+    But for pictures of :data:`WHOLE_PX` rows: four neurons look beyond the 83 that it names, and answer when the edge
+    would be there, on the path that it gives, which is longer than the picture.
     """
     says = yaml.safe_load((DATA / "t4_edges" / "t4.yaml").read_text())
     for stimulus in says["stimuli"].values():
@@ -194,7 +189,6 @@ def ketkar_l2l3(to: Path, assumed: str = "ratios") -> Path:
 SETS: dict[str, Callable[[Path], Path]] = {
     "t5_voltage": t5_voltage,
     "t4_edges": t4_edges,
-    "t4_edges_whole": t4_edges_whole,
     "ketkar_l2l3": ketkar_l2l3,
     "ketkar_l2l3_spaced": partial(ketkar_l2l3, assumed="spaced"),
 }
