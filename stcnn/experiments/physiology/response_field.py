@@ -158,14 +158,19 @@ def mapped(bench: Bench, chosen: Sequence[str | None]) -> MappedField:
     latencies = np.full((2, *bench.shape), np.nan)
     for name in dict.fromkeys(each for each in chosen if each is not None):
         mine = np.array([each == name for each in chosen])
-        for axis, profile in zip(axes, profiles, strict=True):
-            stimulus = PANEL[name][axis.name]
-            shown = [{**stimulus, axis.name: place} if place else stimulus for place in axis.values.tolist()]
-            responses = bench.read(shown)
-            answered = bench.where_it_responds(np.ones(bench.shape), responses)
-            profile[:, mine] = (responses * answered[..., None])[:, mine]
+        along = [_displaced(bench, name, axis) for axis in axes]
+        responses = np.concatenate(along, -1)
+        answered = bench.where_it_responds(np.ones(bench.shape), responses)
+        for profile, own in zip(profiles, along, strict=True):
+            profile[:, mine] = (own * answered[..., None])[:, mine]
         latencies[..., mine] = bench.where_it_responds(_latencies_s(bench, name), responses)[..., mine]
     return MappedField(chosen, axes, profiles, *latencies)
+
+
+def _displaced(bench: Bench, name: str, axis: Axis) -> Values:
+    """Return responses to a stimulus of the panel at the places along an axis, ``(M, N, V)``."""
+    stimulus = PANEL[name][axis.name]
+    return bench.read([{**stimulus, axis.name: place} if place else stimulus for place in axis.values.tolist()])
 
 
 def displacements(screen: Screen) -> tuple[Axis, Axis]:
