@@ -107,7 +107,7 @@ def audit(data: Dataset, progress: Callable[[str, int, int], None] = lambda what
         for recording in recordings:
             own += _recording_flags(recording, changes[recording.stimulus, recording.shift_px])
             own += _repeated_trace(recording, traces)
-        if beyond := looks_beyond(recordings, data.movies):
+        if beyond := looks_beyond(data, numbers):
             own.append(Flag(AMBER, "place", f"{cell_type}, neuron {neuron}", beyond))
         rows.append(_neuron_row(cell_type, neuron, recordings, changes, own))
         flags += own

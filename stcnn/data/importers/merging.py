@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stcnn.data.dataset import Dataset, concatenate, with_notes
+from stcnn.data.edges import beyond_px
 from stcnn.data.importers.names import MAY_BE_EMPTY, NAMED, look_alikes, require_name
 from stcnn.data.importers.session_keys import SessionConfig
 from stcnn.data.on_demand import SelectedRecordings
@@ -141,8 +142,7 @@ def with_distinct_names(data: Dataset) -> Dataset:
 def _beyond(data: Dataset) -> Iterator[str]:
     """A sentence about neurons that look beyond the edge of the pictures."""
     rows, columns = data.shape_px
-    azimuth = data.table.azi_shift_px.abs() > columns / 2
-    outside = azimuth | (data.table.ele_shift_px.abs() > rows / 2)
+    outside = (beyond_px(data.table, data.shape_px) > 0).any(axis=1)
     if outside.any():
         neurons = data.table[outside].drop_duplicates(["cell_type", "neuron"])
         total = len(data.table.drop_duplicates(["cell_type", "neuron"]))
@@ -150,7 +150,7 @@ def _beyond(data: Dataset) -> Iterator[str]:
         yield (
             f"{len(neurons)} of {total} neurons look beyond the edge of the pictures, which are {columns} px wide and "
             f"{rows} px high; the first is {first.neuron} ({first.cell_type}), {first.azi_shift_px} px to the right "
-            f"and {first.ele_shift_px} px up."
+            f"and {first.ele_shift_px} px up. Nothing is shown there: make them larger if the screen went on."
         )
 
 

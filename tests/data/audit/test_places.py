@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stcnn.data import Dataset
 from stcnn.data.audit.checks import AMBER, audit
-from stcnn.data.audit.places import beyond_deg
+from stcnn.data.edges import beyond_px
 from stcnn.data.pictures import place
-from stcnn.movie import Movie
 from tests.data.audit.test_checks import clean
 
 ODD = st.integers(0, 4).map(lambda half: 2 * half + 1)
@@ -25,14 +25,15 @@ def test_a_place_lies_beyond_where_the_shifted_picture_no_longer_covers_the_midd
     moved = np.zeros_like(bright)
     place(moved, bright, 0, (azi, ele))
     covers = bool(moved[0, rows // 2, columns // 2])
-    movie = Movie.from_luminance(bright, 60.0, background=0.5, deg_per_px=2.0)
-    assert (beyond_deg(movie, (azi, ele))[0] <= 0) == covers
+    shift = pd.DataFrame({"azi_shift_px": [azi], "ele_shift_px": [ele]})
+    assert (beyond_px(shift, (rows, columns)) <= 0).all(axis=None) == covers
 
 
-def test_the_distance_is_in_degrees_from_the_edge_and_the_edge_is_named() -> None:
-    movie = Movie.from_luminance(np.zeros((1, 10, 20), np.float32), 60.0, background=0.5, deg_per_px=3.0)
-    found = [beyond_deg(movie, shift) for shift in ((0, -6), (0, 7), (12, 0), (-14, 6))]
-    assert found == [(3.0, "below"), (6.0, "above"), (6.0, "right of"), (12.0, "left of")]
+def test_the_distance_is_from_the_edge_and_the_edge_is_named() -> None:
+    shifts = pd.DataFrame({"azi_shift_px": [0, 0, 12, -14], "ele_shift_px": [-6, 7, 0, 6]})
+    beyond = beyond_px(shifts, (10, 20))
+    assert beyond.idxmax(axis=1).tolist() == ["below", "above", "right of", "left of"]
+    assert beyond.max(axis=1).tolist() == [1.0, 2.0, 2.0, 4.0]
 
 
 def test_a_neuron_beyond_the_picture_is_amber_and_is_told_by_how_much() -> None:
@@ -41,7 +42,7 @@ def test_a_neuron_beyond_the_picture_is_amber_and_is_told_by_how_much() -> None:
     found = audit(Dataset.of(data.movies, moved, data.neurons))
     [flag] = [flag for flag in found.flags if flag.check == "place"]
     assert (flag.colour, flag.what) == (AMBER, "lc4, neuron 1-1")
-    assert flag.reason.startswith("looks 1 degrees below the picture, where nothing is shown: import larger pictures")
+    assert flag.reason.startswith("looks 1° below the picture, where nothing is shown: import larger pictures")
     assert found.neurons.set_index("neuron").colour["1-1"] == AMBER
 
 
@@ -52,4 +53,4 @@ def test_where_only_some_recordings_look_beyond_it_says_how_many() -> None:
     ]
     found = audit(Dataset.of(data.movies, moved, data.neurons))
     [flag] = [flag for flag in found.flags if flag.check == "place"]
-    assert "looks 2 degrees right of the picture in 3 of 15 recordings" in flag.reason
+    assert "looks 2° right of the picture in 3 of 15 recordings" in flag.reason
