@@ -32,7 +32,7 @@ def test_a_place_lies_beyond_where_the_shifted_picture_no_longer_covers_the_midd
 def test_the_distance_is_from_the_edge_and_the_edge_is_named() -> None:
     shifts = pd.DataFrame({"azi_shift_px": [0, 0, 12, -14], "ele_shift_px": [-6, 7, 0, 6]})
     beyond = beyond_px(shifts, (10, 20))
-    assert beyond.idxmax(axis=1).tolist() == ["below", "above", "right of", "left of"]
+    assert beyond.idxmax(axis=1).astype(str).tolist() == ["below", "above", "right of", "left of"]
     assert beyond.max(axis=1).tolist() == [1.0, 2.0, 2.0, 4.0]
 
 
