@@ -151,9 +151,9 @@ class Predictions:
         Returns:
             One row per cell type that has recordings: ``cell_type``, ``n_neurons``, ``n_recordings``, ``loss`` (mean
             deviance, of a squared loss the mean squared error; mean over recordings), ``correlation`` (all traces of
-            the type joined) and
-            ``neuron_correlation`` (those of each neuron joined, mean over neurons for which it is defined). The latter
-            is mostly one of noise where a neuron's few held-out stimuli are ones it does not answer to.
+            the type joined) and ``neuron_correlation`` (those of each neuron joined, zero where the prediction is
+            constant, mean over neurons whose traces are not). The latter is mostly one of noise where a neuron's few
+            held-out stimuli are ones it does not answer to.
         """
         error = likelihood.loss(self.prediction, self.target, self.weight)
         rows = []
@@ -166,6 +166,8 @@ class Predictions:
                 correlation(self.prediction[mine], self.target[mine], self.weight[mine], g)
                 for g in (torch.zeros_like(group), group)
             )
+            varies = correlation(self.target[mine], self.target[mine], self.weight[mine], group).isfinite()
+            single = torch.where(varies, single.nan_to_num(), torch.nan)
             counts = (name, len(neurons), int(mine.sum()))
             rows.append((*counts, error[mine].mean().item(), joined.item(), single.nanmean().item()))
         names = ("cell_type", "n_neurons", "n_recordings", "loss", "correlation", "neuron_correlation")

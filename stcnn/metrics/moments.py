@@ -142,6 +142,10 @@ class Moments(Additive):
         covariance = self.xy - _ratio(self.x * self.y, self.n)
         return _ratio(covariance, _root(self._power_x() * _centred(self.n, self.y, self.y, self.yy))).clip(-1, 1)
 
+    def says_nothing(self) -> NDArray[np.bool_]:
+        """Where the prediction is constant and the measurement is not, so that no correlation is defined."""
+        return np.isnan(self._power_x()) & ~np.isnan(_centred(self.n, self.y, self.y, self.yy))
+
     def ceiling(self) -> Values:
         """The correlation with y that the noise-free y would have: CC_max of Schoppe et al. (2016, eq. 5).
 

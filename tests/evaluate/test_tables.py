@@ -15,6 +15,7 @@ from stcnn.errors import DataError
 from stcnn.evaluate import Evaluation, Predictions, responses
 from stcnn.evaluate.metric import METRICS
 from stcnn.evaluate.tables import CEILINGS
+from stcnn.metrics.traces import correlation
 from stcnn.simulation import SimulatedDataConfig, simulate
 from tests.support import made_up_data
 
@@ -87,6 +88,37 @@ def test_scores_of_a_neuron_are_those_of_its_joined_traces() -> None:
     assert row.trial_mean_mse_dff2 == pytest.approx(float((x - y).square().mean()), rel=1e-4)
     assert row.n_recordings == row.n_repeated == 3
     assert row.n_trials == 3
+
+
+def test_a_neuron_of_which_a_model_says_nothing_counts_as_zero() -> None:
+    """Left out, a model that gives up difficult neurons would be above one that tries."""
+    data = select(repeated(), average_trials=True)
+    predictions = predicted(data)
+    flat = ((predictions.neuron == 1) & (predictions.cell_type == 0))[:, None]
+    mute = replace(predictions, prediction=torch.where(flat, 0.3, predictions.prediction))
+    neurons = Evaluation.of(predictions, data).scores_table(("neuron",), n_draws=50)
+    each = neurons[neurons.cell_type == data.cell_types[0]].set_index("neuron")
+    table = Evaluation.of(mute, data).scores_table(("cell_type",), n_draws=50).set_index("cell_type")
+    for score in ("trial_mean_correlation", "single_trial_correlation"):
+        found = table[f"neuron_{score.removeprefix('trial_mean_')}"][data.cell_types[0]]
+        assert found == pytest.approx(each[score].drop("1").sum() / len(each), abs=1e-6)
+    before, after = (p.scores(data.cell_types).neuron_correlation[0] for p in (predictions, mute))
+    assert after == pytest.approx(before * 2 / 3, rel=0.05)
+
+
+def test_a_neuron_without_a_response_is_left_out() -> None:
+    data = select(repeated(), average_trials=True)
+    predictions = predicted(data)
+    flat = ((predictions.neuron == 1) & (predictions.cell_type == 0))[:, None]
+    still = replace(predictions, target=torch.where(flat, 0.3, predictions.target))
+    others = predictions.neuron[predictions.cell_type == 0] != 1
+    mine = [
+        value[predictions.cell_type == 0][others]
+        for value in (predictions.prediction, predictions.target, predictions.weight, predictions.neuron)
+    ]
+    groups = mine[3].unique(return_inverse=True)[1]
+    expected = correlation(*mine[:3], groups).mean().item()
+    assert still.scores(data.cell_types).neuron_correlation[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_trials_stand_beside_the_samples_that_were_scored() -> None:

@@ -16,7 +16,7 @@ from stcnn.metrics.moments import Moments, Values
 @metric("neuron_correlation", "fisher")
 def neuron_correlation(drawn: Drawn) -> Values:
     """Mean over neurons of the correlation with the mean of their trials."""
-    return _mean_of_neurons(drawn, drawn.responses.trial_mean, drawn.n_trials > 1, Moments.correlation)
+    return _mean_of_neurons(drawn, drawn.responses.trial_mean, drawn.n_trials > 1, _correlation)
 
 
 @metric("neuron_ceiling", "plain")
@@ -28,13 +28,22 @@ def neuron_ceiling(drawn: Drawn) -> Values:
 @metric("neuron_single_trial_correlation", "fisher")
 def neuron_single_trial_correlation(drawn: Drawn) -> Values:
     """Mean over neurons of the correlation with their single trials."""
-    return _mean_of_neurons(drawn, drawn.responses.single_trials, drawn.n_kept > 0, Moments.correlation)
+    return _mean_of_neurons(drawn, drawn.responses.single_trials, drawn.n_kept > 0, _correlation)
 
 
 @metric("neuron_single_trial_ceiling", "plain")
 def neuron_single_trial_ceiling(drawn: Drawn) -> Values:
     """What the noise-free responses of each neuron would have there."""
     return _mean_of_neurons(drawn, drawn.responses.single_trials, drawn.n_repeats > 1, _ceiling)
+
+
+def _correlation(sums: Moments) -> Values:
+    """The correlation; zero where the prediction is constant.
+
+    A model that says nothing of a neuron must not gain by it: left out, its mean would be over other neurons than that
+    of another model.
+    """
+    return np.where(sums.says_nothing(), 0.0, sums.correlation())
 
 
 def _ceiling(sums: Moments) -> Values:
