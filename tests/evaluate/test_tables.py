@@ -112,12 +112,12 @@ def test_a_neuron_without_a_response_is_left_out() -> None:
     flat = ((predictions.neuron == 1) & (predictions.cell_type == 0))[:, None]
     still = replace(predictions, target=torch.where(flat, 0.3, predictions.target))
     others = predictions.neuron[predictions.cell_type == 0] != 1
-    mine = [
-        value[predictions.cell_type == 0][others]
+    mine = predictions.cell_type == 0
+    prediction, target, weight, neuron = (
+        value[mine][others]
         for value in (predictions.prediction, predictions.target, predictions.weight, predictions.neuron)
-    ]
-    groups = mine[3].unique(return_inverse=True)[1]
-    expected = correlation(*mine[:3], groups).mean().item()
+    )
+    expected = correlation(prediction, target, weight, neuron.unique(return_inverse=True)[1]).mean().item()
     assert still.scores(data.cell_types).neuron_correlation[0] == pytest.approx(expected, abs=1e-6)
 
 
