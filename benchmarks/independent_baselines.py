@@ -303,7 +303,7 @@ def correlations(data: Dataset, items: list[int], said: Callable[[int], Array], 
     for neurons in per_neuron.values():
         each = [[np.concatenate(part) for part in zip(*pairs, strict=True)] for pairs in neurons.values()]
         with np.errstate(invalid="ignore"):
-            types.append(np.nanmean([np.corrcoef(a, b)[0, 1] if a.std() > 0 else np.nan for a, b in each]))
+            types.append(np.nanmean([np.corrcoef(a, b)[0, 1] if a.std() > 0 else 0.0 for a, b in each]))
     return float(np.mean(types))
 
 
