@@ -20,6 +20,7 @@ from stcnn.data.batching import BatchingConfig, loader, recorded_places
 from stcnn.data.dataset import Dataset
 from stcnn.metrics import correlation
 from stcnn.metrics.likelihoods import LIKELIHOODS, Likelihood
+from stcnn.metrics.traces import correlation_or_zero
 from stcnn.nn.model import STCNN
 from stcnn.nn.pieces import Carried
 from stcnn.nn.sites import Neurons
@@ -162,12 +163,9 @@ class Predictions:
             if not mine.any():
                 continue
             neurons, group = self.neuron[mine].unique(return_inverse=True)
-            joined, single = (
-                correlation(self.prediction[mine], self.target[mine], self.weight[mine], g)
-                for g in (torch.zeros_like(group), group)
-            )
-            varies = correlation(self.target[mine], self.target[mine], self.weight[mine], group).isfinite()
-            single = torch.where(varies, single.nan_to_num(), torch.nan)
+            scored = (self.prediction[mine], self.target[mine], self.weight[mine])
+            joined = correlation(*scored, torch.zeros_like(group))
+            single = correlation_or_zero(*scored, group)
             counts = (name, len(neurons), int(mine.sum()))
             rows.append((*counts, error[mine].mean().item(), joined.item(), single.nanmean().item()))
         names = ("cell_type", "n_neurons", "n_recordings", "loss", "correlation", "neuron_correlation")

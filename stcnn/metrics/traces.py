@@ -57,3 +57,13 @@ def correlation(prediction: Tensor, target: Tensor, weight: Tensor, group: Tenso
     x = deviation(prediction)
     y = deviation(target)
     return (total(x * y) / (total(x * x) * total(y * y)).sqrt()).clamp(-1, 1)
+
+
+def correlation_or_zero(prediction: Tensor, target: Tensor, weight: Tensor, group: Tensor | None = None) -> Tensor:
+    """:func:`correlation`, zero where the prediction is constant and the target is not.
+
+    For means over neurons: a model that says nothing of a neuron must not gain by it, as it would were the neuron left
+    out. Arguments and shapes are those of :func:`correlation`.
+    """
+    varies = correlation(target, target, weight, group).isfinite()
+    return torch.where(varies, correlation(prediction, target, weight, group).nan_to_num(), torch.nan)

@@ -23,8 +23,9 @@ from stcnn.data.recordings import Recording
 from stcnn.data.splitting.splits import Split
 from stcnn.evaluate import Evaluation, Predictions, predict
 from stcnn.evaluate.responses import scored_samples
-from stcnn.metrics import correlation, half_of_mean
+from stcnn.metrics import half_of_mean
 from stcnn.metrics.moments import Moments
+from stcnn.metrics.traces import correlation_or_zero
 from stcnn.nn.model import STCNN
 from stcnn.report.learned import likeness_to_start
 from stcnn.run_folder import Run
@@ -66,7 +67,7 @@ class FittedTrace:
 
     @property
     def correlation(self) -> float:
-        """Pearson correlation of measured and predicted, NaN where one of them is constant."""
+        """Pearson correlation of measured and predicted, zero where this is constant, NaN where the other one is."""
         return joined_correlation([self])
 
 
@@ -76,7 +77,7 @@ def joined_correlation(traces: Sequence[FittedTrace], source: str = "predicted")
     if not pairs:
         return float("nan")
     x, y = (torch.from_numpy(np.concatenate(side))[None] for side in zip(*pairs, strict=True))
-    return float(correlation(x, y, torch.ones_like(y)))
+    return float(correlation_or_zero(x, y, torch.ones_like(y)))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stcnn.metrics import correlation, mean_squared_error
+from stcnn.metrics.traces import correlation_or_zero
 
 
 def traces(seed: int, n_recordings: int = 5, n_samples: int = 40) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -61,3 +62,12 @@ def test_correlation_with_a_constant_is_not_a_number_rather_than_zero() -> None:
     prediction, target, weight = traces(3)
     assert correlation(torch.full_like(prediction, 0.1), target, weight).isnan().all()
     assert correlation(prediction.float() * 0 + 0.1, target, weight).isnan().all()
+
+
+def test_in_means_over_neurons_a_constant_prediction_counts_as_zero_and_a_constant_target_not_at_all() -> None:
+    prediction, target, weight = traces(3)
+    constant = torch.full_like(prediction, 0.1)
+    assert torch.equal(correlation_or_zero(prediction, target, weight), correlation(prediction, target, weight))
+    assert (correlation_or_zero(constant, target, weight) == 0).all()
+    assert correlation_or_zero(prediction, constant, weight).isnan().all()
+    assert correlation_or_zero(constant, constant, weight).isnan().all()
