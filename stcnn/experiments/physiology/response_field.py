@@ -159,11 +159,10 @@ def mapped(bench: Bench, chosen: Sequence[str | None]) -> MappedField:
     for name in dict.fromkeys(each for each in chosen if each is not None):
         mine = np.array([each == name for each in chosen])
         along = [_displaced(bench, name, axis) for axis in axes]
-        responses = np.concatenate(along, -1)
-        answered = bench.where_it_responds(np.ones(bench.shape), responses)
+        answered = bench.where_it_responds(np.ones(bench.shape), np.concatenate(along, -1))
         for profile, own in zip(profiles, along, strict=True):
             profile[:, mine] = (own * answered[..., None])[:, mine]
-        latencies[..., mine] = bench.where_it_responds(_latencies_s(bench, name), responses)[..., mine]
+        latencies[..., mine] = (_latencies_s(bench, name) * answered)[..., mine]
     return MappedField(chosen, axes, profiles, *latencies)
 
 
