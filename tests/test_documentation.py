@@ -14,7 +14,7 @@ import torch
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from stcnn import cli, folders
+from stcnn import baselines, cli, folders
 from stcnn.config import compose
 from stcnn.errors import FileError
 from stcnn.run_folder import Run
@@ -64,6 +64,8 @@ def test_commands_are_understood(line: str) -> None:
         name, found, words = command.resolve_command(context, words)
         assert found is not None, name
         command, context = found, found.make_context(name, list(words), parent=context)
+    if context.params.get("baselines"):
+        baselines.named(context.params["baselines"])
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def report(
 ) -> None:
     """Write report.html: scores with intervals over every axis, the best run, learning curves, cost.
 
-    With `--baselines linear,ln` also the comparison over the folds of a cross-validation.
+    With `--baselines linear-filter,LN-model` also the comparison over the folds of a cross-validation.
     """
     from stcnn.sweep import Sweep, cluster
     from stcnn.sweep.fold_comparison import fold_comparison
