@@ -58,6 +58,12 @@ CEILINGS = ("single_trial_ceiling", "trial_mean_ceiling", "neuron_ceiling", "neu
 ENDS = ("", "_low", "_high", "_difference", "_difference_low", "_difference_high")
 
 
+def folder_of(name: str, more: Sequence[str] = ()) -> Path:
+    """Folder of what is trained and fitted on a set with some more overrides."""
+    label = "_".join([name, *(re.sub(r"[^\w.]+", "_", each).strip("_") for each in more)])
+    return ROOT / "experiments" / "comparisons" / label
+
+
 def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]:
     """Train one member unless it is there, or go on with it; returns it and the CPU seconds it took.
 
@@ -66,8 +72,7 @@ def trained(name: str, seed: int, more: Sequence[str] = ()) -> tuple[Run, float]
         seed: of the training.
         more: overrides beside those of the set.
     """
-    label = "_".join([name, *(re.sub(r"[^\w.]+", "_", each).strip("_") for each in more)])
-    folder = ROOT / "experiments" / "comparisons" / label / f"seed_{seed}"
+    folder = folder_of(name, more) / f"seed_{seed}"
     spent = folder / "cpu_s.json"
     cpu_s = json.loads(spent.read_text()) if spent.exists() else 0.0
     runs = [open_run(path.parent) for path in folder.glob("*/config.yaml")]
@@ -111,23 +116,26 @@ class ComparedSet:
         name: of the set.
         members: seeds of the trainings.
         again: fit simple models anew.
+        more: overrides beside those of the set.
     """
 
-    def __init__(self, name: str, members: Sequence[int], again: bool) -> None:
+    def __init__(self, name: str, members: Sequence[int], again: bool = False, more: Sequence[str] = ()) -> None:
         self.name, self.members, self.again = name, members, again
-        self.runs = [trained(name, seed) for seed in members]
+        self.runs = [trained(name, seed, more) for seed in members]
         self.config: Config = validate(self.runs[0][0].config())
         data = self.config.open_dataset()
         split = split_recordings(data, self.config.split)
         self.train: Dataset = data.subset(split.train)
         self.held_out: Dataset = data.subset(getattr(split, SCORED.get(name, "validation")))
-        self.folder = ROOT / "experiments" / "comparisons" / name
+        self.folder = folder_of(name, more)
+        self.predictions: dict[str, Predictions] = {}
         self.cpu_s: dict[str, float] = {}
         self.left_out: dict[str, str] = {}
         self.models: dict[str, Evaluation] = {}
 
     def add(self, name: str, predictions: Predictions, cpu_s: float) -> None:
         """Score a model."""
+        self.predictions[name] = predictions
         self.models[name] = evaluation(predictions, self.held_out, self.config.split.families)
         self.cpu_s[name] = cpu_s
 
