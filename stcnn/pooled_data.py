@@ -22,7 +22,8 @@ class PooledDataConfig(Config):
     """Several data sets as one (:mod:`stcnn.data.pooling`)."""
 
     kind: Literal["pooled"] = "pooled"
-    """Sets whose movies have one size and resolution, at any rates; cell types and movies are called ``SET_NAME``."""
+    """Sets whose movies have one resolution, at any rates; smaller pictures get a border of their background. Cell
+    types and movies are called ``SET_NAME``."""
     sets: dict[str, OneSet] = Field(min_length=2)
     """Name to data set, each as ``dataset`` would describe it alone."""
 

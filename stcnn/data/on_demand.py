@@ -140,10 +140,10 @@ class JoinedRecordings(_Lazy):
         return self.parts[part][index - int(self.first[part])]
 
 
-class JoinedMovies(Mapping[str, Movie]):
-    """The movies of several mappings; the first that has a name gives the movie."""
+class JoinedMovies(Mapping[str, V]):
+    """Movies, or what else is kept by their names, of several mappings; the first that has a name gives the value."""
 
-    def __init__(self, parts: Sequence[Mapping[str, Movie]]) -> None:
+    def __init__(self, parts: Sequence[Mapping[str, V]]) -> None:
         self.part_of = {name: part for part in reversed(parts) for name in part}
         self.notes = tuple(dict.fromkeys(note for part in parts for note in getattr(part, "notes", ())))
 
@@ -153,7 +153,7 @@ class JoinedMovies(Mapping[str, Movie]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.part_of)
 
-    def __getitem__(self, name: str) -> Movie:
+    def __getitem__(self, name: str) -> V:
         return self.part_of[name][name]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import replace
 
 from stcnn.cell_type_names import cell_type_name
+from stcnn.data.borders import with_border
 from stcnn.data.dataset import Dataset, concatenate, with_notes
-from stcnn.data.on_demand import NamedMovies, NamedRecordings
+from stcnn.data.on_demand import JoinedMovies, NamedMovies, NamedRecordings
 from stcnn.data.splitting.by_set import SET
 from stcnn.errors import ConfigError, DataError
 
@@ -18,14 +18,15 @@ def pool(sets: Mapping[str, Dataset]) -> Dataset:
     """Join data sets; nothing is read.
 
     Cell types and movies get the name of their set and an underscore in front, so that readout, indicator and neurons
-    of each set are its own. Rates may differ: a batch holds movies of one rate, and traces keep their own clocks.
+    of each set are its own. Rates may differ: a batch holds movies of one rate, and traces keep their own clocks. Sizes
+    of pictures may, too: smaller ones get a border of their background (:mod:`stcnn.data.borders`).
 
     Args:
-        sets: name to data set, with movies of one size and resolution.
+        sets: name to data set, with movies of one resolution.
 
     Raises:
         ConfigError: the names cannot tell the sets apart.
-        ShapeError: the movies differ in size or resolution.
+        ShapeError: the movies differ in resolution, or in size by an odd number of pixels.
         DataError: two sets hold the very same trace, which could then be learned from in one and held out in the other.
     """
     names = [cell_type_name(name) for name in sets]
@@ -37,14 +38,15 @@ def pool(sets: Mapping[str, Dataset]) -> Dataset:
                 remedy="rename one of them",
             )
     _require_apart(sets)
-    parts = [_named(data, cell_type_name(name)) for name, data in sets.items()]
+    rows, columns = (max(data.shape_px[axis] for data in sets.values()) for axis in (0, 1))
+    parts = [_named(with_border(data, (rows, columns)), cell_type_name(name)) for name, data in sets.items()]
     whole = concatenate(parts)
     hashes = [(name, data.content_hash()) for name, data in zip(names, sets.values(), strict=True)]
     return replace(
         whole,
         neurons={name: of_type for part in parts for name, of_type in part.neurons.items()},
         known_hash=hashlib.sha256(repr(hashes).encode()).hexdigest(),
-        known_prints=ChainMap(*(dict(part.known_prints) for part in parts)),
+        known_prints=JoinedMovies([part.known_prints for part in parts]),
     )
 
 
