@@ -20,6 +20,7 @@ from stcnn.errors import ShapeError
 from stcnn.movie import FramesOnDemand, Movie, is_read_later
 
 MOST_LEVELS = 256
+"""As many codes as a uint8 can be."""
 
 
 def with_border(data: Dataset, shape_px: tuple[int, int]) -> Dataset:
@@ -47,7 +48,8 @@ class PrintsWithoutBorder(Mapping[str, NDArray[np.uint64]]):
 
     def __init__(self, data: Dataset) -> None:
         self.movies = data.movies
-        self.known = dict(data.known_prints)
+        self.known = data.known_prints
+        self.found: dict[str, NDArray[np.uint64]] = {}
 
     def __len__(self) -> int:
         return len(self.movies)
@@ -59,9 +61,11 @@ class PrintsWithoutBorder(Mapping[str, NDArray[np.uint64]]):
         return name in self.movies
 
     def __getitem__(self, name: str) -> NDArray[np.uint64]:
-        if name not in self.known:
-            self.known[name] = fingerprint(self.movies[name])
-        return self.known[name]
+        if name in self.known:
+            return self.known[name]
+        if name not in self.found:
+            self.found[name] = fingerprint(self.movies[name])
+        return self.found[name]
 
 
 @dataclass(frozen=True)
