@@ -21,7 +21,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ SCORES = (
     "neuron_single_trial_correlation",
 )
 CEILINGS = ("single_trial_ceiling", "trial_mean_ceiling", "neuron_ceiling", "neuron_single_trial_ceiling")
+ABOUT = ("model", "cell_type", "n_neurons", "n_recordings", "unit", "n_units")
 ENDS = ("", "_low", "_high", "_difference", "_difference_low", "_difference_high")
 
 
@@ -123,10 +124,11 @@ class ComparedSet:
         self.name, self.members, self.again = name, members, again
         self.runs = [trained(name, seed, more) for seed in members]
         self.config: Config = validate(self.runs[0][0].config())
-        data = self.config.open_dataset()
-        split = split_recordings(data, self.config.split)
-        self.train: Dataset = data.subset(split.train)
-        self.held_out: Dataset = data.subset(getattr(split, SCORED.get(name, "validation")))
+        self.data: Dataset = self.config.open_dataset()
+        split = split_recordings(self.data, self.config.split)
+        self.train = self.data.subset(split.train)
+        self.scored: Sequence[int] = getattr(split, SCORED.get(name, "validation"))
+        self.held_out = self.data.subset(self.scored)
         self.folder = folder_of(name, more)
         self.predictions: dict[str, Predictions] = {}
         self.cpu_s: dict[str, float] = {}
@@ -172,15 +174,25 @@ class ComparedSet:
         tables = [comparison_table(self.models, reference) for reference in references]
         found = []
         for (_, row), (_, other) in zip(tables[0].iterrows(), tables[1].iterrows(), strict=True):
-            about = {key: row[key] for key in ("model", "cell_type", "n_neurons", "n_recordings", "unit", "n_units")}
-            scores = {f"{score}{end}": float(row[f"{score}{end}"]) for score in SCORES for end in ENDS}
             ceilings = {name: float(row[name]) for name in CEILINGS}
             to_first = {
                 f"{score}{end}_to_single": float(other[f"{score}{end}"]) for score in SCORES for end in ENDS[3:]
             }
             cpu_s = self.cpu_s[row["model"]]
-            found.append({"set": self.name, **about, "cpu_s": cpu_s, **scores, **ceilings, **to_first})
+            found.append({"set": self.name, **kept_of(row, cpu_s), **ceilings, **to_first})
         return found
+
+
+def kept_of(row: pd.Series, cpu_s: float, scores: Sequence[str] = SCORES) -> dict[str, Any]:
+    """What is written of a row of a comparison: subject, cost, and scores with their ends and differences."""
+    about = {key: row[key] for key in ABOUT}
+    return {**about, "cpu_s": cpu_s, **{f"{s}{end}": float(row[f"{s}{end}"]) for s in scores for end in ENDS}}
+
+
+def with_difference(row: Mapping[str, Any], score: str) -> str:
+    """A score and its difference with the interval, as two cells of a table."""
+    difference, low, high = (row[f"{score}{end}"] for end in ENDS[3:])
+    return f"{row[score]:.3f} | {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def shown(rows: Sequence[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The default recipe and simple models over the folds of a cross-validation, every neuron held out once.
+"""The default recipe and simple models over the folds of a cross-validation, every recording held out once.
 
     python benchmarks/folds.py t4_edges
 
@@ -18,13 +18,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from comparisons import ENDS, ComparedSet
+from comparisons import ComparedSet, kept_of, with_difference
 from record import environment, write, written
 from recorded_sets import SETS, TO, make
 
 from stcnn.baselines import named
 from stcnn.baselines.comparison_table import ALL_TYPES, comparison_table, evaluation
-from stcnn.data.splitting.splits import split_recordings
 from stcnn.evaluate import Evaluation, Predictions
 
 N_FOLDS = 5
@@ -34,18 +33,17 @@ SCORES = ("single_trial_correlation", "trial_mean_correlation", "neuron_single_t
 
 def joined(parts: Sequence[ComparedSet]) -> dict[str, Evaluation]:
     """Evaluate every model on the validation recordings of all folds together."""
-    config = parts[0].config
-    data = config.open_dataset()
     held_out: list[int] = []
     predictions: dict[str, list[Predictions]] = {}
     for part in parts:
         for name, each in part.predictions.items():
             predictions.setdefault(name, []).append(replace(each, item=each.item + len(held_out)))
-        held_out += split_recordings(data, part.config.split).validation
-    everywhere = {name: each for name, each in predictions.items() if len(each) == len(parts)}
+        held_out += part.scored
+    first = parts[0]
     return {
-        name: evaluation(Predictions.concatenated(each), data.subset(held_out), config.split.families)
-        for name, each in everywhere.items()
+        name: evaluation(Predictions.concatenated(each), first.data.subset(held_out), first.config.split.families)
+        for name, each in predictions.items()
+        if len(each) == len(parts)
     }
 
 
@@ -63,10 +61,8 @@ def rows(name: str, members: Sequence[int], baselines: Sequence[str]) -> list[di
     found = []
     for each in (models, of_neurons):
         for _, row in comparison_table(each, reference).iterrows():
-            about = {key: row[key] for key in ("model", "cell_type", "n_neurons", "n_recordings", "unit", "n_units")}
-            scores = {f"{score}{end}": float(row[f"{score}{end}"]) for score in SCORES for end in ENDS}
             cpu_s = sum(part.cpu_s[row["model"]] for part in parts)
-            found.append({"set": name, **about, "cpu_s": cpu_s, **scores})
+            found.append({"set": name, **kept_of(row, cpu_s, SCORES)})
     return found
 
 
@@ -75,11 +71,7 @@ def shown(found: Sequence[Mapping[str, Any]]) -> None:
     single = found[0][SCORES[0]] == found[0][SCORES[0]]
     for row in found:
         if row["cell_type"] == ALL_TYPES:
-            numbers = [
-                f"{row[score]:.3f} | {row[f'{score}_difference']:+.3f} "
-                f"[{row[f'{score}_difference_low']:+.3f}, {row[f'{score}_difference_high']:+.3f}]"
-                for score in (SCORES[::2] if single else SCORES[1::2])
-            ]
+            numbers = [with_difference(row, score) for score in (SCORES[::2] if single else SCORES[1::2])]
             print(f"| {row['model']} | {row['n_units']} x {row['unit']} | {' | '.join(numbers)} | {row['cpu_s']:.0f} |")
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from comparisons import ENDS, trained
+from comparisons import ENDS, trained, with_difference
 from record import write, written
 from recorded_sets import TO, make
 
@@ -83,11 +83,7 @@ def shown(found: Sequence[Mapping[str, Any]]) -> None:
     """Print the means of types as rows of a table."""
     for row in found:
         if row["cell_type"] == ALL_TYPES:
-            numbers = [
-                f"{row[score]:.3f} | {row[f'{score}_difference']:+.3f} "
-                f"[{row[f'{score}_difference_low']:+.3f}, {row[f'{score}_difference_high']:+.3f}]"
-                for score in SCORES
-            ]
+            numbers = [with_difference(row, score) for score in SCORES]
             about = [row["mechanism"], row["members"], str(row["parameters"]), f"{row['cpu_s']:.0f}"]
             print(f"| {' | '.join([*about, *numbers])} |")
 

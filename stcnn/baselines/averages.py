@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Dataset
 from stcnn.data.recordings import Recording
-from stcnn.data.splitting.duplicates import fingerprint, shifted
+from stcnn.data.splitting.duplicates import fingerprint_of, shifted
 from stcnn.evaluate import Predictions
 
 Trace = NDArray[np.floating[Any]]
@@ -97,8 +97,7 @@ class Population:
         shift_px = recording.shift_px
         if (stimulus, shift_px) not in self._contents:
             if stimulus not in self._prints:
-                known = dataset.known_prints
-                self._prints[stimulus] = known[stimulus] if stimulus in known else fingerprint(dataset.movies[stimulus])
+                self._prints[stimulus] = fingerprint_of(dataset, stimulus)
             picture = shifted(self._prints[stimulus], shift_px[1], -shift_px[0])
             self._contents[stimulus, shift_px] = sha256(picture.tobytes()).digest()
         return self._contents[stimulus, shift_px], stimulus

@@ -6,7 +6,7 @@ same on opposite sides, is the same stimulus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stcnn.data.dataset import Dataset, with_notes
-from stcnn.data.on_demand import MoviesOnDemand
-from stcnn.data.splitting.duplicates import fingerprint
+from stcnn.data.on_demand import ByName, MoviesOnDemand
+from stcnn.data.pictures import codes_with_grey
+from stcnn.data.splitting.duplicates import fingerprint_of
 from stcnn.errors import ShapeError
 from stcnn.movie import FramesOnDemand, Movie, is_read_later
-
-MOST_LEVELS = 256
-"""As many codes as a uint8 can be."""
 
 
 def with_border(data: Dataset, shape_px: tuple[int, int]) -> Dataset:
@@ -32,14 +30,14 @@ def with_border(data: Dataset, shape_px: tuple[int, int]) -> Dataset:
     if data.shape_px == shape_px:
         return data
     _widths(data.shape_px, shape_px)
-    movies = MoviesOnDemand(data.movies, BorderedMovies(data.movies, shape_px), notes=getattr(data.movies, "notes", ()))
+    movies = MoviesOnDemand(data.movies, BorderedMovies(data.movies, shape_px))
     own, new = (f"{rows} x {columns}" for rows, columns in (data.shape_px, shape_px))
     note = f"pictures of {own} px have a border of their background, to {new} px."
     prints = PrintsWithoutBorder(data)
     return with_notes(replace(data, movies=movies, shape_px=shape_px, known_hash=None, known_prints=prints), note)
 
 
-class PrintsWithoutBorder(Mapping[str, NDArray[np.uint64]]):
+class PrintsWithoutBorder(ByName[NDArray[np.uint64]]):
     """Fingerprints of the movies as they were, by which a border hides neither a copy nor where a copy is cut off.
 
     Args:
@@ -47,24 +45,13 @@ class PrintsWithoutBorder(Mapping[str, NDArray[np.uint64]]):
     """
 
     def __init__(self, data: Dataset) -> None:
-        self.movies = data.movies
-        self.known = data.known_prints
+        self.names = dict.fromkeys(data.movies)
+        self.data = data
         self.found: dict[str, NDArray[np.uint64]] = {}
 
-    def __len__(self) -> int:
-        return len(self.movies)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.movies)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.movies
-
     def __getitem__(self, name: str) -> NDArray[np.uint64]:
-        if name in self.known:
-            return self.known[name]
         if name not in self.found:
-            self.found[name] = fingerprint(self.movies[name])
+            self.found[name] = fingerprint_of(self.data, name)
         return self.found[name]
 
 
@@ -94,14 +81,11 @@ def bordered(movie: Movie, shape_px: tuple[int, int]) -> Movie:
         ShapeError: as :func:`with_border`.
     """
     widths = _widths(movie.shape_px, shape_px)
-    levels = movie.levels
-    outside: float = movie.background
+    levels, outside = movie.levels, movie.background
     if levels is not None:
-        found = np.flatnonzero(levels == np.float32(movie.background))
-        if not len(found) and len(levels) < MOST_LEVELS:
-            found = np.array([len(levels)])
-            levels = np.append(levels, np.float32(movie.background))
-        levels, outside = (levels, int(found[0])) if len(found) else (None, movie.background)
+        grey = int(codes_with_grey(movie)[1])  # the first that is free where none is grey, or of 256 the nearest
+        levels = np.append(levels, np.float32(movie.background))[: max(len(levels), grey + 1)]
+        levels, outside = (levels, grey) if levels[grey] == np.float32(movie.background) else (None, movie.background)
     frames = BorderedFrames(movie, widths, outside, coded=levels is not None)
     if is_read_later(movie.frames):
         dtype = np.uint8 if levels is not None else np.float32

@@ -75,7 +75,23 @@ class RecordingsOnDemand(_Lazy):
         return list(zip(*(self.table[column].tolist() for column in TABLE_COLUMNS), strict=True))
 
 
-class MoviesOnDemand(Mapping[str, Movie]):
+class ByName(Mapping[str, V]):
+    """Values under names that are known before any value is read; asking whether a name is there reads none."""
+
+    names: Mapping[str, Any]
+    """Name to what the value is found by, in order."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+
+class MoviesOnDemand(ByName[Movie]):
     """Movies that are loaded when asked for; those used last stay in memory.
 
     Args:
@@ -97,15 +113,6 @@ class MoviesOnDemand(Mapping[str, Movie]):
         self.keep_bytes = keep_bytes
         self.notes = tuple(dict.fromkeys(notes))
         self.recent: OrderedDict[str, Movie] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
 
     def __getitem__(self, name: str) -> Movie:
         if name not in self.names:
@@ -140,24 +147,18 @@ class JoinedRecordings(_Lazy):
         return self.parts[part][index - int(self.first[part])]
 
 
-class JoinedMovies(Mapping[str, V]):
+class JoinedMovies(ByName[V]):
     """Movies, or what else is kept by their names, of several mappings; the first that has a name gives the value."""
 
     def __init__(self, parts: Sequence[Mapping[str, V]]) -> None:
-        self.part_of = {name: part for part in reversed(parts) for name in part}
+        self.names = {name: part for part in reversed(parts) for name in part}
         self.notes = tuple(dict.fromkeys(note for part in parts for note in getattr(part, "notes", ())))
 
-    def __len__(self) -> int:
-        return len(self.part_of)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.part_of)
-
     def __getitem__(self, name: str) -> V:
-        return self.part_of[name][name]
+        return self.names[name][name]
 
 
-class NamedMovies(Mapping[str, V]):
+class NamedMovies(ByName[V]):
     """Movies, or what else is kept by their names, under names with a prefix.
 
     Args:
@@ -167,18 +168,10 @@ class NamedMovies(Mapping[str, V]):
 
     def __init__(self, values: Mapping[str, V], prefix: str) -> None:
         self.values_ = values
-        self.prefix = prefix
-
-    def __len__(self) -> int:
-        return len(self.values_)
-
-    def __iter__(self) -> Iterator[str]:
-        return (self.prefix + name for name in self.values_)
+        self.names = {prefix + name: name for name in values}
 
     def __getitem__(self, name: str) -> V:
-        if not name.startswith(self.prefix):
-            raise KeyError(name)
-        return self.values_[name.removeprefix(self.prefix)]
+        return self.values_[self.names[name]]
 
 
 class NamedRecordings(_Lazy):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from stcnn.data.dataset import Dataset
 from stcnn.data.pictures import codes_with_grey
 from stcnn.movie import Movie
 
@@ -48,6 +49,12 @@ def fingerprint(movie: Movie) -> NDArray[np.uint64]:
             total += frame * _frame_weight(since_onset)
             since_onset += 1
     return total
+
+
+def fingerprint_of(data: Dataset, name: str) -> NDArray[np.uint64]:
+    """The :func:`fingerprint` of a movie of a data set; the movie is read only where it is not known."""
+    known = data.known_prints
+    return known[name] if name in known else fingerprint(data.movies[name])
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.by_set import each_set
-from stcnn.data.splitting.duplicates import content_name, fingerprint
+from stcnn.data.splitting.duplicates import content_name, fingerprint_of
 from stcnn.data.splitting.split_config import SplitConfig
 
 
@@ -33,11 +33,7 @@ def footprints(dataset: Dataset, config: SplitConfig) -> list[set[str]]:
         return words
     table = dataset.table
     shifted = config.shifted_movies == "together"
-    known = dataset.known_prints
-    content = {
-        name: content_name(known[name] if name in known else fingerprint(dataset.movies[name]), shifted=shifted)
-        for name in table.stimulus.unique()
-    }
+    content = {name: content_name(fingerprint_of(dataset, name), shifted=shifted) for name in table.stimulus.unique()}
     neurons = zip(table.cell_type, table.animal, table.neuron, table.stimulus, strict=True)
     return [
         {_word("name", *neuron, stimulus), _word("content", *neuron, content[stimulus])}

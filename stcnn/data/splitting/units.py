@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from stcnn.data.dataset import Dataset
 from stcnn.data.splitting.by_set import each_set
-from stcnn.data.splitting.duplicates import fingerprint, same_content
+from stcnn.data.splitting.duplicates import fingerprint_of, same_content
 from stcnn.data.splitting.split_config import SplitConfig
 from stcnn.errors import DataError
 
@@ -73,8 +73,7 @@ def _numbers(labels: pd.Series) -> np.ndarray:
 def _contents(dataset: Dataset, config: SplitConfig) -> dict[str, int]:
     """Number of the content of each stimulus; with families one number for all contents of a family."""
     used = list(dataset.table.stimulus.unique())
-    known = dataset.known_prints
-    prints = {name: known[name] if name in known else fingerprint(dataset.movies[name]) for name in used}
+    prints = {name: fingerprint_of(dataset, name) for name in used}
     content = same_content(prints, shifted=config.shifted_movies == "together")
     if config.kind != "family":
         return content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stcnn.addresses import Location, address_of, located
 from stcnn.data.dataset import Dataset, select
-from stcnn.data.on_demand import MoviesOnDemand, RecordingsOnDemand
+from stcnn.data.on_demand import ByName, MoviesOnDemand, RecordingsOnDemand
 from stcnn.data.recordings import Samples
 from stcnn.data.store.layout import (
     CATEGORIES,
@@ -152,26 +152,20 @@ def _require_whole(path: Path, files: Mapping[str, int]) -> None:
             )
 
 
-class StoredPrints(Opened, Mapping[str, NDArray[np.uint64]]):
+class StoredPrints(Opened, ByName[NDArray[np.uint64]]):
     """Fingerprints of the movies of a store, read when the first is asked for."""
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         super().__init__(path)
-        self.place = {name: i for i, name in enumerate(names)}
+        self.names = {name: i for i, name in enumerate(names)}
 
     @cached_property
     def prints(self) -> NDArray[np.uint64]:
         """All fingerprints, ``(M, Y, X)``."""
         return self.read("fingerprints")
 
-    def __len__(self) -> int:
-        return len(self.place)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.place)
-
     def __getitem__(self, name: str) -> NDArray[np.uint64]:
-        return self.prints[self.place[name]]
+        return self.prints[self.names[name]]
 
 
 class StoredTraces(Opened):
