@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 
 from stcnn.errors import TrainingError
+from stcnn.gradients import backward
 
 Interval = tuple[float | None, float | None]
 """Least and largest value of a parameter; None is no bound."""
@@ -97,7 +98,7 @@ def descend(
         for _, parameter in coordinates.named:
             parameter.grad = None
         total = loss()
-        total.backward()
+        backward(total)
         return total.item(), coordinates.slope()
 
     options = {"maxiter": steps, "ftol": 1e-6, "maxcor": 20}

@@ -19,6 +19,7 @@ from stcnn.data.batching import BatchingConfig, loader
 from stcnn.data.dataset import Dataset
 from stcnn.errors import TrainingError
 from stcnn.evaluate import Predictions
+from stcnn.gradients import backward
 
 HIDDEN = 16
 """Units of the recurrent layer."""
@@ -122,7 +123,7 @@ def _step(model: Recurrent, part: Part, unit: Tensor, optimiser: torch.optim.Opt
     share = squares / unit[batch.cell_type, None]
     loss = (share * (part.folds > 0)).sum()
     optimiser.zero_grad()
-    loss.backward()
+    backward(loss)
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimiser.step()
     return float((share.detach() * (part.folds == 0)).sum())

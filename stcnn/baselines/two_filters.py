@@ -17,6 +17,7 @@ from torch import Tensor
 from stcnn.baselines.cascade import Cascade, Shape
 from stcnn.baselines.design import Design, Spectra, lagged
 from stcnn.baselines.fitting import Problem, fit_cascade
+from stcnn.gradients import gradient
 
 START_SQUARE = 0.3
 """Mean of the squared filter's contribution to the voltage at the start."""
@@ -73,7 +74,7 @@ def _slopes(one: Cascade, problem: Problem) -> list[Tensor]:
         output = one.output(voltage, part.batch.rate_hz)
         traces = part.batch.at_samples(output[:, part.batch.clip, part.batch.cell_type].T)
         error = part.batch.weight * (one.scaled(part.batch, traces) - part.batch.target).square()
-        (slope,) = torch.autograd.grad(error.sum(), voltage)
+        slope = gradient(error.sum(), voltage)
         found.append(slope[part.batch.n_grey :])
     return found
 

@@ -143,11 +143,13 @@ def gains() -> list[str]:
 
 def training_step(model: STCNN, compute: Compute) -> Callable[[], object]:
     """Return a call that goes forwards and backwards once."""
+    from stcnn.gradients import backward
+
     contrast = noise()
 
     def step() -> None:
         model.train().hidden.compute = compute
-        model.voltage_of(contrast, 180.0).square().mean().backward()
+        backward(model.voltage_of(contrast, 180.0).square().mean())
 
     return step
 

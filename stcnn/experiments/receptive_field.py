@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stcnn.gradients import gradient
 from stcnn.nn.model import STCNN
 
 GREY_S = 1.0
@@ -35,8 +36,8 @@ def receptive_fields(
     voltage = model.voltage_of(contrast, rate_hz)[0, -1]
     fields = {}
     for i, name in enumerate(model.cell_types):
-        (gradient,) = torch.autograd.grad(voltage[i], contrast, retain_graph=True)
-        fields[name] = gradient[0, -n_lags:].flip(0).float().numpy()
+        field = gradient(voltage[i], contrast, keep_graph=True)
+        fields[name] = field[0, -n_lags:].flip(0).float().numpy()
     return fields
 
 

@@ -25,6 +25,7 @@ from stcnn.data.batching import loader
 from stcnn.data.dataset import Dataset
 from stcnn.errors import TrainingError
 from stcnn.evaluate import Passes, Predictions
+from stcnn.gradients import backward
 from stcnn.metrics.likelihoods import LIKELIHOODS
 from stcnn.nn.bounds import project
 from stcnn.nn.model import STCNN
@@ -168,6 +169,10 @@ class TrainingModule(L.LightningModule):
             f"({first}); the step was not taken",
             remedy="check that recording, or lower training.learning_rate and set training.clip_norm",
         )
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of the loss, the same on every repetition."""
+        backward(loss)
 
     def on_after_backward(self) -> None:
         """Leave cell types without a recording in the batch as they are, their running means in Adam included.

@@ -19,6 +19,7 @@ from stcnn.experiments.optimal.answers import Presenter
 from stcnn.experiments.optimal.criteria import Goal, Sought
 from stcnn.experiments.optimal.limits import Limits
 from stcnn.experiments.optimal.search import Found
+from stcnn.gradients import gradient
 from stcnn.movie import Movie
 from stcnn.stimuli import Screen
 
@@ -82,12 +83,12 @@ class FreeMovies:
         step = FIRST_STEP
         ahead = _with_gradient(judged, field)
         for _ in range(steps):
-            value, gradient = ahead
+            value, slope = ahead
             values = values or [value]
-            size = float(gradient.square().mean().sqrt())
+            size = float(slope.square().mean().sqrt())
             if step < LEAST_STEP or size == 0:
                 break
-            tried = self.limits.field(field + step / size * gradient, screen)
+            tried = self.limits.field(field + step / size * slope, screen)
             candidate = _with_gradient(judged, tried)
             if candidate[0] > value:
                 field = tried
@@ -112,5 +113,4 @@ class FreeMovies:
 def _with_gradient(judged: Callable[[Tensor], Tensor], field: Tensor) -> tuple[float, Tensor]:
     z = field.detach().requires_grad_()
     value = judged(z)
-    (gradient,) = torch.autograd.grad(value, z)
-    return float(value.detach()), gradient
+    return float(value.detach()), gradient(value, z)
