@@ -37,10 +37,10 @@ from stcnn.training.offsets import LeastOffsets
 from stcnn.training.place_search import AWAY_COLUMNS, SEARCHED_EPOCHS, PlaceSearch, of_cell_types
 from stcnn.training.places import STEP_DEG, PlaceBounds, PlacePrior, displacements
 from stcnn.training.recipe import Recipe, TrainingConfig
-from stcnn.training.smoothness import roughness
 from stcnn.training.teacher import Teacher
 from stcnn.training.traces import all_samples, null_deviances, samples_of_neurons
 from stcnn.training.type_losses import TypeLosses
+from stcnn.training.weight_priors import weight_penalty
 
 
 class TrainingModule(L.LightningModule):
@@ -139,9 +139,7 @@ class TrainingModule(L.LightningModule):
         if self.place_prior is not None:
             weighted = (losses.means * importance).tolist()
             loss = loss + self.place_prior.penalty(dict(zip(losses.types, weighted, strict=True)))
-        if weight := self.recipe.training.smoothness:
-            loss = loss + weight * roughness(self.model, self.recipe.training.smoothness_deg)
-        return loss
+        return loss + weight_penalty(self.model, self.recipe.training)
 
     def _errors(self, batch: Batch, prediction: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each recording ``(R,)``, and whether it counts.

@@ -60,6 +60,10 @@ class TrainingConfig(Config):
     """Weight of the prior of smooth readouts beside the losses (:mod:`stcnn.training.smoothness`); 0 is none."""
     smoothness_deg: PositiveFloat = 5.0
     """Standard deviation of a receptive field that is smooth enough."""
+    sparseness: float = Field(0.0, ge=0, le=1e6)
+    """Weight of the prior of sparse readouts beside the losses (:mod:`stcnn.training.sparseness`); 0 is none."""
+    sparseness_deg: PositiveFloat = 5.0
+    """Standard deviation of the Gaussian fields in which it counts what a readout reads."""
     clip_norm: PositiveFloat | None = 1.0
     """The gradient of all parameters together is scaled down to this norm; None leaves it as it is."""
     max_batches: PositiveInt | None = None
