@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ from stcnn.gradients import backward, gradient
 PACKAGE = Path(__file__).resolve().parents[1] / "stcnn"
 
 
-@pytest.fixture
-def two_threads() -> Iterator[None]:
+@contextmanager
+def threads(number: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def read_often() -> tuple[torch.Tensor, torch.Tensor]:
@@ -31,25 +34,18 @@ def read_often() -> tuple[torch.Tensor, torch.Tensor]:
     return x, (x[index] * torch.randn(len(index), generator=generator).exp()).sum()
 
 
-def on_one_thread() -> torch.Tensor:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    x, of = read_often()
-    (found,) = torch.autograd.grad(of, x)
-    torch.set_num_threads(before)
-    return found
-
-
-@pytest.mark.usefixtures("two_threads")
 def test_a_sum_over_indices_is_that_of_one_thread_to_the_last_bit():
-    expected = on_one_thread()
-    for _ in range(3):
+    with threads(1):
         x, of = read_often()
-        assert torch.equal(gradient(of, x), expected)
-        x, of = read_often()
-        backward(of)
-        assert x.grad is not None
-        assert torch.equal(x.grad, expected)
+        (expected,) = torch.autograd.grad(of, x)
+    with threads(2):
+        for _ in range(3):
+            x, of = read_often()
+            assert torch.equal(gradient(of, x), expected)
+            x, of = read_often()
+            backward(of)
+            assert x.grad is not None
+            assert torch.equal(x.grad, expected)
 
 
 @pytest.mark.parametrize("enabled", [False, True])

@@ -1,4 +1,4 @@
-"""The prior of sparse readouts: the area of known fields, on both lattices, and in a training."""
+"""The prior of sparse readouts: the area of known fields, on both lattices, and where its gradient leads."""
 
 import math
 
@@ -12,6 +12,7 @@ from stcnn.training.recipe import TrainingConfig
 from stcnn.training.smoothness import roughness
 from stcnn.training.sparseness import gaussians_read
 from stcnn.training.weight_priors import weight_penalty
+from tests.training.test_smoothness import weight_of
 
 SPACING_DEG = 2.0
 
@@ -28,12 +29,6 @@ def network(arrangement: str) -> STCNN:
         "cell_types": {"default": {"window_columns": 31}},
     }
     return STCNN(ModelConfig.model_validate(config), Population(neurons={"t5": ("1",)}))
-
-
-def weight_of(model: STCNN) -> torch.nn.Parameter:
-    weight = model.readouts["t5"].weight
-    assert isinstance(weight, torch.nn.Parameter)
-    return weight
 
 
 @pytest.mark.parametrize("arrangement", ["square", "hexagonal"])
